@@ -1,0 +1,1 @@
+"""The door: routes, statuses, content negotiation, OpenAPI, health, metrics."""

@@ -1,0 +1,211 @@
+"""Settings: the only reader of the environment.
+
+Every setting is an environment variable and a flag of ``oppserver serve``; a flag outranks the
+variable, the variable outranks the default. docs/configuration.md is generated from this module.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from dataclasses import field as dataclass_field
+from pathlib import Path
+from typing import Any, Final
+
+from oppserver.contract import limits
+from oppserver.contract.errors import InvalidSetting
+
+PREFIX: Final = "OPPSERVER_"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RateLimit:
+    """``calls`` in any ``window_s`` seconds per key."""
+
+    calls: int
+    window_s: int
+
+    def __str__(self) -> str:
+        return f"{self.calls}/{self.window_s}"
+
+
+def parse_rate_limit(text: str) -> RateLimit | None:
+    """``25/5`` or ``off`` (None). Raises ValueError."""
+    if text.strip().lower() == "off":
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,4})", text.strip(), re.ASCII)
+    if not match:
+        raise ValueError("expected CALLS/SECONDS, for example 25/5, or off")
+    return RateLimit(calls=int(match[1]), window_s=int(match[2]))
+
+
+def _integer(smallest: int, largest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text) if re.fullmatch(r"\d{1,15}", text.strip(), re.ASCII) else -1
+        if not smallest <= number <= largest:
+            raise ValueError(f"expected a whole number from {smallest} to {largest}")
+        return number
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 < number <= 86_400:
+        raise ValueError("expected seconds, above 0 and at most 86400")
+    return number
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.strip().lower() not in allowed:
+            raise ValueError(f"expected {' or '.join(allowed)}")
+        return text.strip().lower()
+
+    return parse
+
+
+def _existing_file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    return path
+
+
+def _setting(default: Any, help_text: str, parse: Callable[[str], Any] = str) -> Any:
+    return dataclass_field(default=default, metadata={"help": help_text, "parse": parse})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """All settings of a server, checked."""
+
+    database: str = _setting(
+        "sqlite:///oppserver.db",
+        "The store: `sqlite:///relative.db` or `sqlite:////absolute.db`.",
+    )
+    host: str = _setting("127.0.0.1", "The address to listen on. `0.0.0.0` is every interface.")
+    port: int = _setting(8080, "The port to listen on; 0 takes a free one.", _integer(0, 65_535))
+    rate_limit: RateLimit | None = _setting(
+        RateLimit(
+            calls=limits.RATE_LIMIT_CALLS_DEFAULT, window_s=limits.RATE_LIMIT_WINDOW_S_DEFAULT
+        ),
+        "Calls in any window of seconds per key, as `CALLS/SECONDS`, or `off`.",
+        parse_rate_limit,
+    )
+    worker_threads: int = _setting(
+        limits.WORKER_THREADS_DEFAULT,
+        "Threads that run calls. Twice the number of cores is a good start.",
+        _integer(1, 256),
+    )
+    calls_in_flight_max: int = _setting(
+        limits.CALLS_IN_FLIGHT_MAX_DEFAULT,
+        "Calls accepted at once; above that, 503 with `Retry-After`.",
+        _integer(1, 65_536),
+    )
+    body_bytes_max: int = _setting(
+        limits.BODY_BYTES_MAX_DEFAULT,
+        "Bytes that the body of a call may have; above that, 413.",
+        _integer(1_024, 1 << 30),
+    )
+    body_timeout_s: float = _setting(
+        limits.BODY_TIMEOUT_S_DEFAULT,
+        "Seconds in which the body of a call has to arrive; then 408.",
+        _seconds,
+    )
+    query_timeout_s: float = _setting(
+        limits.QUERY_TIMEOUT_S_DEFAULT,
+        "Seconds that one statement of a call may take in the store; then 503.",
+        _seconds,
+    )
+    shutdown_timeout_s: int = _setting(
+        limits.SHUTDOWN_TIMEOUT_S_DEFAULT,
+        "Seconds that calls under way get to end when the server is told to stop.",
+        _integer(0, 3_600),
+    )
+    ssl_certfile: Path | None = _setting(
+        None, "The certificate (PEM) with which the server speaks HTTPS.", _existing_file
+    )
+    ssl_keyfile: Path | None = _setting(
+        None, "The private key (PEM) of the certificate.", _existing_file
+    )
+    log_format: str = _setting(
+        "json", "The form of a log line: `json` or `text`.", _one_of("json", "text")
+    )
+    log_level: str = _setting(
+        "info",
+        "The least important lines to log: `debug`, `info`, `warning` or `error`.",
+        _one_of("debug", "info", "warning", "error"),
+    )
+    sqlite_mmap_bytes: int = _setting(
+        limits.SQLITE_MMAP_BYTES_DEFAULT,
+        "Bytes of the database file that are mapped into memory. They are the kernel's page cache,"
+        " shared and reclaimable, but count as resident; 0 reads through the cache below instead.",
+        _integer(0, limits.SQLITE_MMAP_BYTES_DEFAULT),
+    )
+    sqlite_cache_bytes: int = _setting(
+        limits.SQLITE_CACHE_BYTES_DEFAULT,
+        "Bytes of page cache that each worker thread's connection may fill, for what is not mapped.",
+        _integer(65_536, 1 << 40),
+    )
+
+
+def load_settings(
+    flags: Mapping[str, str | None], environment: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of flags (None: not given), then of the environment, then the defaults.
+
+    Raises InvalidSetting, which names the flag or the variable, the value and what was expected.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    for setting in fields(Settings):
+        flag, variable = flag_of(setting.name), variable_of(setting.name)
+        if (text := flags.get(setting.name)) is not None:
+            values[setting.name] = _parsed(setting.metadata["parse"], text, source=flag)
+        elif text := environment.get(variable, ""):
+            values[setting.name] = _parsed(setting.metadata["parse"], text, source=variable)
+    settings = Settings(**values)
+    if (settings.ssl_certfile is None) != (settings.ssl_keyfile is None):
+        raise InvalidSetting("--ssl-certfile and --ssl-keyfile go together: give both, or neither")
+    return settings
+
+
+def flag_of(name: str) -> str:
+    """``rate_limit`` is ``--rate-limit`` on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def variable_of(name: str) -> str:
+    """``rate_limit`` is ``OPPSERVER_RATE_LIMIT`` in the environment."""
+    return PREFIX + name.upper()
+
+
+def _parsed(parse: Callable[[str], Any], text: str, *, source: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise InvalidSetting(f"{source}: '{text}' is refused: {error}") from None
+
+
+def configuration_markdown() -> str:
+    """docs/configuration.md, whole."""
+    rows = []
+    for setting in fields(Settings):
+        default = "" if setting.default is None else f"`{setting.default}`"
+        rows.append(
+            f"| `{flag_of(setting.name)}` | `{variable_of(setting.name)}` | {default} |"
+            f" {setting.metadata['help']} |"
+        )
+    return (
+        "# Configuration\n\n"
+        "<!-- Generated from src/oppserver/config.py by `make docs`; a test holds them equal. -->\n\n"
+        "Every setting is a flag of `oppserver serve` and an environment variable. A flag outranks"
+        " the variable,\nthe variable outranks the default; an empty variable counts as not set."
+        " The commands that open the\nstore (`import`, `export`, `key`, `type`, `field`, `db`) read"
+        " `--database` and `OPPSERVER_DATABASE` alike.\n\n"
+        "| flag | variable | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )

@@ -1,0 +1,1 @@
+"""What callers are promised. Pure; imports nothing else of ours."""

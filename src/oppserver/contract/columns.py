@@ -1,0 +1,73 @@
+"""System columns and ``mx_Custom`` slots: from a requested name to a column.
+
+A name is matched without regard to case or surrounding blanks and is answered in its canonical
+spelling (source: docs/fidelity.md). ``ActivityEvent_Note`` is the schema name of the note; a caller
+who asks for it gets it under that name.
+"""
+
+import re
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from oppserver.contract.limits import CUSTOM_SLOTS
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a row: the name it is answered under, and the stored column behind it."""
+
+    name: str
+    stored: str
+
+
+SYSTEM_COLUMNS: Final = (
+    Column(name="ProspectId", stored="lead_id"),
+    Column(name="EmailAddress", stored="lead_email"),
+    Column(name="ProspectActivityId", stored="id"),
+    Column(name="EventCode", stored="event_code"),
+    Column(name="Owner", stored="owner_id"),
+    Column(name="OwnerEmailAddress", stored="owner_email"),
+    Column(name="Status", stored="status"),
+    Column(name="OpportunityNote", stored="note"),
+    Column(name="ActivityEvent_Note", stored="note"),
+    Column(name="CreatedOn", stored="created_on"),
+    Column(name="CreatedBy", stored="created_by"),
+    Column(name="ModifiedOn", stored="modified_on"),
+    Column(name="ModifiedBy", stored="modified_by"),
+)
+"""Columns that every type has, in the order in which the documents list them."""
+
+IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
+"""The three columns that every row starts with, asked for or not (source: the documented page)."""
+
+OWNER_COLUMN: Final = SYSTEM_COLUMNS[4]
+OWNER_EMAIL_COLUMN: Final = SYSTEM_COLUMNS[5]
+
+CUSTOM_COLUMNS: Final = tuple(
+    Column(name=f"mx_Custom_{slot}", stored=f"mx_custom_{slot}")
+    for slot in range(1, CUSTOM_SLOTS + 1)
+)
+"""The slots, ``mx_Custom_1`` first. A type has a slot only where a field defines it."""
+
+_BY_FOLDED_NAME: Final = MappingProxyType(
+    {column.name.casefold(): column for column in SYSTEM_COLUMNS + CUSTOM_COLUMNS}
+)
+_SYSTEM_NAMES: Final = frozenset(column.name for column in SYSTEM_COLUMNS)
+_CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASCII)
+
+
+def column_named(name: str) -> Column | None:
+    """The column of a requested name, in any case and with blanks around it; None when unknown."""
+    return _BY_FOLDED_NAME.get(name.strip().casefold())
+
+
+def is_system(column: Column) -> bool:
+    """Whether every type has the column, so that no field has to define it."""
+    return column.name in _SYSTEM_NAMES
+
+
+def slot_of(name: str) -> int | None:
+    """The number of a name of the form ``mx_Custom_N`` (any N, also past the last slot), or None."""
+    match = _CUSTOM_NAME.fullmatch(name.strip())
+    return int(match[1]) if match else None

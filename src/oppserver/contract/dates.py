@@ -1,0 +1,69 @@
+"""The API's date forms, read and written. All times are UTC; none carries a fraction of a second.
+
+Three forms are read: ``YYYY-MM-DD HH:MM:SS`` (the form of requests, and the form that is stored,
+because it sorts), RFC 3339 (``2023-04-06T15:23:34Z``, any offset, a fraction is cut off), and the
+form of answers, ``M/d/yyyy h:mm:ss AM/PM``.
+"""
+
+import re
+from datetime import UTC, datetime
+
+STORED_FORM = "YYYY-MM-DD HH:MM:SS"
+
+_STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_ANSWER = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d):(\d\d) (AM|PM)", re.ASCII | re.IGNORECASE
+)
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)?", re.ASCII
+)
+
+
+def to_stored(text: str) -> str:
+    """The stored form (``YYYY-MM-DD HH:MM:SS``, UTC) of a date in any of the three forms.
+
+    Raises ValueError, without naming the place, when it is in none or is no date of the calendar.
+    """
+    if _STORED.fullmatch(text):
+        datetime.fromisoformat(text)
+        return text
+    if match := _ANSWER.fullmatch(text):
+        month, day, year, hour, minute, second = (int(part) for part in match.groups()[:6])
+        if not 1 <= hour <= 12:
+            raise ValueError("the hour of a date with AM or PM is from 1 to 12")
+        hour = hour % 12 + (12 if match[7].upper() == "PM" else 0)
+        return _stored(datetime(year, month, day, hour, minute, second))
+    if _RFC3339.fullmatch(text):
+        moment = datetime.fromisoformat(text.upper())
+        if moment.tzinfo is not None:
+            try:
+                moment = moment.astimezone(UTC)
+            except OverflowError:
+                raise ValueError("the date is out of range in UTC") from None
+        return _stored(moment)
+    raise ValueError(
+        f"not a date: expected {STORED_FORM}, RFC 3339 or M/d/yyyy h:mm:ss AM/PM (UTC)"
+    )
+
+
+def to_answer(stored: str) -> str:
+    """``M/d/yyyy h:mm:ss AM/PM`` of a date in the stored form: ``4/6/2023 3:23:34 PM``.
+
+    No padding of month, day and hour; midnight and noon are hour 12 (source: the documented page).
+    """
+    hour = int(stored[11:13])
+    half = "AM" if hour < 12 else "PM"
+    return (
+        f"{int(stored[5:7])}/{int(stored[8:10])}/{stored[:4]}"
+        f" {(hour + 11) % 12 + 1}{stored[13:19]} {half}"
+    )
+
+
+def now_stored(now: datetime) -> str:
+    """The stored form of an aware moment."""
+    return _stored(now.astimezone(UTC))
+
+
+def _stored(moment: datetime) -> str:
+    # strftime does not pad years below 1000 on every platform; isoformat does
+    return moment.replace(microsecond=0, tzinfo=None).isoformat(sep=" ")

@@ -1,0 +1,216 @@
+"""The error tree: exception type, HTTP status, message. One table, ``HTTP_ERRORS``.
+
+Every error that reaches a caller is one of these. ``str(error)`` is the sentence the caller reads:
+it names the place and says what to do. The documented exception types of the API family are used
+where one fits (docs/fidelity.md says which are documented and which are ours).
+"""
+
+from typing import ClassVar
+
+from oppserver.contract.limits import RETRY_AFTER_S
+
+
+class OppserverError(Exception):
+    """The root of the tree. ``str()`` is one sentence for the one who has to act on it."""
+
+
+# --- what a caller of the API gets -------------------------------------------------------------
+
+
+class ApiError(OppserverError):
+    """An answer that is not 200: ``status`` and ``exception_type`` are the wire's."""
+
+    status: ClassVar[int]
+    exception_type: ClassVar[str]
+    meaning: ClassVar[str]
+    """One line for the documents: when this is answered."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers that belong to the error, such as ``Retry-After``."""
+        return {}
+
+
+class InvalidCredentials(ApiError):
+    status = 401
+    exception_type = "MXInvalidAccessDetailsException"
+    meaning = "The keys are missing, wrong, revoked, or of an inactive user; it is not said which."
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Invalid Access Details provided. Pass accessKey and secretKey in the query, or"
+            " x-LSQ-AccessKey and x-LSQ-SecretKey as headers."
+        )
+
+
+class RoleForbidden(ApiError):
+    status = 403
+    exception_type = "MXAccessDeniedException"
+    meaning = "The key's role does not allow this call."
+
+
+class RateLimited(ApiError):
+    status = 429
+    exception_type = "MXAPIRateLimitExceededException"
+    meaning = "More calls with this key in the window than the limit. `Retry-After` says how long."
+
+    def __init__(self, *, calls: int, window_s: int, retry_after_s: int) -> None:
+        super().__init__(f"API calls exceeded the limit of {calls} in {window_s} second(s)")
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class WrongContentType(ApiError):
+    status = 400
+    exception_type = "MXInvalidContentTypeException"
+    meaning = "`Content-Type` is not JSON."
+
+
+class MalformedBody(ApiError):
+    status = 400
+    exception_type = "MXMalformedRequestException"
+    meaning = "There is no body, or it is not UTF-8, or not JSON."
+
+
+class WrongDataType(ApiError):
+    status = 400
+    exception_type = "MXInvalidDataTypeException"
+    meaning = "A member of the body has another type than the call takes; the place is named."
+
+
+class MissingAttribute(ApiError):
+    status = 400
+    exception_type = "MXMandatoryAttributeMissingException"
+    meaning = "A mandatory member is missing or empty; it is named with its place."
+
+
+class InvalidValue(ApiError):
+    status = 400
+    exception_type = "MXInvalidInputException"
+    meaning = "A value cannot be what it has to be: an id that is not a GUID, for example."
+
+
+class UnknownEventCode(ApiError):
+    status = 400
+    exception_type = "MXInvalidEntityReferenceException"
+    meaning = "An `EventCode` is of no opportunity type of this server."
+
+
+class UnknownColumn(ApiError):
+    status = 400
+    exception_type = "MXUnknownAttributeException"
+    meaning = "A column is asked for that the type does not have; the nearest names are given."
+
+
+class LimitExceeded(ApiError):
+    status = 400
+    exception_type = "MXLimitExceededException"
+    meaning = "More ids or groups than one call takes; the number and the limit are named."
+
+
+class BodyTimeout(ApiError):
+    status = 408
+    exception_type = "MXRequestTimeoutException"
+    meaning = "The body did not arrive in time."
+
+
+class BodyTooLarge(ApiError):
+    status = 413
+    exception_type = "MXRequestTooLargeException"
+    meaning = "The body is larger than this server takes; it was not read whole."
+
+
+class UnknownPath(ApiError):
+    status = 404
+    exception_type = "MXApiNotFoundException"
+    meaning = "There is no such call. Check the path."
+
+
+class MethodNotAllowed(ApiError):
+    status = 405
+    exception_type = "MXMethodNotAllowedException"
+    meaning = "The call exists, with another method; `Allow` names it."
+
+
+class Unavailable(ApiError):
+    """The store is not there, busy, full, or too slow, or too many calls are under way."""
+
+    status = 503
+    exception_type = "MXServiceUnavailableException"
+    meaning = "The store cannot be used now, or the server is full. `Retry-After` says when."
+
+    def __init__(self, message: str, *, retry_after_s: int = RETRY_AFTER_S) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class InternalFault(ApiError):
+    status = 500
+    exception_type = "MXInternalException"
+    meaning = "A fault of the server. Quote the `X-Request-Id`: the log has the cause."
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server failed to answer this call. Try again; if it stays, report the X-Request-Id"
+            " to whoever runs this server."
+        )
+
+
+HTTP_ERRORS: tuple[type[ApiError], ...] = (
+    WrongContentType,
+    MalformedBody,
+    WrongDataType,
+    MissingAttribute,
+    InvalidValue,
+    UnknownEventCode,
+    UnknownColumn,
+    LimitExceeded,
+    InvalidCredentials,
+    RoleForbidden,
+    UnknownPath,
+    MethodNotAllowed,
+    BodyTimeout,
+    BodyTooLarge,
+    RateLimited,
+    InternalFault,
+    Unavailable,
+)
+"""Every error of the API, by status."""
+
+
+# --- what the one at the command line gets -----------------------------------------------------
+
+
+class OperatorError(OppserverError):
+    """A command cannot do what it was told: one line on stderr, exit status 1."""
+
+
+class InvalidSetting(OperatorError):
+    """A setting has a value that it cannot have."""
+
+
+class InvalidDatabaseUrl(OperatorError):
+    """The database URL names no engine that is here."""
+
+
+class DatabaseRefused(OperatorError):
+    """The database cannot be opened or written, or is not one of ours, or of a newer version."""
+
+
+class StoreFull(Unavailable, OperatorError):
+    """The disk is full. The batch that met it is not in the store."""
+
+
+class InvalidFile(OperatorError):
+    """A file cannot be read or written, or is not what it says."""
+
+
+class RejectedLine(OppserverError):
+    """One line of an imported file cannot become an opportunity; ``str()`` is the reason."""

@@ -1,0 +1,1 @@
+"""One module per call of the API: its steps, in order."""

@@ -1,0 +1,1 @@
+"""One job each; pure: values in, values out. No step imports another."""

@@ -1,0 +1,145 @@
+"""From what was asked to what will be done: entries, distinct ids in order, stored columns."""
+
+from collections.abc import Mapping, Sequence
+
+from oppserver.contract.columns import (
+    IDENTITY_COLUMNS,
+    OWNER_COLUMN,
+    OWNER_EMAIL_COLUMN,
+    SYSTEM_COLUMNS,
+    Column,
+    column_named,
+    is_system,
+)
+from oppserver.contract.errors import InvalidValue, LimitExceeded, UnknownColumn, UnknownEventCode
+from oppserver.contract.identifiers import all_canonical, canonical_guid
+from oppserver.contract.limits import BULK_READ_IDS_MAX, EVENT_CODE_MAX
+from oppserver.contract.model import BulkRead, Catalogue, Field, Plan, PlannedEntry
+from oppserver.contract.names import did_you_mean, quoted
+
+
+def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
+    """The plan of a bulk read.
+
+    An id is read in every group of its own type that asks for it; an id that stands only in groups
+    of other types is read in the *first* entry of its type, after that group's own ids. The type
+    of an id is known to the store alone, so an entry's plan names every id that could belong to it,
+    and the store leaves out those of another type.
+
+    Raises an ApiError with status 400 that names the place.
+    """
+    codes = [
+        _event_code(group.event_code, catalogue, place=f"SearchParameters[{index}].EventCode")
+        for index, group in enumerate(asked.groups)
+    ]
+    ids = [
+        _distinct(group.ids, place=f"SearchParameters[{index}].ProspectActivityId")
+        for index, group in enumerate(asked.groups)
+    ]
+    _check_number(ids)
+    columns = [
+        _columns(
+            group.include_csv,
+            catalogue.fields.get(code, {}),
+            event_code=code,
+            place=f"SearchParameters[{index}].Columns.Include_CSV",
+        )
+        for index, (group, code) in enumerate(zip(asked.groups, codes, strict=True))
+    ]
+    if len(codes) > 1:
+        ids = _with_ids_of_other_types(codes, ids)
+    return Plan(
+        entries=tuple(
+            PlannedEntry(event_code=code, ids=entry_ids, columns=entry_columns)
+            for code, entry_ids, entry_columns in zip(codes, ids, columns, strict=True)
+        )
+    )
+
+
+def _event_code(text: str, catalogue: Catalogue, *, place: str) -> int:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(EVENT_CODE_MAX))
+    code = int(text) if is_number else -1
+    if code not in catalogue.types:
+        known = ", ".join(str(known) for known in sorted(catalogue.types)[:10]) or "none"
+        raise UnknownEventCode(
+            f"{place}: {quoted(text)} is the event code of no opportunity type here."
+            f" Known: {known}. 'oppserver type create CODE' adds one."
+        )
+    return code
+
+
+def _distinct(ids: Sequence[str], *, place: str) -> list[str]:
+    if not all_canonical(ids):
+        ids = [_canonical(text, place=f"{place}[{index}]") for index, text in enumerate(ids)]
+    return list(dict.fromkeys(ids))
+
+
+def _canonical(text: str, *, place: str) -> str:
+    guid = canonical_guid(text)
+    if guid is None:
+        raise InvalidValue(
+            f"{place}: {quoted(text)} is not a GUID. Expected a form like"
+            " 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
+        )
+    return guid
+
+
+def _check_number(ids_by_group: Sequence[Sequence[str]]) -> None:
+    if sum(map(len, ids_by_group)) <= BULK_READ_IDS_MAX:
+        return
+    distinct = len(set().union(*ids_by_group))
+    if distinct > BULK_READ_IDS_MAX:
+        raise LimitExceeded(
+            f"The call asks for {distinct} opportunities; one call takes {BULK_READ_IDS_MAX}."
+            " Split the ids over several calls."
+        )
+
+
+def _columns(
+    include_csv: str, fields: Mapping[str, Field], *, event_code: int, place: str
+) -> tuple[Column, ...]:
+    names = [name for name in include_csv.split(",") if name.strip()]
+    asked = dict.fromkeys(
+        _column(name, fields, event_code=event_code, place=place) for name in names
+    )
+    if OWNER_COLUMN in asked:
+        asked.pop(OWNER_EMAIL_COLUMN, None)
+    columns = list(IDENTITY_COLUMNS)
+    for column in asked:
+        if column not in IDENTITY_COLUMNS:
+            columns.append(column)
+        if column == OWNER_COLUMN:
+            columns.append(OWNER_EMAIL_COLUMN)
+    return tuple(columns)
+
+
+def _column(name: str, fields: Mapping[str, Field], *, event_code: int, place: str) -> Column:
+    column = column_named(name)
+    if column is not None and (is_system(column) or column.name in fields):
+        return column
+    known = [system.name for system in SYSTEM_COLUMNS] + list(fields)
+    raise UnknownColumn(
+        f"{place}: {quoted(name.strip())} is no column of type {event_code}."
+        f"{did_you_mean(name.strip(), known)}"
+        f" 'oppserver field add {event_code} mx_Custom_N' adds a field."
+    )
+
+
+def _with_ids_of_other_types(codes: Sequence[int], ids: Sequence[list[str]]) -> list[list[str]]:
+    """The ids of each entry: its own, then (first entry of a type) those only others asked for."""
+    everywhere = dict.fromkeys(one for group_ids in ids for one in group_ids)
+    planned: list[list[str]] = []
+    seen: set[int] = set()
+    for code, own in zip(codes, ids, strict=True):
+        if code in seen:
+            planned.append(own)
+            continue
+        seen.add(code)
+        asked_under_own_type = {
+            one
+            for other, group_ids in zip(codes, ids, strict=True)
+            if other == code
+            for one in group_ids
+        }
+        planned.append(own + [one for one in everywhere if one not in asked_under_own_type])
+    return planned

@@ -1,0 +1,263 @@
+"""Statements that every engine shares, each over an open connection of the caller.
+
+Whoever calls owns the transaction. Nothing here knows an engine; where their SQL would differ, the
+difference is a parameter.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from oppserver.contract.model import (
+    Catalogue,
+    DataType,
+    Field,
+    Key,
+    Opportunity,
+    OpportunityType,
+    Role,
+)
+from oppserver.store import tables
+
+OPPORTUNITY_COLUMNS: Final = tuple(
+    column.name for column in tables.opportunity.columns if column.computed is None
+)
+"""The columns of an opportunity that are written; the others are generated."""
+
+# --- keys --------------------------------------------------------------------------------------
+
+
+def select_keys(connection: Connection) -> list[Key]:
+    """All keys, oldest first."""
+    statement = (
+        select(tables.api_key, tables.user.c.email, tables.user.c.is_active)
+        .join(tables.user, tables.user.c.id == tables.api_key.c.user_id)
+        .order_by(tables.api_key.c.created_on, tables.api_key.c.access_key)
+    )
+    return [
+        Key(
+            access_key=row.access_key,
+            secret_sha256=row.secret_sha256,
+            user_id=row.user_id,
+            email=row.email,
+            role=Role(row.role),
+            user_is_active=bool(row.is_active),
+            created_on=row.created_on,
+            revoked_on=row.revoked_on,
+        )
+        for row in connection.execute(statement)
+    ]
+
+
+def insert_key(connection: Connection, key: Key) -> Key:
+    """Adds a key to the user of that address, who is created where there is none."""
+    same_email = func.lower(tables.user.c.email) == key.email.lower()
+    row = connection.execute(
+        select(tables.user.c.id, tables.user.c.email)
+        .where(same_email)
+        .order_by(tables.user.c.id)
+        .limit(1)
+    ).first()
+    if row is None:
+        values = {"id": key.user_id, "email": key.email, "is_active": key.user_is_active}
+        connection.execute(insert(tables.user).values(values))
+    else:
+        key = msgspec.structs.replace(key, user_id=row.id, email=row.email)
+    connection.execute(
+        insert(tables.api_key).values(
+            access_key=key.access_key,
+            secret_sha256=key.secret_sha256,
+            user_id=key.user_id,
+            role=key.role.value,
+            created_on=key.created_on,
+            revoked_on=key.revoked_on,
+        )
+    )
+    return key
+
+
+def revoke_key(connection: Connection, access_key: str, *, now: str) -> bool:
+    """Whether there was a live key to revoke."""
+    result = connection.execute(
+        update(tables.api_key)
+        .where(tables.api_key.c.access_key == access_key, tables.api_key.c.revoked_on.is_(None))
+        .values(revoked_on=now)
+    )
+    return result.rowcount == 1
+
+
+# --- types and fields --------------------------------------------------------------------------
+
+
+def select_catalogue(connection: Connection, *, version: int) -> Catalogue:
+    """All types and fields; fields by type in their sequence."""
+    types = {
+        row.event_code: OpportunityType(event_code=row.event_code, name=row.name)
+        for row in connection.execute(
+            select(tables.opportunity_type).order_by(tables.opportunity_type.c.event_code)
+        )
+    }
+    fields: dict[int, dict[str, Field]] = {code: {} for code in types}
+    statement = select(tables.field).order_by(
+        tables.field.c.event_code, tables.field.c.sequence, tables.field.c.schema_name
+    )
+    for row in connection.execute(statement):
+        fields.setdefault(row.event_code, {})[row.schema_name] = Field(
+            event_code=row.event_code,
+            schema_name=row.schema_name,
+            display_name=row.display_name,
+            data_type=DataType(row.data_type),
+            is_mandatory=bool(row.is_mandatory),
+            sequence=row.sequence,
+            options=tuple(msgspec.json.decode(row.options, type=list[str])),
+        )
+    return Catalogue(version=version, types=types, fields=fields)
+
+
+def replace_types(connection: Connection, types: Sequence[OpportunityType]) -> None:
+    """Creates or renames types, and raises the catalogue's version."""
+    codes = [one.event_code for one in types]
+    connection.execute(
+        delete(tables.opportunity_type).where(tables.opportunity_type.c.event_code.in_(codes))
+    )
+    rows = {one.event_code: {"event_code": one.event_code, "name": one.name} for one in types}
+    connection.execute(insert(tables.opportunity_type), list(rows.values()))
+    raise_catalogue_version(connection)
+
+
+def replace_fields(connection: Connection, fields: Sequence[Field]) -> None:
+    """Creates or replaces fields, and raises the catalogue's version."""
+    rows = {}
+    for one in fields:
+        connection.execute(
+            delete(tables.field).where(
+                tables.field.c.event_code == one.event_code,
+                tables.field.c.schema_name == one.schema_name,
+            )
+        )
+        rows[one.event_code, one.schema_name] = {
+            "event_code": one.event_code,
+            "schema_name": one.schema_name,
+            "display_name": one.display_name,
+            "data_type": one.data_type.value,
+            "is_mandatory": one.is_mandatory,
+            "sequence": one.sequence,
+            "options": msgspec.json.encode(one.options).decode(),
+        }
+    connection.execute(insert(tables.field), list(rows.values()))
+    raise_catalogue_version(connection)
+
+
+def raise_catalogue_version(connection: Connection) -> None:
+    """Tells every process that its copy of the catalogue is old, as of this commit."""
+    version = tables.catalogue_version.c.version
+    connection.execute(update(tables.catalogue_version).values(version=version + 1))
+
+
+# --- opportunities -----------------------------------------------------------------------------
+
+
+def select_opportunities(
+    connection: Connection, *, event_code: int | None, after_id: str, limit: int
+) -> list[Opportunity]:
+    """A page by id, with each owner's address."""
+    statement = (
+        select(tables.opportunity, tables.user.c.email.label("owner_email"))
+        .outerjoin(tables.user, tables.user.c.id == tables.opportunity.c.owner_id)
+        .where(tables.opportunity.c.id > after_id)
+        .order_by(tables.opportunity.c.id)
+        .limit(limit)
+    )
+    if event_code is not None:
+        statement = statement.where(tables.opportunity.c.event_code == event_code)
+    return [_opportunity(row) for row in connection.execute(statement)]
+
+
+def _opportunity(row: Row[Any]) -> Opportunity:
+    stored = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for a row as a mapping)
+    return Opportunity(
+        id=row.id,
+        event_code=row.event_code,
+        lead_id=row.lead_id,
+        lead_email=row.lead_email,
+        owner_id=row.owner_id,
+        owner_email=row.owner_email,
+        status=row.status,
+        note=row.note,
+        created_on=row.created_on,
+        modified_on=row.modified_on,
+        created_by=row.created_by,
+        modified_by=row.modified_by,
+        slots={name: stored[name] for name in tables.SLOT_NAMES if stored[name] is not None},
+    )
+
+
+def count_opportunities(connection: Connection, *, event_code: int | None) -> int:
+    """How many there are, of one type or all."""
+    statement = select(func.count()).select_from(tables.opportunity)
+    if event_code is not None:
+        statement = statement.where(tables.opportunity.c.event_code == event_code)
+    return connection.execute(statement).scalar_one()
+
+
+# --- what a batch of opportunities brings with it ----------------------------------------------
+
+
+def missing_types_and_fields(
+    batch: Sequence[Opportunity], catalogue: Catalogue
+) -> tuple[list[OpportunityType], list[Field]]:
+    """The types and fields that a batch uses and the catalogue lacks, with plain names."""
+    used: dict[int, set[str]] = {}
+    for one in batch:
+        used.setdefault(one.event_code, set()).update(one.slots)
+    types = [
+        OpportunityType(event_code=code, name=f"Opportunity {code}")
+        for code in sorted(used.keys() - catalogue.types.keys())
+    ]
+    fields = []
+    for code in sorted(used):
+        known = catalogue.fields.get(code, {})
+        for slot in sorted(int(name.removeprefix("mx_custom_")) for name in used[code]):
+            if (schema_name := f"mx_Custom_{slot}") not in known:
+                fields.append(
+                    Field(
+                        event_code=code,
+                        schema_name=schema_name,
+                        display_name=schema_name,
+                        sequence=slot,
+                    )
+                )
+    return types, fields
+
+
+def write_owners(connection: Connection, batch: Sequence[Opportunity]) -> None:
+    """Creates the batch's owners that are not there and sets the addresses it brings.
+
+    Owners are few beside opportunities, so each that is new or changed is a statement of its own.
+    """
+    brought: dict[str, str | None] = {}
+    for one in batch:
+        if one.owner_id and (one.owner_email or one.owner_id not in brought):
+            brought[one.owner_id] = one.owner_email or brought.get(one.owner_id)
+    stored = _emails(connection, sorted(brought))
+    for owner_id, email in sorted(brought.items()):
+        if owner_id not in stored:
+            values = {"id": owner_id, "email": email, "is_active": True}
+            connection.execute(insert(tables.user).values(values))
+        elif email and email != stored[owner_id]:
+            connection.execute(
+                update(tables.user).where(tables.user.c.id == owner_id).values(email=email)
+            )
+
+
+def _emails(connection: Connection, ids: Sequence[str]) -> Mapping[str, str | None]:
+    found: dict[str, str | None] = {}
+    for start in range(0, len(ids), 500):
+        statement = select(tables.user.c.id, tables.user.c.email).where(
+            tables.user.c.id.in_(ids[start : start + 500])
+        )
+        found.update((row.id, row.email) for row in connection.execute(statement))
+    return found

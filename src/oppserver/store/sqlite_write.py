@@ -1,0 +1,204 @@
+"""How batches of opportunities get into SQLite, and out of it; and what must hold there.
+
+Each batch is a handful of statements: ids and addresses travel as one JSON array, rows by
+``executemany`` in the order of their ids, which touches each page of the index once.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from oppserver.contract.model import Opportunity, Written
+from oppserver.store import tables
+from oppserver.store.common import OPPORTUNITY_COLUMNS
+
+_DATES: Final = frozenset({"created_on", "modified_on"})
+
+_FIXED: Final = (
+    "id",
+    "event_code",
+    "version",
+    "lead_id",
+    "lead_email",
+    "owner_id",
+    "status",
+    "created_on",
+    "modified_on",
+    "created_by",
+    "modified_by",
+    "note",
+)
+
+
+def write_opportunities(
+    connection: Connection, batch: Sequence[Opportunity], *, now: str
+) -> Written:
+    """Creates or replaces a batch and its leads; types, fields and owners are there already."""
+    rows = {one.id: one for one in batch}
+    ids = sorted(rows)
+    replaced = _count_stored(connection, ids)
+    emails = _write_leads(connection, batch)
+    for (given_dates, slots), group in _grouped(rows[one] for one in ids).items():
+        connection.exec_driver_sql(
+            _upsert(slots, _DATES - given_dates),
+            [_parameters(one, slots, emails, now) for one in group],
+        )
+    _forget_tombstones(connection, ids)
+    return Written(created=len(ids) - replaced, replaced=len(batch) - len(ids) + replaced)
+
+
+def delete_opportunities(
+    connection: Connection, ids: Sequence[str], *, now: str, by: str | None
+) -> int:
+    """Deletes a batch and leaves tombstones; how many were there."""
+    array = _json(sorted(set(ids)))
+    connection.exec_driver_sql(
+        "INSERT INTO deleted_opportunity (id, event_code, version, deleted_on, deleted_by)"
+        " SELECT o.id, o.event_code, o.version + 1, ?, ?"
+        " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value",
+        (now, by, array),
+    )
+    deleted = connection.exec_driver_sql(
+        "DELETE FROM opportunity WHERE id IN (SELECT value FROM json_each(?))", (array,)
+    )
+    return deleted.rowcount
+
+
+def broken_promises(connection: sqlite3.Connection) -> list[str]:
+    """What this program promises of its data and SQLite does not check; empty when all holds."""
+    promises = {
+        "opportunities whose EmailAddress is not their lead's": (
+            "SELECT count(*) FROM opportunity o LEFT JOIN lead l ON l.id = o.lead_id"
+            " WHERE l.id IS NULL OR l.email IS NOT o.lead_email"
+        ),
+        "opportunities of no known type": (
+            "SELECT count(*) FROM opportunity o LEFT JOIN opportunity_type t"
+            " ON t.event_code = o.event_code WHERE t.event_code IS NULL"
+        ),
+        "opportunities of an unknown owner": (
+            'SELECT count(*) FROM opportunity o LEFT JOIN "user" u ON u.id = o.owner_id'
+            " WHERE o.owner_id IS NOT NULL AND u.id IS NULL"
+        ),
+        "opportunities that are marked as deleted": (
+            "SELECT count(*) FROM deleted_opportunity d JOIN opportunity o ON o.id = d.id"
+        ),
+    }
+    found = []
+    for meaning, statement in promises.items():
+        (count,) = connection.execute(statement).fetchone()
+        if count:
+            found.append(f"{count} {meaning}")
+    return found
+
+
+def _count_stored(connection: Connection, ids: Sequence[str]) -> int:
+    return connection.exec_driver_sql(
+        "SELECT count(*) FROM json_each(?) AS asked CROSS JOIN opportunity AS o"
+        " ON o.id = asked.value",
+        (_json(ids),),
+    ).scalar_one()
+
+
+def _write_leads(connection: Connection, batch: Sequence[Opportunity]) -> Mapping[str, str | None]:
+    """Creates and changes the batch's leads; every one's address as it is now."""
+    brought: dict[str, str | None] = {}
+    for one in batch:
+        if one.lead_email is not None:
+            brought[one.lead_id] = one.lead_email
+        else:
+            brought.setdefault(one.lead_id)
+    array = _json(sorted(brought.items()))
+    pairs = "SELECT value ->> 0 AS id, value ->> 1 AS email FROM json_each(?)"
+    stored = connection.exec_driver_sql(
+        f"SELECT l.id, l.email FROM ({pairs}) AS b CROSS JOIN lead AS l ON l.id = b.id"
+        " WHERE b.email IS NOT l.email",
+        (array,),
+    )
+    changed = []
+    for lead_id, email in stored.fetchall():
+        if brought[lead_id] is None:
+            brought[lead_id] = email
+        else:
+            changed.append((brought[lead_id], lead_id))
+    if changed:
+        connection.exec_driver_sql("UPDATE lead SET email = ? WHERE id = ?", changed)
+        connection.exec_driver_sql(
+            "UPDATE opportunity SET lead_email = ?, version = version + 1 WHERE lead_id = ?", changed
+        )
+    connection.exec_driver_sql(
+        f"INSERT INTO lead (id, email) SELECT id, email FROM ({pairs}) WHERE true"
+        " ON CONFLICT (id) DO NOTHING",
+        (array,),
+    )
+    return brought
+
+
+def _grouped(
+    rows: Iterable[Opportunity],
+) -> dict[tuple[frozenset[str], tuple[str, ...]], list[Opportunity]]:
+    """Rows by the shape of their statement: which dates are given; one set of slots for all."""
+    by_dates: dict[frozenset[str], list[Opportunity]] = {}
+    used: set[str] = set()
+    for one in rows:
+        used.update(one.slots)
+        given = frozenset(
+            name
+            for name, value in (("created_on", one.created_on), ("modified_on", one.modified_on))
+            if value is not None
+        )
+        by_dates.setdefault(given, []).append(one)
+    slots = tuple(name for name in tables.SLOT_NAMES if name in used)
+    return {(given, slots): group for given, group in by_dates.items()}
+
+
+@lru_cache(maxsize=64)
+def _upsert(slots: tuple[str, ...], kept: frozenset[str]) -> str:
+    """The statement that creates or replaces a row; a replaced one keeps the columns ``kept``."""
+    names = _FIXED + slots
+    replaced = [
+        f"{name} = excluded.{name}"
+        for name in OPPORTUNITY_COLUMNS
+        if name not in ("id", "version") and name not in kept
+    ]
+    return (
+        f"INSERT INTO opportunity ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        " ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, "
+        + ", ".join(replaced)
+    )
+
+
+def _parameters(
+    one: Opportunity, slots: tuple[str, ...], emails: Mapping[str, str | None], now: str
+) -> tuple[object, ...]:
+    created_on = one.created_on or now
+    fixed = (
+        one.id,
+        one.event_code,
+        1,
+        one.lead_id,
+        emails[one.lead_id],
+        one.owner_id,
+        one.status,
+        created_on,
+        one.modified_on or created_on,
+        one.created_by,
+        one.modified_by,
+        one.note,
+    )
+    return (*fixed, *map(one.slots.get, slots))
+
+
+def _forget_tombstones(connection: Connection, ids: Sequence[str]) -> None:
+    if connection.exec_driver_sql("SELECT 1 FROM deleted_opportunity LIMIT 1").first():
+        connection.exec_driver_sql(
+            "DELETE FROM deleted_opportunity WHERE id IN (SELECT value FROM json_each(?))",
+            (_json(ids),),
+        )
+
+
+def _json(values: object) -> str:
+    return msgspec.json.encode(values).decode()

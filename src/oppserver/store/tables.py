@@ -1,0 +1,120 @@
+"""The one schema. The migrations lead to exactly this; a test compares them.
+
+Rules that keep it fit for every engine: the column by which a table may be sharded is first in its
+primary key, no triggers, no sequences, ids made by us, times as text in the stored form.
+"""
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, MetaData, Table, Text
+
+from oppserver.contract.limits import CUSTOM_SLOTS
+
+metadata: Final = MetaData()
+
+SLOT_NAMES: Final = tuple(f"mx_custom_{slot}" for slot in range(1, CUSTOM_SLOTS + 1))
+
+
+def answer_form(column: str) -> str:
+    """The SQL expression that renders a stored date as ``M/d/yyyy h:mm:ss AM/PM``.
+
+    Rendered once, when a row is written, not 4,000 times per call. Portable and immutable, so that
+    a stored generated column may use it in every engine.
+    """
+
+    def number(start: int, length: int) -> str:
+        return f"CAST(CAST(substr({column}, {start}, {length}) AS INTEGER) AS TEXT)"
+
+    return (
+        f"{number(6, 2)} || '/' || {number(9, 2)} || '/' || substr({column}, 1, 4) || ' ' ||"
+        f" CAST((CAST(substr({column}, 12, 2) AS INTEGER) + 11) % 12 + 1 AS TEXT) ||"
+        f" substr({column}, 14, 6) ||"
+        f" CASE WHEN substr({column}, 12, 2) < '12' THEN ' AM' ELSE ' PM' END"
+    )
+
+
+user = Table(
+    "user",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("email", Text),
+    Column("is_active", Boolean, nullable=False),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("access_key", Text, primary_key=True, nullable=False),
+    Column("secret_sha256", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_on", Text, nullable=False),
+    Column("revoked_on", Text),
+)
+
+lead = Table(
+    "lead",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("email", Text),
+    sqlite_with_rowid=False,
+)
+
+opportunity_type = Table(
+    "opportunity_type",
+    metadata,
+    Column("event_code", BigInteger, primary_key=True, nullable=False, autoincrement=False),
+    Column("name", Text, nullable=False),
+)
+
+field = Table(
+    "field",
+    metadata,
+    Column("event_code", BigInteger, primary_key=True, nullable=False, autoincrement=False),
+    Column("schema_name", Text, primary_key=True, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("data_type", Text, nullable=False),
+    Column("is_mandatory", Boolean, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("options", Text, nullable=False),
+)
+
+catalogue_version = Table(
+    "catalogue_version",
+    metadata,
+    Column("id", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+)
+"""One row, raised by every write of types and fields: readers keep the catalogue until it moves."""
+
+opportunity = Table(
+    "opportunity",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("event_code", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("lead_id", Text, nullable=False),
+    Column("lead_email", Text),
+    Column("owner_id", Text),
+    Column("status", Text),
+    Column("created_on", Text, nullable=False),
+    Column("modified_on", Text, nullable=False),
+    Column("created_on_answer", Text, Computed(answer_form("created_on"), persisted=True)),
+    Column("modified_on_answer", Text, Computed(answer_form("modified_on"), persisted=True)),
+    Column("created_by", Text),
+    Column("modified_by", Text),
+    *(Column(name, Text) for name in SLOT_NAMES),
+    # last, because a long note would push the columns behind it off the row's first page
+    Column("note", Text),
+    Index("opportunity_by_lead", "lead_id"),
+)
+
+deleted_opportunity = Table(
+    "deleted_opportunity",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("event_code", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("deleted_on", Text, nullable=False),
+    Column("deleted_by", Text),
+)
