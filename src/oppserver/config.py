@@ -133,7 +133,9 @@ class Settings:
         None, "The private key (PEM) of the certificate.", _existing_file
     )
     log_format: str = _setting(
-        "json", "The form of a log line: `json` or `text`.", _one_of("json", "text")
+        "auto",
+        "The form of a log line: `json`, `text`, or `auto` (text on a terminal, else json).",
+        _one_of("auto", "json", "text"),
     )
     log_level: str = _setting(
         "info",

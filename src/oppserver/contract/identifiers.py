@@ -23,9 +23,7 @@ def canonical_guid(text: str) -> str | None:
     if _ONE.fullmatch(lowered):
         return lowered
     if _BARE.fullmatch(lowered):
-        return "-".join(
-            (lowered[:8], lowered[8:12], lowered[12:16], lowered[16:20], lowered[20:])
-        )
+        return "-".join((lowered[:8], lowered[8:12], lowered[12:16], lowered[16:20], lowered[20:]))
     return None
 
 

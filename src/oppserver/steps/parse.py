@@ -28,9 +28,7 @@ def parse_bulk_read(body: bytes | None, *, content_type: str, body_bytes_max: in
 
     Raises an ApiError with status 400 or 413 that names the place and what was expected.
     """
-    message = _decode(
-        _BULK_READ, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
+    message = _decode(_BULK_READ, body, content_type=content_type, body_bytes_max=body_bytes_max)
     if not message.SearchParameters:
         raise MissingAttribute(
             "'SearchParameters' is mandatory: an array with at least one object of EventCode,"
@@ -88,9 +86,7 @@ def _group(entry: SearchParameterWire, index: int) -> AskedGroup:
         raise _missing("Columns", index)
     if not include_csv or not include_csv.strip(" \t\r\n,"):
         raise _missing("Include_CSV", index, inside=".Columns")
-    return AskedGroup(
-        event_code=event_code, ids=entry.ProspectActivityId, include_csv=include_csv
-    )
+    return AskedGroup(event_code=event_code, ids=entry.ProspectActivityId, include_csv=include_csv)
 
 
 def _missing(name: str, index: int, *, inside: str = "") -> MissingAttribute:

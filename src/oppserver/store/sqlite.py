@@ -154,7 +154,10 @@ class SqliteStore:
             if missing:
                 common.replace_types(
                     connection,
-                    [OpportunityType(event_code=code, name=f"Opportunity {code}") for code in missing],
+                    [
+                        OpportunityType(event_code=code, name=f"Opportunity {code}")
+                        for code in missing
+                    ],
                 )
             common.replace_fields(connection, fields)
 
@@ -359,9 +362,13 @@ def _named_errors(path: Path) -> Iterator[None]:
         if code in _TRANSIENT:
             raise Unavailable("The store is busy with another write. Try again.") from error
         if code == sqlite3.SQLITE_INTERRUPT:
-            raise Unavailable("The call took longer in the store than it may. Ask for less.") from error
+            raise Unavailable(
+                "The call took longer in the store than it may. Ask for less."
+            ) from error
         if code == sqlite3.SQLITE_FULL:
-            raise StoreFull(f"The disk of the store is full ({path.name}). Free some space.") from error
+            raise StoreFull(
+                f"The disk of the store is full ({path.name}). Free some space."
+            ) from error
         if code in (
             sqlite3.SQLITE_CANTOPEN,
             sqlite3.SQLITE_IOERR,

@@ -127,7 +127,8 @@ def _write_leads(connection: Connection, batch: Sequence[Opportunity]) -> Mappin
     if changed:
         connection.exec_driver_sql("UPDATE lead SET email = ? WHERE id = ?", changed)
         connection.exec_driver_sql(
-            "UPDATE opportunity SET lead_email = ?, version = version + 1 WHERE lead_id = ?", changed
+            "UPDATE opportunity SET lead_email = ?, version = version + 1 WHERE lead_id = ?",
+            changed,
         )
     connection.exec_driver_sql(
         f"INSERT INTO lead (id, email) SELECT id, email FROM ({pairs}) WHERE true"
@@ -166,8 +167,7 @@ def _upsert(slots: tuple[str, ...], kept: frozenset[str]) -> str:
     ]
     return (
         f"INSERT INTO opportunity ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        " ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, "
-        + ", ".join(replaced)
+        " ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, " + ", ".join(replaced)
     )
 
 

@@ -1,0 +1,58 @@
+"""A call under way, and what every operation needs to do its work."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from oppserver.contract.model import Principal
+from oppserver.operations.rate_limit import RateWindow
+from oppserver.steps.authenticate import authenticate
+from oppserver.store.port import Store
+
+
+class RateLimiter(Protocol):
+    """Counts calls by key."""
+
+    def count(self, key: str) -> RateWindow:
+        """Counts a call that comes now; safe from several threads."""
+        ...
+
+
+@dataclass(kw_only=True, slots=True)
+class Call:
+    """One call as the door took it in. The body is bytes; nothing is decoded yet.
+
+    ``body`` None: it was longer than the limit and was not read to its end. ``principal`` and
+    ``rate_window`` are written once, by ``admit``: the door tells of them in the log and in the
+    headers, also when the call fails afterwards.
+    """
+
+    access_key: str
+    secret_key: str
+    content_type: str
+    body: bytes | None
+    now: datetime
+    principal: Principal | None = None
+    rate_window: RateWindow | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """What operations work with. ``rate_limiter`` None: there is no limit."""
+
+    store: Store
+    rate_limiter: RateLimiter | None
+    body_bytes_max: int
+
+
+def admit(call: Call, services: Services) -> Principal:
+    """Who is calling, counted against their limit. Comes before anything of the body is decoded.
+
+    Raises InvalidCredentials or RateLimited.
+    """
+    stored = services.store.key(call.access_key)
+    call.principal = authenticate(stored, secret_key=call.secret_key)
+    if services.rate_limiter is not None:
+        call.rate_window = services.rate_limiter.count(call.principal.access_key)
+        call.rate_window.raise_if_exceeded()
+    return call.principal

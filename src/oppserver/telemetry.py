@@ -1,0 +1,110 @@
+"""Logs and metrics: their only writer, and where secrets are hidden.
+
+A log line is one JSON object (or one line of text) on stderr. Keys that stand in a URL or a message
+are replaced before anything is written, also in lines of the HTTP server and of libraries.
+"""
+
+import logging
+import re
+import sys
+from typing import Any, Final
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_SECRET: Final = re.compile(
+    r"(access_?key|secret_?key)([\"']?\s*[=:]\s*[\"']?)[^&\s\"',;)]+", re.IGNORECASE
+)
+_HIDDEN: Final = r"\1\2[hidden]"
+
+
+def hide_secrets(text: str) -> str:
+    """The text with the value of every ``accessKey`` and ``secretKey`` replaced."""
+    return _SECRET.sub(_HIDDEN, text)
+
+
+def start_logging(*, form: str, level: str) -> None:
+    """Sends every log line of the process, ours and libraries', to stderr in one form.
+
+    ``form``: json, text, or auto (text on a terminal, else json).
+    """
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    last: Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if as_text else _json
+    )
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _hide,
+    ]
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, last],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def logger() -> Any:
+    """The program's logger: ``logger().info("event", name=value)``."""
+    return structlog.get_logger()
+
+
+def _hide(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    for name, value in event.items():
+        if isinstance(value, str) and name != "timestamp":
+            event[name] = hide_secrets(value)
+    return event
+
+
+def _json(_: WrappedLogger, __: str, event: EventDict) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
+class Metrics:
+    """What a server counts, in Prometheus's terms."""
+
+    def __init__(self) -> None:
+        self._registry: Final = CollectorRegistry()
+        self._calls: Final = Counter(
+            "oppserver_calls", "Calls answered.", ("call", "status"), registry=self._registry
+        )
+        self._seconds: Final = Histogram(
+            "oppserver_call_seconds",
+            "Seconds from a call's first byte to the last byte of its answer.",
+            ("call",),
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+            registry=self._registry,
+        )
+        self._bytes: Final = Counter(
+            "oppserver_answer_bytes",
+            "Bytes of answers' bodies.",
+            ("call",),
+            registry=self._registry,
+        )
+        self.in_flight: Final = Gauge(
+            "oppserver_calls_in_flight", "Calls under way.", registry=self._registry
+        )
+
+    def called(self, *, call: str, status: int, seconds: float, body_bytes: int) -> None:
+        """Counts one answered call."""
+        self._calls.labels(call, str(status)).inc()
+        self._seconds.labels(call).observe(seconds)
+        self._bytes.labels(call).inc(body_bytes)
+
+    def exposition(self) -> bytes:
+        """All of it, in the Prometheus text format."""
+        return generate_latest(self._registry)
