@@ -1,8 +1,8 @@
-"""Taking a call in: its keys, its body, and no more of the body than the limit."""
+"""Taking a call in: its keys, its query, its body, and no more of the body than the limit."""
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from litestar import Request
@@ -12,13 +12,15 @@ from oppserver.operations.call import Call
 
 _QUERY_FIELDS_MAX: Final = 100
 
-Headers = dict[str, str]
-
 
 async def take_in(
-    request: Request[None, None, object], *, body_bytes_max: int, body_timeout_s: float
+    request: Request[Any, Any, Any], *, body_bytes_max: int, body_timeout_s: float
 ) -> Call:
-    """The call of a request. Raises BodyTimeout when its body does not arrive in time."""
+    """The call of a request. Raises BodyTimeout when its body does not arrive in time.
+
+    Keys in the headers outrank keys in the query (source: docs/fidelity.md); each of the two is
+    looked for on its own.
+    """
     try:
         async with asyncio.timeout(body_timeout_s):
             body = await _read_body(request, body_bytes_max)
@@ -26,17 +28,19 @@ async def take_in(
         raise BodyTimeout(
             f"The body did not arrive within {body_timeout_s:g} seconds. Send it faster, or less."
         ) from None
-    access_key, secret_key = _keys(request)
+    query = _query(request.scope["query_string"])
+    in_query = query.pop("accesskey", ""), query.pop("secretkey", "")
     return Call(
-        access_key=access_key,
-        secret_key=secret_key,
+        access_key=request.headers.get("x-lsq-accesskey") or in_query[0],
+        secret_key=request.headers.get("x-lsq-secretkey") or in_query[1],
         content_type=request.headers.get("content-type", ""),
         body=body,
+        query=query,
         now=datetime.now(UTC),
     )
 
 
-async def _read_body(request: Request[None, None, object], body_bytes_max: int) -> bytes | None:
+async def _read_body(request: Request[Any, Any, Any], body_bytes_max: int) -> bytes | None:
     """The body, or None when it is longer than the limit; then its rest is not read."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > body_bytes_max:
@@ -50,17 +54,12 @@ async def _read_body(request: Request[None, None, object], body_bytes_max: int) 
     return b"".join(chunks)
 
 
-def _keys(request: Request[None, None, object]) -> tuple[str, str]:
-    """The key pair: from the headers where they are, else from the query, names in any case."""
-    query: dict[str, str] = {}
-    raw_query: bytes = request.scope["query_string"]
+def _query(raw: bytes) -> dict[str, str]:
+    """The query by lower-case name; the first of a name counts. Too many names: none is read."""
     try:
-        pairs = parse_qsl(raw_query.decode("latin-1"), max_num_fields=_QUERY_FIELDS_MAX)
+        pairs = parse_qsl(
+            raw.decode("latin-1"), keep_blank_values=True, max_num_fields=_QUERY_FIELDS_MAX
+        )
     except ValueError:
-        pairs = []
-    for name, value in pairs:
-        query.setdefault(name.lower(), value)
-    return (
-        request.headers.get("x-lsq-accesskey") or query.get("accesskey", ""),
-        request.headers.get("x-lsq-secretkey") or query.get("secretkey", ""),
-    )
+        return {}
+    return {name.lower(): value for name, value in reversed(pairs)}

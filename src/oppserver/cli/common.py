@@ -1,10 +1,11 @@
-"""What several commands share: the database option and opening the store."""
+"""What several commands share: their options, opening the store, printing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
+import msgspec
 import typer
 
 from oppserver.config import load_settings
@@ -23,6 +24,8 @@ Database: TypeAlias = Annotated[
     ),
 ]
 
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
 
 @contextmanager
 def opened_store(database: str | None, *, migrate: bool = True) -> Iterator["Store"]:
@@ -39,5 +42,30 @@ def opened_store(database: str | None, *, migrate: bool = True) -> Iterator["Sto
 
 
 def now() -> str:
-    """This moment in the stored form, UTC."""
+    """The present moment in the stored form, UTC."""
     return now_stored(datetime.now(UTC))
+
+
+def print_json(value: object) -> None:
+    """One JSON value on stdout."""
+    typer.echo(msgspec.json.encode(value).decode())
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], *, empty: str) -> None:
+    """Rows as aligned columns on stdout, tab-free, so that a pipe can cut and grep them."""
+    if not rows:
+        typer.echo(empty, err=True)
+        return
+    lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    return str(value)

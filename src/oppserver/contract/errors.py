@@ -196,12 +196,20 @@ class InvalidSetting(OperatorError):
     """A setting has a value that it cannot have."""
 
 
+class InvalidInput(OperatorError):
+    """An argument of a command is not what it has to be, or names what is not there."""
+
+
 class InvalidDatabaseUrl(OperatorError):
     """The database URL names no engine that is here."""
 
 
 class DatabaseRefused(OperatorError):
     """The database cannot be opened or written, or is not one of ours, or of a newer version."""
+
+
+class AddressRefused(OperatorError):
+    """The server cannot listen where it was told to, or not with that certificate."""
 
 
 class StoreFull(Unavailable, OperatorError):

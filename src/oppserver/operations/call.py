@@ -1,6 +1,7 @@
 """A call under way, and what every operation needs to do its work."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -22,9 +23,10 @@ class RateLimiter(Protocol):
 class Call:
     """One call as the door took it in. The body is bytes; nothing is decoded yet.
 
-    ``body`` None: it was longer than the limit and was not read to its end. ``principal`` and
-    ``rate_window`` are written once, by ``admit``: the door tells of them in the log and in the
-    headers, also when the call fails afterwards.
+    ``body`` None: it was longer than the limit and was not read to its end. ``query`` holds the
+    query's names in lower case, without the keys. ``principal`` and ``rate_window`` are written
+    once, by ``admit``: the door tells of them in the log and in the headers, also when the call
+    fails afterwards.
     """
 
     access_key: str
@@ -32,6 +34,7 @@ class Call:
     content_type: str
     body: bytes | None
     now: datetime
+    query: Mapping[str, str] = field(default_factory=dict)
     principal: Principal | None = None
     rate_window: RateWindow | None = None
 

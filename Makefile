@@ -1,0 +1,46 @@
+# Everything a person runs here. `make demo` and `make test` set up what they need themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RUN_READY := $(VENV)/.run-ready
+
+.PHONY: demo test check bench docs clean help
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+demo: $(RUN_READY) ## Set everything up and run the main job: `oppserver demo` (DEMO="--exit" ends it)
+	$(BIN)/oppserver demo $(DEMO)
+
+test: $(READY) ## Run every test; OPPSERVER_TEST_SCALE=10 runs the slow ones ten times as long
+	$(BIN)/pytest $(PYTEST)
+
+check: $(READY) ## Formatting, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY) ## Run the benchmarks of docs/performance.md (BENCH="--quick" for a short look)
+	$(BIN)/python -m bench $(BENCH)
+
+docs: $(READY) ## Write the documents that are generated from the code
+	$(BIN)/python -m oppserver.config > docs/configuration.md
+
+clean: ## Remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("oppserver needs Python 3.11 or later; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
+
+$(RUN_READY): pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[arrow]'
+	touch $@
+
+$(READY): $(RUN_READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --group bench
+	touch $@

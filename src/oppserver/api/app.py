@@ -1,0 +1,131 @@
+"""The application: the API's calls, health, metrics and the documents, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, cast
+
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler, get
+
+from oppserver import telemetry
+from oppserver.api.door import Door, error_response, named
+from oppserver.api.observe import Application, Observer, observed
+from oppserver.api.openapi import document, reference_page
+from oppserver.api.routes import ROUTES, Route
+from oppserver.config import Settings
+from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
+from oppserver.contract.names import quoted
+from oppserver.operations.call import Services
+from oppserver.operations.rate_limit import MovingWindow
+from oppserver.store import Store
+
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+def create_app(settings: Settings, store: Store) -> Observer:
+    """The ASGI application on an open store, which stays the caller's to close.
+
+    It is to be run with its lifespan: at the end it waits for the calls under way.
+    """
+    limit = settings.rate_limit
+    services = Services(
+        store=store,
+        rate_limiter=MovingWindow(calls=limit.calls, window_s=limit.window_s) if limit else None,
+        body_bytes_max=settings.body_bytes_max,
+    )
+    door = Door(settings, services)
+    metrics = telemetry.Metrics()
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            door.close()
+
+    app = Litestar(
+        route_handlers=[
+            *(_call_handler(route, door) for route in ROUTES),
+            *_health_handlers(door, store),
+            *_document_handlers(metrics),
+        ],
+        exception_handlers={HTTPException: _refuse, Exception: _fail},
+        lifespan=[lifespan],
+        openapi_config=None,  # ours says more: api/openapi.py
+        logging_config=None,  # telemetry.py is the only writer of logs
+        request_max_body_size=None,  # api/intake.py holds the limit, after credentials and count
+        debug=False,
+    )
+    return Observer(
+        cast("Application", app),
+        metrics=metrics,
+        canonical_paths={route.path.lower(): route.path for route in ROUTES},
+    )
+
+
+def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
+    async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await door.answer(request, route)
+
+    return HTTPRouteHandler(route.path, http_method=route.method, name=route.name, status_code=200)(
+        handle
+    )
+
+
+def _health_handlers(door: Door, store: Store) -> list[HTTPRouteHandler]:
+    @get("/health/live", name="HealthLive")
+    async def live(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
+        observed(request.scope).call = "health"
+        return Response({"status": "live"}, headers=_NO_STORE)
+
+    @get("/health/ready", name="HealthReady")
+    async def ready(request: Request[Any, Any, Any]) -> Response[Any]:
+        observed(request.scope).call = "health"
+        try:
+            await door.on_worker(store.ping)
+        except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
+            return error_response(named(error), headers=_NO_STORE)
+        return Response({"status": "ready"}, headers=_NO_STORE)
+
+    return [live, ready]
+
+
+def _document_handlers(metrics: telemetry.Metrics) -> list[HTTPRouteHandler]:
+    @get("/metrics", name="Metrics")
+    async def exposition() -> Response[bytes]:
+        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @get("/openapi.json", name="OpenApi")
+    async def openapi() -> Response[bytes]:
+        return Response(document(), media_type="application/json")
+
+    @get(["/", "/docs"], name="Reference")
+    async def reference() -> Response[str]:
+        return Response(reference_page(), media_type="text/html")
+
+    return [exposition, openapi, reference]
+
+
+def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """What the framework refuses before a handler runs, in the API's envelope."""
+    path = request.scope["path"]
+    if error.status_code == UnknownPath.status:
+        return error_response(
+            UnknownPath(f"There is no call at {quoted(path)}. /openapi.json lists the calls.")
+        )
+    if error.status_code == MethodNotAllowed.status:
+        allowed = (error.headers or {}).get("allow", "")
+        return error_response(
+            MethodNotAllowed(
+                f"{quoted(path)} does not take {quoted(request.method)}. Use {allowed}."
+            ),
+            headers={"Allow": allowed},
+        )
+    if 400 <= error.status_code < 500:
+        return error_response(MalformedBody(f"The request cannot be read: {error.detail}"))
+    return _fail(request, error)
+
+
+def _fail(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return error_response(named(error))

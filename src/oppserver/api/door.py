@@ -1,0 +1,123 @@
+"""The door: a request becomes a call, its operation runs on a worker thread, errors end here."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response
+
+from oppserver import telemetry
+from oppserver.api.encoding import choose_encoding, encode
+from oppserver.api.intake import take_in
+from oppserver.api.observe import observed
+from oppserver.api.routes import Route
+from oppserver.config import Settings
+from oppserver.contract.errors import ApiError, InternalFault, Unavailable
+from oppserver.contract.wire import ErrorWire
+from oppserver.operations.call import Call, Services
+
+_JSON: Final = "application/json"
+
+
+class Door:
+    """Answers calls. Owner of the worker threads; closed by whoever made it."""
+
+    def __init__(self, settings: Settings, services: Services) -> None:
+        self._settings: Final = settings
+        self._services: Final = services
+        self._workers: Final = ThreadPoolExecutor(
+            settings.worker_threads, thread_name_prefix="oppserver-call"
+        )
+        self._in_flight = 0  # owner: answer(), on the event loop's one thread
+
+    def close(self) -> None:
+        """Waits for the calls under way and ends the worker threads."""
+        self._workers.shutdown(wait=True)
+
+    async def answer(self, request: Request[Any, Any, Any], route: Route) -> Response[bytes]:
+        """The answer to one call, whatever comes of it."""
+        observed(request.scope).call = route.name
+        if self._in_flight >= self._settings.calls_in_flight_max:
+            return error_response(
+                Unavailable("The server is busy: too many calls at once. Try again."),
+                headers={"Connection": "close"},  # the body has not been read
+            )
+        self._in_flight += 1
+        try:
+            return await self._answer(request, route)
+        finally:
+            self._in_flight -= 1
+
+    async def _answer(self, request: Request[Any, Any, Any], route: Route) -> Response[bytes]:
+        call: Call | None = None
+        try:
+            call = await take_in(
+                request,
+                body_bytes_max=self._settings.body_bytes_max,
+                body_timeout_s=self._settings.body_timeout_s,
+            )
+            body, encoding = await self.on_worker(
+                _run, route, call, self._services, request.headers.get("accept-encoding", "")
+            )
+        except Exception as error:  # noqa: BLE001 (the one place where every error ends)
+            refused = named(error)
+            return error_response(refused, headers=self._headers(request, call))
+        headers = self._headers(request, call) | {"Vary": "Accept-Encoding"}
+        if encoding != "identity":
+            headers["Content-Encoding"] = encoding
+        return Response(body, media_type=_JSON, headers=headers)
+
+    async def on_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Runs work of the store on a worker thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._workers, work, *arguments)
+
+    def _headers(self, request: Request[Any, Any, Any], call: Call | None) -> dict[str, str]:
+        """What every answer tells of the rate limit, and whether the connection can go on.
+
+        Source of the two fields: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
+        """
+        headers: dict[str, str] = {}
+        limit = self._settings.rate_limit
+        if limit is not None:
+            headers["RateLimit-Policy"] = f'"default";q={limit.calls};w={limit.window_s}'
+        if call is None or call.body is None:
+            headers["Connection"] = "close"  # the rest of the body is not read
+        if call is not None:
+            if call.principal is not None:
+                observed(request.scope).access_key = call.principal.access_key
+            if (window := call.rate_window) is not None:
+                headers["RateLimit"] = f'"default";r={window.remaining};t={window.reset_s}'
+        return headers
+
+
+def _run(route: Route, call: Call, services: Services, accept_encoding: str) -> tuple[bytes, str]:
+    """The one hop to a worker thread: the whole operation and the encoding of its answer."""
+    body = route.operation(call, services)
+    encoding = choose_encoding(accept_encoding, body_bytes=len(body))
+    return encode(body, encoding), encoding
+
+
+def named(error: Exception) -> ApiError:
+    """The error as the caller gets it; what has no name is a fault of ours, and is logged whole."""
+    if isinstance(error, ApiError):
+        if isinstance(error, Unavailable):
+            telemetry.logger().warning("unavailable", reason=str(error), cause=str(error.__cause__))
+        return error
+    telemetry.logger().error("fault", exc_info=error)
+    return InternalFault()
+
+
+def error_response(error: ApiError, *, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """An error in the API's envelope."""
+    body = ErrorWire(
+        Status="Error", ExceptionType=error.exception_type, ExceptionMessage=str(error)
+    )
+    return Response(
+        msgspec.json.encode(body),
+        status_code=error.status,
+        media_type=_JSON,
+        headers={**(headers or {}), **error.headers},
+    )

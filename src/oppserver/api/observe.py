@@ -1,0 +1,117 @@
+"""Around every request: its id, its log line, its metrics, and the spelling of its path."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+
+from oppserver import telemetry
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""ASGI 3.0 (asgi.readthedocs.io), in the plain types that every framework's can stand for."""
+
+_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_KEY_CHARACTERS_SHOWN: Final = 8
+_OBSERVED: Final = "oppserver.observed"
+
+
+@dataclass(slots=True)
+class Observed:
+    """What becomes known of a request on its way. Owner: the one task that serves it."""
+
+    request_id: str
+    call: str = "other"
+    access_key: str = ""
+    status: int = 0
+    body_bytes: int = 0
+
+
+def observed(scope: Any) -> Observed:
+    """What is known of the request of a scope."""
+    known = scope[_OBSERVED]
+    assert isinstance(known, Observed)
+    return known
+
+
+class Observer:
+    """The outermost ASGI layer.
+
+    A caller's ``X-Request-Id`` is kept where it is sane, so that its log and ours can be joined.
+    Paths are matched without regard to case and to doubled slashes, as callers write them
+    (source: docs/fidelity.md). The query is never logged: it may hold keys.
+    """
+
+    def __init__(
+        self, app: Application, *, metrics: telemetry.Metrics, canonical_paths: dict[str, str]
+    ) -> None:
+        self._app: Final = app
+        self._metrics: Final = metrics
+        self._canonical_paths: Final = canonical_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        known = Observed(request_id=_request_id(scope))
+        path = scope["path"]
+        scope[_OBSERVED] = known
+        scope["path"] = self._canonical(path)
+        structlog.contextvars.bind_contextvars(request_id=known.request_id)
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, _observing(send, known))
+        finally:
+            self._metrics.in_flight.dec()
+            self._record(scope["method"], path, known, time.perf_counter() - started)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    def _canonical(self, path: str) -> str:
+        folded = re.sub("/{2,}", "/", path).lower()
+        return self._canonical_paths.get(folded, path)
+
+    def _record(self, method: str, path: str, known: Observed, seconds: float) -> None:
+        self._metrics.called(
+            call=known.call, status=known.status, seconds=seconds, body_bytes=known.body_bytes
+        )
+        telemetry.logger().info(
+            "call",
+            call=known.call,
+            method=method,
+            path=path,
+            status=known.status,
+            ms=round(seconds * 1_000, 2),
+            bytes=known.body_bytes,
+            key=known.access_key[:_KEY_CHARACTERS_SHOWN],
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+            return str(value, "ascii")
+    return uuid4().hex
+
+
+def _observing(send: Send, known: Observed) -> Send:
+    async def observing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            known.status = message["status"]
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", known.request_id.encode("ascii")),
+            ]
+        elif message["type"] == "http.response.body":
+            known.body_bytes += len(message.get("body", b""))
+        await send(message)
+
+    return observing

@@ -1,0 +1,133 @@
+"""The OpenAPI 3.1 document, and a page to browse it in that needs nothing from elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+import msgspec
+
+import oppserver
+from oppserver.api.describe import DESCRIPTIONS, EVERY_CALL, Description
+from oppserver.api.routes import ROUTES, Route
+from oppserver.contract.errors import HTTP_ERRORS, ApiError
+
+_ERROR: Final = {
+    "type": "object",
+    "required": ["Status", "ExceptionType", "ExceptionMessage"],
+    "properties": {
+        "Status": {"const": "Error"},
+        "ExceptionType": {
+            "type": "string",
+            "enum": list(dict.fromkeys(error.exception_type for error in HTTP_ERRORS)),
+        },
+        "ExceptionMessage": {"type": "string", "description": "What is wrong, and what to do."},
+    },
+}
+_HEADERS: Final = {
+    "X-Request-Id": {
+        "description": "Also in the server's log. A caller's own is kept.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "The limit: q calls in any w seconds per key. Absent when there is none.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "r calls are free now; one more is in t seconds.",
+        "schema": {"type": "string"},
+    },
+}
+_SCHEMES: Final = {
+    "AccessKeyHeader": {"type": "apiKey", "in": "header", "name": "x-LSQ-AccessKey"},
+    "SecretKeyHeader": {"type": "apiKey", "in": "header", "name": "x-LSQ-SecretKey"},
+    "AccessKeyQuery": {"type": "apiKey", "in": "query", "name": "accessKey"},
+    "SecretKeyQuery": {"type": "apiKey", "in": "query", "name": "secretKey"},
+}
+
+
+@cache
+def document() -> bytes:
+    """The OpenAPI 3.1 document of every call, JSON."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        operations = paths.setdefault(route.path, {})
+        operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {
+                "title": "oppserver",
+                "version": oppserver.__version__,
+                "summary": "Sales opportunities over the Opportunity API.",
+                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            },
+            "servers": [{"url": "/"}],
+            "security": [
+                {"AccessKeyHeader": [], "SecretKeyHeader": []},
+                {"AccessKeyQuery": [], "SecretKeyQuery": []},
+            ],
+            "paths": paths,
+            "components": {
+                "schemas": {"Error": _ERROR},
+                "headers": _HEADERS,
+                "securitySchemes": _SCHEMES,
+            },
+        }
+    )
+
+
+@cache
+def reference_page() -> str:
+    """The page that shows the document and tries its calls: one file, no download."""
+    return files("oppserver.api").joinpath("reference.html").read_text(encoding="utf-8")
+
+
+def _operation(route: Route, described: Description) -> dict[str, Any]:
+    return {
+        "operationId": route.name,
+        "summary": described.summary,
+        "description": described.text,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": described.request,
+                    "example": described.request_example,
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "The answer.",
+                "headers": _header_references(("X-Request-Id", "RateLimit-Policy", "RateLimit")),
+                "content": {
+                    "application/json": {
+                        "schema": described.response,
+                        "example": described.response_example,
+                    }
+                },
+            },
+            **_error_responses([*described.errors, *EVERY_CALL]),
+        },
+    }
+
+
+def _error_responses(errors: Sequence[type[ApiError]]) -> dict[str, Any]:
+    by_status: dict[int, list[type[ApiError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {
+        str(status): {
+            "description": "\n".join(
+                f"- `{error.exception_type}`: {error.meaning}" for error in of_status
+            ),
+            "headers": _header_references(("X-Request-Id",)),
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        }
+        for status, of_status in sorted(by_status.items())
+    }
+
+
+def _header_references(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -1,0 +1,88 @@
+"""The HTTP server around the application: sockets, TLS, signals, an orderly end."""
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from oppserver import telemetry
+from oppserver.api.app import create_app
+from oppserver.config import Settings
+from oppserver.contract.errors import AddressRefused
+from oppserver.store import Store
+
+_BACKLOG: Final = 2_048
+
+
+def serve(settings: Settings, store: Store, *, on_listening: Callable[[str], None]) -> None:
+    """Serves until SIGINT or SIGTERM; calls under way are finished first.
+
+    ``on_listening`` is called with the server's URL when calls are answered. Raises AddressRefused.
+    """
+    listener = _listen(settings)
+    url = _url(settings, listener)
+    config = uvicorn.Config(
+        create_app(settings, store),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,  # it would log the query, and with it keys; ours is in api/observe.py
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
+    )
+    try:
+        config.load()
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        listener.close()
+        raise AddressRefused(
+            f"The certificate and key cannot be used: {error}. Both have to be PEM files that"
+            " belong together."
+        ) from None
+    _Server(config, lambda: on_listening(url)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which tells when it listens and when it stops."""
+
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell_started: Final = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._tell_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        telemetry.logger().info("stopping", calls_under_way=len(self.server_state.tasks))
+        await super().shutdown(sockets)
+        telemetry.logger().info("stopped")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise AddressRefused(
+            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror or error}."
+            " Choose another with --host and --port."
+        ) from None
+    return listener
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if settings.ssl_certfile else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
