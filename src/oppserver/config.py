@@ -89,7 +89,7 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "The address to listen on. `0.0.0.0` is every interface.")
     port: int = _setting(8080, "The port to listen on; 0 takes a free one.", _integer(0, 65_535))
-    rate_limit: RateLimit | None = _setting(
+    rate_limit: RateLimit | None = _setting(  # noqa: RUF009 (it is dataclasses.field)
         RateLimit(
             calls=limits.RATE_LIMIT_CALLS_DEFAULT, window_s=limits.RATE_LIMIT_WINDOW_S_DEFAULT
         ),
@@ -126,10 +126,10 @@ class Settings:
         "Seconds that calls under way get to end when the server is told to stop.",
         _integer(0, 3_600),
     )
-    ssl_certfile: Path | None = _setting(
+    ssl_certfile: Path | None = _setting(  # noqa: RUF009 (it is dataclasses.field)
         None, "The certificate (PEM) with which the server speaks HTTPS.", _existing_file
     )
-    ssl_keyfile: Path | None = _setting(
+    ssl_keyfile: Path | None = _setting(  # noqa: RUF009 (it is dataclasses.field)
         None, "The private key (PEM) of the certificate.", _existing_file
     )
     log_format: str = _setting(
@@ -150,7 +150,8 @@ class Settings:
     )
     sqlite_cache_bytes: int = _setting(
         limits.SQLITE_CACHE_BYTES_DEFAULT,
-        "Bytes of page cache that each worker thread's connection may fill, for what is not mapped.",
+        "Bytes of page cache that each worker thread's connection may fill, for what is not"
+        " mapped.",
         _integer(65_536, 1 << 40),
     )
 
@@ -204,7 +205,8 @@ def configuration_markdown() -> str:
         )
     return (
         "# Configuration\n\n"
-        "<!-- Generated from src/oppserver/config.py by `make docs`; a test holds them equal. -->\n\n"
+        "<!-- Generated from src/oppserver/config.py by `make docs`; a test holds them equal. -->"
+        "\n\n"
         "Every setting is a flag of `oppserver serve` and an environment variable. A flag outranks"
         " the variable,\nthe variable outranks the default; an empty variable counts as not set."
         " The commands that open the\nstore (`import`, `export`, `key`, `type`, `field`, `db`) read"

@@ -68,6 +68,6 @@ def is_system(column: Column) -> bool:
 
 
 def slot_of(name: str) -> int | None:
-    """The number of a name of the form ``mx_Custom_N`` (any N, also past the last slot), or None."""
+    """The number of a name of the form ``mx_Custom_N``, also past the last slot; else None."""
     match = _CUSTOM_NAME.fullmatch(name.strip())
     return int(match[1]) if match else None

@@ -32,7 +32,7 @@ def to_stored(text: str) -> str:
         if not 1 <= hour <= 12:
             raise ValueError("the hour of a date with AM or PM is from 1 to 12")
         hour = hour % 12 + (12 if match[7].upper() == "PM" else 0)
-        return _stored(datetime(year, month, day, hour, minute, second))
+        return _stored(datetime(year, month, day, hour, minute, second, tzinfo=UTC))
     if _RFC3339.fullmatch(text):
         moment = datetime.fromisoformat(text.upper())
         if moment.tzinfo is not None:

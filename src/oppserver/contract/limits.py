@@ -9,7 +9,7 @@ from typing import Final
 # --- the bulk read -----------------------------------------------------------------------------
 
 BULK_READ_IDS_MAX: Final = 2_000
-"""Distinct ids in one bulk read. Source: the documented page, "a maximum of 2,000 opportunities"."""
+"""Distinct ids in one bulk read. Source: the documented page, "a maximum of 2,000"."""
 
 BULK_READ_GROUPS_MAX: Final = 100
 """Groups (entries of ``SearchParameters``) in one bulk read. Ours: a row may be looked up once per
@@ -70,7 +70,7 @@ WORKER_THREADS_DEFAULT: Final = 4
 (the statement runs without the interpreter lock); more add memory and nothing else."""
 
 CALLS_IN_FLIGHT_MAX_DEFAULT: Final = 256
-"""Calls accepted at once; above that 503. Ours: bounds the memory of waiting bodies (1 MiB each)."""
+"""Calls accepted at once; above that 503. Ours: bounds the memory of waiting bodies, 1 MiB each."""
 
 # --- files -------------------------------------------------------------------------------------
 

@@ -11,21 +11,21 @@ from msgspec import UNSET, UnsetType
 class ColumnsWire(msgspec.Struct):
     """``Columns``: the names asked for, comma separated."""
 
-    Include_CSV: str | None | UnsetType = UNSET
+    Include_CSV: str | UnsetType | None = UNSET
 
 
 class SearchParameterWire(msgspec.Struct):
     """One entry of ``SearchParameters``."""
 
-    EventCode: str | int | None | UnsetType = UNSET
-    ProspectActivityId: list[str] | None | UnsetType = UNSET
-    Columns: ColumnsWire | None | UnsetType = UNSET
+    EventCode: str | int | UnsetType | None = UNSET
+    ProspectActivityId: list[str] | UnsetType | None = UNSET
+    Columns: ColumnsWire | UnsetType | None = UNSET
 
 
 class GetOpportunitiesByIdWire(msgspec.Struct):
     """The body of ``GetOpportunitiesById``."""
 
-    SearchParameters: list[SearchParameterWire] | None | UnsetType = UNSET
+    SearchParameters: list[SearchParameterWire] | UnsetType | None = UNSET
 
 
 class ErrorWire(msgspec.Struct):

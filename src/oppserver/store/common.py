@@ -6,7 +6,6 @@ difference is a parameter.
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from uuid import uuid4
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -217,19 +216,12 @@ def missing_types_and_fields(
         OpportunityType(event_code=code, name=f"Opportunity {code}")
         for code in sorted(used.keys() - catalogue.types.keys())
     ]
-    fields = []
-    for code in sorted(used):
-        known = catalogue.fields.get(code, {})
-        for slot in sorted(int(name.removeprefix("mx_custom_")) for name in used[code]):
-            if (schema_name := f"mx_Custom_{slot}") not in known:
-                fields.append(
-                    Field(
-                        event_code=code,
-                        schema_name=schema_name,
-                        display_name=schema_name,
-                        sequence=slot,
-                    )
-                )
+    fields = [
+        Field(event_code=code, schema_name=name, display_name=name, sequence=slot)
+        for code in sorted(used)
+        for slot in sorted(int(stored.removeprefix("mx_custom_")) for stored in used[code])
+        if (name := f"mx_Custom_{slot}") not in catalogue.fields.get(code, {})
+    ]
     return types, fields
 
 

@@ -69,7 +69,7 @@ class Store(Protocol):
         ...
 
     def revoke_key(self, access_key: str, *, now: str) -> bool:
-        """Revokes a key as of ``now`` (stored form); False when there is none, or it was revoked."""
+        """Revokes a key as of ``now`` (stored form); False when no live key has that name."""
         ...
 
     # --- types and fields
@@ -92,8 +92,8 @@ class Store(Protocol):
         """Creates or replaces opportunities by id; the last of two with one id counts.
 
         Types, fields, leads and users that are not there are created. A lead's address that the
-        batch changes is changed on all opportunities of that lead. ``now`` (stored form) is the date
-        of new opportunities that come without one. A deleted id is no longer deleted.
+        batch changes is changed on all opportunities of that lead. ``now`` (stored form) is the
+        date of new opportunities that come without one. A deleted id is no longer deleted.
         """
         ...
 
@@ -104,7 +104,7 @@ class Store(Protocol):
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
     ) -> list[Opportunity]:
-        """Up to ``limit`` opportunities with an id above ``after_id``, by id; of one type or all."""
+        """Up to ``limit`` opportunities with ids above ``after_id``, by id; of one type or all."""
         ...
 
     def count_opportunities(self, *, event_code: int | None) -> int:

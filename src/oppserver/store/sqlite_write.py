@@ -96,11 +96,12 @@ def broken_promises(connection: sqlite3.Connection) -> list[str]:
 
 
 def _count_stored(connection: Connection, ids: Sequence[str]) -> int:
-    return connection.exec_driver_sql(
+    stored: int = connection.exec_driver_sql(
         "SELECT count(*) FROM json_each(?) AS asked CROSS JOIN opportunity AS o"
         " ON o.id = asked.value",
         (_json(ids),),
     ).scalar_one()
+    return stored
 
 
 def _write_leads(connection: Connection, batch: Sequence[Opportunity]) -> Mapping[str, str | None]:

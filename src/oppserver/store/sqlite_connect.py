@@ -1,0 +1,191 @@
+"""SQLite's files and connections: how one is opened, whose it is, and what its errors mean."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
+from oppserver.contract.limits import BUSY_TIMEOUT_S, SQLITE_VERSION_MIN
+from oppserver.store import migrations
+from oppserver.store.port import StoreOptions
+
+_APPLICATION_ID: Final = 0x4F505053  # "OPPS", in the file's header; `file` and we can tell it
+
+_PROGRESS_OPCODES: Final = 100_000
+"""Virtual machine steps between looks at the clock; a 2,000-row read takes about as many."""
+
+_TRANSIENT: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def refuse_old_sqlite() -> None:
+    """Raises DatabaseRefused when this Python's SQLite lacks what the statements need."""
+    if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
+        needed = ".".join(map(str, SQLITE_VERSION_MIN))
+        raise DatabaseRefused(
+            f"This Python comes with SQLite {sqlite3.sqlite_version}; oppserver needs {needed}"
+            " or later. Use a newer Python or SQLite."
+        )
+
+
+def path_of(url: str) -> Path:
+    """The file of a URL. Raises InvalidDatabaseUrl, or DatabaseRefused when it cannot be a file."""
+    scheme, separator, rest = url.partition(":///")
+    if scheme != "sqlite" or not separator or not rest or rest == ":memory:" or "?" in rest:
+        raise InvalidDatabaseUrl(
+            f"The database URL '{url}' names no file. Expected sqlite:///FILE, for example"
+            " sqlite:///oppserver.db, or sqlite:////srv/oppserver.db with an absolute path"
+        )
+    path = Path(rest)
+    if not path.parent.is_dir():
+        raise DatabaseRefused(f"The folder {path.parent} of the database does not exist")
+    if path.is_dir():
+        raise DatabaseRefused(f"{path} is a folder, not a database file")
+    return path
+
+
+# --- connections -------------------------------------------------------------------------------
+
+
+class _Deadline:
+    """When the statement that runs on a connection has to have ended."""
+
+    def __init__(self) -> None:
+        self._at = float("inf")
+
+    def set(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def passed(self) -> bool:
+        return time.monotonic() > self._at
+
+
+def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
+    """A pool of connections to the file: one that writes, or ``options.readers`` that cannot.
+
+    A connection's ``info["deadline"]`` limits the time of each of its statements.
+    """
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: _connect(path, options, writes=writes),
+        pool_size=1 if writes else options.readers,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_S,
+        pool_reset_on_return=None,  # _reader() leaves no transaction, begin() ends its own
+        poolclass=QueuePool,
+    )
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def connected(driver: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        deadline = record.info["deadline"] = _Deadline()
+        driver.set_progress_handler(deadline.passed, _PROGRESS_OPCODES)
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "connect", connected)
+    return engine
+
+
+def _connect(path: Path, options: StoreOptions, *, writes: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,  # transactions begin where we say, not where the driver guesses
+        check_same_thread=False,  # a pooled connection is used by one thread at a time
+    )
+    cache_bytes = options.sqlite_writer_cache_bytes if writes else options.sqlite_cache_bytes
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA mmap_size={options.sqlite_mmap_bytes}")
+    connection.execute(f"PRAGMA cache_size=-{cache_bytes // 1024}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    if not writes:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def driver_of(connection: Connection) -> sqlite3.Connection:
+    """The driver's connection under one of SQLAlchemy's."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Turns the driver's errors into ours."""
+    try:
+        yield
+    except PoolTimeoutError:
+        raise Unavailable("All connections to the store are busy. Try again.") from None
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code in _TRANSIENT:
+            raise Unavailable("The store is busy with another write. Try again.") from error
+        if code == sqlite3.SQLITE_INTERRUPT:
+            raise Unavailable(
+                "The call took longer in the store than it may. Ask for less."
+            ) from error
+        if code == sqlite3.SQLITE_FULL:
+            raise StoreFull(
+                f"The disk of the store is full ({path.name}). Free some space."
+            ) from error
+        if code in (
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+            sqlite3.SQLITE_PERM,
+        ):
+            raise Unavailable(f"The store cannot be used: {cause}") from error
+        raise
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """While a store is opened, what is wrong with it is a refusal with the path in it."""
+    try:
+        yield
+    except StoreFull:
+        raise
+    except Unavailable as error:
+        raise DatabaseRefused(f"The database {path} cannot be opened: {error}") from error
+
+
+def set_up_file(driver: sqlite3.Connection) -> None:
+    """What is kept in the file itself: the journal mode and whose file it is."""
+    driver.execute("PRAGMA journal_mode=WAL")
+    driver.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+
+
+# --- versions ----------------------------------------------------------------------------------
+
+
+def revision_of(connection: sqlite3.Connection) -> str | None:
+    """The schema's revision; None in an empty file, "" in a database that is not ours."""
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    if "alembic_version" not in tables:
+        return "" if tables else None
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return row[0] if row and application_id == _APPLICATION_ID else ""
+
+
+def refuse_foreign(revision: str | None, path: Path) -> None:
+    """Raises DatabaseRefused when a database is not ours, or of a version we do not know."""
+    if revision == "":
+        raise DatabaseRefused(f"{path} is an SQLite database, but not one of oppserver")
+    if revision is not None and revision not in migrations.REVISIONS:
+        raise DatabaseRefused(
+            f"The database {path} is of a newer version (schema {revision}) than this oppserver"
+            f" (schema {migrations.HEAD}). Use the newer oppserver."
+        )

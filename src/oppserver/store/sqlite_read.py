@@ -1,0 +1,62 @@
+"""The bulk read on SQLite: one statement for each entry reads its rows and renders them as JSON."""
+
+import sqlite3
+from functools import lru_cache
+from typing import Final
+
+from oppserver.contract.columns import Column
+from oppserver.contract.model import PlannedEntry, RenderedRows
+
+_JSON_OBJECT_COLUMNS_MAX: Final = 63
+"""A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
+
+
+def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedRows:
+    """The rows of one entry of a plan, as they are at this moment of the connection."""
+    # canonical GUIDs need no escaping, so this is the JSON array of them
+    ids = '["' + '","'.join(entry.ids) + '"]'
+    json, count = connection.execute(
+        bulk_read_statement(entry.columns), (ids, entry.event_code)
+    ).fetchone()
+    return RenderedRows(count=count, json=json)
+
+
+@lru_cache(maxsize=256)
+def bulk_read_statement(columns: tuple[Column, ...]) -> str:
+    """The statement that reads and renders the rows of one entry: one row, ``(json, count)``.
+
+    Parameters: the ids as a JSON array, the event code. ``CROSS JOIN`` fixes the join's order, and
+    with it the order of the rows (sqlite.org/optoverview.html, "Manual control of query plans").
+    The cast hands the text over as bytes, which are not decoded and encoded again.
+    """
+    return (
+        f"SELECT CAST(json_group_array({_row_json(columns)}) AS BLOB), count(*)"
+        " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
+        ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
+        " WHERE o.event_code = ?"
+    )
+
+
+def _row_json(columns: tuple[Column, ...]) -> str:
+    pairs = [f"'{column.name}', {_column_sql(column)}" for column in columns]
+    parts = [
+        f"json_object({', '.join(pairs[start : start + _JSON_OBJECT_COLUMNS_MAX])})"
+        for start in range(0, len(pairs), _JSON_OBJECT_COLUMNS_MAX)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    # Every value is a string or null, so the only braces at an object's ends are its own.
+    members = " || ',' || ".join(f"trim({part}, '{{}}')" for part in parts)
+    return f"json('{{' || {members} || '}}')"
+
+
+def _column_sql(column: Column) -> str:
+    match column.stored:
+        case "owner_email":
+            return "u.email"
+        case "event_code":
+            return "CAST(o.event_code AS TEXT)"
+        case "created_on" | "modified_on":
+            return f"o.{column.stored}_answer"
+        case stored:
+            return f"o.{stored}"

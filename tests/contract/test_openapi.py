@@ -1,0 +1,67 @@
+"""The OpenAPI document and the page that shows it; the document is true of the server."""
+
+import re
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+
+from oppserver.contract import example
+from tests.running import SCALE, Server
+
+
+def test_the_document(server: Server) -> None:
+    """OpenAPI 3.1, with the page's example for request and answer."""
+    answer = server.call("GET", "/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    document = answer.json
+    assert document["openapi"].startswith("3.1")
+    [operation] = document["paths"]["/v2/OpportunityManagement.svc/GetOpportunitiesById"].values()
+    import json
+
+    assert operation["requestBody"]["content"]["application/json"]["example"] == json.loads(
+        example.request()
+    )
+    answered = operation["responses"]["200"]["content"]["application/json"]["example"]
+    assert answered == json.loads(example.response())
+    assert {"400", "401", "413", "429", "500", "503"} <= set(operation["responses"])
+
+
+def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:
+    """The browsable page is one file: no address of another host is in it."""
+    for path in ("/", "/docs"):
+        answer = server.call("GET", path)
+        assert answer.status == 200
+        assert answer.headers["content-type"].startswith("text/html")
+        text = answer.body.decode()
+        assert not re.search(r"(src|href)=[\"']?(https?:)?//", text)
+        assert "openapi.json" in text
+
+
+def test_fuzzed_calls_get_200_or_a_named_4xx(server: Server) -> None:
+    """Schemathesis: whatever the document allows or forbids, no 5xx, and every answer conforms."""
+    schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    headers: dict[str, Any] = server.keys.headers
+
+    @schema.parametrize()
+    @settings(
+        max_examples=int(60 * SCALE),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+    )
+    def fuzz(case: Case) -> None:
+        answer = case.call(headers=headers)
+        assert answer.status_code < 500
+        if answer.status_code != 200:
+            assert answer.json()["ExceptionType"].startswith("MX")
+        case.validate_response(
+            answer,
+            excluded_checks=[
+                # a GUID that is not here, a type that is not here: the schema cannot say so
+                schemathesis.checks.positive_data_acceptance,  # type: ignore[attr-defined]
+            ],
+        )
+
+    fuzz()
