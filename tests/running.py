@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -121,8 +122,6 @@ class Server:
     def connect(self, *, timeout_s: float = 30.0) -> HTTPConnection:
         parts = urlsplit(self.url)
         if parts.scheme == "https":
-            import ssl
-
             context = ssl.create_default_context()
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import WIDE_CODE, WIDE_ID
 from tests.running import Keys, Server, asking, create_key, group, poll, run, run_well, serving
+from tests.world import WIDE_CODE, WIDE_ID
 
 MESSAGE = asking(group([WIDE_ID], code=WIDE_CODE))
 
@@ -28,12 +28,25 @@ def test_create_prints_a_pair_once(tmp_path: Path) -> None:
 def test_json_forms(tmp_path: Path) -> None:
     """``--json`` prints one JSON value for programs."""
     made = json.loads(
-        run_well("key", "create", "--email", "a@example.com", "--role", "reader", "--json", folder=tmp_path)
+        run_well(
+            "key",
+            "create",
+            "--email",
+            "a@example.com",
+            "--role",
+            "reader",
+            "--json",
+            folder=tmp_path,
+        )
     )
     assert list(made) == ["accessKey", "secretKey"]
     [listed] = json.loads(run_well("key", "list", "--json", folder=tmp_path))
     assert listed["accessKey"] == made["accessKey"]
-    assert (listed["email"], listed["role"], listed["revokedOn"]) == ("a@example.com", "reader", None)
+    assert (listed["email"], listed["role"], listed["revokedOn"]) == (
+        "a@example.com",
+        "reader",
+        None,
+    )
 
 
 def test_a_role_that_is_none_and_an_address_that_is_none(tmp_path: Path) -> None:
@@ -96,9 +109,7 @@ def test_revoking_takes_effect_within_a_second(tmp_path: Path) -> None:
     with serving(tmp_path, keys=keys) as server:
         assert server.post(message).status == 200
         assert run_well("key", "revoke", keys.access, folder=tmp_path)
-        poll(
-            lambda: server.post(message).status == 401 or None, what="the refusal", timeout_s=1.0
-        )
+        poll(lambda: server.post(message).status == 401 or None, what="the refusal", timeout_s=1.0)
         another = create_key(tmp_path)
         assert server.post(message, keys=another).status == 200
 

@@ -1,20 +1,21 @@
 """What people expect of a server: health, logs, encodings, limits, an orderly end."""
 
+import contextlib
 import gzip
 import json
 import signal
 import socket
 import sqlite3
-import subprocess
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import trustme
 import zstandard
 
-from tests.conftest import SPARSE_ID, WIDE_CODE, WIDE_ID
 from tests.running import (
     BULK_READ,
     Server,
@@ -27,8 +28,11 @@ from tests.running import (
     serving,
     start,
 )
+from tests.world import SPARSE_ID, WIDE_CODE, WIDE_ID
 
-MESSAGE = asking(group([WIDE_ID, SPARSE_ID], ",".join(f"mx_Custom_{n}" for n in range(1, 251)), code=WIDE_CODE))
+MESSAGE = asking(
+    group([WIDE_ID, SPARSE_ID], ",".join(f"mx_Custom_{n}" for n in range(1, 251)), code=WIDE_CODE)
+)
 SMALL = asking(group([WIDE_ID], code=WIDE_CODE))
 
 
@@ -46,15 +50,17 @@ def test_a_store_that_is_gone_is_503(tmp_path: Path) -> None:
         assert server.post(SMALL).status == 200
         with (tmp_path / "oppserver.db").open("r+b") as file:
             file.truncate(100)
-        for wal in tmp_path.glob("oppserver.db-*"):
-            wal.write_bytes(b"")
+        (tmp_path / "oppserver.db-wal").write_bytes(b"")
         answer = poll(
             lambda: one if (one := server.call("GET", "/health/ready")).status != 200 else None,
             what="not ready",
         )
         called = server.post(SMALL)
         for refused in (answer, called):
-            assert (refused.status, refused.exception_type) == (503, "MXServiceUnavailableException")
+            assert (refused.status, refused.exception_type) == (
+                503,
+                "MXServiceUnavailableException",
+            )
             assert int(refused.headers["retry-after"]) >= 1
             assert "sqlite" not in refused.body.decode().lower()
             assert str(tmp_path) not in refused.body.decode()
@@ -72,21 +78,26 @@ def test_metrics(server: Server) -> None:
 def test_a_log_line_has_the_request_id_and_no_secret(server: Server) -> None:
     """The answer's X-Request-Id is in the log; no key from query, headers or body is."""
     answer = server.call(
-        "POST", f"{BULK_READ}?{server.keys.query}", json.dumps(SMALL), {"Content-Type": "application/json"}
+        "POST",
+        f"{BULK_READ}?{server.keys.query}",
+        json.dumps(SMALL),
+        {"Content-Type": "application/json"},
     )
     wrong = server.call("POST", f"/v2/x&secretKey=s3cr3t-in-path?{server.keys.query}", b"")
     lines = poll(
-        lambda: found
-        if len(
-            found := [
-                line
-                for line in server.log()
-                if line.get("request_id")
-                in (answer.headers["x-request-id"], wrong.headers["x-request-id"])
-            ]
-        )
-        == 2
-        else None,
+        lambda: (
+            found
+            if len(
+                found := [
+                    line
+                    for line in server.log()
+                    if line.get("request_id")
+                    in (answer.headers["x-request-id"], wrong.headers["x-request-id"])
+                ]
+            )
+            == 2
+            else None
+        ),
         what="the log lines",
     )
     assert lines[0]["status"] == 200
@@ -126,7 +137,7 @@ def test_answers_do_not_name_the_software(server: Server) -> None:
     ],
 )
 def test_encodings(server: Server, accepted: str, encoding: str | None) -> None:
-    """gzip and zstd by Accept-Encoding, and the same bytes inside."""
+    """Gzip and zstd by Accept-Encoding, and the same bytes inside."""
     plain = server.post(MESSAGE)
     answer = server.post(MESSAGE, Accept_Encoding=accepted)
     assert answer.headers.get("content-encoding") == encoding
@@ -164,17 +175,15 @@ def test_a_body_above_the_limit_is_413_before_it_is_read_whole(server: Server) -
 def test_a_body_of_unknown_length_above_the_limit_is_413(server: Server) -> None:
     """A chunked body is cut off at the limit."""
 
-    def chunks() -> object:
+    def chunks() -> Iterator[bytes]:
         for _ in range(40):
             yield b"x" * 65_536
 
     connection = server.connect()
     with closing(connection):
         headers = {"Content-Type": "application/json", **server.keys.headers}
-        try:
-            connection.request("POST", BULK_READ, chunks(), headers, encode_chunked=True)  # type: ignore[arg-type]
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.request("POST", BULK_READ, chunks(), headers, encode_chunked=True)
         assert connection.getresponse().status == 413
 
 
@@ -239,15 +248,13 @@ def test_sigterm_finishes_calls_under_way(tmp_path: Path) -> None:
         assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")  # the call is under way
         connection.sendall(body[:10])
         server.process.send_signal(signal.SIGTERM)
-        poll(
-            lambda: any(line["event"] == "stopping" for line in server.log()) or None, what="stop"
-        )
+        poll(lambda: any(line["event"] == "stopping" for line in server.log()) or None, what="stop")
         connection.sendall(body[10:])
         answer = b""
         while chunk := connection.recv(65_536):
             answer += chunk
     assert answer.startswith(b"HTTP/1.1 200 ")
-    assert server.stop() in (0, -signal.SIGTERM)
+    assert server.stop() == 0
     assert server.log()[-1]["event"] == "stopped"
     assert not list(tmp_path.glob("*-wal"))
 
@@ -264,13 +271,10 @@ def test_tls(tmp_path: Path) -> None:
 
 
 def make_certificate(folder: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem"]
-        + ["-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost"],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
+    issued = trustme.CA().issue_cert("localhost", "127.0.0.1")
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    for part in issued.cert_chain_pems:
+        part.write_to_path(str(folder / "cert.pem"), append=True)
 
 
 def test_a_certificate_that_is_none(tmp_path: Path) -> None:
@@ -279,7 +283,16 @@ def test_a_certificate_that_is_none(tmp_path: Path) -> None:
     half = run("serve", "--ssl-certfile", "cert.pem", folder=tmp_path)
     assert (half.returncode, len(half.stderr.splitlines())) == (1, 1)
     assert "--ssl-keyfile" in half.stderr
-    none = run("serve", "--ssl-certfile", "cert.pem", "--ssl-keyfile", "cert.pem", "--port", "0", folder=tmp_path)
+    none = run(
+        "serve",
+        "--ssl-certfile",
+        "cert.pem",
+        "--ssl-keyfile",
+        "cert.pem",
+        "--port",
+        "0",
+        folder=tmp_path,
+    )
     assert none.returncode == 1
     assert "certificate" in none.stderr.splitlines()[-1]
 
@@ -289,7 +302,9 @@ def test_a_port_that_is_taken(server: Server, tmp_path: Path) -> None:
     port = str(urlsplit(server.url).port)
     done = run("serve", "--port", port, folder=tmp_path)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"oppserver: Cannot listen on 127.0.0.1 port {port}")
+    assert done.stderr.splitlines()[-1].startswith(
+        f"oppserver: Cannot listen on 127.0.0.1 port {port}"
+    )
     assert "--port" in done.stderr
 
 
@@ -351,7 +366,7 @@ def test_a_fault_of_ours_is_500_without_internals(tmp_path: Path) -> None:
 def test_ctrl_c_ends_the_server_in_order(tmp_path: Path) -> None:
     """SIGINT is an orderly end too, without a traceback."""
     server = start(tmp_path)
-    assert server.stop(signal.SIGINT) in (0, 130, -signal.SIGINT)
+    assert server.stop(signal.SIGINT) == 0
     assert "Traceback" not in server.log_file.read_text()
 
 
@@ -370,4 +385,3 @@ def test_many_connections_at_once(server: Server) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-

@@ -1,7 +1,9 @@
 """The HTTP server around the application: sockets, TLS, signals, an orderly end."""
 
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
@@ -44,7 +46,8 @@ def serve(settings: Settings, store: Store, *, on_listening: Callable[[str], Non
             f"The certificate and key cannot be used: {error}. Both have to be PEM files that"
             " belong together."
         ) from None
-    _Server(config, lambda: on_listening(url)).run(sockets=[listener])
+    with _signals_end_in_order():
+        _Server(config, lambda: on_listening(url)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -63,6 +66,24 @@ class _Server(uvicorn.Server):
         telemetry.logger().info("stopping", calls_under_way=len(self.server_state.tasks))
         await super().shutdown(sockets)
         telemetry.logger().info("stopped")
+
+
+@contextmanager
+def _signals_end_in_order() -> Iterator[None]:
+    """Uvicorn raises the signal that stopped it once more, with the handler that was there before.
+
+    That would end the process before the store is closed; being stopped is how a server ends well.
+    """
+    before = {number: signal.signal(number, _stopped) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stopped(number: int, _: object) -> None:
+    telemetry.logger().debug("stopped_by", signal=signal.Signals(number).name)
 
 
 def _listen(settings: Settings) -> socket.socket:

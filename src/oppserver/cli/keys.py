@@ -47,7 +47,7 @@ def create(
 @app.command("list")
 def list_keys(as_json: Json = False, database: Database = None) -> None:
     """List all keys, oldest first. Secrets are not shown; they are not stored."""
-    with opened_store(database) as store:
+    with opened_store(database, migrate=False) as store:
         keys = store.keys()
     rows = [
         {
@@ -68,7 +68,7 @@ def revoke(
     database: Database = None,
 ) -> None:
     """Revoke a key. Running servers refuse it from their next call on."""
-    with opened_store(database) as store:
+    with opened_store(database, migrate=False) as store:
         if not store.revoke_key(access_key, now=now()):
             raise InvalidInput(
                 f"There is no live key '{access_key}'. 'oppserver key list' shows the keys."

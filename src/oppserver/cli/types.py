@@ -40,7 +40,7 @@ def create_type(
 @type_app.command("list")
 def list_types(as_json: Json = False, database: Database = None) -> None:
     """List the types, with how many opportunities each has."""
-    with opened_store(database) as store:
+    with opened_store(database, migrate=False) as store:
         rows = [
             {
                 "eventCode": one.event_code,
@@ -101,7 +101,7 @@ def add_field(
 @field_app.command("list")
 def list_fields(code: Code, as_json: Json = False, database: Database = None) -> None:
     """List the fields of a type in their sequence."""
-    with opened_store(database) as store:
+    with opened_store(database, migrate=False) as store:
         catalogue = store.catalogue()
     require_type(catalogue, code)
     rows = [

@@ -56,15 +56,18 @@ def _decode(
         raise WrongContentType(
             f"Content-Type is {quoted(media_type)}; set it to 'application/json'"
         )
-    body = body.removeprefix(codecs.BOM_UTF8)
-    if not body.strip():
+    try:
+        text = body.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"The body is not UTF-8: byte {error.start} is none of it") from None
+    if not text.strip():
         raise MalformedBody("The request has no body. Send a JSON object with SearchParameters.")
     try:
-        return decoder.decode(body)
+        return decoder.decode(text)
     except msgspec.ValidationError as error:
         raise WrongDataType(_wrong_type(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBody(f"The body is not JSON in UTF-8: {error}") from None
+    except msgspec.DecodeError as error:
+        raise MalformedBody(f"The body is not JSON: {error}") from None
     except RecursionError:
         raise MalformedBody("The body is nested too deeply to be a request") from None
 
