@@ -118,10 +118,11 @@ class RenderedRows(msgspec.Struct, frozen=True, kw_only=True):
 class Opportunity(msgspec.Struct, frozen=True, kw_only=True):
     """One opportunity as it goes into and comes out of a store.
 
-    Dates are in the stored form, UTC. ``created_on`` or ``modified_on`` None on the way in means
-    "as it is stored, or now for a new one"; on the way out they are never None. ``lead_email`` or
-    ``owner_email`` None on the way in leaves the lead's or the owner's address as it is.
-    ``slots`` holds the ``mx_custom_N`` that are set, by stored name.
+    Dates are in the stored form, UTC. None on the way in means "as it is stored"; a new one is then
+    created now, and modified when it was created. On the way out they are never None.
+    ``lead_email`` or ``owner_email`` None on the way in leaves the lead's or the owner's address as
+    it is. ``slots`` holds the ``mx_custom_N`` that are set, by stored name. Text is any text that
+    UTF-8 can encode, without U+0000, which not every engine can store.
     """
 
     id: str

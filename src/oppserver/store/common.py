@@ -53,18 +53,18 @@ def select_keys(connection: Connection) -> list[Key]:
 
 def insert_key(connection: Connection, key: Key) -> Key:
     """Adds a key to the user of that address, who is created where there is none."""
-    same_email = func.lower(tables.user.c.email) == key.email.lower()
-    row = connection.execute(
-        select(tables.user.c.id, tables.user.c.email)
-        .where(same_email)
-        .order_by(tables.user.c.id)
-        .limit(1)
-    ).first()
-    if row is None:
+    # compared here, because no two engines agree on the lower case of letters outside ASCII
+    folded = key.email.casefold()
+    users = connection.execute(select(tables.user).where(tables.user.c.email.is_not(None)))
+    same = [user for user in users if user.email.casefold() == folded]
+    if same:
+        user = min(same, key=lambda user: user.id)
+        key = msgspec.structs.replace(
+            key, user_id=user.id, email=user.email, user_is_active=bool(user.is_active)
+        )
+    else:
         values = {"id": key.user_id, "email": key.email, "is_active": key.user_is_active}
         connection.execute(insert(tables.user).values(values))
-    else:
-        key = msgspec.structs.replace(key, user_id=row.id, email=row.email)
     connection.execute(
         insert(tables.api_key).values(
             access_key=key.access_key,
@@ -117,7 +117,9 @@ def select_catalogue(connection: Connection, *, version: int) -> Catalogue:
 
 
 def replace_types(connection: Connection, types: Sequence[OpportunityType]) -> None:
-    """Creates or renames types, and raises the catalogue's version."""
+    """Creates or renames types, and raises the catalogue's version if there are any."""
+    if not types:
+        return
     codes = [one.event_code for one in types]
     connection.execute(
         delete(tables.opportunity_type).where(tables.opportunity_type.c.event_code.in_(codes))
@@ -128,7 +130,9 @@ def replace_types(connection: Connection, types: Sequence[OpportunityType]) -> N
 
 
 def replace_fields(connection: Connection, fields: Sequence[Field]) -> None:
-    """Creates or replaces fields, and raises the catalogue's version."""
+    """Creates or replaces fields, and raises the catalogue's version if there are any."""
+    if not fields:
+        return
     rows = {}
     for one in fields:
         connection.execute(
@@ -225,6 +229,19 @@ def missing_types_and_fields(
     return types, fields
 
 
+def runs_without_repeats(batch: Sequence[Opportunity]) -> list[list[Opportunity]]:
+    """The batch in order, cut before every id that its run has already: mostly one run.
+
+    A run can be written by one statement, and runs in turn are the same as one at a time.
+    """
+    runs: list[dict[str, Opportunity]] = [{}]
+    for one in batch:
+        if one.id in runs[-1]:
+            runs.append({})
+        runs[-1][one.id] = one
+    return [list(run.values()) for run in runs]
+
+
 def write_owners(connection: Connection, batch: Sequence[Opportunity]) -> None:
     """Creates the batch's owners that are not there and sets the addresses it brings.
 
@@ -232,14 +249,16 @@ def write_owners(connection: Connection, batch: Sequence[Opportunity]) -> None:
     """
     brought: dict[str, str | None] = {}
     for one in batch:
-        if one.owner_id and (one.owner_email or one.owner_id not in brought):
-            brought[one.owner_id] = one.owner_email or brought.get(one.owner_id)
+        if one.owner_id is not None and one.owner_email is not None:
+            brought[one.owner_id] = one.owner_email
+        elif one.owner_id is not None:
+            brought.setdefault(one.owner_id)
     stored = _emails(connection, sorted(brought))
     for owner_id, email in sorted(brought.items()):
         if owner_id not in stored:
             values = {"id": owner_id, "email": email, "is_active": True}
             connection.execute(insert(tables.user).values(values))
-        elif email and email != stored[owner_id]:
+        elif email is not None and email != stored[owner_id]:
             connection.execute(
                 update(tables.user).where(tables.user.c.id == owner_id).values(email=email)
             )

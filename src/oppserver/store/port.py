@@ -89,7 +89,7 @@ class Store(Protocol):
     # --- opportunities
 
     def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
-        """Creates or replaces opportunities by id; the last of two with one id counts.
+        """Creates or replaces opportunities by id, as if each were written after the one before.
 
         Types, fields, leads and users that are not there are created. A lead's address that the
         batch changes is changed on all opportunities of that lead. ``now`` (stored form) is the

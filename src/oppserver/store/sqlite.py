@@ -89,6 +89,8 @@ class SqliteStore:
     # --- who may call
 
     def key(self, access_key: str) -> Key | None:
+        if not _is_text(access_key):
+            return None
         with self._reader() as connection:
             row = connection.execute(
                 "SELECT k.access_key, k.secret_sha256, k.user_id, u.email, k.role, u.is_active,"
@@ -118,6 +120,8 @@ class SqliteStore:
             return common.insert_key(connection, key)
 
     def revoke_key(self, access_key: str, *, now: str) -> bool:
+        if not _is_text(access_key):
+            return False
         with self._write() as connection:
             return common.revoke_key(connection, access_key, now=now)
 
@@ -140,14 +144,10 @@ class SqliteStore:
         with self._write() as connection:
             known = _select_catalogue(connection).types
             missing = sorted({one.event_code for one in fields} - known.keys())
-            if missing:
-                common.replace_types(
-                    connection,
-                    [
-                        OpportunityType(event_code=code, name=f"Opportunity {code}")
-                        for code in missing
-                    ],
-                )
+            common.replace_types(
+                connection,
+                [OpportunityType(event_code=code, name=f"Opportunity {code}") for code in missing],
+            )
             common.replace_fields(connection, fields)
 
     # --- opportunities
@@ -156,10 +156,8 @@ class SqliteStore:
         with self._write() as connection:
             catalogue = _select_catalogue(connection)
             types, fields = common.missing_types_and_fields(batch, catalogue)
-            if types:
-                common.replace_types(connection, types)
-            if fields:
-                common.replace_fields(connection, fields)
+            common.replace_types(connection, types)
+            common.replace_fields(connection, fields)
             common.write_owners(connection, batch)
             return sqlite_write.write_opportunities(connection, batch, now=now)
 
@@ -258,3 +256,12 @@ class SqliteStore:
 def _select_catalogue(connection: Connection) -> Catalogue:
     version = connection.exec_driver_sql("SELECT version FROM catalogue_version").scalar_one()
     return common.select_catalogue(connection, version=version)
+
+
+def _is_text(text: str) -> bool:
+    """Whether a database can be asked for it: a lone surrogate, of broken input, is no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,6 +7,7 @@ Each batch is a handful of statements: ids and addresses travel as one JSON arra
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -14,7 +15,9 @@ from sqlalchemy import Connection
 
 from oppserver.contract.model import Opportunity, Written
 from oppserver.store import tables
-from oppserver.store.common import OPPORTUNITY_COLUMNS
+from oppserver.store.common import OPPORTUNITY_COLUMNS, runs_without_repeats
+
+_ID: Final = attrgetter("id")
 
 _DATES: Final = frozenset({"created_on", "modified_on"})
 
@@ -38,17 +41,18 @@ def write_opportunities(
     connection: Connection, batch: Sequence[Opportunity], *, now: str
 ) -> Written:
     """Creates or replaces a batch and its leads; types, fields and owners are there already."""
-    rows = {one.id: one for one in batch}
-    ids = sorted(rows)
-    replaced = _count_stored(connection, ids)
     emails = _write_leads(connection, batch)
-    for (given_dates, slots), group in _grouped(rows[one] for one in ids).items():
-        connection.exec_driver_sql(
-            _upsert(slots, _DATES - given_dates),
-            [_parameters(one, slots, emails, now) for one in group],
-        )
-    _forget_tombstones(connection, ids)
-    return Written(created=len(ids) - replaced, replaced=len(batch) - len(ids) + replaced)
+    replaced = 0
+    for run in runs_without_repeats(batch):
+        rows = sorted(run, key=_ID)
+        replaced += _count_stored(connection, [one.id for one in rows])
+        for (given_dates, slots), group in _grouped(rows).items():
+            connection.exec_driver_sql(
+                _upsert(slots, _DATES - given_dates),
+                [_parameters(one, slots, emails, now) for one in group],
+            )
+    _forget_tombstones(connection, [one.id for one in batch])
+    return Written(created=len(batch) - replaced, replaced=replaced)
 
 
 def delete_opportunities(
