@@ -213,3 +213,7 @@ def configuration_markdown() -> str:
         " `--database` and `OPPSERVER_DATABASE` alike.\n\n"
         "| flag | variable | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )
+
+
+if __name__ == "__main__":
+    print(configuration_markdown(), end="")
