@@ -1,0 +1,1 @@
+"""Measurements, not tests: ``python -m bench`` measures the server beside its peers."""

@@ -1,0 +1,160 @@
+"""The 2,000-id call beside each of its peers, in turns."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bench.contest import Form, Sample, Times, ratio, same_rows, take_turns
+from bench.database import groups_of
+from bench.peers import bare
+from bench.peers.datasette import Datasette
+from bench.peers.postgres import Postgres
+from bench.processes import free_port, listens
+from bench.progress import step, tell
+from bench.result import Result, summary, times_over
+from bench.stage import Stage, rows_of_answer
+from bench.wire import PATH, Connection, bulk_read_body, post
+
+
+def against_bare(stage: Stage) -> Result:
+    """The call against the fastest form of SQLite alone."""
+    forms = [stage.product_form(), *bare.forms(stage.database())]
+    product, *others = _contest(stage, "SQLite alone", forms, stage.options.rounds)
+    fastest = min(others, key=lambda times: times.p50)
+    found = ratio(product, fastest)
+    return Result(
+        name="bare",
+        figure=times_over(found),
+        value=found.of_medians,
+        note=f"{product.p50:.2f} ms against {fastest.p50:.2f} ms ({fastest.name})",
+        raw=_raw(product, others),
+    )
+
+
+def against_memory(stage: Stage) -> Result:
+    """The call against the same bytes from memory: what the server stack itself costs."""
+    form = stage.product_form()
+    sample = stage.samples(stage.database())[0]
+    answer = stage.scratch("answer.json")
+    answer.write_bytes(form.answer(form.prepare(sample)))
+    port = free_port()
+    command = [sys.executable, "-m", "bench.peers.memory_server", "--port", str(port)]
+    peer = stage.children.start("memory-server", [*command, "--answer", str(answer)])
+    stage.children.wait_until("memory-server", peer, lambda: listens(port))
+    with Connection(port) as connection:
+        memory = Form(
+            name="the same bytes from memory, same server stack",
+            prepare=lambda one: post(PATH, one.body),
+            answer=connection.call,
+        )
+        product, other = _contest(
+            stage, "the same bytes from memory", [form, memory], stage.options.rounds
+        )
+    stage.children.stop(peer)
+    found = ratio(product, other)
+    return Result(
+        name="memory",
+        figure=times_over(found),
+        value=found.of_medians,
+        note=f"{product.p50:.2f} ms against {other.p50:.2f} ms",
+        raw=_raw(product, [other]),
+    )
+
+
+def against_postgres(stage: Stage) -> Result:
+    """The call against PostgreSQL's ``json_agg``, through psycopg."""
+    peer = Postgres(stage.children, stage.scratch("postgres"))
+    try:
+        with step("start and load PostgreSQL") as progress:
+            version = peer.start(stage.database(), stage.options.opportunities, progress)
+        forms = [stage.product_form(), *peer.forms()]
+        product, *others = _contest(stage, "PostgreSQL", forms, stage.options.rounds_slow)
+    finally:
+        peer.stop()
+    return _faster("postgres", version, product, others)
+
+
+def against_datasette(stage: Stage) -> Result:
+    """The call against Datasette's JSON API."""
+    peer = Datasette(stage.children, stage.scratch("datasette"))
+    try:
+        with step("start Datasette"):
+            version = peer.start(stage.database())
+        forms = [stage.product_form(), *peer.forms()]
+        product, *others = _contest(stage, "Datasette", forms, stage.options.rounds_slow)
+    finally:
+        peer.stop()
+    return _faster("datasette", version, product, others)
+
+
+def against_orm(stage: Stage) -> Result:
+    """The call against FastAPI and SQLAlchemy's ORM."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.peers.orm_server", "--port", str(port)]
+    peer = stage.children.start("orm-server", [*command, "--database", str(stage.database())])
+    stage.children.wait_until("orm-server", peer, lambda: listens(port))
+    with Connection(port) as connection:
+        orm = Form(
+            name="FastAPI and SQLAlchemy ORM",
+            prepare=lambda sample: post(PATH, sample.body),
+            answer=connection.call,
+            rows=rows_of_answer,
+        )
+        forms = [stage.product_form(), orm]
+        product, *others = _contest(stage, "FastAPI and ORM", forms, stage.options.rounds_slow)
+    stage.children.stop(peer)
+    return _faster("orm", "", product, others)
+
+
+def in_groups(stage: Stage) -> Result:
+    """2,000 ids in five groups, 400 of each type, against 2,000 ids in one group."""
+    product = stage.product()
+    with step("choose ids for five groups"):
+        calls = groups_of(stage.database(), stage.options.samples)
+    requests = [product.request(bulk_read_body(groups)) for groups in calls]
+    one = stage.product_form()
+    five = Form(
+        name="oppserver, five groups of 400 ids",
+        prepare=_numbered(requests),
+        answer=one.answer,
+    )
+    in_one, in_five = _contest(stage, "five groups", [one, five], stage.options.rounds)
+    found = ratio(in_five, in_one)
+    return Result(
+        name="groups",
+        figure=times_over(found),
+        value=found.of_medians,
+        note=f"{in_five.p50:.2f} ms against {in_one.p50:.2f} ms",
+        raw=_raw(in_one, [in_five]),
+    )
+
+
+def _numbered(requests: Sequence[bytes]) -> Callable[[Sample], bytes]:
+    turn = iter(range(1 << 30))
+    return lambda _: requests[next(turn) % len(requests)]
+
+
+def _contest(stage: Stage, what: str, forms: Sequence[Form], rounds: int) -> list[Times]:
+    samples = stage.samples(stage.database())
+    with step(f"the call beside {what}: {rounds} rounds"):
+        same_rows([form for form in forms if form.rows], samples[0])
+        taken = take_turns(forms, samples, rounds)
+    for times in taken:
+        tell(f"{times.name}: p50 {times.p50:.2f} ms")
+    return taken
+
+
+def _faster(name: str, version: str, product: Times, others: Sequence[Times]) -> Result:
+    fastest = min(others, key=lambda times: times.p50)
+    found = ratio(fastest, product)
+    return Result(
+        name=name,
+        figure=times_over(found),
+        value=found.of_medians,
+        note=f"{product.p50:.2f} ms against {fastest.p50:.2f} ms ({fastest.name})",
+        raw=_raw(product, others) | {"version": version},
+    )
+
+
+def _raw(product: Times, others: Sequence[Times]) -> dict[str, Any]:
+    return {"product": summary(product), "others": [summary(times) for times in others]}

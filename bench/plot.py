@@ -1,0 +1,115 @@
+"""The figure: the call's time beside its peers', and each figure beside its target."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+_OURS: Final = "#0b6e4f"
+_OTHERS: Final = "#9aa5b1"
+_MISSED: Final = "#c0392b"
+_INK: Final = "#1f2933"
+_PEERS: Final = {
+    "memory": "the same bytes from memory",
+    "bare": "SQLite alone, in process",
+    "postgres": "PostgreSQL json_agg",
+    "datasette": "Datasette",
+    "orm": "FastAPI + SQLAlchemy ORM",
+}
+_MEASURES: Final = {
+    "bare": "p50 vs bare SQLite statement",
+    "postgres": "vs PostgreSQL json_agg",
+    "datasette": "vs Datasette",
+    "orm": "vs FastAPI + ORM",
+    "memory": "vs same bytes from memory",
+    "clients": "8 clients vs 1, calls/s",
+    "one-id": "one-id calls/s",
+    "growth": "latency growth",
+    "resident": "memory, 16 clients",
+    "start": "start to first answer",
+    "import": "import rate",
+}
+
+
+def draw(recorded: Mapping[str, Any], path: Path) -> None:
+    """Draws the figure of a record; the suffix of the path says the form."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    mpl.rcParams.update(
+        {
+            "svg.hashsalt": "bench",
+            "font.size": 11,
+            "text.color": _INK,
+            "axes.labelcolor": _INK,
+            "xtick.color": _INK,
+            "ytick.color": _INK,
+        }
+    )
+    from matplotlib import pyplot as plt
+
+    results = {one["name"]: one for one in recorded["results"]}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.2), layout="constrained")
+    _draw_latency(left, results)
+    _draw_targets(right, results)
+    options, host = recorded["options"], recorded["machine"]
+    figure.suptitle(
+        f"{options['ids']:,} random ids of {options['opportunities']:,} opportunities,"
+        f" {len(options['columns'])} columns, over loopback, {host['cores']} cores"
+        f" ({recorded['date']})",
+        fontsize=12,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_svg = path.suffix == ".svg"
+    figure.savefig(path, dpi=150, facecolor="white", metadata={"Date": None} if is_svg else None)
+    plt.close(figure)
+
+
+def _draw_latency(axes: Any, results: Mapping[str, Any]) -> None:
+    bars = []
+    for name, label in _PEERS.items():
+        raw = results.get(name, {}).get("raw", {})
+        if raw.get("others"):
+            fastest = min(raw["others"], key=lambda one: one["p50_ms"])
+            bars.append((fastest["p50_ms"], label, _OTHERS))
+            if name == "bare":
+                bars.append((raw["product"]["p50_ms"], "oppserver, over HTTP", _OURS))
+    bars.sort(reverse=True)
+    places = range(len(bars))
+    axes.barh(places, [bar[0] for bar in bars], color=[bar[2] for bar in bars], height=0.62)
+    axes.set_yticks(places, [bar[1] for bar in bars])
+    axes.set_xscale("log")
+    for place, (value, _, colour) in zip(places, bars, strict=True):
+        weight = "bold" if colour == _OURS else "normal"
+        axes.text(value * 1.06, place, f"{value:.1f} ms", va="center", fontweight=weight)
+    if bars:
+        axes.set_xlim(min(bar[0] for bar in bars) / 2, bars[0][0] * 2.2)
+    axes.set_title("Median time of one call (logarithmic)", loc="left", fontsize=12)
+    _bare(axes)
+
+
+def _draw_targets(axes: Any, results: Mapping[str, Any]) -> None:
+    rows = [
+        (results[name]["score"], label, results[name])
+        for name, label in reversed(_MEASURES.items())
+        if name in results and results[name]["score"] is not None
+    ]
+    places = range(len(rows))
+    scores = [row[0] for row in rows]
+    colours = [_OURS if score >= 1 else _MISSED for score in scores]
+    axes.barh(places, scores, color=colours, height=0.62)
+    axes.axvline(1, color=_INK, linewidth=1.2)
+    axes.set_yticks(places, [row[1] for row in rows])
+    for place, (score, _, one) in zip(places, rows, strict=True):
+        figure = one["figure"].partition(" (")[0]
+        axes.text(max(score, 1) + 0.04, place, f"{figure}  (target {one['text']})", va="center")
+    if rows:
+        axes.set_xlim(0, max(*scores, 1) * 2.1)
+    axes.set_title("How many times better than the target", loc="left", fontsize=12)
+    _bare(axes)
+
+
+def _bare(axes: Any) -> None:
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.25)
+    axes.set_axisbelow(True)

@@ -1,0 +1,58 @@
+"""What each figure is held to, in the order of the table."""
+
+from typing import Final
+
+import msgspec
+
+from bench.result import Result
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table. ``goal`` None: the figure is reported and held to nothing."""
+
+    measure: str
+    text: str
+    goal: float | None = None
+    is_ceiling: bool = True
+
+    def score(self, value: float) -> float | None:
+        """How many times better than the goal a value is; 1 and above is met."""
+        if self.goal is None:
+            return None
+        return self.goal / value if self.is_ceiling else value / self.goal
+
+
+def _ceiling(measure: str, text: str, goal: float) -> Target:
+    return Target(measure=measure, text=text, goal=goal)
+
+
+def _floor(measure: str, text: str, goal: float) -> Target:
+    return Target(measure=measure, text=text, goal=goal, is_ceiling=False)
+
+
+TARGETS: Final = {
+    "bare": _ceiling(
+        "p50 of the call against the bare SQLite statement in process", "≤ 1.4\u00d7", 1.4
+    ),
+    "postgres": _floor("against PostgreSQL's `json_agg`, through psycopg", "≥ 3\u00d7 faster", 3),
+    "datasette": _floor("against Datasette's JSON API", "≥ 6\u00d7 faster", 6),
+    "orm": _floor("against the obvious FastAPI and SQLAlchemy ORM server", "≥ 10\u00d7 faster", 10),
+    "memory": _ceiling(
+        "p50 against the same bytes from memory, by the same server stack", "≤ 8\u00d7", 8
+    ),
+    "clients": _floor("calls/s with 8 clients against 1 client", "≥ 1.5\u00d7", 1.5),
+    "one-id": _floor("one-id call, 8 clients", "≥ 1,500 calls/s", 1_500),
+    "growth": _ceiling("latency over the larger database", "≤ 2.2\u00d7", 2.2),
+    "resident": _ceiling("memory of its own, 16 clients, 2,000 ids each", "≤ 250 MB", 250),
+    "start": _ceiling("start of the command to the first answer", "≤ 0.8 s", 0.8),
+    "import": _floor("import of NDJSON, the whole command", "≥ 40,000 opportunities/s", 40_000),
+    "groups": Target(
+        measure="2,000 ids in five groups of 400 against one group of 2,000", text="reported"
+    ),
+}
+"""By the name that ``--only`` takes."""
+
+
+def missing(name: str, reason: str) -> Result:
+    """A result that says why there is no figure."""
+    return Result(name=name, figure=f"missing: {reason}", value=None)
