@@ -5,6 +5,7 @@ A module of the suite takes the fixtures over by name::
     database, store = stores.database, stores.store
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -176,16 +177,41 @@ def everything(store: Store) -> list[Opportunity]:
 
 # --- other processes ---------------------------------------------------------------------------
 
+Process = subprocess.Popen[str]
 
-def start_python(program: str, *arguments: str) -> "subprocess.Popen[str]":
-    """Another process that runs a program, with pipes."""
+
+def start_python(program: str) -> Process:
+    """Another process that runs a program and speaks in lines."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", program, *arguments],
+        [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def tell(process: Process, line: str) -> None:
+    """Writes a line to another process."""
+    assert process.stdin is not None
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+
+
+def heard(process: Process) -> str:
+    """The next line of another process, and what it failed with when there is none."""
+    assert process.stdout is not None
+    line = process.stdout.readline().rstrip("\n")
+    return line or str(ended(process))
+
+
+def ended(process: Process) -> tuple[int, str, str]:
+    """The exit status and the rest of the output of a process that gets no more lines."""
+    output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
+
+
+# --- waiting, and how much of everything -------------------------------------------------------
 
 
 def wait_until(reached: Callable[[], bool], *, deadline_s: float = 20.0) -> None:
@@ -194,3 +220,8 @@ def wait_until(reached: Callable[[], bool], *, deadline_s: float = 20.0) -> None
     while not reached():
         assert time.monotonic() < ends, "the state was not reached in time"
         time.sleep(0.002)
+
+
+def scaled(number: int) -> int:
+    """A number of repetitions, times OPPSERVER_TEST_SCALE, at least one."""
+    return max(1, round(number * float(os.environ.get("OPPSERVER_TEST_SCALE", "1"))))

@@ -1,7 +1,5 @@
 """Opening a store: the only place that knows the engines by name."""
 
-from urllib.parse import urlsplit
-
 from oppserver.contract.errors import InvalidDatabaseUrl
 from oppserver.store.port import Store, StoreOptions
 
@@ -14,7 +12,7 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
     Creates and migrates it, unless ``migrate`` is false; then a store that is missing or not of
     this version is refused. Raises InvalidDatabaseUrl or DatabaseRefused.
     """
-    scheme = urlsplit(url).scheme
+    scheme = url.partition(":")[0]
     if scheme == "sqlite":
         from oppserver.store.sqlite import SqliteStore  # noqa: PLC0415 (an engine loads when asked)
 

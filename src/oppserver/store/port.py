@@ -28,7 +28,10 @@ from oppserver.contract.model import (
 
 
 class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a store is opened. What an engine has no use for, it ignores."""
+    """How a store is opened. What an engine has no use for, it ignores.
+
+    ``readers``: threads that can read at once; more of them wait for each other, in no fair order.
+    """
 
     readers: int = limits.WORKER_THREADS_DEFAULT
     query_timeout_s: float = limits.QUERY_TIMEOUT_S_DEFAULT

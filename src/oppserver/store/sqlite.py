@@ -8,13 +8,14 @@ goes through SQLAlchemy. Numbers behind the choices: docs/performance.md.
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection
 
-from oppserver.contract.errors import DatabaseRefused
+from oppserver.contract.errors import DatabaseRefused, Unavailable
+from oppserver.contract.limits import BUSY_TIMEOUT_S
 from oppserver.contract.model import (
     Catalogue,
     Field,
@@ -28,6 +29,7 @@ from oppserver.contract.model import (
 )
 from oppserver.store import common, migrations, sqlite_write
 from oppserver.store.port import StoreOptions
+from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
     driver_of,
     named_errors,
@@ -184,38 +186,35 @@ class SqliteStore:
             connection.execute("SELECT version FROM catalogue_version").fetchone()
 
     def check(self) -> list[str]:
-        with self._read(timeout_s=float("inf")) as connection:
-            driver = driver_of(connection)
-            problems = [row[0] for row in driver.execute("PRAGMA integrity_check")]
-            problems = [] if problems == ["ok"] else problems
-            return problems + sqlite_write.broken_promises(driver)
+        with self._reader(timeout_s=float("inf")) as connection:
+            return problems_of(connection)
 
     def backup(self, path: Path) -> None:
         if path.exists():
             raise DatabaseRefused(f"{path} exists already; a backup does not overwrite a file")
-        with self._read(timeout_s=float("inf")) as connection:
+        with self._reader(timeout_s=float("inf")) as connection:
             try:
                 target = sqlite3.connect(path)
                 try:
-                    driver_of(connection).backup(target)
+                    connection.backup(target)
                 finally:
                     target.close()
-            except (sqlite3.Error, OSError) as error:
-                path.unlink(missing_ok=True)
-                raise DatabaseRefused(f"The backup to {path} failed: {error}") from None
-            except BaseException:
-                path.unlink(missing_ok=True)
+            except BaseException as error:
+                with suppress(OSError):  # there may be no such folder
+                    path.unlink()
+                if isinstance(error, sqlite3.Error):
+                    raise DatabaseRefused(f"The backup to {path} failed: {error}") from None
                 raise
 
     # --- inside
 
     @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
+    def _reader(self, *, timeout_s: float | None = None) -> Iterator[sqlite3.Connection]:
         """A reader's driver connection, outside a transaction, with the clock set."""
         with named_errors(self._path):
             pooled = self._readers.raw_connection()
             try:
-                pooled.info["deadline"].set(self._options.query_timeout_s)
+                pooled.info["deadline"].set(timeout_s or self._options.query_timeout_s)
                 connection = pooled.driver_connection
                 assert isinstance(connection, sqlite3.Connection)
                 yield connection
@@ -223,17 +222,22 @@ class SqliteStore:
                 pooled.close()
 
     @contextmanager
-    def _read(self, *, timeout_s: float | None = None) -> Iterator[Connection]:
+    def _read(self) -> Iterator[Connection]:
         """A transaction that reads one moment."""
         with named_errors(self._path), self._readers.begin() as connection:
-            connection.info["deadline"].set(timeout_s or self._options.query_timeout_s)
+            connection.info["deadline"].set(self._options.query_timeout_s)
             yield connection
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         """A transaction that writes; the file's one write lock is taken at its start."""
-        with named_errors(self._path), self._write_lock, self._writer.begin() as connection:
-            yield connection
+        if not self._write_lock.acquire(timeout=BUSY_TIMEOUT_S):
+            raise Unavailable("The store is busy with other writes. Try again.")
+        try:
+            with named_errors(self._path), self._writer.begin() as connection:
+                yield connection
+        finally:
+            self._write_lock.release()
 
     def _prepare(self, *, migrate: bool) -> None:
         with opening(self._path):

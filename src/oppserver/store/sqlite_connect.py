@@ -22,6 +22,8 @@ _APPLICATION_ID: Final = 0x4F505053  # "OPPS", in the file's header; `file` and 
 _PROGRESS_OPCODES: Final = 100_000
 """Virtual machine steps between looks at the clock; a 2,000-row read takes about as many."""
 
+_BUSY_PAUSE_S: Final = 0.01
+
 _TRANSIENT: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
@@ -162,9 +164,31 @@ def opening(path: Path) -> Iterator[None]:
 
 
 def set_up_file(driver: sqlite3.Connection) -> None:
-    """What is kept in the file itself: the journal mode and whose file it is."""
-    driver.execute("PRAGMA journal_mode=WAL")
+    """What is kept in the file itself: the journal mode and whose file it is.
+
+    SQLite does not wait for a process that changes the journal mode at the same moment: each would
+    wait for the other (sqlite.org/c3ref/busy_handler.html). So it is asked again here.
+    """
+    ends = time.monotonic() + BUSY_TIMEOUT_S
+    while not _is_in_wal_mode(driver):
+        if time.monotonic() > ends:
+            raise Unavailable(
+                "The journal mode cannot be set to WAL: another process holds the database, or its"
+                " file system cannot share memory."
+            )
+        time.sleep(_BUSY_PAUSE_S)
     driver.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+
+
+def _is_in_wal_mode(driver: sqlite3.Connection) -> bool:
+    """Whether the file is in WAL mode, once it was told to be; False when it is busy."""
+    try:
+        (mode,) = driver.execute("PRAGMA journal_mode=WAL").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _TRANSIENT:
+            raise
+        return False
+    return bool(mode == "wal")
 
 
 # --- versions ----------------------------------------------------------------------------------

@@ -1,10 +1,9 @@
-"""How batches of opportunities get into SQLite, and out of it; and what must hold there.
+"""How batches of opportunities get into SQLite, and out of it.
 
 Each batch is a handful of statements: ids and addresses travel as one JSON array, rows by
 ``executemany`` in the order of their ids, which touches each page of the index once.
 """
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
@@ -70,33 +69,6 @@ def delete_opportunities(
         "DELETE FROM opportunity WHERE id IN (SELECT value FROM json_each(?))", (array,)
     )
     return deleted.rowcount
-
-
-def broken_promises(connection: sqlite3.Connection) -> list[str]:
-    """What this program promises of its data and SQLite does not check; empty when all holds."""
-    promises = {
-        "opportunities whose EmailAddress is not their lead's": (
-            "SELECT count(*) FROM opportunity o LEFT JOIN lead l ON l.id = o.lead_id"
-            " WHERE l.id IS NULL OR l.email IS NOT o.lead_email"
-        ),
-        "opportunities of no known type": (
-            "SELECT count(*) FROM opportunity o LEFT JOIN opportunity_type t"
-            " ON t.event_code = o.event_code WHERE t.event_code IS NULL"
-        ),
-        "opportunities of an unknown owner": (
-            'SELECT count(*) FROM opportunity o LEFT JOIN "user" u ON u.id = o.owner_id'
-            " WHERE o.owner_id IS NOT NULL AND u.id IS NULL"
-        ),
-        "opportunities that are marked as deleted": (
-            "SELECT count(*) FROM deleted_opportunity d JOIN opportunity o ON o.id = d.id"
-        ),
-    }
-    found = []
-    for meaning, statement in promises.items():
-        (count,) = connection.execute(statement).fetchone()
-        if count:
-            found.append(f"{count} {meaning}")
-    return found
 
 
 def _count_stored(connection: Connection, ids: Sequence[str]) -> int:

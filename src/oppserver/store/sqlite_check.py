@@ -1,0 +1,57 @@
+"""What must hold in a SQLite file: that it is sound, and what this program promises of its data."""
+
+import sqlite3
+from types import MappingProxyType
+from typing import Final
+
+_BROKEN: Final = MappingProxyType(
+    {
+        "opportunities whose EmailAddress is not their lead's": (
+            "SELECT count(*) FROM opportunity o LEFT JOIN lead l ON l.id = o.lead_id"
+            " WHERE l.id IS NULL OR l.email IS NOT o.lead_email"
+        ),
+        "opportunities of no known type": (
+            "SELECT count(*) FROM opportunity o LEFT JOIN opportunity_type t"
+            " ON t.event_code = o.event_code WHERE t.event_code IS NULL"
+        ),
+        "opportunities of an unknown owner": (
+            'SELECT count(*) FROM opportunity o LEFT JOIN "user" u ON u.id = o.owner_id'
+            " WHERE o.owner_id IS NOT NULL AND u.id IS NULL"
+        ),
+        "opportunities that are marked as deleted": (
+            "SELECT count(*) FROM deleted_opportunity d JOIN opportunity o ON o.id = d.id"
+        ),
+        "fields of no known type": (
+            "SELECT count(*) FROM field f LEFT JOIN opportunity_type t"
+            " ON t.event_code = f.event_code WHERE t.event_code IS NULL"
+        ),
+        "keys of an unknown user": (
+            'SELECT count(*) FROM api_key k LEFT JOIN "user" u ON u.id = k.user_id'
+            " WHERE u.id IS NULL"
+        ),
+    }
+)
+"""What SQLite does not check: the meaning of each fault, and the statement that counts it."""
+
+
+def problems_of(connection: sqlite3.Connection) -> list[str]:
+    """What is wrong, a line each; empty when all holds. In a damaged file only the damage is."""
+    damage = _damage(connection)
+    if damage:
+        return damage
+    found = []
+    for meaning, statement in _BROKEN.items():
+        (count,) = connection.execute(statement).fetchone()
+        if count:
+            found.append(f"{count} {meaning}")
+    return found
+
+
+def _damage(connection: sqlite3.Connection) -> list[str]:
+    try:
+        lines = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        return [str(error)]
+    return [] if lines == ["ok"] else lines
