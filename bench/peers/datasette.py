@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import subprocess
 
 _COLUMNS: Final = """o.lead_id AS ProspectId, o.lead_email AS EmailAddress,
-  o.id AS ProspectActivityId, o.created_on_answer AS CreatedOn, o.modified_on_answer AS ModifiedOn, o.owner_id AS Owner,
+  o.id AS ProspectActivityId, o.created_on_answer AS CreatedOn,
+  o.modified_on_answer AS ModifiedOn, o.owner_id AS Owner,
   u.email AS OwnerEmailAddress, o.status AS Status, o.mx_custom_1 AS mx_Custom_1,
   o.mx_custom_2 AS mx_Custom_2, o.mx_custom_3 AS mx_Custom_3, o.mx_custom_4 AS mx_Custom_4"""
 _OBJECTS: Final = (
