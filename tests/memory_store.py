@@ -5,7 +5,7 @@ A write works on a copy and puts it in place of what was there, so it happens wh
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -153,6 +153,9 @@ class MemoryStore:
                 del state.opportunities[one]
                 state.deleted[one] = (now, by)
             return len(there)
+
+    def loading(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int

@@ -15,7 +15,14 @@ from oppserver.contract.errors import (
     Unavailable,
 )
 from oppserver.contract.model import Plan, PlannedEntry
-from oppserver.store import StoreOptions, migrations, open_store, sqlite, sqlite_connect
+from oppserver.store import (
+    StoreOptions,
+    migrations,
+    open_store,
+    sqlite,
+    sqlite_connect,
+    sqlite_indexes,
+)
 from oppserver.store.sqlite import SqliteStore
 from tests import stores
 from tests.contract.test_store_bulk_read import ALL_COLUMNS
@@ -300,4 +307,39 @@ def test_a_check_finds_damage(store: SqliteStore, path: Path) -> None:
     problems = store.check()
     assert problems
     assert all(problems)
+    store.close()
+
+
+# --- loading -----------------------------------------------------------------------------------
+
+
+def test_a_load_that_was_cut_off_is_found_and_mended(tmp_path: Path) -> None:
+    """The check names the indexes that a killed load left missing; opening to write builds them."""
+    url = f"sqlite:///{tmp_path}/oppserver.db"
+    open_store(url).close()
+    names = [str(index.name) for index in sqlite_indexes.INDEXES]
+    with closing(sqlite3.connect(tmp_path / "oppserver.db")) as connection:
+        for name in names:
+            connection.execute(f"DROP INDEX {name}")
+    looking = open_store(url, migrate=False)
+    faults = looking.check()
+    looking.close()
+    assert names
+    assert [fault.split()[2] for fault in faults] == names
+    assert all("oppserver db upgrade" in fault for fault in faults)
+    mended = open_store(url)
+    assert mended.check() == []
+    mended.close()
+
+
+def test_a_load_into_a_filled_store_keeps_its_indexes(tmp_path: Path) -> None:
+    """Only an empty store puts its indexes off: readers of a filled one are not made slow."""
+    store = open_store(f"sqlite:///{tmp_path}/oppserver.db")
+    store.write_opportunities([opportunity(1)], now=NOW)
+    with store.loading():
+        assert store.check() == []
+    store.delete_opportunities([guid(1)], now=NOW, by=None)
+    with store.loading():
+        assert store.check() != []
+    assert store.check() == []
     store.close()

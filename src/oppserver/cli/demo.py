@@ -32,6 +32,7 @@ _PATH: Final = "/v2/OpportunityManagement.svc/GetOpportunitiesById"
 _START_TIMEOUT_S: Final = 30.0
 _TIMED_CALLS: Final = 15  # with the example's call, fewer than the rate limit lets through
 _OPPORTUNITIES_DEFAULT: Final = 100_000
+_BATCH_ROWS: Final = 5_000  # small, so that the bar moves
 
 
 class _Keys(NamedTuple):
@@ -101,14 +102,13 @@ def _generate(store: "Store", number: int) -> None:
     from rich.progress import track  # noqa: PLC0415 (as above)
 
     rows = sample.opportunities(number)
-    batch_rows = limits.IMPORT_BATCH_ROWS_DEFAULT
     started = time.perf_counter()
     for _ in track(
-        range(-(-number // batch_rows)),
+        range(-(-number // _BATCH_ROWS)),
         description=f"Generating {number:,} opportunities",
         console=Console(stderr=True),
     ):
-        store.write_opportunities(list(itertools.islice(rows, batch_rows)), now=now())
+        store.write_opportunities(list(itertools.islice(rows, _BATCH_ROWS)), now=now())
     seconds = time.perf_counter() - started
     typer.echo(f"Stored {number:,} generated opportunities and the example in {seconds:.1f} s.")
 

@@ -9,6 +9,7 @@ What goes wrong raises ``Unavailable`` (try again: busy, too slow, not reachable
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -102,6 +103,13 @@ class Store(Protocol):
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
         """Deletes opportunities and leaves a tombstone each; how many were there."""
+        ...
+
+    def loading(self) -> AbstractContextManager[None]:
+        """While the block runs, many batches come one after the other, and are written quicker.
+
+        In an empty store, reads by anything but ids are slow until the block has ended.
+        """
         ...
 
     def read_opportunities(

@@ -15,7 +15,12 @@ from typing import Self
 from sqlalchemy import Connection
 
 from oppserver.contract.errors import DatabaseRefused, Unavailable
-from oppserver.contract.limits import BUSY_TIMEOUT_S
+from oppserver.contract.limits import (
+    BUSY_TIMEOUT_S,
+    SQLITE_CHECKPOINT_PAGES,
+    SQLITE_LOADING_CACHE_BYTES,
+    SQLITE_LOADING_CHECKPOINT_PAGES,
+)
 from oppserver.contract.model import (
     Catalogue,
     Field,
@@ -27,7 +32,7 @@ from oppserver.contract.model import (
     Role,
     Written,
 )
-from oppserver.store import common, migrations, sqlite_write
+from oppserver.store import common, migrations, sqlite_indexes, sqlite_write
 from oppserver.store.port import StoreOptions
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
@@ -40,6 +45,7 @@ from oppserver.store.sqlite_connect import (
     refuse_old_sqlite,
     revision_of,
     set_up_file,
+    tune_writer,
 )
 from oppserver.store.sqlite_read import read_entry
 
@@ -167,6 +173,19 @@ class SqliteStore:
         with self._write() as connection:
             return sqlite_write.delete_opportunities(connection, ids, now=now, by=by)
 
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        with self._write() as connection:
+            sqlite_indexes.drop_if_empty(connection)
+        self._tune_writer(SQLITE_LOADING_CACHE_BYTES, SQLITE_LOADING_CHECKPOINT_PAGES)
+        try:
+            yield
+        except BaseException:
+            with suppress(Unavailable):  # what went wrong first is what is told
+                self._end_loading()
+            raise
+        self._end_loading()
+
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
     ) -> list[Opportunity]:
@@ -239,11 +258,22 @@ class SqliteStore:
         finally:
             self._write_lock.release()
 
+    def _end_loading(self) -> None:
+        self._tune_writer(self._options.sqlite_writer_cache_bytes, SQLITE_CHECKPOINT_PAGES)
+        with self._write() as connection:
+            sqlite_indexes.create_missing(connection)
+
+    def _tune_writer(self, cache_bytes: int, checkpoint_pages: int) -> None:
+        with self._write_lock, named_errors(self._path), self._writer.connect() as connection:
+            tune_writer(driver_of(connection), cache_bytes, checkpoint_pages)
+
     def _prepare(self, *, migrate: bool) -> None:
         with opening(self._path):
             with self._reader() as connection:
                 at = revision_of(connection)
             if at == migrations.HEAD:
+                if migrate:
+                    self._build_missing_indexes()
                 return
             refuse_foreign(at, self._path)
             if not migrate:
@@ -255,6 +285,14 @@ class SqliteStore:
                 set_up_file(driver_of(connection))
             with self._write() as writer:
                 migrations.upgrade(writer)
+
+    def _build_missing_indexes(self) -> None:
+        """What a load that was cut off has left undone."""
+        with self._read() as connection:
+            if not sqlite_indexes.missing(connection):
+                return
+        with self._write() as connection:
+            sqlite_indexes.create_missing(connection)
 
 
 def _select_catalogue(connection: Connection) -> Catalogue:

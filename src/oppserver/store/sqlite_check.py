@@ -4,6 +4,8 @@ import sqlite3
 from types import MappingProxyType
 from typing import Final
 
+from oppserver.store.sqlite_indexes import INDEXES
+
 _BROKEN: Final = MappingProxyType(
     {
         "opportunities whose EmailAddress is not their lead's": (
@@ -39,12 +41,22 @@ def problems_of(connection: sqlite3.Connection) -> list[str]:
     damage = _damage(connection)
     if damage:
         return damage
-    found = []
+    found = [
+        f"the index {name} is missing: an import into an empty store is under way, or was cut off;"
+        " 'oppserver db upgrade' builds it"
+        for name in _missing_indexes(connection)
+    ]
     for meaning, statement in _BROKEN.items():
         (count,) = connection.execute(statement).fetchone()
         if count:
             found.append(f"{count} {meaning}")
     return found
+
+
+def _missing_indexes(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")
+    there = {row[0] for row in rows}
+    return [str(index.name) for index in INDEXES if index.name not in there]
 
 
 def _damage(connection: sqlite3.Connection) -> list[str]:

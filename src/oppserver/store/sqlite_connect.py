@@ -113,6 +113,12 @@ def _connect(path: Path, options: StoreOptions, *, writes: bool) -> sqlite3.Conn
     return connection
 
 
+def tune_writer(driver: sqlite3.Connection, cache_bytes: int, checkpoint_pages: int) -> None:
+    """Sets how much the writer keeps in memory, and how long its log grows between checkpoints."""
+    driver.execute(f"PRAGMA cache_size=-{cache_bytes // 1024}")
+    driver.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
+
+
 def driver_of(connection: Connection) -> sqlite3.Connection:
     """The driver's connection under one of SQLAlchemy's."""
     driver = connection.connection.driver_connection
