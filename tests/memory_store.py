@@ -4,8 +4,8 @@ A write works on a copy and puts it in place of what was there, so it happens wh
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -154,8 +154,15 @@ class MemoryStore:
                 state.deleted[one] = (now, by)
             return len(there)
 
-    def loading(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    def load(
+        self,
+        batches: Iterable[Sequence[Opportunity]],
+        *,
+        now: Callable[[], str],
+        on_written: Callable[[Written], None],
+    ) -> None:
+        for batch in batches:
+            on_written(self.write_opportunities(batch, now=now()))
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int

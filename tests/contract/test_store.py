@@ -1,6 +1,6 @@
 """What every engine promises of opportunities: written, replaced, deleted, read back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 import pytest
@@ -387,21 +387,35 @@ def test_text_is_kept_exactly(text: str, store: Store) -> None:
 
 
 def test_a_load_leaves_what_its_batches_would_have_left(store: Store) -> None:
-    """Batches in a load are durable each, are read at once, and change leads as ever."""
-    with store.loading():
-        store.write_opportunities([opportunity(1, lead_email="a@example.com")], now=NOW)
-        assert value(store, 1, "EmailAddress") == "a@example.com"
-        later = opportunity(2, lead_id=lead(1), lead_email="b@example.com")
-        store.write_opportunities([later], now=NOW)
-        assert value(store, 1, "EmailAddress") == "b@example.com"
+    """Batches of a load are written in order, are told of when they are there, change leads."""
+    told: list[Written] = []
+    batches = [
+        [opportunity(1, lead_email="a@example.com"), opportunity(3)],
+        [opportunity(2, lead_id=lead(1), lead_email="b@example.com")],
+        [opportunity(1, status="Won"), opportunity(1, status="Lost")],
+    ]
+
+    def on_written(written: Written) -> None:
+        told.append(written)
+        assert store.count_opportunities(event_code=None) == (2 if len(told) == 1 else 3)
+
+    store.load(batches, now=lambda: NOW, on_written=on_written)
+    assert [(one.created, one.replaced) for one in told] == [(2, 0), (1, 0), (0, 2)]
     assert value(store, 1, "EmailAddress") == "b@example.com"
+    assert value(store, 1, "Status") == "Lost"
     assert store.check() == []
 
 
 def test_a_load_that_fails_keeps_the_batches_before(store: Store) -> None:
-    """What was acknowledged stays, and the store is whole."""
-    with pytest.raises(ZeroDivisionError), store.loading():
-        store.write_opportunities([opportunity(1)], now=NOW)
+    """What came before a fault in the source of the batches is stored, and the store is whole."""
+    told: list[Written] = []
+
+    def batches() -> Iterator[list[Opportunity]]:
+        yield [opportunity(1)]
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.load(batches(), now=lambda: NOW, on_written=told.append)
+    assert told == [Written(created=1, replaced=0)]
     assert ids_read(store, [guid(1)]) == [guid(1)]
     assert store.check() == []

@@ -34,7 +34,7 @@ def all_canonical(texts: Sequence[str]) -> bool:
     line end in it makes the number of lines, and so the length, differ.
     """
     lines = "\n".join(texts)
-    return (
+    return not texts or (
         len(lines) == (_CANONICAL_LENGTH + 1) * len(texts) - 1
         and _LINES.fullmatch(lines) is not None
     )

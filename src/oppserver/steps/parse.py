@@ -87,7 +87,7 @@ def _group(entry: SearchParameterWire, index: int) -> AskedGroup:
         raise _missing("ProspectActivityId", index)
     if not entry.Columns:
         raise _missing("Columns", index)
-    if not include_csv or not include_csv.strip(" \t\r\n,"):
+    if not include_csv or not include_csv.replace(",", " ").strip():
         raise _missing("Include_CSV", index, inside=".Columns")
     return AskedGroup(event_code=event_code, ids=entry.ProspectActivityId, include_csv=include_csv)
 

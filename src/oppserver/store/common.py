@@ -5,7 +5,7 @@ difference is a parameter.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -209,13 +209,42 @@ def count_opportunities(connection: Connection, *, event_code: int | None) -> in
 # --- what a batch of opportunities brings with it ----------------------------------------------
 
 
+class Brought(NamedTuple):
+    """What a batch of opportunities brings with it, worked out without the database.
+
+    ``slots`` by event code. Addresses by id, the batch's last word; None where it says nothing.
+    """
+
+    slots: Mapping[int, frozenset[str]]
+    owners: Mapping[str, str | None]
+    leads: Mapping[str, str | None]
+
+
+def brought_by(batch: Sequence[Opportunity]) -> Brought:
+    """The types and slots, the owners and the leads that a batch names."""
+    slots = {
+        code: frozenset().union(*(one.slots for one in batch if one.event_code == code))
+        for code in {one.event_code for one in batch}
+    }
+    owners: dict[str, str | None] = {
+        one.owner_id: one.owner_email
+        for one in batch
+        if one.owner_id is not None and one.owner_email is not None
+    }
+    for one in batch:
+        if one.owner_id is not None:
+            owners.setdefault(one.owner_id)
+    leads: dict[str, str | None] = {
+        one.lead_id: one.lead_email for one in batch if one.lead_email is not None
+    }
+    leads.update(dict.fromkeys({one.lead_id for one in batch} - leads.keys()))
+    return Brought(slots, owners, leads)
+
+
 def missing_types_and_fields(
-    batch: Sequence[Opportunity], catalogue: Catalogue
+    used: Mapping[int, frozenset[str]], catalogue: Catalogue
 ) -> tuple[list[OpportunityType], list[Field]]:
     """The types and fields that a batch uses and the catalogue lacks, with plain names."""
-    used: dict[int, set[str]] = {}
-    for one in batch:
-        used.setdefault(one.event_code, set()).update(one.slots)
     types = [
         OpportunityType(event_code=code, name=f"Opportunity {code}")
         for code in sorted(used.keys() - catalogue.types.keys())
@@ -242,17 +271,11 @@ def runs_without_repeats(batch: Sequence[Opportunity]) -> list[list[Opportunity]
     return [list(run.values()) for run in runs]
 
 
-def write_owners(connection: Connection, batch: Sequence[Opportunity]) -> None:
-    """Creates the batch's owners that are not there and sets the addresses it brings.
+def write_owners(connection: Connection, brought: Mapping[str, str | None]) -> None:
+    """Creates the owners that are not there and sets the addresses that a batch brings.
 
     Owners are few beside opportunities, so each that is new or changed is a statement of its own.
     """
-    brought: dict[str, str | None] = {}
-    for one in batch:
-        if one.owner_id is not None and one.owner_email is not None:
-            brought[one.owner_id] = one.owner_email
-        elif one.owner_id is not None:
-            brought.setdefault(one.owner_id)
     stored = _emails(connection, sorted(brought))
     for owner_id, email in sorted(brought.items()):
         if owner_id not in stored:

@@ -8,8 +8,7 @@ What goes wrong raises ``Unavailable`` (try again: busy, too slow, not reachable
 ``StoreFull``. A store can be used from several threads at once.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -105,10 +104,18 @@ class Store(Protocol):
         """Deletes opportunities and leaves a tombstone each; how many were there."""
         ...
 
-    def loading(self) -> AbstractContextManager[None]:
-        """While the block runs, many batches come one after the other, and are written quicker.
+    def load(
+        self,
+        batches: Iterable[Sequence[Opportunity]],
+        *,
+        now: Callable[[], str],
+        on_written: Callable[[Written], None],
+    ) -> None:
+        """Writes many batches in order, each as ``write_opportunities`` would, but quicker.
 
-        In an empty store, reads by anything but ids are slow until the block has ended.
+        ``on_written`` is told of each batch when it is durable, maybe by another thread. The next
+        batch is asked for while one is written. What ``batches`` raises ends the load: batches that
+        came before are written. In an empty store, reads by anything but ids are slow meanwhile.
         """
         ...
 

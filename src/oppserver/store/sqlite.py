@@ -7,7 +7,8 @@ goes through SQLAlchemy. Numbers behind the choices: docs/performance.md.
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -161,30 +162,31 @@ class SqliteStore:
     # --- opportunities
 
     def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
-        with self._write() as connection:
-            catalogue = _select_catalogue(connection)
-            types, fields = common.missing_types_and_fields(batch, catalogue)
-            common.replace_types(connection, types)
-            common.replace_fields(connection, fields)
-            common.write_owners(connection, batch)
-            return sqlite_write.write_opportunities(connection, batch, now=now)
+        return self._write_prepared(sqlite_write.prepare(batch, now=now))
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
         with self._write() as connection:
             return sqlite_write.delete_opportunities(connection, ids, now=now, by=by)
 
-    @contextmanager
-    def loading(self) -> Iterator[None]:
-        with self._write() as connection:
-            sqlite_indexes.drop_if_empty(connection)
-        self._tune_writer(SQLITE_LOADING_CACHE_BYTES, SQLITE_LOADING_CHECKPOINT_PAGES)
-        try:
-            yield
-        except BaseException:
-            with suppress(Unavailable):  # what went wrong first is what is told
-                self._end_loading()
-            raise
-        self._end_loading()
+    def load(
+        self,
+        batches: Iterable[Sequence[Opportunity]],
+        *,
+        now: Callable[[], str],
+        on_written: Callable[[Written], None],
+    ) -> None:
+        def write(batch: sqlite_write.Prepared) -> None:
+            on_written(self._write_prepared(batch))
+
+        with self._loading(), ThreadPoolExecutor(1, thread_name_prefix="load") as writer:
+            under_way: Future[None] | None = None
+            for batch in batches:
+                prepared = sqlite_write.prepare(batch, now=now())
+                if under_way is not None:
+                    under_way.result()
+                under_way = writer.submit(write, prepared)
+            if under_way is not None:
+                under_way.result()
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
@@ -257,6 +259,28 @@ class SqliteStore:
                 yield connection
         finally:
             self._write_lock.release()
+
+    def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
+        with self._write() as connection:
+            catalogue = _select_catalogue(connection)
+            types, fields = common.missing_types_and_fields(batch.brought.slots, catalogue)
+            common.replace_types(connection, types)
+            common.replace_fields(connection, fields)
+            common.write_owners(connection, batch.brought.owners)
+            return sqlite_write.write_opportunities(connection, batch)
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        with self._write() as connection:
+            sqlite_indexes.drop_if_empty(connection)
+        self._tune_writer(SQLITE_LOADING_CACHE_BYTES, SQLITE_LOADING_CHECKPOINT_PAGES)
+        try:
+            yield
+        except BaseException:
+            with suppress(Unavailable):  # what went wrong first is what is told
+                self._end_loading()
+            raise
+        self._end_loading()
 
     def _end_loading(self) -> None:
         self._tune_writer(self._options.sqlite_writer_cache_bytes, SQLITE_CHECKPOINT_PAGES)

@@ -105,7 +105,8 @@ def _connect(path: Path, options: StoreOptions, *, writes: bool) -> sqlite3.Conn
     )
     cache_bytes = options.sqlite_writer_cache_bytes if writes else options.sqlite_cache_bytes
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute(f"PRAGMA mmap_size={options.sqlite_mmap_bytes}")
+    # what the writer has read, it changes: it keeps pages of its own, whose memory has a bound
+    connection.execute(f"PRAGMA mmap_size={0 if writes else options.sqlite_mmap_bytes}")
     connection.execute(f"PRAGMA cache_size=-{cache_bytes // 1024}")
     connection.execute("PRAGMA temp_store=MEMORY")
     if not writes:

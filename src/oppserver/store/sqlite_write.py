@@ -5,54 +5,70 @@ of their ids, which touches each page of the index once. ``executemany`` would b
 but takes the interpreter's lock once per row, where another thread may keep it for 5 ms.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import compress
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
 
 from oppserver.contract.model import Opportunity, Written
 from oppserver.store import tables
-from oppserver.store.common import OPPORTUNITY_COLUMNS, runs_without_repeats
+from oppserver.store.common import (
+    OPPORTUNITY_COLUMNS,
+    Brought,
+    brought_by,
+    runs_without_repeats,
+)
 from oppserver.store.sqlite_indexes import create_missing
 
 _ID: Final = attrgetter("id")
 
-_DATES: Final = frozenset({"created_on", "modified_on"})
-
-_FIXED: Final = (
-    "id",
-    "event_code",
-    "version",
-    "lead_id",
-    "lead_email",
-    "owner_id",
-    "status",
-    "created_on",
-    "modified_on",
-    "created_by",
-    "modified_by",
-    "note",
-)
+_ALWAYS: Final = ("id", "event_code", "lead_id", "lead_email", "created_on", "modified_on")
+_SOMETIMES: Final = ("owner_id", "status", "note", "created_by", "modified_by")
 
 
-def write_opportunities(
-    connection: Connection, batch: Sequence[Opportunity], *, now: str
-) -> Written:
+class Prepared(NamedTuple):
+    """A batch that is ready to be written: all that can be done without the database is done.
+
+    ``rows`` are statements, each with the JSON array of its rows; ``leads`` is one of pairs of id
+    and address, ``ids`` one of ids.
+    """
+
+    rows_count: int
+    brought: Brought
+    leads: str
+    rows: Sequence[tuple[str, str]]
+    ids: str
+
+
+def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
+    """Makes a batch ready; holds no lock and may run while another batch is written."""
+    brought = brought_by(batch)
+    return Prepared(
+        rows_count=len(batch),
+        brought=brought,
+        leads=_json(sorted(brought.leads.items())),
+        rows=[
+            (_upsert(shape), _json([_values(one, shape, brought.leads, now) for one in group]))
+            for run in runs_without_repeats(batch)
+            for shape, group in _by_shape(sorted(run, key=_ID)).items()
+        ],
+        ids=_json([one.id for one in batch]),
+    )
+
+
+def write_opportunities(connection: Connection, batch: Prepared) -> Written:
     """Creates or replaces a batch and its leads; types, fields and owners are there already."""
-    emails = _write_leads(connection, batch)
+    _write_leads(connection, batch.leads, count=len(batch.brought.leads))
     last_before = _last_rowid(connection)
-    for run in runs_without_repeats(batch):
-        for (given_dates, slots), group in _grouped(sorted(run, key=_ID)).items():
-            connection.exec_driver_sql(
-                _upsert(slots, _DATES - given_dates),
-                (_json([_values(one, slots, emails, now) for one in group]),),
-            )
-    _forget_tombstones(connection, [one.id for one in batch])
+    for statement, rows in batch.rows:
+        connection.exec_driver_sql(statement, (rows,))
+    _forget_tombstones(connection, batch.ids)
     created = _last_rowid(connection) - last_before
-    return Written(created=created, replaced=len(batch) - created)
+    return Written(created=created, replaced=batch.rows_count - created)
 
 
 def delete_opportunities(
@@ -82,27 +98,22 @@ def _last_rowid(connection: Connection) -> int:
     return last or 0
 
 
-def _write_leads(connection: Connection, batch: Sequence[Opportunity]) -> Mapping[str, str | None]:
-    """Creates and changes the batch's leads; every one's address as it is now."""
-    brought: dict[str, str | None] = {}
-    for one in batch:
-        if one.lead_email is not None:
-            brought[one.lead_id] = one.lead_email
-        else:
-            brought.setdefault(one.lead_id)
-    array = _json(sorted(brought.items()))
-    pairs = "SELECT value ->> 0 AS id, value ->> 1 AS email FROM json_each(?)"
-    stored = connection.exec_driver_sql(
-        f"SELECT l.id, l.email FROM ({pairs}) AS b CROSS JOIN lead AS l ON l.id = b.id"
-        " WHERE b.email IS NOT l.email",
-        (array,),
+def _write_leads(connection: Connection, leads: str, *, count: int) -> None:
+    """Creates the leads that are not there, and changes the addresses that are brought."""
+    unpacked = "SELECT value ->> 0 AS id, value ->> 1 AS email FROM json_each(?)"
+    created = connection.exec_driver_sql(
+        f"INSERT INTO lead (id, email) SELECT id, email FROM ({unpacked}) WHERE true"
+        " ON CONFLICT (id) DO NOTHING",
+        (leads,),
     )
-    changed = []
-    for lead_id, email in stored.fetchall():
-        if brought[lead_id] is None:
-            brought[lead_id] = email
-        else:
-            changed.append((brought[lead_id], lead_id))
+    if created.rowcount == count:
+        return
+    stored = connection.exec_driver_sql(
+        f"SELECT b.email, l.id FROM ({unpacked}) AS b CROSS JOIN lead AS l ON l.id = b.id"
+        " WHERE b.email IS NOT NULL AND b.email IS NOT l.email",
+        (leads,),
+    )
+    changed = [tuple(row) for row in stored]
     if changed:
         create_missing(connection)  # a load may have put off the index that finds the lead's rows
         connection.exec_driver_sql("UPDATE lead SET email = ? WHERE id = ?", changed)
@@ -110,78 +121,77 @@ def _write_leads(connection: Connection, batch: Sequence[Opportunity]) -> Mappin
             "UPDATE opportunity SET lead_email = ?, version = version + 1 WHERE lead_id = ?",
             changed,
         )
-    connection.exec_driver_sql(
-        f"INSERT INTO lead (id, email) SELECT id, email FROM ({pairs}) WHERE true"
-        " ON CONFLICT (id) DO NOTHING",
-        (array,),
-    )
-    return brought
 
 
-def _grouped(
-    rows: Iterable[Opportunity],
-) -> dict[tuple[frozenset[str], tuple[str, ...]], list[Opportunity]]:
-    """Rows by the shape of their statement: which dates are given; one set of slots for all."""
-    by_dates: dict[frozenset[str], list[Opportunity]] = {}
-    used: set[str] = set()
-    for one in rows:
-        used.update(one.slots)
-        given = frozenset(
-            name
-            for name, value in (("created_on", one.created_on), ("modified_on", one.modified_on))
-            if value is not None
-        )
-        by_dates.setdefault(given, []).append(one)
+class _Shape(NamedTuple):
+    """What a statement for some rows is made of: the columns that any of them sets, in order.
+
+    ``kept``: the columns that a row keeps when it is replaced.
+    """
+
+    others: tuple[str, ...]
+    slots: tuple[str, ...]
+    kept: frozenset[str]
+
+
+def _by_shape(rows: Sequence[Opportunity]) -> dict[_Shape, list[Opportunity]]:
+    """Rows by the dates that they leave as they are; one set of columns for all."""
+    used = set().union(*(one.slots for one in rows))
     slots = tuple(name for name in tables.SLOT_NAMES if name in used)
-    return {(given, slots): group for given, group in by_dates.items()}
+    others = tuple(
+        name for name in _SOMETIMES if any(getattr(one, name) is not None for one in rows)
+    )
+    by_dates: dict[tuple[bool, bool], list[Opportunity]] = {}
+    for one in rows:
+        missing = one.created_on is None, one.modified_on is None
+        by_dates.setdefault(missing, []).append(one)
+    return {
+        _Shape(others, slots, frozenset(compress(("created_on", "modified_on"), missing))): group
+        for missing, group in by_dates.items()
+    }
 
 
 @lru_cache(maxsize=64)
-def _upsert(slots: tuple[str, ...], kept: frozenset[str]) -> str:
-    """The statement that creates or replaces rows, out of one JSON array of ``_values``.
-
-    A row that is replaced keeps the columns ``kept``.
-    """
-    names = _FIXED + slots
+def _upsert(shape: _Shape) -> str:
+    """The statement that creates or replaces rows, out of one JSON array of ``_values``."""
+    names = _ALWAYS + shape.others + shape.slots
+    values = [f"v ->> {index}" for index in range(len(names))]
+    # a batch that is silent about a lead's address takes the one that is stored
+    email, lead_id = names.index("lead_email"), names.index("lead_id")
+    values[email] = (
+        f"coalesce({values[email]}, (SELECT email FROM lead WHERE id = {values[lead_id]}))"
+    )
     replaced = [
         f"{name} = excluded.{name}"
         for name in OPPORTUNITY_COLUMNS
-        if name not in ("id", "version") and name not in kept
+        if name not in ("id", "version") and name not in shape.kept
     ]
     return (
-        f"INSERT INTO opportunity ({', '.join(names)})"
-        f" SELECT {', '.join(f'value ->> {index}' for index in range(len(names)))}"
-        " FROM json_each(?) WHERE true"
+        f"INSERT INTO opportunity (version, {', '.join(names)}) SELECT 1, {', '.join(values)}"
+        # the limit keeps the inner select whole: json_each would write out its value once a column
+        " FROM (SELECT value AS v FROM json_each(?) LIMIT -1) WHERE true"
         " ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, " + ", ".join(replaced)
     )
 
 
 def _values(
-    one: Opportunity, slots: tuple[str, ...], emails: Mapping[str, str | None], now: str
+    one: Opportunity, shape: _Shape, lead_emails: Mapping[str, str | None], now: str
 ) -> tuple[object, ...]:
     created_on = one.created_on or now
-    fixed = (
-        one.id,
-        one.event_code,
-        1,
-        one.lead_id,
-        emails[one.lead_id],
-        one.owner_id,
-        one.status,
-        created_on,
-        one.modified_on or created_on,
-        one.created_by,
-        one.modified_by,
-        one.note,
+    modified_on = one.modified_on or created_on
+    lead_email = lead_emails[one.lead_id]
+    return (
+        *(one.id, one.event_code, one.lead_id, lead_email, created_on, modified_on),
+        *(getattr(one, name) for name in shape.others),
+        *map(one.slots.get, shape.slots),
     )
-    return (*fixed, *map(one.slots.get, slots))
 
 
-def _forget_tombstones(connection: Connection, ids: Sequence[str]) -> None:
+def _forget_tombstones(connection: Connection, ids: str) -> None:
     if connection.exec_driver_sql("SELECT 1 FROM deleted_opportunity LIMIT 1").first():
         connection.exec_driver_sql(
             "DELETE FROM deleted_opportunity WHERE id IN (SELECT value FROM json_each(?))",
-            (_json(ids),),
+            (ids,),
         )
 
 

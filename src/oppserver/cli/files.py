@@ -1,0 +1,301 @@
+"""``oppserver import`` and ``oppserver export``: opportunities from and to files."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
+
+import msgspec
+import typer
+
+from oppserver.cli.common import Database, Json, now, opened_store, print_json
+from oppserver.cli.types import require_type
+from oppserver.contract.errors import InvalidFile, InvalidInput
+from oppserver.contract.limits import EVENT_CODE_MAX, IMPORT_BATCH_ROWS_DEFAULT
+from oppserver.transfer.files import STANDARD, Format, Line, Source, format_of, opened, written
+from oppserver.transfer.importing import Import, Imported, Rejection, StoppedImport
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_REJECTED_STATUS: Final = 3
+_INTERRUPTED_STATUS: Final = 130
+_REASONS_SHOWN_MAX: Final = 20
+_LINES_BETWEEN_LOOKS: Final = 1_000
+
+_SWITCH_INTERVAL_S: Final = 0.0005
+"""How long the thread that decodes keeps the interpreter when the one that writes asks for it. Of
+the default, 5 ms, a batch of a few dozen statements would lose a tenth of its time."""
+
+
+class OnError(StrEnum):
+    """What an import does at a line that cannot be imported."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        help="What is in the file. [default: what its name says; ndjson for -]",
+        show_default=False,
+    ),
+]
+
+
+# --- import ------------------------------------------------------------------------------------
+
+
+def import_command(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The file, also packed by gzip or zstd; - is stdin."),
+    ],
+    file_format: FormatOption = None,
+    on_error: Annotated[
+        OnError, typer.Option("--on-error", help="What to do at a line that cannot be imported.")
+    ] = OnError.STOP,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            "--rejects",
+            metavar="FILE",
+            help="With skip: where rejected lines go. [default: FILE.rejects.ndjson]",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+    database: Database = None,
+) -> None:
+    """Import opportunities: NDJSON, CSV or Parquet. A line replaces the opportunity with its id.
+
+    Lines are stored in batches, each whole or not at all. An import that was stopped or killed is
+    run again from the start: what is there already is not there twice.
+
+    Example: oppserver import opportunities.ndjson --on-error skip
+    """
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    form = format_of(file, file_format)
+    rejected = _Rejected(rejects or _rejects_of(file)) if on_error is OnError.SKIP else None
+    with opened(file) as source, opened_store(database) as store:
+        job = Import(store, batch_rows=IMPORT_BATCH_ROWS_DEFAULT, now=now, on_reject=rejected)
+        try:
+            size = source.size if form is not Format.PARQUET else None  # it is read crosswise
+            with _import_progress(source, size, job) as watched:
+                job.run(watched(_lines(source, file, form)))
+        except StoppedImport as error:
+            raise InvalidFile(
+                f"{file}, {error}. {_so_far(job.done)} Mend the line, or pass --on-error skip, and"
+                " run the import again."
+            ) from None
+        except KeyboardInterrupt:
+            typer.echo(f"oppserver: interrupted. {_so_far(job.done)} Run it again.", err=True)
+            raise typer.Exit(_INTERRUPTED_STATUS) from None
+        finally:
+            if rejected is not None:
+                rejected.close()
+    _report(job.done, rejected, as_json=as_json)
+
+
+def _lines(source: Source, file: Path, form: Format) -> Iterator[Line]:
+    if form is Format.NDJSON:
+        from oppserver.transfer.ndjson import read_ndjson  # noqa: PLC0415 (--help stays quick)
+
+        return read_ndjson(source.bytes, str(file))
+    if form is Format.CSV:
+        from oppserver.transfer.csv_files import read_csv  # noqa: PLC0415 (as above)
+
+        return read_csv(source.bytes, str(file))
+    from oppserver.transfer.parquet import read_parquet  # noqa: PLC0415 (as above)
+
+    return read_parquet(file)
+
+
+def _so_far(done: Imported) -> str:
+    return f"{done.stored:,} opportunities of it are stored."
+
+
+def _report(done: Imported, rejected: "_Rejected | None", *, as_json: bool) -> None:
+    rejects = str(rejected.path) if rejected is not None and done.rejected else None
+    if as_json:
+        print_json(
+            {
+                "created": done.created,
+                "replaced": done.replaced,
+                "rejected": done.rejected,
+                "rejects": rejects,
+            }
+        )
+    else:
+        typer.echo(
+            f"imported {done.stored:,} opportunities: {done.created:,} created,"
+            f" {done.replaced:,} replaced"
+        )
+    if rejects is not None:
+        lines = "1 line" if done.rejected == 1 else f"{done.rejected:,} lines"
+        typer.echo(f"oppserver: {lines} rejected, to be mended: {rejects}", err=True)
+        raise typer.Exit(_REJECTED_STATUS)
+
+
+# --- rejected lines ----------------------------------------------------------------------------
+
+
+def _rejects_of(file: Path) -> Path:
+    if file == STANDARD:
+        return Path("import.rejects.ndjson")
+    return file.with_name(f"{file.name}.rejects.ndjson")
+
+
+class _Rejected:
+    """Tells of each rejected line and keeps it in a file, which is made for the first one.
+
+    A line of that file is ``{"line": number, "reason": text, "content": the line as it stood}``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: BinaryIO | None = None
+        self._count = 0
+
+    def __call__(self, rejection: Rejection) -> None:
+        self._count += 1
+        if self._count <= _REASONS_SHOWN_MAX:
+            typer.echo(f"line {rejection.number}: {rejection.reason}", err=True)
+        elif self._count == _REASONS_SHOWN_MAX + 1:
+            typer.echo("… further lines are only in the file of rejected lines", err=True)
+        entry = {
+            "line": rejection.number,
+            "reason": rejection.reason,
+            "content": _content(rejection.line.raw),
+        }
+        try:
+            if self._file is None:
+                self._file = self.path.open("wb")
+            self._file.write(msgspec.json.encode(entry, enc_hook=str) + b"\n")
+        except OSError as error:
+            raise self._refused(error) from None
+
+    def close(self) -> None:
+        """Puts the file on the disk, where there is one."""
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError as error:
+                raise self._refused(error) from None
+
+    def _refused(self, error: OSError) -> InvalidFile:
+        return InvalidFile(
+            f"{self.path}, the file of rejected lines, cannot be written:"
+            f" {error.strerror or error}. --rejects names another one."
+        )
+
+
+def _content(raw: Any) -> Any:
+    """A record as it stood, in a form that JSON can hold."""
+    if isinstance(raw, bytes):
+        return raw.decode("utf-8", "backslashreplace").rstrip("\r\n")
+    if isinstance(raw, str):
+        return raw.encode("utf-8", "backslashreplace").decode().rstrip("\r\n")
+    return raw
+
+
+# --- export ------------------------------------------------------------------------------------
+
+
+def export_command(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="The file; .gz or .zst at its end packs it. [default: -, which is stdout]",
+            show_default=False,
+        ),
+    ] = STANDARD,
+    event_code: Annotated[
+        int | None,
+        typer.Option(
+            "--event-code",
+            metavar="CODE",
+            min=0,
+            max=EVENT_CODE_MAX,
+            help="The type. [default: all types]",
+            show_default=False,
+        ),
+    ] = None,
+    file_format: FormatOption = None,
+    database: Database = None,
+) -> None:
+    """Export opportunities: NDJSON, CSV or Parquet, in the form that import reads.
+
+    The file takes its place when it is whole. The same data gives the same file.
+
+    Example: oppserver export --event-code 12000 --output opportunities.csv.gz
+    """
+    from oppserver.transfer.exporting import export  # noqa: PLC0415 (--help stays quick)
+
+    form = format_of(output, file_format)
+    if form is Format.PARQUET and output.suffix in (".gz", ".zst"):
+        raise InvalidInput("A Parquet file is packed inside. Give a name that ends in .parquet.")
+    with opened_store(database, migrate=False) as store:
+        if event_code is not None:
+            require_type(store.catalogue(), event_code)
+        total = store.count_opportunities(event_code=event_code)
+        with written(output) as file, _bar("exporting", total) as (bar, task):
+            count = export(
+                store,
+                file,
+                form=form,
+                event_code=event_code,
+                on_page=lambda count: bar.update(task, completed=count),
+            )
+    typer.echo(f"exported {count:,} opportunities", err=True)
+
+
+# --- progress ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _import_progress(source: Source, size: int | None, job: Import) -> "Iterator[Any]":
+    """A function that passes lines on and moves the bar by the bytes that were read."""
+    with _bar("importing", size, unit="bytes") as (bar, task):
+
+        def watched(lines: Iterable[Line]) -> Iterator[Line]:
+            for count, line in enumerate(lines):
+                if count % _LINES_BETWEEN_LOOKS == 0:
+                    bar.update(task, completed=source.position(), stored=job.done.stored)
+                yield line
+            bar.update(task, completed=size or source.position(), stored=job.done.stored)
+
+        yield watched
+
+
+@contextmanager
+def _bar(
+    what: str, total: int | None, *, unit: str = "opportunities"
+) -> "Iterator[tuple[Progress, TaskID]]":
+    """A progress bar on stderr where that is a terminal; elsewhere nothing is shown."""
+    from rich import progress  # noqa: PLC0415 (--help stays quick)
+    from rich.console import Console  # noqa: PLC0415 (as above)
+
+    amount = (
+        (progress.DownloadColumn(), progress.TextColumn("{task.fields[stored]:,} stored"))
+        if unit == "bytes"
+        else (progress.MofNCompleteColumn(),)
+    )
+    shown = progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        *amount,
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with shown:
+        yield shown, shown.add_task(what, total=total, stored=0)

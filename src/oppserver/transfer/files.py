@@ -1,0 +1,185 @@
+"""Files as the commands take them: which format, packed or not, read and written in bounded pieces.
+
+A file that is read may be packed by gzip or zstd, whatever its name says; one that is written is
+packed when its name ends in ``.gz`` or ``.zst``. ``-`` is the standard input or output. A file is
+written beside its place and moved there when it is whole: there is never half a file.
+"""
+
+import gzip
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Final, NamedTuple, cast
+
+import zstandard
+
+from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
+
+STANDARD: Final = Path("-")
+"""Stands for the standard input or output."""
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_MAGIC_BYTES: Final = 4
+_BUFFER_BYTES: Final = 1 << 18
+
+
+class Format(StrEnum):
+    """What is in a file."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+_FORMATS: Final = {
+    ".ndjson": Format.NDJSON,
+    ".jsonl": Format.NDJSON,
+    ".csv": Format.CSV,
+    ".parquet": Format.PARQUET,
+}
+
+
+class Line(NamedTuple):
+    """One record of a file. ``number`` is its first line from 1 (in Parquet: its row).
+
+    ``members`` are its values by name, or why it has none. ``raw`` is the record as it stands in
+    the file, for the one who mends it: text, or a mapping where the file is not text.
+    """
+
+    number: int
+    members: dict[str, Any] | RejectedLine
+    raw: Any
+
+
+def format_of(path: Path, given: Format | None) -> Format:
+    """The format that was given, or the one that the file's name says; NDJSON for ``-``."""
+    if given is not None:
+        return given
+    if path == STANDARD:
+        return Format.NDJSON
+    name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    found = _FORMATS.get(Path(name).suffix)
+    if found is None:
+        raise InvalidInput(
+            f"The name {path.name} does not say what is in the file. Give --format"
+            f" {', '.join(Format)}, or a name that ends in {', '.join(_FORMATS)}."
+        )
+    return found
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+class Source(NamedTuple):
+    """An open file: its bytes, unpacked; how many of the file's own were read, of how many.
+
+    ``size`` None: nobody knows, as with the standard input.
+    """
+
+    bytes: BinaryIO
+    position: Callable[[], int]
+    size: int | None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Source]:
+    """A file, open for reading. Raises InvalidFile when it cannot be read, also in mid-reading."""
+    try:
+        with _raw(path) as raw:
+            counted = _Counted(raw)
+            packed = io.BufferedReader(counted, _BUFFER_BYTES)
+            size = os.fstat(raw.fileno()).st_size if path != STANDARD else None
+            with _unpacked(packed) as unpacked:
+                yield Source(unpacked, lambda: counted.position, size or None)
+    except (gzip.BadGzipFile, zstandard.ZstdError, EOFError) as error:
+        raise InvalidFile(f"{path} is packed, and cannot be unpacked: {error}") from None
+    except IsADirectoryError:
+        raise InvalidFile(f"{path} is a folder, not a file") from None
+    except OSError as error:
+        raise InvalidFile(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+@contextmanager
+def _raw(path: Path) -> Iterator[IO[bytes]]:
+    if path == STANDARD:
+        yield sys.stdin.buffer
+        return
+    with path.open("rb", buffering=0) as file:
+        yield file
+
+
+class _Counted(io.RawIOBase):
+    """A raw file that knows how much of it was read, also when it cannot seek."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._raw.read(len(buffer)) or b""
+        buffer[: len(data)] = data
+        self.position += len(data)
+        return len(data)
+
+
+@contextmanager
+def _unpacked(packed: "io.BufferedReader[Any]") -> Iterator[BinaryIO]:
+    magic = packed.peek(_MAGIC_BYTES)[:_MAGIC_BYTES]
+    if magic.startswith(_GZIP_MAGIC):
+        yield cast("BinaryIO", io.BufferedReader(gzip.GzipFile(fileobj=packed), _BUFFER_BYTES))
+    elif magic == _ZSTD_MAGIC:
+        reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
+        yield cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader), _BUFFER_BYTES))
+    else:
+        yield packed
+
+
+# --- writing -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """A file, open for writing; it takes its place, on the disk, when the block ends well.
+
+    Raises InvalidFile when it cannot be written; then what stood there before still does.
+    """
+    if path == STANDARD:
+        with _packed("", sys.stdout.buffer) as target:
+            yield target
+        sys.stdout.buffer.flush()
+        return
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with unfinished.open("xb") as file:
+            with _packed(path.name.lower(), file) as target:
+                yield target
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise InvalidFile(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+@contextmanager
+def _packed(name: str, file: BinaryIO) -> Iterator[BinaryIO]:
+    if name.endswith(".gz"):
+        with gzip.GzipFile(
+            filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0
+        ) as packed:
+            yield cast("BinaryIO", packed)
+    elif name.endswith(".zst"):
+        with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as writer:
+            yield cast("BinaryIO", writer)
+    else:
+        yield file

@@ -1,0 +1,196 @@
+"""From the members of one line to an opportunity, and back.
+
+A line has the API's names, in any case. A member that is null, empty or left out is not set.
+Numbers are kept as they are written, true and false become ``1`` and ``0``, dates are read in the
+three forms of contract/dates.py. What cannot be stored as it is meant raises RejectedLine: a name
+that is unknown or given twice, an id that is no GUID, a date that is none, a value that is a list.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS, column_named
+from oppserver.contract.dates import to_stored
+from oppserver.contract.errors import RejectedLine
+from oppserver.contract.identifiers import canonical_guid
+from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
+from oppserver.contract.model import Opportunity
+from oppserver.contract.names import did_you_mean, quoted
+
+_MEMBER_ORDER: Final = (
+    "ProspectActivityId",
+    "EventCode",
+    "ProspectId",
+    "EmailAddress",
+    "Owner",
+    "OwnerEmailAddress",
+    "Status",
+    "CreatedOn",
+    "CreatedBy",
+    "ModifiedOn",
+    "ModifiedBy",
+    "OpportunityNote",
+)
+MEMBER_COLUMNS: Final = tuple(
+    sorted(
+        (column for column in SYSTEM_COLUMNS if column.name in _MEMBER_ORDER),
+        key=lambda column: _MEMBER_ORDER.index(column.name),
+    )
+)
+"""The members of a line that every type has, in the order in which they are written."""
+
+_ALL_NAMES: Final = tuple(column.name for column in MEMBER_COLUMNS + CUSTOM_COLUMNS)
+_MANDATORY: Final = ("ProspectActivityId", "EventCode", "ProspectId")
+_SLOT_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
+
+
+class _Member(NamedTuple):
+    """One name of a line: how it was written, and how its value is read."""
+
+    given: str
+    stored: str
+    is_slot: bool
+    read: Callable[[Any], str | int | None]
+
+
+def opportunity_of(members: Mapping[str, Any]) -> Opportunity:
+    """The opportunity of a line. Raises RejectedLine with the name of the member at fault."""
+    values: dict[str, Any] = {}
+    slots: dict[str, str] = {}
+    for given, stored, is_slot, read in _shape(tuple(members)):
+        try:
+            value = read(members[given])
+        except ValueError as error:
+            raise RejectedLine(f"{given}: {error}") from None
+        if value is None:
+            continue
+        if is_slot:
+            slots[stored] = value  # type: ignore[assignment]  # what is_slot says, read keeps
+        else:
+            values[stored] = value
+    if "owner_email" in values and "owner_id" not in values:
+        raise RejectedLine("OwnerEmailAddress is given without Owner: whose address is it?")
+    try:
+        return Opportunity(**values, slots=slots)
+    except TypeError:
+        raise _without_mandatory(values) from None
+
+
+def members_of(one: Opportunity) -> dict[str, str | int]:
+    """The members of a line: what is set, system columns first, then slots by number."""
+    members: dict[str, str | int] = {}
+    for column in MEMBER_COLUMNS:
+        value = getattr(one, column.stored)
+        if value is not None:
+            members[column.name] = value
+    for stored, value in one.slots.items():
+        members[_SLOT_NAMES[stored]] = value
+    return members
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raises RejectedLine when a line with these names cannot be an opportunity."""
+    shape = _shape(tuple(names))
+    stored = {member.stored for member in shape}
+    for name in _MANDATORY:
+        column = column_named(name)
+        if column is None or column.stored not in stored:
+            raise RejectedLine(f"{name} is missing")
+
+
+@lru_cache(maxsize=256)
+def _shape(names: tuple[str, ...]) -> tuple[_Member, ...]:
+    """What a line with these names means; the lines of a file have few shapes."""
+    members: dict[str, _Member] = {}
+    for given in names:
+        column = column_named(given)
+        if column is None:
+            raise RejectedLine(
+                f"{quoted(given)} is no member of an opportunity.{did_you_mean(given, _ALL_NAMES)}"
+            )
+        if column.stored in members:
+            raise RejectedLine(
+                f"{quoted(given)} and {quoted(members[column.stored].given)} are the same member"
+            )
+        is_slot = column.stored in _SLOT_NAMES
+        members[column.stored] = _Member(
+            given, column.stored, is_slot, _READERS.get(column.stored, _text)
+        )
+    return tuple(members.values())
+
+
+def _without_mandatory(values: Mapping[str, Any]) -> RejectedLine:
+    for name in _MANDATORY:
+        column = column_named(name)
+        if column is None or column.stored not in values:
+            return RejectedLine(f"{name} is missing")
+    raise AssertionError("an opportunity needs more than the mandatory members say")
+
+
+# --- values; each raises ValueError with what is wrong -------------------------------------------
+
+
+def _text(value: object) -> str | None:
+    """Any scalar as text."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str):
+        raise ValueError("a text, a number, true or false is expected, not a list or an object")  # noqa: TRY004
+    if len(value) > TEXT_CHARACTERS_MAX:
+        raise ValueError(f"{len(value):,} characters; a value has at most {TEXT_CHARACTERS_MAX:,}")
+    if "\0" in value:
+        raise ValueError("the character U+0000 cannot be stored")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("not UTF-8") from None
+    return value
+
+
+def _guid(value: object) -> str | None:
+    text = _text(value)
+    if text is None:
+        return None
+    guid = canonical_guid(text)
+    if guid is None:
+        raise ValueError(f"{quoted(text)} is no GUID")
+    return guid
+
+
+def _date(value: object) -> str | None:
+    text = _text(value)
+    if text is None:
+        return None
+    try:
+        return to_stored(text)
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)}: {error}") from None
+
+
+def _event_code(value: object) -> int | None:
+    text = _text(value)
+    if text is None:
+        return None
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 10):
+        raise ValueError(f"{quoted(text)} is no event code, a whole number such as 12000")
+    code = int(digits)
+    if code > EVENT_CODE_MAX:
+        raise ValueError(f"{code} is larger than {EVENT_CODE_MAX}")
+    return code
+
+
+_READERS: Final[Mapping[str, Callable[[Any], str | int | None]]] = {
+    "id": _guid,
+    "event_code": _event_code,
+    "lead_id": _guid,
+    "owner_id": _guid,
+    "created_on": _date,
+    "modified_on": _date,
+}
