@@ -26,6 +26,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _MAGIC_BYTES: Final = 4
 _BUFFER_BYTES: Final = 1 << 18
+_ZSTD_PIECE_BYTES: Final = 1 << 14  # may become a thousand times as much
 
 
 class Format(StrEnum):
@@ -130,14 +131,46 @@ class _Counted(io.RawIOBase):
         return len(data)
 
 
+class _Zstd(io.RawIOBase):
+    """What a zstd file holds, frame after frame.
+
+    The library's own reader takes a file that was cut off for one that has ended.
+    """
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = packed
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._is_in_frame = False
+        self._unpacked = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._unpacked:
+            piece = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+                self._is_in_frame = False
+            piece = piece or self._packed.read(_ZSTD_PIECE_BYTES)
+            if not piece:
+                if self._is_in_frame:
+                    raise EOFError("it was cut off")
+                return 0
+            self._is_in_frame = True
+            self._unpacked = self._frame.decompress(piece)
+        data, self._unpacked = self._unpacked[: len(buffer)], self._unpacked[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
 @contextmanager
 def _unpacked(packed: "io.BufferedReader[Any]") -> Iterator[BinaryIO]:
     magic = packed.peek(_MAGIC_BYTES)[:_MAGIC_BYTES]
     if magic.startswith(_GZIP_MAGIC):
         yield cast("BinaryIO", io.BufferedReader(gzip.GzipFile(fileobj=packed), _BUFFER_BYTES))
     elif magic == _ZSTD_MAGIC:
-        reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-        yield cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader), _BUFFER_BYTES))
+        yield cast("BinaryIO", io.BufferedReader(_Zstd(packed), _BUFFER_BYTES))
     else:
         yield packed
 
