@@ -89,8 +89,8 @@ def import_command(
                 job.run(watched(_lines(source, file, form)))
         except StoppedImport as error:
             raise InvalidFile(
-                f"{file}, {error}. {_so_far(job.done)} Mend the line, or pass --on-error skip, and"
-                " run the import again."
+                f"{file}, {_sentence(str(error))} {_so_far(job.done)} Mend the line, or pass"
+                " --on-error skip, and run the import again."
             ) from None
         except KeyboardInterrupt:
             typer.echo(f"oppserver: interrupted. {_so_far(job.done)} Run it again.", err=True)
@@ -113,6 +113,10 @@ def _lines(source: Source, file: Path, form: Format) -> Iterator[Line]:
     from oppserver.transfer.parquet import read_parquet  # noqa: PLC0415 (as above)
 
     return read_parquet(file)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _so_far(done: Imported) -> str:
