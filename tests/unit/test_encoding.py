@@ -1,0 +1,91 @@
+"""Which encoding an answer is sent in, and that it is the same answer."""
+
+import gzip
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import zstandard
+
+from oppserver.api.encoding import choose_encoding, encode
+
+LARGE = 100_000
+
+
+@pytest.mark.parametrize(
+    ("accepted", "chosen"),
+    [
+        ("", "identity"),
+        ("gzip", "gzip"),
+        ("zstd", "zstd"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("GZip", "gzip"),
+        ("\tgzip ;\tq=0.5 ", "gzip"),
+        ("deflate, br", "identity"),
+        ("identity", "identity"),
+        ("*", "zstd"),
+        ("*;q=0", "identity"),
+        ("*, zstd;q=0", "gzip"),
+        ("gzip;q=0, *", "zstd"),
+        ("gzip;q=0, zstd;q=0, *", "identity"),
+        ("gzip;q=0", "identity"),
+        ("gzip;q=0.0, zstd;q=0.000", "identity"),
+        ("gzip;q=0.001", "gzip"),
+        ("gzip;q=1.0, zstd;q=0.999", "gzip"),
+        ("gzip;q=0.5, zstd;q=0.5", "zstd"),
+        ("gzip;Q=0.9, zstd;Q=0.8", "gzip"),
+        ("gzip;q=0.5, identity;q=1", "identity"),
+        ("gzip;q=0.5, identity;q=0.5", "gzip"),
+        ("identity;q=0.5, *;q=0", "identity"),
+        ("identity;q=0, gzip;q=0.1", "gzip"),
+        ("gzip;q=.2", "gzip"),
+        ("gzip;q=0.33333333333, zstd;q=0.3333", "gzip"),
+        (",,gzip,,", "gzip"),
+    ],
+)
+def test_the_caller_s_preference_is_followed(accepted: str, chosen: str) -> None:
+    """What weighs most, zstd where two weigh the same, never what is excluded (RFC 9110, 12.5)."""
+    assert choose_encoding(accepted, body_bytes=LARGE) == chosen
+
+
+@pytest.mark.parametrize(
+    "weight",
+    ["nan", "-1", "inf", "1.5", "2", "1e0", "0.5.5", ".", "", "x", "1_0", "+1", "\u0661", "0.5;x"],
+)
+@pytest.mark.parametrize("name", ["zstd", "gzip", "*"])
+def test_a_weight_that_is_none_excludes_its_encoding(name: str, weight: str) -> None:
+    """What cannot be read asks for nothing, and changes nothing for the others."""
+    assert choose_encoding(f"{name};q={weight}", body_bytes=LARGE) == "identity"
+    assert choose_encoding(f"{name};q={weight}, gzip", body_bytes=LARGE) == "gzip"
+
+
+@pytest.mark.parametrize("accepted", [";", ";q=1", "=", "gzip/1", "gzip gzip", "\x00", "ü;q=ü"])
+def test_what_is_no_list_of_encodings_asks_for_none(accepted: str) -> None:
+    """Any text is answered."""
+    assert choose_encoding(accepted, body_bytes=LARGE) == "identity"
+
+
+def test_a_small_body_is_sent_as_it_is() -> None:
+    """Below 1,024 bytes there is nothing to save."""
+    assert choose_encoding("gzip, zstd", body_bytes=1_023) == "identity"
+    assert choose_encoding("gzip, zstd", body_bytes=1_024) == "zstd"
+    assert choose_encoding("gzip", body_bytes=0) == "identity"
+
+
+BODIES = [b"", b"x", bytes(range(256)) * 10, b'{"a":1}' * 200_000]
+
+
+@pytest.mark.parametrize("body", BODIES, ids=len)
+def test_an_encoded_body_is_the_body(body: bytes) -> None:
+    """Decoded by another's hand, in each encoding."""
+    assert encode(body, "identity") == body
+    assert gzip.decompress(encode(body, "gzip")) == body
+    assert zstandard.ZstdDecompressor().decompress(encode(body, "zstd")) == body
+
+
+def test_threads_encode_side_by_side() -> None:
+    """A compressor is one thread's own: what many threads encode at once is whole."""
+    bodies = [str(number).encode() * 20_000 for number in range(64)]
+    with ThreadPoolExecutor(8) as pool:
+        encoded = list(pool.map(lambda body: encode(body, "zstd"), bodies))
+    decoder = zstandard.ZstdDecompressor()
+    assert [decoder.decompress(one) for one in encoded] == bodies
