@@ -15,9 +15,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _SECRET: Final = re.compile(
-    r"(access_?key|secret_?key)([\"']?\s*[=:]\s*[\"']?)[^&\s\"',;)]+", re.IGNORECASE
+    r"""
+    ((?:access|secret)_?key             # in a URL, a header, JSON, or what Python prints of them
+    (?:["']?\s*(?:[=:]|%3D|%3A)\s*      # name=value, name: value, also inside another URL
+    |["']\s*,\s*)                       # a pair of a tuple, as the HTTP server holds headers
+    (?:b?["'])?)
+    (?:(?!%26)[^&\s"',;)])+
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
-_HIDDEN: Final = r"\1\2[hidden]"
+_HIDDEN: Final = r"\1[hidden]"
 
 
 def hide_secrets(text: str) -> str:

@@ -1,0 +1,118 @@
+"""What logs and metrics hold, and what they never hold."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from oppserver.telemetry import Metrics, hide_secrets
+
+ACCESS = "Ac-CeSs_99"
+SECRET = "tHe-SeCrEt_0123456789"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/v2/X?accessKey=<A>&secretKey=<S>",
+        "/v2/X?secretKey=<S>&accessKey=<A>&x=1",
+        "/v2/X?a=1&SECRETKEY=<S>",
+        "secret_key=<S> access_key=<A>",
+        "secretKey = <S>",
+        "x-LSQ-SecretKey: <S>\r\nx-LSQ-AccessKey:<A>\r\n",
+        '{"accessKey":"<A>","secretKey":"<S>"}',
+        "{'accessKey': '<A>', 'secretKey': '<S>'}",
+        '{"secretKey" : "<S>"}',
+        "[(b'x-lsq-accesskey', b'<A>'), (b'x-lsq-secretkey', b'<S>')]",
+        "(('accessKey', '<A>'), ('secretKey', '<S>'))",
+        "{b'x-lsq-secretkey': b'<S>'}",
+        "Keys(access_key='<A>', secret_key='<S>')",
+        "accessKey=&secretKey=<S>",
+        "https://host/?url=/v2/X%3FaccessKey%3D<A>%26secretKey%3d<S>",
+        "secretKey=<S>\nsecretKey=<S>",
+    ],
+)
+def test_the_value_of_a_key_is_hidden(text: str) -> None:
+    """In URLs, headers, JSON and what Python prints of them, in any case, every time."""
+    for secret in ("tHe-SeCrEt_0123456789", "bytes", "%2Fx%20y", "K" * 10_000):
+        written = hide_secrets(text.replace("<A>", ACCESS).replace("<S>", secret))
+        assert written == text.replace("<A>", "[hidden]").replace("<S>", "[hidden]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x=1&y=2", "Pass accessKey and secretKey in the query, or as headers.", "secretKey", "="],
+)
+def test_what_holds_no_key_stays_as_it_is(text: str) -> None:
+    """The names alone are no secret."""
+    assert hide_secrets(text) == text
+
+
+LOGGING = f"""
+import logging
+from oppserver.telemetry import logger, start_logging
+
+start_logging(form="%s", level="info")
+logger().info("ours", path="/?secretKey={SECRET}", n=1)
+logger().debug("quiet")
+try:
+    raise RuntimeError("secretKey={SECRET}")
+except RuntimeError as error:
+    logger().error("fault", exc_info=error)
+logging.getLogger("library").warning("GET %%s", "/?secretKey={SECRET}")
+logging.getLogger("library").info("quiet")
+logger().info("last", text="\\u00fc\\n\\x1b[31m")
+"""
+
+
+def logged(form: str) -> list[str]:
+    """The lines that a program of its own writes to stderr; it prints nothing."""
+    program = [sys.executable, "-c", LOGGING % form]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == ""
+    assert SECRET not in done.stderr
+    assert done.stderr.count("[hidden]") >= 3
+    return done.stderr.splitlines()
+
+
+def test_lines_of_every_origin_are_json_without_secrets() -> None:
+    """Ours, a fault's whole trace, a library's: one object a line, whatever the text holds."""
+    lines = [json.loads(line) for line in logged("json")]
+    assert [(line["event"], line["level"]) for line in lines] == [
+        ("ours", "info"),
+        ("fault", "error"),
+        ("GET /?secretKey=[hidden]", "warning"),
+        ("last", "info"),
+    ]
+    assert lines[0]["path"] == "/?secretKey=[hidden]"
+    assert "RuntimeError: secretKey=[hidden]" in lines[1]["exception"]
+    assert lines[3]["text"] == "\u00fc\n\x1b[31m"
+    assert all(line["timestamp"].endswith("Z") for line in lines)
+
+
+def test_lines_for_people_hold_no_secrets_either() -> None:
+    """The form for a terminal hides what the form for programs hides."""
+    assert "quiet" not in "\n".join(logged("text"))
+
+
+def test_calls_are_counted_by_call_and_status() -> None:
+    """What was called, how it was answered, how long it took, in the Prometheus text format."""
+    metrics = Metrics()
+    for status in (200, 200, 429):
+        metrics.called(call="A", status=status, seconds=0.5, body_bytes=10)
+    metrics.called(call="B", status=200, seconds=0.0, body_bytes=0)
+    lines = metrics.exposition().decode().splitlines()
+    assert 'oppserver_calls_total{call="A",status="200"} 2.0' in lines
+    assert 'oppserver_calls_total{call="A",status="429"} 1.0' in lines
+    assert 'oppserver_calls_total{call="B",status="200"} 1.0' in lines
+    assert 'oppserver_call_seconds_bucket{call="A",le="0.25"} 0.0' in lines
+    assert 'oppserver_call_seconds_bucket{call="A",le="0.5"} 3.0' in lines
+    assert 'oppserver_call_seconds_sum{call="A"} 1.5' in lines
+    assert 'oppserver_answer_bytes_total{call="A"} 30.0' in lines
+
+
+def test_servers_in_one_process_count_for_themselves() -> None:
+    """There is no registry of the process that two of them would share."""
+    Metrics().called(call="A", status=200, seconds=0.0, body_bytes=0)
+    assert b'call="A"' not in Metrics().exposition()
