@@ -1,5 +1,6 @@
 """The HTTP server around the application: sockets, TLS, signals, an orderly end."""
 
+import ctypes
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -12,9 +13,13 @@ from oppserver import telemetry
 from oppserver.api.app import create_app
 from oppserver.config import Settings
 from oppserver.contract.errors import AddressRefused
+from oppserver.contract.limits import MALLOC_KEPT_BUFFER_BYTES_MAX, MALLOC_KEPT_BYTES
 from oppserver.store import Store
 
 _BACKLOG: Final = 2_048
+
+_M_TRIM_THRESHOLD: Final = -1  # of malloc.h
+_M_MMAP_THRESHOLD: Final = -3
 
 
 def serve(settings: Settings, store: Store, *, on_listening: Callable[[str], None]) -> None:
@@ -22,6 +27,7 @@ def serve(settings: Settings, store: Store, *, on_listening: Callable[[str], Non
 
     ``on_listening`` is called with the server's URL when calls are answered. Raises AddressRefused.
     """
+    _keep_freed_memory()
     listener = _listen(settings)
     url = _url(settings, listener)
     config = uvicorn.Config(
@@ -48,6 +54,18 @@ def serve(settings: Settings, store: Store, *, on_listening: Callable[[str], Non
         ) from None
     with _signals_end_in_order():
         _Server(config, lambda: on_listening(url)).run(sockets=[listener])
+
+
+def _keep_freed_memory() -> None:
+    """Has the C library keep large buffers that were freed, where it is glibc's.
+
+    By default it maps each answer's buffers (900 KB, five times over) anew and gives them back, and
+    the kernel clears every page of them again. Measured on 2,000 ids: 10.6 ms a call became 8.9.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_M_MMAP_THRESHOLD, MALLOC_KEPT_BUFFER_BYTES_MAX)
+        set_option(_M_TRIM_THRESHOLD, MALLOC_KEPT_BYTES)
 
 
 class _Server(uvicorn.Server):

@@ -72,6 +72,12 @@ WORKER_THREADS_DEFAULT: Final = 4
 CALLS_IN_FLIGHT_MAX_DEFAULT: Final = 256
 """Calls accepted at once; above that 503. Ours: bounds the memory of waiting bodies, 1 MiB each."""
 
+MALLOC_KEPT_BUFFER_BYTES_MAX: Final = 32 << 20
+"""Bytes up to which a freed buffer is kept for the next call. Source: mallopt(3), its maximum."""
+
+MALLOC_KEPT_BYTES: Final = 64 << 20
+"""Bytes of freed memory that are kept at a heap's end. Ours: 16 answers and their copies."""
+
 # --- files -------------------------------------------------------------------------------------
 
 IMPORT_BATCH_ROWS_DEFAULT: Final = 50_000

@@ -80,6 +80,7 @@ def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
         pool_size=1 if writes else options.readers,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
+        pool_use_lifo=True,  # the connection that was used last has its pages at hand
         pool_reset_on_return=None,  # _reader() leaves no transaction, begin() ends its own
         poolclass=QueuePool,
     )
