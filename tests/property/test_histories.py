@@ -1,0 +1,240 @@
+"""Random histories: an engine, opened twice, does what the model in memory does.
+
+Everything is drawn from few ids, addresses and dates, so that operations meet.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from oppserver.contract.columns import SYSTEM_COLUMNS, column_named
+from oppserver.contract.model import (
+    Catalogue,
+    DataType,
+    Field,
+    Key,
+    Opportunity,
+    OpportunityType,
+    Plan,
+    PlannedEntry,
+    Written,
+)
+from oppserver.store import Store
+from tests import stores
+from tests.memory_store import MemoryDatabase, MemoryStore
+from tests.property.laws import examples, texts
+from tests.stores import ENGINES, guid, lead, owner
+
+CODES = [0, 12_000, 2**31 - 1]
+SLOTS = [1, 2, 63, 64, 250]
+KEY_USERS = [guid(number, kind=3) for number in range(2)]
+"""Users that have a key from the start; they own opportunities too."""
+
+codes = st.sampled_from(CODES)
+ids = st.sampled_from([guid(number) for number in range(8)])
+dates = st.sampled_from(
+    ["0001-01-01 00:00:00", "2023-12-31 23:59:59", "2024-02-29 12:00:00", "9999-12-31 12:59:59"]
+)
+emails = st.sampled_from(["a@example.com", "A@EXAMPLE.COM", "b@example.com", "Ö@x", "ö@x"])
+values = st.sampled_from(["", "x", "{", "}", '"', "null", "\\u0041"]) | texts()
+slot_values = st.dictionaries(st.sampled_from([f"mx_custom_{slot}" for slot in SLOTS]), values)
+
+opportunities = st.builds(
+    Opportunity,
+    id=ids,
+    event_code=codes,
+    lead_id=st.sampled_from([lead(number) for number in range(3)]),
+    lead_email=st.none() | emails,
+    owner_id=st.none() | st.sampled_from([owner(1), owner(2), *KEY_USERS]),
+    owner_email=st.none() | emails,
+    status=st.none() | values,
+    note=st.none() | values,
+    created_on=st.none() | dates,
+    modified_on=st.none() | dates,
+    created_by=st.none() | values,
+    modified_by=st.none() | values,
+    slots=slot_values,
+).map(lambda one: one if one.owner_id else _without_owner(one))
+
+batches = st.lists(opportunities, max_size=8)
+
+types = st.builds(OpportunityType, event_code=codes, name=values)
+
+fields = st.builds(
+    lambda slot, **more: Field(schema_name=f"mx_Custom_{slot}", **more),
+    st.sampled_from(SLOTS),
+    event_code=codes,
+    display_name=values,
+    data_type=st.sampled_from(DataType),
+    is_mandatory=st.booleans(),
+    sequence=st.integers(0, 3),
+    options=st.lists(values, max_size=3).map(tuple),
+)
+
+columns = st.sampled_from([*SYSTEM_COLUMNS, *(column_named(f"mx_Custom_{slot}") for slot in SLOTS)])
+entries = st.builds(
+    PlannedEntry,
+    event_code=codes,
+    ids=st.lists(ids | st.just(guid(99)), unique=True),
+    columns=st.lists(columns, min_size=1, unique=True).map(tuple),
+)
+
+
+def _without_owner(one: Opportunity) -> Opportunity:
+    values = {name: getattr(one, name) for name in one.__struct_fields__}
+    return Opportunity(**values | {"owner_email": None})
+
+
+class History(RuleBasedStateMachine):
+    """The same operations on an engine and on the model.
+
+    Two stores are open on the engine's database; each operation goes through one of them, and what
+    is read through either is what the model has.
+    """
+
+    def __init__(self, database: stores.Database) -> None:
+        super().__init__()
+        self.database = database
+        self.model: Store = MemoryStore(MemoryDatabase())
+        self.stores = [database.open(), database.open()]
+        self.key_numbers = count()
+        self.catalogue_seen: Catalogue | None = None
+
+    def both(self, which: int, operation: Callable[[Store], Any]) -> None:
+        """Does one thing to the engine and to the model; they answer the same."""
+        assert operation(self.stores[which]) == operation(self.model)
+
+    # --- operations
+
+    @initialize()
+    def two_users_have_keys(self) -> None:
+        for user_id in KEY_USERS:
+            self.add_key(0, email=f"{user_id}@example.com", user_id=user_id)
+
+    @rule(which=st.integers(0, 1), batch=batches, now=dates)
+    def write(self, which: int, batch: list[Opportunity], now: str) -> None:
+        self.both(which, lambda store: store.write_opportunities(batch, now=now))
+
+    @rule(which=st.integers(0, 1), parts=st.lists(batches, max_size=3), now=dates)
+    def load(self, which: int, parts: list[list[Opportunity]], now: str) -> None:
+        def loaded(store: Store) -> list[Written]:
+            written: list[Written] = []
+            store.load(parts, now=lambda: now, on_written=written.append)
+            return written
+
+        self.both(which, loaded)
+
+    @rule(which=st.integers(0, 1), some=st.lists(ids, max_size=4), now=dates)
+    def delete(self, which: int, some: list[str], now: str) -> None:
+        self.both(which, lambda store: store.delete_opportunities(some, now=now, by=None))
+
+    @rule(which=st.integers(0, 1), some=st.lists(types, max_size=3))
+    def put_types(self, which: int, some: list[OpportunityType]) -> None:
+        self.both(which, lambda store: store.put_types(some))
+
+    @rule(which=st.integers(0, 1), some=st.lists(fields, max_size=3))
+    def put_fields(self, which: int, some: list[Field]) -> None:
+        self.both(which, lambda store: store.put_fields(some))
+
+    @rule(which=st.integers(0, 1), email=emails)
+    def add_key(self, which: int, email: str, user_id: str = "") -> None:
+        number = next(self.key_numbers)
+        key = stores.key(
+            f"key{number}", email=email, user_id=user_id or guid(number, kind=3), created_on="x"
+        )
+        self.both(which, lambda store: store.add_key(key))
+
+    @rule(which=st.integers(0, 1), number=st.integers(0, 4), now=dates)
+    def revoke_key(self, which: int, number: int, now: str) -> None:
+        self.both(which, lambda store: store.revoke_key(f"key{number}", now=now))
+
+    @rule(which=st.integers(0, 1))
+    def reopen(self, which: int) -> None:
+        self.stores[which].close()
+        self.stores[which] = self.database.open()
+
+    # --- what is read
+
+    @rule(which=st.integers(0, 1), some=st.lists(entries, min_size=1, max_size=4))
+    def bulk_read(self, which: int, some: list[PlannedEntry]) -> None:
+        plan = Plan(entries=tuple(some))
+        self.both(which, lambda store: _decoded(store, plan))
+
+    @rule(
+        which=st.integers(0, 1),
+        code=st.none() | codes,
+        after=st.just("") | ids,
+        limit=st.integers(0, 9),
+    )
+    def read_page(self, which: int, code: int | None, after: str, limit: int) -> None:
+        self.both(
+            which,
+            lambda store: store.read_opportunities(event_code=code, after_id=after, limit=limit),
+        )
+        self.both(which, lambda store: store.count_opportunities(event_code=code))
+
+    @invariant()
+    def both_stores_have_what_the_model_has(self) -> None:
+        for which in range(2):
+            self.both(which, stores.everything)
+            self.both(which, _keys)
+            self.both(which, _catalogue)
+
+    @invariant()
+    def a_catalogue_that_changes_has_another_version(self) -> None:
+        seen, now = self.catalogue_seen, self.stores[0].catalogue()
+        if seen is not None and (seen.types, seen.fields) != (now.types, now.fields):
+            assert now.version > seen.version
+        self.catalogue_seen = now
+
+    def teardown(self) -> None:
+        try:
+            assert self.stores[0].check() == []
+        finally:
+            for store in self.stores:
+                store.close()
+
+
+def _decoded(store: Store, plan: Plan) -> list[Any]:
+    """The rows of each entry as pairs, so that the order of members counts."""
+    return [
+        (rows.count, json.loads(rows.json, object_pairs_hook=list))
+        for rows in store.bulk_read(plan)
+    ]
+
+
+def _keys(store: Store) -> tuple[list[Key], list[Key | None]]:
+    return store.keys(), [store.key(f"key{number}") for number in range(6)]
+
+
+def _catalogue(store: Store) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Types and fields in order; versions are the engine's own."""
+    catalogue = store.catalogue()
+    by_code = sorted((code, list(of.items())) for code, of in catalogue.fields.items())
+    return list(catalogue.types.items()), by_code
+
+
+@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "memory"])
+def test_an_engine_does_what_the_model_does(engine: str, tmp_path: Path) -> None:
+    """Whatever is written, deleted, loaded, renamed and read, in any order, the answers are one."""
+
+    class OnEngine(History):
+        def __init__(self) -> None:
+            shutil.rmtree(tmp_path)
+            tmp_path.mkdir()
+            super().__init__(ENGINES[engine](tmp_path))
+
+    run_state_machine_as_test(OnEngine, settings=examples(40, steps=20))
