@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from litestar import Request
 
 from oppserver.contract.errors import BodyTimeout
+from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
 from oppserver.operations.call import Call
 
 _QUERY_FIELDS_MAX: Final = 100
@@ -41,17 +42,29 @@ async def take_in(
 
 
 async def _read_body(request: Request[Any, Any, Any], body_bytes_max: int) -> bytes | None:
-    """The body, or None when it is longer than the limit; then its rest is not read."""
+    """The body, or None when it is longer than the limit.
+
+    The rest of a long one is thrown away, up to a limit of its own: a connection that is closed
+    while the caller still sends is reset, and the caller never sees why (RFC 9112, 9.6).
+    """
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > body_bytes_max:
+    length = int(declared) if declared.isdecimal() else 0
+    is_too_large = length > body_bytes_max
+    waits_to_be_asked = "expect" in request.headers  # RFC 9110, 10.1.1
+    if is_too_large and (waits_to_be_asked or length > BODY_DISCARDED_BYTES_MAX):
         return None
-    chunks, size = [], 0
+    chunks: list[bytes] = []
+    size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > body_bytes_max:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+        is_too_large = is_too_large or size > body_bytes_max
+        if size > BODY_DISCARDED_BYTES_MAX:
+            break
+        if is_too_large:
+            chunks.clear()
+        else:
+            chunks.append(chunk)
+    return None if is_too_large else b"".join(chunks)
 
 
 def _query(raw: bytes) -> dict[str, str]:

@@ -20,6 +20,10 @@ BODY_BYTES_MAX_DEFAULT: Final = 1 << 20
 """Bytes of a request body. Ours: 2,000 ids and all 262 columns need about 90 KB; this is ten times
 as much."""
 
+BODY_DISCARDED_BYTES_MAX: Final = 32 << 20
+"""Bytes of a body past its limit that are read and thrown away, so that the caller gets the answer.
+Ours: any mistake; what is longer is no mistake, and its connection is cut."""
+
 IN_ERROR_NEIGHBOURS_MAX: Final = 3
 """Near names that an error suggests. Ours: more is noise."""
 
