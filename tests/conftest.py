@@ -1,5 +1,6 @@
 """What tests of every kind share."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 
 from tests.running import Server, create_key, serving
 from tests.world import fill
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and what they start too;
+# a handler of ours, unlike being ignored, is not inherited (POSIX, exec).
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

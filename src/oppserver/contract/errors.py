@@ -220,5 +220,9 @@ class InvalidFile(OperatorError):
     """A file cannot be read or written, or is not what it says."""
 
 
+class StoppedImport(InvalidFile):
+    """A line could not be imported, and the import was told to stop at such a line."""
+
+
 class RejectedLine(OppserverError):
     """One line of an imported file cannot become an opportunity; ``str()`` is the reason."""

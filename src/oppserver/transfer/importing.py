@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from oppserver.contract.errors import InvalidFile, RejectedLine
+from oppserver.contract.errors import RejectedLine, StoppedImport
 from oppserver.contract.model import Opportunity, Written
 from oppserver.store import Store
 from oppserver.transfer.files import Line
@@ -34,10 +34,6 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     def stored(self) -> int:
         """Lines that are in the store."""
         return self.created + self.replaced
-
-
-class StoppedImport(InvalidFile):
-    """A line could not be imported, and the import was told to stop at such a line."""
 
 
 class Import:

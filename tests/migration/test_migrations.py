@@ -1,0 +1,371 @@
+"""Databases of every version become this one's, whole or not at all; newer ones are left alone."""
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from oppserver.contract.errors import DatabaseRefused
+from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType, Role
+from oppserver.store import migrations, open_store, tables
+from oppserver.store.sqlite_connect import set_up_file
+from tests import stores
+from tests.running import run, run_well
+from tests.stores import LATER, NOW, everything, guid, lead, opportunity, owner
+
+# --- what a schema is --------------------------------------------------------------------------
+
+
+def described(path: Path) -> dict[str, Any]:
+    """The schema of a file: all that SQLite knows of its tables, columns and indexes."""
+    with closing(sqlite3.connect(path)) as database:
+
+        def rows(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
+            return database.execute(statement, parameters).fetchall()
+
+        schema = {}
+        for name, kind, columns, without_rowid, strict in rows(
+            "SELECT name, type, ncol, wr, strict FROM pragma_table_list WHERE schema = 'main'"
+        ):
+            if name == "alembic_version" or name.startswith("sqlite_"):
+                continue
+            indexes = rows('SELECT name, "unique", origin, partial FROM pragma_index_list(?)', name)
+            [(sql,)] = rows("SELECT sql FROM sqlite_schema WHERE name = ?", name)
+            schema[name] = {
+                "table": (kind, columns, without_rowid, strict),
+                "columns": rows(
+                    'SELECT name, type, "notnull", dflt_value, pk, hidden'
+                    " FROM pragma_table_xinfo(?)",
+                    name,
+                ),
+                "generated": re.findall(r"(\w+) \w+ GENERATED ALWAYS AS (.*)", sql),
+                "indexes": {
+                    index: (more, rows("SELECT * FROM pragma_index_xinfo(?)", index))
+                    for index, *more in indexes
+                },
+            }
+        return schema
+
+
+def migrated(path: Path) -> Path:
+    """A new database, as the first open makes it."""
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
+def test_a_migrated_database_is_the_one_schema(tmp_path: Path) -> None:
+    """The migrations lead to exactly what ``tables.py`` describes."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'fresh.db'}")
+    tables.metadata.create_all(engine)
+    engine.dispose()
+    fresh = described(tmp_path / "fresh.db")
+    assert set(fresh) == set(tables.metadata.tables)
+    assert len(fresh["opportunity"]["generated"]) == 2
+    assert fresh["opportunity"]["indexes"]
+    assert described(migrated(tmp_path / "migrated.db")) == fresh
+
+
+def test_the_revisions_are_the_scripts_in_one_line() -> None:
+    """Every script is named in REVISIONS, each builds on the one before, and HEAD is the last."""
+    scripts = ScriptDirectory.from_config(migrations.alembic_config())
+    in_order = list(scripts.walk_revisions())[::-1]
+    assert tuple(script.revision for script in in_order) == migrations.REVISIONS
+    before = [script.down_revision for script in in_order]
+    assert before == [None, *migrations.REVISIONS[:-1]]
+    assert scripts.get_heads() == [migrations.HEAD]
+
+
+# --- from every version to this one ------------------------------------------------------------
+
+SAMPLES = {
+    "0001": f"""
+        INSERT INTO "user" VALUES
+            ('{owner(1)}', 'owner@example.com', 1), ('{owner(2)}', NULL, 0),
+            ('{guid(1, kind=3)}', 'key@example.com', 1);
+        INSERT INTO api_key VALUES
+            ('access', '{"0" * 64}', '{guid(1, kind=3)}', 'user', '{NOW}', NULL);
+        INSERT INTO lead VALUES ('{lead(1)}', 'lead@example.com'), ('{lead(2)}', NULL);
+        INSERT INTO opportunity_type VALUES (12000, 'Home loan');
+        INSERT INTO field VALUES
+            (12000, 'mx_Custom_7', 'Size', 'Number', 1, 3, '["a","b"]');
+        UPDATE catalogue_version SET version = 5;
+        INSERT INTO opportunity (id, event_code, version, lead_id, lead_email, owner_id, status,
+            created_on, modified_on, created_by, modified_by, mx_custom_7, mx_custom_250, note)
+        VALUES
+            ('{guid(1)}', 12000, 3, '{lead(1)}', 'lead@example.com', '{owner(1)}', 'Open',
+             '{NOW}', '{LATER}', 'c', 'm', '7', 'last', 'note'),
+            ('{guid(2)}', 12000, 1, '{lead(2)}', NULL, NULL, NULL,
+             '{NOW}', '{NOW}', NULL, NULL, NULL, NULL, NULL);
+        INSERT INTO deleted_opportunity VALUES ('{guid(3)}', 12000, 2, '{NOW}', NULL);
+    """
+}
+"""For each revision, rows in all its tables that mean the same. A new revision needs its own."""
+
+HELD = [
+    Opportunity(
+        id=guid(1),
+        event_code=12_000,
+        lead_id=lead(1),
+        lead_email="lead@example.com",
+        owner_id=owner(1),
+        owner_email="owner@example.com",
+        status="Open",
+        note="note",
+        created_on=NOW,
+        modified_on=LATER,
+        created_by="c",
+        modified_by="m",
+        slots={"mx_custom_7": "7", "mx_custom_250": "last"},
+    ),
+    Opportunity(id=guid(2), event_code=12_000, lead_id=lead(2), created_on=NOW, modified_on=NOW),
+]
+"""The opportunities of each sample."""
+
+
+def at_revision(path: Path, revision: str) -> Path:
+    """A database as the version of a revision has left it, with data in every table."""
+    engine = create_engine(f"sqlite:///{path}")
+
+    with engine.begin() as connection:
+        config = migrations.alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as database:
+        set_up_file(database)
+        database.executescript(SAMPLES[revision])
+    return path
+
+
+def is_whole(path: Path) -> None:
+    """The database has all that the samples hold, and takes more."""
+    store = open_store(f"sqlite:///{path}")
+    assert everything(store) == HELD
+    assert stores.value(store, 1, "ModifiedOn") == "3/1/2024 12:00:00 AM"
+    assert stores.value(store, 1, "CreatedOn") == "2/29/2024 1:05:09 PM"
+    key = store.key("access")
+    assert key is not None
+    assert (key.email, key.role, key.user_is_active) == ("key@example.com", Role.USER, True)
+    catalogue = store.catalogue()
+    assert catalogue.version >= 5
+    assert catalogue.types == {12_000: OpportunityType(event_code=12_000, name="Home loan")}
+    assert catalogue.fields[12_000]["mx_Custom_7"] == Field(
+        event_code=12_000,
+        schema_name="mx_Custom_7",
+        display_name="Size",
+        data_type=DataType.NUMBER,
+        is_mandatory=True,
+        sequence=3,
+        options=("a", "b"),
+    )
+    assert store.check() == []
+    written = store.write_opportunities([opportunity(1), opportunity(3)], now=NOW)
+    assert (written.created, written.replaced) == (1, 1)
+    assert store.check() == []
+    store.close()
+
+
+@pytest.mark.parametrize("revision", migrations.REVISIONS)
+def test_data_of_every_version_is_there_after_the_upgrade(revision: str, tmp_path: Path) -> None:
+    """Values, dates, keys, types, fields and tombstones; the schema is that of a new database."""
+    path = at_revision(tmp_path / "old.db", revision)
+    open_store(f"sqlite:///{path}").close()
+    new = migrated(tmp_path / "new.db")
+    assert described(path) == described(new)
+    is_whole(path)
+
+
+# --- the next version, which is not written yet ------------------------------------------------
+
+THIS = migrations.HEAD
+
+NEXT = '''"""The next version: a column more, and what is in it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "next"
+down_revision = "{head}"
+
+
+def upgrade() -> None:
+    op.add_column("lead", sa.Column("note", sa.Text))
+    op.execute("UPDATE lead SET note = 'of ' || id")
+    {last}
+'''
+
+
+@pytest.fixture
+def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The program as its next version would be: one script more. The value is its file."""
+    copied = tmp_path / "migrations"
+    shutil.copytree(Path(migrations.__file__).parent, copied)
+    script = copied / "versions" / "next.py"
+    script.write_text(NEXT.format(head=THIS, last="pass"))
+
+    def config() -> Config:
+        made = Config()
+        made.set_main_option("script_location", str(copied))
+        made.set_main_option("path_separator", "os")
+        return made
+
+    monkeypatch.setattr(migrations, "alembic_config", config)
+    monkeypatch.setattr(migrations, "REVISIONS", (*migrations.REVISIONS, "next"))
+    monkeypatch.setattr(migrations, "HEAD", "next")
+    return script
+
+
+def leads(path: Path) -> list[Any]:
+    """The rows of the table that the next version changes."""
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT * FROM lead ORDER BY id").fetchall()
+
+
+def revision_in(path: Path) -> list[Any]:
+    """What the file says of its version."""
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT version_num FROM alembic_version").fetchall()
+
+
+def test_a_next_version_upgrades_a_database_of_this_one(next_version: Path, tmp_path: Path) -> None:
+    """Opening it brings the schema and the data to the new version, once."""
+    path = at_revision(tmp_path / "old.db", THIS)
+    open_store(f"sqlite:///{path}").close()
+    upgraded = [
+        (lead(1), "lead@example.com", f"of {lead(1)}"),
+        (lead(2), None, f"of {lead(2)}"),
+    ]
+    assert leads(path) == upgraded
+    assert revision_in(path) == [("next",)]
+    next_version.unlink()  # a script that is not there cannot run a second time
+    is_whole(path)
+
+
+def test_an_upgrade_that_fails_changes_nothing(next_version: Path, tmp_path: Path) -> None:
+    """What the failing script had done before is undone; the database is of the old version."""
+    path = at_revision(tmp_path / "old.db", THIS)
+    schema, held = described(path), leads(path)
+    script = next_version.read_text().replace("pass", "raise RuntimeError('no')")
+    next_version.write_text(script)
+    with pytest.raises(RuntimeError, match="no"):
+        open_store(f"sqlite:///{path}")
+    assert (described(path), leads(path)) == (schema, held)
+    assert revision_in(path) == [(THIS,)]
+
+
+def test_without_migration_an_older_database_is_refused(next_version: Path, tmp_path: Path) -> None:
+    """Who only reads does not upgrade; the refusal names the command that does."""
+    path = at_revision(tmp_path / "old.db", THIS)
+    before = path.read_bytes()
+    with pytest.raises(DatabaseRefused, match=r"older version.* 'oppserver db upgrade'"):
+        open_store(f"sqlite:///{path}", migrate=False)
+    assert path.read_bytes() == before
+
+
+# --- newer versions, and back ------------------------------------------------------------------
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve", "--port", "0"],
+        ["db", "upgrade"],
+        ["db", "check"],
+        ["db", "backup", "copy.db"],
+        ["key", "create", "--email", "a@example.com"],
+        ["key", "list"],
+        ["type", "create", "12001"],
+        ["type", "list"],
+        ["field", "list", "12001"],
+        ["export"],
+    ],
+    ids=" ".join,
+)
+def test_no_command_touches_a_database_of_a_newer_version(
+    arguments: Sequence[str], tmp_path: Path
+) -> None:
+    """One line that names both versions and what to do, exit status 1, the files as they were."""
+    path = migrated(tmp_path / "oppserver.db")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    before = files(tmp_path)
+    done = run(*arguments, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("oppserver: The database oppserver.db is of a newer version")
+    assert "schema 9999" in line
+    assert f"schema {migrations.HEAD}" in line
+    assert files(tmp_path) == before
+
+
+def test_there_is_no_way_back(tmp_path: Path) -> None:
+    """No script goes down, and no command asks one to: the way back is a backup."""
+    scripts = ScriptDirectory.from_config(migrations.alembic_config())
+    for script in scripts.walk_revisions():
+        assert not hasattr(script.module, "downgrade")
+    run_well("db", "upgrade", folder=tmp_path)
+    before = files(tmp_path)
+    done = run("db", "downgrade", folder=tmp_path)
+    assert done.returncode == 2
+    assert "No such command 'downgrade'" in done.stderr
+    assert files(tmp_path) == before
+
+
+# --- several at once ---------------------------------------------------------------------------
+
+OPENING = """
+import sys
+from oppserver.store import open_store
+
+print("ready", flush=True)
+for line in sys.stdin:
+    open_store(line.strip()).close()
+    print("opened", flush=True)
+"""
+
+
+@pytest.fixture
+def processes() -> Iterator[list["stores.Process"]]:
+    """Six processes that open the databases they are told to."""
+    started = [stores.start_python(OPENING) for _ in range(6)]
+    assert [stores.heard(process) for process in started] == ["ready"] * 6
+    yield started
+    assert [stores.ended(process) for process in started] == [(0, "", "")] * 6
+
+
+def test_processes_that_open_a_new_database_at_once_make_one_schema(
+    processes: list["stores.Process"], tmp_path: Path
+) -> None:
+    """Six of them race: each gets it, and it is as if one had been alone."""
+    alone = migrated(tmp_path / "alone.db")
+    for turn in range(stores.scaled(5)):
+        path = tmp_path / f"{turn}.db"
+        open_at_once(processes, path)
+        assert described(path) == described(alone)
+        assert revision_in(path) == [(migrations.HEAD,)]
+        with closing(sqlite3.connect(path)) as database:
+            versions = database.execute("SELECT * FROM catalogue_version").fetchall()
+        assert versions == [(1, 1)]
+
+
+def open_at_once(processes: Sequence["stores.Process"], path: Path) -> None:
+    """Every process opens the database."""
+    for process in processes:
+        stores.tell(process, f"sqlite:///{path}")
+    assert [stores.heard(process) for process in processes] == ["opened"] * len(processes)
