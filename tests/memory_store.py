@@ -14,32 +14,36 @@ import msgspec
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import (
+    Activity,
+    ActivityType,
     Catalogue,
     Field,
+    KeptAnswer,
     Key,
+    Lead,
     Opportunity,
     OpportunityType,
     Plan,
     PlannedEntry,
     RenderedRows,
+    Tombstone,
+    User,
     Written,
 )
 
 
-class _User(msgspec.Struct, frozen=True):
-    email: str | None
-    is_active: bool = True
-
-
 class _State(msgspec.Struct, kw_only=True):
     version: int = 1
-    users: dict[str, _User] = {}
+    users: dict[str, User] = {}
     keys: dict[str, Key] = {}
-    leads: dict[str, str | None] = {}
+    leads: dict[str, Lead] = {}
     types: dict[int, OpportunityType] = {}
     fields: dict[int, dict[str, Field]] = {}
+    activity_types: dict[int, ActivityType] = {}
     opportunities: dict[str, Opportunity] = {}
-    deleted: dict[str, tuple[str, str | None]] = {}
+    deleted: dict[str, Tombstone] = {}
+    activities: dict[str, Activity] = {}
+    kept_answers: dict[str, KeptAnswer] = {}
 
     def copied(self) -> Self:
         """A copy that can be changed; the values themselves are frozen."""
@@ -104,7 +108,9 @@ class MemoryStore:
             ]
             user_id = same[0] if same else key.user_id
             if not same:
-                state.users[user_id] = _User(email=key.email, is_active=key.user_is_active)
+                state.users[user_id] = User(
+                    id=user_id, email=key.email, is_active=key.user_is_active
+                )
             state.keys[key.access_key] = msgspec.structs.replace(key, user_id=user_id)
             return _with_user(state.keys[key.access_key], state)
 
@@ -127,6 +133,7 @@ class MemoryStore:
                 code: dict(sorted(fields.items(), key=lambda item: (item[1].sequence, item[0])))
                 for code, fields in state.fields.items()
             },
+            activity_types=dict(sorted(state.activity_types.items())),
         )
 
     def put_types(self, types: Sequence[OpportunityType]) -> None:
@@ -150,8 +157,10 @@ class MemoryStore:
         with self._write() as state:
             there = state.opportunities.keys() & set(ids)
             for one in there:
-                del state.opportunities[one]
-                state.deleted[one] = (now, by)
+                code = state.opportunities.pop(one).event_code
+                state.deleted[one] = Tombstone(
+                    id=one, event_code=code, deleted_on=now, deleted_by=by
+                )
             return len(there)
 
     def load(
@@ -211,11 +220,11 @@ def _write_one(state: _State, one: Opportunity, *, now: str) -> bool:
     """Writes one opportunity and what it brings with it; whether it was there."""
     _check_text(one)
     _put_catalogue_of(state, one)
-    state.leads.setdefault(one.lead_id, None)
+    lead = state.leads.setdefault(one.lead_id, Lead(id=one.lead_id))
     if one.lead_email is not None:
-        state.leads[one.lead_id] = one.lead_email
+        state.leads[one.lead_id] = msgspec.structs.replace(lead, email=one.lead_email)
     if one.owner_id is not None:
-        owner = state.users.setdefault(one.owner_id, _User(email=None))
+        owner = state.users.setdefault(one.owner_id, User(id=one.owner_id, email=None))
         if one.owner_email is not None:
             state.users[one.owner_id] = msgspec.structs.replace(owner, email=one.owner_email)
     stored = state.opportunities.get(one.id)
@@ -260,7 +269,7 @@ def _with_user(key: Key, state: _State) -> Key:
 def _with_emails(one: Opportunity, state: _State) -> Opportunity:
     owner = None if one.owner_id is None else state.users[one.owner_id]
     return msgspec.structs.replace(
-        one, lead_email=state.leads[one.lead_id], owner_email=owner and owner.email
+        one, lead_email=state.leads[one.lead_id].email, owner_email=owner and owner.email
     )
 
 

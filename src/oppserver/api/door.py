@@ -55,6 +55,7 @@ class Door:
         try:
             call = await take_in(
                 request,
+                route,
                 body_bytes_max=self._settings.body_bytes_max,
                 body_timeout_s=self._settings.body_timeout_s,
             )
@@ -65,6 +66,8 @@ class Door:
             refused = named(error)
             return error_response(refused, headers=self._headers(request, call))
         headers = self._headers(request, call) | {"Vary": "Accept-Encoding"}
+        if call.is_replayed:
+            headers["Idempotent-Replayed"] = "true"
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
         return Response(body, media_type=_JSON, headers=headers)

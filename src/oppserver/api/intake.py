@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 
 from litestar import Request
 
+from oppserver.api.observe import observed
+from oppserver.api.routes import Route
 from oppserver.contract.errors import BodyTimeout
 from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
 from oppserver.operations.call import Call
@@ -15,7 +17,7 @@ _QUERY_FIELDS_MAX: Final = 100
 
 
 async def take_in(
-    request: Request[Any, Any, Any], *, body_bytes_max: int, body_timeout_s: float
+    request: Request[Any, Any, Any], route: Route, *, body_bytes_max: int, body_timeout_s: float
 ) -> Call:
     """The call of a request. Raises BodyTimeout when its body does not arrive in time.
 
@@ -32,6 +34,10 @@ async def take_in(
     query = _query(request.scope["query_string"])
     in_query = query.pop("accesskey", ""), query.pop("secretkey", "")
     return Call(
+        name=route.name,
+        writes=route.writes,
+        request_id=observed(request.scope).request_id,
+        idempotency_key=request.headers.get("idempotency-key"),
         access_key=request.headers.get("x-lsq-accesskey") or in_query[0],
         secret_key=request.headers.get("x-lsq-secretkey") or in_query[1],
         content_type=request.headers.get("content-type", ""),

@@ -8,9 +8,16 @@ from typing import Any, Final
 import msgspec
 
 import oppserver
-from oppserver.api.describe import DESCRIPTIONS, EVERY_CALL, Description
+from oppserver.api.describe import (
+    DESCRIPTIONS,
+    EVERY_CALL,
+    EVERY_WRITE,
+    Description,
+    Parameter,
+)
 from oppserver.api.routes import ROUTES, Route
 from oppserver.contract.errors import HTTP_ERRORS, ApiError
+from oppserver.contract.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS_MAX
 
 _ERROR: Final = {
     "type": "object",
@@ -37,6 +44,15 @@ _HEADERS: Final = {
         "description": "r calls are free now; one more is in t seconds.",
         "schema": {"type": "string"},
     },
+}
+_IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Makes the write safe to repeat: the same key gets the same answer for"
+    f" {IDEMPOTENCY_HOURS} hours, and nothing is written twice.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAX},
+    "example": "0d8f1a52-6f0e-4c39-8d0e-6f0b1c7c2a11",
 }
 _SCHEMES: Final = {
     "AccessKeyHeader": {"type": "apiKey", "in": "header", "name": "x-LSQ-AccessKey"},
@@ -88,15 +104,8 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
         "operationId": route.name,
         "summary": described.summary,
         "description": described.text,
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": described.request,
-                    "example": described.request_example,
-                }
-            },
-        },
+        **_parameters(route, described),
+        **_request_body(described),
         "responses": {
             "200": {
                 "description": "The answer.",
@@ -108,9 +117,43 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
                     }
                 },
             },
-            **_error_responses([*described.errors, *EVERY_CALL]),
+            **_error_responses([*described.errors, *_errors_of_all(route)]),
         },
     }
+
+
+def _parameters(route: Route, described: Description) -> dict[str, Any]:
+    parameters = [_parameter(one) for one in described.query]
+    if route.writes:
+        parameters.append(_IDEMPOTENCY_KEY)
+    return {"parameters": parameters} if parameters else {}
+
+
+def _parameter(one: Parameter) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "in": "query",
+        "required": one.is_required,
+        "description": one.text,
+        "schema": one.schema,
+        "example": one.example,
+    }
+
+
+def _request_body(described: Description) -> dict[str, Any]:
+    if described.request is None:
+        return {}
+    content = {"schema": described.request, "example": described.request_example}
+    return {
+        "requestBody": {
+            "required": not described.is_body_optional,
+            "content": {"application/json": content},
+        }
+    }
+
+
+def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:
+    return [*EVERY_WRITE, *EVERY_CALL] if route.writes else EVERY_CALL
 
 
 def _error_responses(errors: Sequence[type[ApiError]]) -> dict[str, Any]:

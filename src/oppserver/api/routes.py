@@ -8,12 +8,17 @@ from oppserver.operations.call import Call, Services
 
 
 class Route(NamedTuple):
-    """One call: ``name`` is what logs, metrics and the OpenAPI document call it."""
+    """One call: ``name`` is what logs, metrics and the OpenAPI document call it.
+
+    ``writes``: it changes what is stored, so a reader's key may not call it, and it takes an
+    ``Idempotency-Key``.
+    """
 
     name: str
     method: Literal["GET", "POST"]
     path: str
     operation: Callable[[Call, Services], bytes]
+    writes: bool = False
 
 
 ROUTES: Final = (

@@ -12,10 +12,10 @@ import typer
 
 from oppserver.cli.common import Database, Json, now, opened_store, print_json
 from oppserver.cli.types import require_type
-from oppserver.contract.errors import InvalidFile, InvalidInput
+from oppserver.contract.errors import InvalidFile, InvalidInput, StoppedImport
 from oppserver.contract.limits import EVENT_CODE_MAX, IMPORT_BATCH_ROWS_DEFAULT
 from oppserver.transfer.files import STANDARD, Format, Line, Source, format_of, opened, written
-from oppserver.transfer.importing import Import, Imported, Rejection, StoppedImport
+from oppserver.transfer.importing import Import, Imported, Rejection
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -43,10 +43,16 @@ class InvalidCredentials(ApiError):
         )
 
 
-class RoleForbidden(ApiError):
+class AccessDenied(ApiError):
     status = 403
     exception_type = "MXAccessDeniedException"
-    meaning = "The key's role does not allow this call."
+    meaning = "The key's role, or the opportunity's type, does not allow this call."
+
+
+class IdempotencyConflict(ApiError):
+    status = 422
+    exception_type = "MXIdempotencyKeyException"
+    meaning = "The `Idempotency-Key` was used for another request, or is none."
 
 
 class RateLimited(ApiError):
@@ -105,6 +111,18 @@ class UnknownColumn(ApiError):
     meaning = "A column is asked for that the type does not have; the nearest names are given."
 
 
+class InvalidFieldValue(ApiError):
+    status = 400
+    exception_type = "MXInvalidActivityFieldsException"
+    meaning = "A value does not fit its field's definition, or a mandatory field has none."
+
+
+class InvalidReference(ApiError):
+    status = 400
+    exception_type = "MXInvalidEntityException"
+    meaning = "A lead, user or opportunity that is named in the body is not here."
+
+
 class LimitExceeded(ApiError):
     status = 400
     exception_type = "MXLimitExceededException"
@@ -127,6 +145,12 @@ class UnknownPath(ApiError):
     status = 404
     exception_type = "MXApiNotFoundException"
     meaning = "There is no such call. Check the path."
+
+
+class OpportunityNotFound(ApiError):
+    status = 404
+    exception_type = "MXOpportunityNotFoundException"
+    meaning = "There is no such opportunity. If it was deleted, it is said when and by whom."
 
 
 class MethodNotAllowed(ApiError):
@@ -171,13 +195,17 @@ HTTP_ERRORS: tuple[type[ApiError], ...] = (
     InvalidValue,
     UnknownEventCode,
     UnknownColumn,
+    InvalidFieldValue,
+    InvalidReference,
     LimitExceeded,
     InvalidCredentials,
-    RoleForbidden,
+    AccessDenied,
     UnknownPath,
+    OpportunityNotFound,
     MethodNotAllowed,
     BodyTimeout,
     BodyTooLarge,
+    IdempotencyConflict,
     RateLimited,
     InternalFault,
     Unavailable,

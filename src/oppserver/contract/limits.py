@@ -30,6 +30,36 @@ IN_ERROR_NEIGHBOURS_MAX: Final = 3
 IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 """Characters of a caller's value that an error repeats. Ours: enough to recognise it."""
 
+# --- lists, searches and writes ----------------------------------------------------------------
+
+PAGE_ROWS_MAX: Final = 5_000
+"""Rows of one page. Ours: the most that callers are known to ask for; more is refused, not cut."""
+
+SEARCH_PAGE_ROWS_DEFAULT: Final = 1_000
+"""Rows of a search's page that names no size. Ours: the most that the hosted API gives."""
+
+ACTIVITY_PAGE_ROWS_DEFAULT: Final = 25
+"""Rows of a page of activities that names no size. Source: the documentation, "25 by default"."""
+
+SEARCH_CONDITIONS_MAX: Final = 100
+"""Conditions in one search. Ours: bounds the work for a row; a form has a dozen."""
+
+BULK_WRITE_ROWS_MAX: Final = 25
+"""Opportunities in one bulk update, bulk add, and activities in one bulk post. Source: the
+documentation of each call."""
+
+LEADS_BY_IDS_MAX: Final = 10_000
+"""Ids in one ``Leads/Retrieve/ByIds``. Source: the documentation."""
+
+LEAD_ATTRIBUTES_MAX: Final = 250
+"""Attributes of one lead. Ours: as many as an opportunity has slots."""
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 255
+"""Characters of an ``Idempotency-Key``. Ours: a GUID has 36."""
+
+IDEMPOTENCY_HOURS: Final = 24
+"""Hours for which a write's answer is given again. Ours: a day of retries."""
+
 # --- data --------------------------------------------------------------------------------------
 
 CUSTOM_SLOTS: Final = 250

@@ -38,6 +38,29 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked_on: str | None
 
 
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A user: an owner of opportunities, or the one behind keys.
+
+    ``is_administrator``: a live key of theirs has that role.
+    """
+
+    id: str
+    email: str | None
+    first_name: str | None = None
+    last_name: str | None = None
+    is_active: bool = True
+    is_administrator: bool = False
+
+    @property
+    def name(self) -> str | None:
+        """First and last name; the address where there is neither."""
+        names = [name for name in (self.first_name, self.last_name) if name]
+        return " ".join(names) or self.email
+
+
+# --- types and fields --------------------------------------------------------------------------
+
+
 class DataType(StrEnum):
     """What the values of a field are. The names are the API's own."""
 
@@ -49,7 +72,12 @@ class DataType(StrEnum):
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """What a slot means for a type. ``options`` are the values a dropdown takes, in order."""
+    """What a slot means for a type. ``options`` are the values a dropdown takes, in order.
+
+    ``max_length`` counts characters; None is the limit of any text. A dependent dropdown names its
+    ``parent_field`` (a schema name, or Status), and ``dependent_options`` has its options by the
+    parent's value.
+    """
 
     event_code: int
     schema_name: str
@@ -58,10 +86,27 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     is_mandatory: bool = False
     sequence: int = 0
     options: tuple[str, ...] = ()
+    max_length: int | None = None
+    parent_field: str | None = None
+    dependent_options: Mapping[str, tuple[str, ...]] = {}
 
 
 class OpportunityType(msgspec.Struct, frozen=True, kw_only=True):
-    """An opportunity type. Its event code is its identity."""
+    """An opportunity type. Its event code is its identity.
+
+    A new opportunity is a duplicate when all columns of one of the ``duplicate_rules`` (canonical
+    names, as in ``columns.py``) are set and equal to those of one that is stored.
+    """
+
+    event_code: int
+    name: str
+    description: str = ""
+    can_delete: bool = True
+    duplicate_rules: tuple[tuple[str, ...], ...] = ()
+
+
+class ActivityType(msgspec.Struct, frozen=True, kw_only=True):
+    """A type of activities that are no opportunities. Its event code is its identity."""
 
     event_code: int
     name: str
@@ -73,6 +118,10 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     types: Mapping[int, OpportunityType]
     fields: Mapping[int, Mapping[str, Field]]
+    activity_types: Mapping[int, ActivityType] = {}
+
+
+# --- the bulk read -----------------------------------------------------------------------------
 
 
 class AskedGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +164,9 @@ class RenderedRows(msgspec.Struct, frozen=True, kw_only=True):
     json: bytes
 
 
+# --- what is stored ----------------------------------------------------------------------------
+
+
 class Opportunity(msgspec.Struct, frozen=True, kw_only=True):
     """One opportunity as it goes into and comes out of a store.
 
@@ -145,3 +197,186 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
     created: int
     replaced: int
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of a deleted opportunity. ``deleted_on`` is in the stored form."""
+
+    id: str
+    event_code: int
+    deleted_on: str
+    deleted_by: str | None
+
+
+class Lead(msgspec.Struct, frozen=True, kw_only=True):
+    """One lead. Dates are in the stored form; a lead that an import brought has none.
+
+    ``attributes`` holds what has no member of its own, by schema name (``mx_City``).
+    """
+
+    id: str
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    mobile: str | None = None
+    owner_id: str | None = None
+    created_on: str | None = None
+    modified_on: str | None = None
+    attributes: Mapping[str, str] = {}
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """One activity on a lead, and maybe on one of its opportunities.
+
+    ``fields`` holds its custom values by schema name. Dates are in the stored form.
+    """
+
+    id: str
+    event_code: int
+    lead_id: str
+    opportunity_id: str | None = None
+    note: str | None = None
+    owner_id: str | None = None
+    created_by: str | None = None
+    created_on: str
+    modified_on: str
+    fields: Mapping[str, str] = {}
+
+
+class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a write with an ``Idempotency-Key``, kept to be given again.
+
+    ``key_sha256`` is of the one who called and the key, ``request_sha256`` of the call and its body
+    (both hexadecimal).
+    """
+
+    key_sha256: str
+    request_sha256: str
+    body: bytes
+    created_on: str
+
+
+# --- searches ----------------------------------------------------------------------------------
+
+
+class Comparison(StrEnum):
+    """How a column is compared.
+
+    What is not set is unequal to every value, and neither less nor greater than any.
+    """
+
+    EQUAL = "eq"
+    NOT_EQUAL = "neq"
+    LESS = "lt"
+    LESS_OR_EQUAL = "lte"
+    GREATER = "gt"
+    GREATER_OR_EQUAL = "gte"
+    BETWEEN = "between"
+    CONTAINS = "contains"
+    BEGINS = "begins"
+    IS_NULL = "isnull"
+    IS_NOT_NULL = "isnotnull"
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored column compared with values.
+
+    BETWEEN has two, which both belong to the span, the tests of null none, all others one.
+    ``is_number``: column and values are compared as numbers (of double precision); a stored text
+    that is not of the form ``-12.5`` counts as not set. Else they are compared as text, by code
+    point; CONTAINS and BEGINS do not tell the letters A to Z from a to z.
+    """
+
+    stored: str
+    comparison: Comparison
+    values: tuple[str, ...] = ()
+    is_number: bool = False
+
+
+class ConditionGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Conditions and groups of which all hold, or any. Without members it holds for every row."""
+
+    members: "tuple[Condition | ConditionGroup, ...]" = ()
+    is_any: bool = False
+
+
+class Ordering(msgspec.Struct, frozen=True, kw_only=True):
+    """The order of rows: by a stored column, then by id, both in the same direction.
+
+    ``is_number`` is that of a condition. Rows without a value come first, in descending order last.
+    """
+
+    stored: str
+    is_descending: bool = True
+    is_number: bool = False
+
+
+class RowForm(StrEnum):
+    """How a row of a page is rendered."""
+
+    FLAT = "flat"
+    """An object with the columns as its members, in order."""
+
+    KEYS_AND_VALUES = "keys and values"
+    """``Id``, ``RelatedProspectId``, ``CreatedOn``, ``ModifiedOn``, and the columns as ``Fields``,
+    an array of ``{"Key", "Value"}``."""
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of opportunities: of one type or all, that meet the conditions, in order.
+
+    ``offset`` rows are passed over and up to ``limit`` are read.
+    """
+
+    event_code: int | None
+    where: ConditionGroup = ConditionGroup()
+    ordering: Ordering
+    offset: int
+    limit: int
+    columns: tuple[Column, ...]
+    form: RowForm = RowForm.FLAT
+
+
+class LeadSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of leads. All columns are a lead's (``contract/leads.py``)."""
+
+    where: ConditionGroup = ConditionGroup()
+    ordering: Ordering
+    offset: int
+    limit: int
+    columns: tuple[Column, ...]
+
+
+class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of activities; what is None does not count. The dates belong to the span.
+
+    ``by_modified_on``: whether the dates and the order are of ModifiedOn, else of CreatedOn. Rows
+    of one date are in the order of their ids, in the same direction.
+    """
+
+    lead_id: str | None = None
+    opportunity_id: str | None = None
+    event_code: int | None = None
+    from_date: str | None = None
+    to_date: str | None = None
+    by_modified_on: bool = False
+    is_descending: bool = True
+    with_opportunities: bool = False
+    """Whether opportunities are activities too, as on a lead's timeline."""
+    offset: int
+    limit: int
+
+
+class RenderedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page rendered by the store: a JSON array in UTF-8, and how many rows there are in all."""
+
+    total: int
+    json: bytes
+
+
+class TimelinePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of activities, in order, and how many there are in all."""
+
+    total: int
+    rows: Sequence[Activity | Opportunity]

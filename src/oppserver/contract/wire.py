@@ -4,6 +4,8 @@ Members that the call demands are optional here, so that the step that checks th
 that is missing the way the API does.
 """
 
+from typing import TypeAlias
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -26,6 +28,53 @@ class GetOpportunitiesByIdWire(msgspec.Struct):
     """The body of ``GetOpportunitiesById``."""
 
     SearchParameters: list[SearchParameterWire] | UnsetType | None = UNSET
+
+
+# --- what several calls take -------------------------------------------------------------------
+
+Number: TypeAlias = int | str
+"""A number as number or as text: callers are known to send both."""
+
+FieldValue: TypeAlias = str | int | float | bool | None
+"""A field's value as callers send it. A text is stored; how, the field's data type says."""
+
+
+class PagingWire(msgspec.Struct):
+    """``Paging``: ``PageIndex`` from 1, or, on calls of activities, ``Offset`` and ``RowCount``."""
+
+    PageIndex: Number | UnsetType | None = UNSET
+    PageSize: Number | UnsetType | None = UNSET
+    Offset: Number | UnsetType | None = UNSET
+    RowCount: Number | UnsetType | None = UNSET
+
+
+class SortingWire(msgspec.Struct):
+    """``Sorting``: ``Direction`` 1 is descending, 0 ascending."""
+
+    ColumnName: str | UnsetType | None = UNSET
+    Direction: Number | UnsetType | None = UNSET
+
+
+class ListWire(msgspec.Struct):
+    """The body of a list whose subject is in the query."""
+
+    Columns: ColumnsWire | UnsetType | None = UNSET
+    Paging: PagingWire | UnsetType | None = UNSET
+    Sorting: SortingWire | UnsetType | None = UNSET
+
+
+class FieldValueWire(msgspec.Struct):
+    """One of ``Fields``: a schema name and its value."""
+
+    SchemaName: str | UnsetType | None = UNSET
+    Value: FieldValue | UnsetType = UNSET
+
+
+class AttributeWire(msgspec.Struct):
+    """One attribute of a lead, and its value."""
+
+    Attribute: str | UnsetType | None = UNSET
+    Value: FieldValue | UnsetType = UNSET
 
 
 class ErrorWire(msgspec.Struct):

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from oppserver.contract.model import Principal
+from oppserver.contract.errors import AccessDenied
+from oppserver.contract.model import Principal, Role
 from oppserver.operations.rate_limit import RateWindow
 from oppserver.steps.authenticate import authenticate
 from oppserver.store.port import Store
@@ -23,20 +24,25 @@ class RateLimiter(Protocol):
 class Call:
     """One call as the door took it in. The body is bytes; nothing is decoded yet.
 
-    ``body`` None: it was longer than the limit and was not read to its end. ``query`` holds the
-    query's names in lower case, without the keys. ``principal`` and ``rate_window`` are written
-    once, by ``admit``: the door tells of them in the log and in the headers, also when the call
-    fails afterwards.
+    ``name`` is the route's. ``body`` None: it was longer than the limit and was not read to its
+    end. ``query`` holds the query's names in lower case, without the keys. ``principal`` and
+    ``rate_window`` are written once, by ``admit``, and ``is_replayed`` by ``write``: the door tells
+    of them in the log and in the headers, also when the call fails afterwards.
     """
 
+    name: str
+    writes: bool
     access_key: str
     secret_key: str
     content_type: str
     body: bytes | None
     now: datetime
     query: Mapping[str, str] = field(default_factory=dict)
+    request_id: str = ""
+    idempotency_key: str | None = None
     principal: Principal | None = None
     rate_window: RateWindow | None = None
+    is_replayed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,11 +57,16 @@ class Services:
 def admit(call: Call, services: Services) -> Principal:
     """Who is calling, counted against their limit. Comes before anything of the body is decoded.
 
-    Raises InvalidCredentials or RateLimited.
+    Raises InvalidCredentials, RateLimited, or AccessDenied when a reader's key would write.
     """
     stored = services.store.key(call.access_key)
     call.principal = authenticate(stored, secret_key=call.secret_key)
     if services.rate_limiter is not None:
         call.rate_window = services.rate_limiter.count(call.principal.access_key)
         call.rate_window.raise_if_exceeded()
+    if call.writes and call.principal.role is Role.READER:
+        raise AccessDenied(
+            f"{call.name} writes, and this key is a reader's."
+            " 'oppserver key create --role user' makes one that may write."
+        )
     return call.principal

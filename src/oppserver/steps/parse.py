@@ -1,24 +1,12 @@
 """From the bytes of a body to what was asked. Nothing is looked up here."""
 
-import codecs
-from typing import TypeVar
-
 import msgspec
 
-from oppserver.contract.errors import (
-    BodyTooLarge,
-    LimitExceeded,
-    MalformedBody,
-    MissingAttribute,
-    WrongContentType,
-    WrongDataType,
-)
+from oppserver.contract.bodies import decode_body
+from oppserver.contract.errors import LimitExceeded, MissingAttribute
 from oppserver.contract.limits import BULK_READ_GROUPS_MAX
 from oppserver.contract.model import AskedGroup, BulkRead
-from oppserver.contract.names import quoted
 from oppserver.contract.wire import GetOpportunitiesByIdWire, SearchParameterWire
-
-_T = TypeVar("_T")
 
 _BULK_READ = msgspec.json.Decoder(GetOpportunitiesByIdWire)
 
@@ -28,7 +16,9 @@ def parse_bulk_read(body: bytes | None, *, content_type: str, body_bytes_max: in
 
     Raises an ApiError with status 400 or 413 that names the place and what was expected.
     """
-    message = _decode(_BULK_READ, body, content_type=content_type, body_bytes_max=body_bytes_max)
+    message = decode_body(
+        _BULK_READ, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
     if not message.SearchParameters:
         raise MissingAttribute(
             "'SearchParameters' is mandatory: an array with at least one object of EventCode,"
@@ -42,40 +32,6 @@ def parse_bulk_read(body: bytes | None, *, content_type: str, body_bytes_max: in
     return BulkRead(
         groups=[_group(entry, index) for index, entry in enumerate(message.SearchParameters)]
     )
-
-
-def _decode(
-    decoder: msgspec.json.Decoder[_T], body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> _T:
-    if body is None:
-        raise BodyTooLarge(
-            f"The body is larger than {body_bytes_max} bytes. Ask for fewer opportunities per call."
-        )
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise WrongContentType(
-            f"Content-Type is {quoted(media_type)}; set it to 'application/json'"
-        )
-    try:
-        text = body.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise MalformedBody(f"The body is not UTF-8: byte {error.start} is none of it") from None
-    if not text.strip():
-        raise MalformedBody("The request has no body. Send a JSON object with SearchParameters.")
-    try:
-        return decoder.decode(text)
-    except msgspec.ValidationError as error:
-        raise WrongDataType(_wrong_type(str(error))) from None
-    except msgspec.DecodeError as error:
-        raise MalformedBody(f"The body is not JSON: {error}") from None
-    except RecursionError:
-        raise MalformedBody("The body is nested too deeply to be a request") from None
-
-
-def _wrong_type(reason: str) -> str:
-    # msgspec says "Expected `str`, got `int` - at `$.SearchParameters[0].Columns`"
-    expected, _, place = reason.partition(" - at ")
-    return f"{place.strip('`') or '$'}: {expected.replace('`', '')}"
 
 
 def _group(entry: SearchParameterWire, index: int) -> AskedGroup:

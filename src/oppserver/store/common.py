@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from oppserver.contract.model import (
+    ActivityType,
     Catalogue,
     DataType,
     Field,
@@ -25,6 +26,13 @@ OPPORTUNITY_COLUMNS: Final = tuple(
     column.name for column in tables.opportunity.columns if column.computed is None
 )
 """The columns of an opportunity that are written; the others are generated."""
+
+_RULES: Final = tuple[tuple[str, ...], ...]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
 
 # --- keys --------------------------------------------------------------------------------------
 
@@ -94,9 +102,21 @@ def revoke_key(connection: Connection, access_key: str, *, now: str) -> bool:
 def select_catalogue(connection: Connection, *, version: int) -> Catalogue:
     """All types and fields; fields by type in their sequence."""
     types = {
-        row.event_code: OpportunityType(event_code=row.event_code, name=row.name)
+        row.event_code: OpportunityType(
+            event_code=row.event_code,
+            name=row.name,
+            description=row.description,
+            can_delete=bool(row.can_delete),
+            duplicate_rules=msgspec.json.decode(row.duplicate_rules, type=_RULES),
+        )
         for row in connection.execute(
             select(tables.opportunity_type).order_by(tables.opportunity_type.c.event_code)
+        )
+    }
+    activity_types = {
+        row.event_code: ActivityType(event_code=row.event_code, name=row.name)
+        for row in connection.execute(
+            select(tables.activity_type).order_by(tables.activity_type.c.event_code)
         )
     }
     fields: dict[int, dict[str, Field]] = {code: {} for code in types}
@@ -111,9 +131,14 @@ def select_catalogue(connection: Connection, *, version: int) -> Catalogue:
             data_type=DataType(row.data_type),
             is_mandatory=bool(row.is_mandatory),
             sequence=row.sequence,
-            options=tuple(msgspec.json.decode(row.options, type=list[str])),
+            options=msgspec.json.decode(row.options, type=tuple[str, ...]),
+            max_length=row.max_length,
+            parent_field=row.parent_field,
+            dependent_options=msgspec.json.decode(
+                row.dependent_options, type=dict[str, tuple[str, ...]]
+            ),
         )
-    return Catalogue(version=version, types=types, fields=fields)
+    return Catalogue(version=version, types=types, fields=fields, activity_types=activity_types)
 
 
 def replace_types(connection: Connection, types: Sequence[OpportunityType]) -> None:
@@ -124,8 +149,28 @@ def replace_types(connection: Connection, types: Sequence[OpportunityType]) -> N
     connection.execute(
         delete(tables.opportunity_type).where(tables.opportunity_type.c.event_code.in_(codes))
     )
-    rows = {one.event_code: {"event_code": one.event_code, "name": one.name} for one in types}
+    rows = {
+        one.event_code: {
+            "event_code": one.event_code,
+            "name": one.name,
+            "description": one.description,
+            "can_delete": one.can_delete,
+            "duplicate_rules": _json(one.duplicate_rules),
+        }
+        for one in types
+    }
     connection.execute(insert(tables.opportunity_type), list(rows.values()))
+    raise_catalogue_version(connection)
+
+
+def replace_activity_types(connection: Connection, types: Sequence[ActivityType]) -> None:
+    """Creates or renames activity types, and raises the catalogue's version if there are any."""
+    if not types:
+        return
+    table = tables.activity_type
+    rows = {one.event_code: {"event_code": one.event_code, "name": one.name} for one in types}
+    connection.execute(delete(table).where(table.c.event_code.in_(list(rows))))
+    connection.execute(insert(table), list(rows.values()))
     raise_catalogue_version(connection)
 
 
@@ -148,7 +193,10 @@ def replace_fields(connection: Connection, fields: Sequence[Field]) -> None:
             "data_type": one.data_type.value,
             "is_mandatory": one.is_mandatory,
             "sequence": one.sequence,
-            "options": msgspec.json.encode(one.options).decode(),
+            "options": _json(one.options),
+            "max_length": one.max_length,
+            "parent_field": one.parent_field,
+            "dependent_options": _json(one.dependent_options),
         }
     connection.execute(insert(tables.field), list(rows.values()))
     raise_catalogue_version(connection)

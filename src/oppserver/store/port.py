@@ -8,23 +8,37 @@ What goes wrong raises ``Unavailable`` (try again: busy, too slow, not reachable
 ``StoreFull``. A store can be used from several threads at once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from oppserver.contract import limits
+from oppserver.contract.columns import Column
 from oppserver.contract.model import (
+    Activity,
+    ActivitySearch,
+    ActivityType,
     Catalogue,
     Field,
+    KeptAnswer,
     Key,
+    Lead,
+    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
+    RenderedPage,
     RenderedRows,
+    Search,
+    TimelinePage,
+    Tombstone,
+    User,
     Written,
 )
+
+_T = TypeVar("_T")
 
 
 class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +54,76 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     sqlite_writer_cache_bytes: int = limits.SQLITE_WRITER_CACHE_BYTES
 
 
+class Session(Protocol):
+    """One transaction that reads and writes, given to the work of ``Store.write``.
+
+    What it reads is of one moment and includes what it has written. Nobody else writes what would
+    make an answer of its own untrue before it ends.
+    """
+
+    def catalogue(self) -> Catalogue:
+        """All types and fields."""
+        ...
+
+    def opportunities(self, ids: Sequence[str]) -> dict[str, Opportunity]:
+        """The opportunities of ids, by id, each with its lead's and owner's address."""
+        ...
+
+    def tombstones(self, ids: Sequence[str]) -> dict[str, Tombstone]:
+        """What is left of those of the ids that are deleted, by id."""
+        ...
+
+    def opportunity_like(self, event_code: int, values: Mapping[str, str]) -> str | None:
+        """The id of the oldest opportunity of a type whose stored columns have these values."""
+        ...
+
+    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+        """As ``Store.write_opportunities``."""
+        ...
+
+    def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
+        """As ``Store.delete_opportunities``."""
+        ...
+
+    def leads(self, ids: Sequence[str]) -> dict[str, Lead]:
+        """The leads of ids, by id."""
+        ...
+
+    def leads_by(self, stored: str, values: Sequence[str]) -> dict[str, Lead]:
+        """The lead of each value of ``email``, ``phone`` or ``mobile``, by the value as given.
+
+        Addresses do not tell the letters A to Z from a to z. Of several leads, the lowest id's.
+        """
+        ...
+
+    def write_leads(self, batch: Sequence[Lead]) -> None:
+        """Creates or replaces leads by id; an address that changes is changed on opportunities too.
+
+        Owners that are not there are created, without an address.
+        """
+        ...
+
+    def users(self, ids: Sequence[str]) -> dict[str, User]:
+        """The users of ids, by id."""
+        ...
+
+    def users_by_email(self, emails: Sequence[str]) -> dict[str, User]:
+        """The user of each address, by the address as given; of several, the lowest id's."""
+        ...
+
+    def write_activities(self, batch: Sequence[Activity]) -> None:
+        """Adds activities; ids are new."""
+        ...
+
+    def kept_answer(self, key_sha256: str, *, not_before: str) -> KeptAnswer | None:
+        """The answer that was kept under a key at ``not_before`` (stored form) or later."""
+        ...
+
+    def keep_answer(self, answer: KeptAnswer, *, not_before: str) -> None:
+        """Keeps an answer, and throws away those that were kept before ``not_before``."""
+        ...
+
+
 class Store(Protocol):
     """A store of opportunities. See the module for what holds for every call."""
 
@@ -51,6 +135,47 @@ class Store(Protocol):
         All entries are of one moment. Ids that are not stored, or are of another type than the
         entry, are left out. A row has the entry's columns in order, every one of them: the value as
         a JSON string, or null; CreatedOn and ModifiedOn in the form of answers.
+        """
+        ...
+
+    # --- the other reads
+
+    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+        """The opportunity of an id, or what is left of it; None when it was never there."""
+        ...
+
+    def search(self, search: Search) -> RenderedPage:
+        """A page of opportunities, and how many there are in all, of one moment.
+
+        Values are rendered as ``bulk_read`` does, except dates: they are in the stored form.
+        Columns may also be of the row's lead (``lead.`` before the stored name of a lead's column)
+        and ``owner_name``.
+        """
+        ...
+
+    def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
+        """The leads of ids, in their order, as flat objects; unknown ids are left out."""
+        ...
+
+    def search_leads(self, search: LeadSearch) -> RenderedPage:
+        """A page of leads as flat objects, and how many there are in all, of one moment."""
+        ...
+
+    def timeline(self, search: ActivitySearch) -> TimelinePage:
+        """A page of activities, and how many there are in all, of one moment."""
+        ...
+
+    def users(self) -> list[User]:
+        """All users, by id."""
+        ...
+
+    # --- writes
+
+    def write(self, work: Callable[[Session], _T]) -> _T:
+        """Does work in one transaction; what it returns is returned when all of it is durable.
+
+        What the work raises undoes all that it did, and is raised. An engine may have to do the
+        work again from its beginning, so it has no other effects. A session ends with its work.
         """
         ...
 
@@ -87,6 +212,10 @@ class Store(Protocol):
 
     def put_fields(self, fields: Sequence[Field]) -> None:
         """Creates fields, and their types; one that is there is replaced."""
+        ...
+
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        """Creates activity types; one that is there takes the new name."""
         ...
 
     # --- opportunities

@@ -41,5 +41,5 @@ def create_missing(connection: Connection) -> None:
 def drop_if_empty(connection: Connection) -> None:
     """Drops the indexes of a store without opportunities."""
     if connection.exec_driver_sql("SELECT 1 FROM opportunity LIMIT 1").first() is None:
-        for index in INDEXES:
-            index.drop(connection, checkfirst=True)
+        for index in set(INDEXES).difference(missing(connection)):
+            index.drop(connection)

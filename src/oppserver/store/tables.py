@@ -4,9 +4,23 @@ Rules that keep it fit for every engine: the column by which a table may be shar
 primary key, no triggers, no sequences, ids made by us, times as text in the stored form.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Computed,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+    true,
+)
 
 from oppserver.contract.limits import CUSTOM_SLOTS
 
@@ -33,12 +47,19 @@ def answer_form(column: str) -> str:
     )
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """Options of an index that has only the rows for which a condition holds."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 user = Table(
     "user",
     metadata,
     Column("id", Text, primary_key=True, nullable=False),
     Column("email", Text),
     Column("is_active", Boolean, nullable=False),
+    Column("first_name", Text),
+    Column("last_name", Text),
 )
 
 api_key = Table(
@@ -57,11 +78,32 @@ lead = Table(
     metadata,
     Column("id", Text, primary_key=True, nullable=False),
     Column("email", Text),
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("phone", Text),
+    Column("mobile", Text),
+    Column("owner_id", Text),
+    Column("created_on", Text),
+    Column("modified_on", Text),
+    Column("attributes", Text),  # a JSON object of texts; null when it has none
+    Index("lead_by_email", func.lower(text("email"))),
+    Index("lead_by_phone", "phone", **_where("phone IS NOT NULL")),
+    Index("lead_by_mobile", "mobile", **_where("mobile IS NOT NULL")),
     sqlite_with_rowid=False,
 )
 
 opportunity_type = Table(
     "opportunity_type",
+    metadata,
+    Column("event_code", BigInteger, primary_key=True, nullable=False, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("can_delete", Boolean, nullable=False, server_default=true()),
+    Column("duplicate_rules", Text, nullable=False, server_default="[]"),
+)
+
+activity_type = Table(
+    "activity_type",
     metadata,
     Column("event_code", BigInteger, primary_key=True, nullable=False, autoincrement=False),
     Column("name", Text, nullable=False),
@@ -77,6 +119,9 @@ field = Table(
     Column("is_mandatory", Boolean, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("options", Text, nullable=False),
+    Column("max_length", BigInteger),
+    Column("parent_field", Text),
+    Column("dependent_options", Text, nullable=False, server_default="{}"),
 )
 
 catalogue_version = Table(
@@ -107,6 +152,8 @@ opportunity = Table(
     # last, because a long note would push the columns behind it off the row's first page
     Column("note", Text),
     Index("opportunity_by_lead", "lead_id"),
+    Index("opportunity_by_created_on", "event_code", "created_on", "id"),
+    Index("opportunity_by_modified_on", "event_code", "modified_on", "id"),
 )
 
 deleted_opportunity = Table(
@@ -118,3 +165,40 @@ deleted_opportunity = Table(
     Column("deleted_on", Text, nullable=False),
     Column("deleted_by", Text),
 )
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+    Column("event_code", BigInteger, nullable=False),
+    Column("lead_id", Text, nullable=False),
+    Column("opportunity_id", Text),
+    Column("note", Text),
+    Column("owner_id", Text),
+    Column("created_by", Text),
+    Column("created_on", Text, nullable=False),
+    Column("modified_on", Text, nullable=False),
+    Column("fields", Text),  # a JSON object of texts; null when it has none
+    Index("activity_by_lead", "lead_id", "created_on", "id"),
+    Index("activity_by_opportunity", "opportunity_id", "created_on", "id"),
+    Index("activity_by_modified_on", "event_code", "modified_on", "id"),
+)
+
+kept_answer = Table(
+    "kept_answer",
+    metadata,
+    Column("key_sha256", Text, primary_key=True, nullable=False),
+    Column("request_sha256", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_on", Text, nullable=False),
+    Index("kept_answer_by_created_on", "created_on"),
+)
+"""Answers to writes with an ``Idempotency-Key``."""
+
+search_index = Table(
+    "search_index",
+    metadata,
+    Column("name", Text, primary_key=True, nullable=False),
+    Column("columns", Text, nullable=False),  # a JSON array of stored names
+)
+"""The indexes of ``opportunity`` that an operator has added, by the index's name."""

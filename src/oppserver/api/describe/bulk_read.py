@@ -1,37 +1,26 @@
-"""What the OpenAPI document says of each call: schemas, examples, errors.
+"""The bulk read, described."""
 
-The schemas promise what is checked; the checks stand in steps/, the bounds in contract/limits.py.
-"""
-
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
+from oppserver.api.describe.description import (
+    EVENT_CODE,
+    EVERY_BODY,
+    GUID,
+    INCLUDE_CSV,
+    Description,
+    Schema,
+)
 from oppserver.contract import errors, example, limits
 
-Schema = Mapping[str, Any]
-
-_GUID: Final[Schema] = {
-    "type": "string",
-    "format": "uuid",
-    "description": "A GUID. Upper case, braces and missing dashes are accepted.",
-}
 _COLUMNS: Final[Schema] = {
     "type": "object",
     "required": ["Include_CSV"],
     "properties": {
-        "Include_CSV": {
-            "type": "string",
-            "minLength": 1,
-            "description": "The columns to answer, comma separated: system columns, and the"
-            " `mx_Custom_N` that the type has fields for. Any case; blanks are ignored.",
-        }
+        "Include_CSV": INCLUDE_CSV,
     },
-}
-_EVENT_CODE: Final[Schema] = {
-    "type": ["string", "integer"],
-    "description": "The event code of an opportunity type. Answered as a string.",
 }
 _BULK_READ_REQUEST: Final[Schema] = {
     "type": "object",
@@ -45,11 +34,11 @@ _BULK_READ_REQUEST: Final[Schema] = {
                 "type": "object",
                 "required": ["EventCode", "ProspectActivityId", "Columns"],
                 "properties": {
-                    "EventCode": _EVENT_CODE,
+                    "EventCode": EVENT_CODE,
                     "ProspectActivityId": {
                         "type": "array",
                         "minItems": 1,
-                        "items": _GUID,
+                        "items": GUID,
                         "description": "The ids of the opportunities. A call takes"
                         f" {limits.BULK_READ_IDS_MAX} distinct ids over all its entries.",
                     },
@@ -86,18 +75,6 @@ _BULK_READ_RESPONSE: Final[Schema] = {
 }
 
 
-class Description(NamedTuple):
-    """What the document says of one call. ``errors`` are those beside what every call can get."""
-
-    summary: str
-    text: str
-    request: Schema
-    request_example: Any
-    response: Schema
-    response_example: Any
-    errors: Sequence[type[errors.ApiError]]
-
-
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "GetOpportunitiesById": Description(
         summary="Get opportunities in bulk by ids",
@@ -112,24 +89,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response=_BULK_READ_RESPONSE,
         response_example=msgspec.json.decode(example.response()),
         errors=(
-            errors.WrongContentType,
-            errors.MalformedBody,
-            errors.WrongDataType,
-            errors.MissingAttribute,
-            errors.InvalidValue,
+            *EVERY_BODY,
             errors.UnknownEventCode,
             errors.UnknownColumn,
             errors.LimitExceeded,
         ),
     ),
 }
-"""By the name of the route."""
-
-EVERY_CALL: Final[Sequence[type[errors.ApiError]]] = (
-    errors.InvalidCredentials,
-    errors.BodyTimeout,
-    errors.BodyTooLarge,
-    errors.RateLimited,
-    errors.InternalFault,
-    errors.Unavailable,
-)

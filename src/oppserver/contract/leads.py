@@ -1,0 +1,101 @@
+"""A lead's attributes: from a requested name to a column, as ``columns.py`` does for opportunities.
+
+The names are the API's own. What has no column of its own is kept among the lead's ``attributes``:
+the rest of the standard names, and every custom one (``mx_`` and a word; no field has to define
+it). Names are matched without regard to case or blanks around them, display names too.
+"""
+
+import re
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Final
+
+from oppserver.contract.columns import Column
+
+_OWN: Final = (
+    Column(name="ProspectID", stored="id"),
+    Column(name="FirstName", stored="first_name"),
+    Column(name="LastName", stored="last_name"),
+    Column(name="EmailAddress", stored="email"),
+    Column(name="Phone", stored="phone"),
+    Column(name="Mobile", stored="mobile"),
+    Column(name="OwnerId", stored="owner_id"),
+    Column(name="CreatedOn", stored="created_on"),
+    Column(name="ModifiedOn", stored="modified_on"),
+)
+
+ATTRIBUTE: Final = "attributes."
+"""Before the name of what is kept among the attributes: ``attributes.mx_City``."""
+
+_KEPT: Final = tuple(
+    Column(name=name, stored=ATTRIBUTE + name)
+    for name in (
+        "ProspectStage",
+        "Source",
+        "SourceMedium",
+        "SourceCampaign",
+        "SourceContent",
+        "Company",
+        "JobTitle",
+        "Website",
+        "Notes",
+        "Score",
+        "TimeZone",
+        "DoNotCall",
+        "DoNotEmail",
+    )
+)
+
+STANDARD_COLUMNS: Final = (*_OWN, *_KEPT)
+"""The columns that every lead has, in the order in which they are answered."""
+
+READ_ONLY: Final = frozenset({"id", "created_on", "modified_on"})
+"""The stored names that no caller writes."""
+
+UNIQUE_COLUMNS: Final = MappingProxyType(
+    {"EmailAddress": "email", "Phone": "phone", "Mobile": "mobile", "ProspectId": "id"}
+)
+"""What a lead can be found by, from the name to the stored name."""
+
+_DISPLAY_NAMES: Final = MappingProxyType(
+    {
+        "ProspectId": "ProspectID",
+        "First Name": "FirstName",
+        "Last Name": "LastName",
+        "Email": "EmailAddress",
+        "Email Address": "EmailAddress",
+        "Phone Number": "Phone",
+        "Mobile Number": "Mobile",
+        "Owner": "OwnerId",
+        "Lead Stage": "ProspectStage",
+        "Lead Source": "Source",
+        "Job Title": "JobTitle",
+    }
+)
+_BY_FOLDED_NAME: Final = {column.name.casefold(): column for column in STANDARD_COLUMNS}
+_BY_FOLDED_NAME.update(
+    {shown.casefold(): _BY_FOLDED_NAME[name.casefold()] for shown, name in _DISPLAY_NAMES.items()}
+)
+_CUSTOM_NAME: Final = re.compile(r"mx_[a-z0-9_]{1,60}", re.IGNORECASE | re.ASCII)
+
+
+def lead_column_named(name: str) -> Column | None:
+    """The column of a requested name; None when a lead can have no such attribute.
+
+    A custom name keeps the spelling in which it is asked for: no definition has another.
+    """
+    stripped = name.strip()
+    if _CUSTOM_NAME.fullmatch(stripped):
+        return Column(name=stripped, stored=ATTRIBUTE + stripped)
+    return _BY_FOLDED_NAME.get(stripped.casefold())
+
+
+def unique_column_named(name: str) -> str | None:
+    """The stored name of what leads can be found by; None when a name is none of it."""
+    column = lead_column_named(name)
+    return column.stored if column and column.stored in UNIQUE_COLUMNS.values() else None
+
+
+def lead_names() -> Iterable[str]:
+    """The standard names, for errors that suggest one."""
+    return (column.name for column in STANDARD_COLUMNS)
