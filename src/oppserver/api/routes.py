@@ -3,8 +3,13 @@
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
+from oppserver.operations.bulk_add import bulk_add
 from oppserver.operations.bulk_read import bulk_read
+from oppserver.operations.bulk_update import bulk_update
 from oppserver.operations.call import Call, Services
+from oppserver.operations.capture import capture
+from oppserver.operations.delete import delete
+from oppserver.operations.update import update
 
 
 class Route(NamedTuple):
@@ -27,5 +32,40 @@ ROUTES: Final = (
         method="POST",
         path="/v2/OpportunityManagement.svc/GetOpportunitiesById",
         operation=bulk_read,
+    ),
+    Route(
+        name="Capture",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Capture",
+        operation=capture,
+        writes=True,
+    ),
+    Route(
+        name="Update",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Update",
+        operation=update,
+        writes=True,
+    ),
+    Route(
+        name="BulkUpdateByOpportunityId",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Bulk/Update/ByOpportunityId",
+        operation=bulk_update,
+        writes=True,
+    ),
+    Route(
+        name="BulkAddByLeadField",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Bulk/Add/ByLeadField",
+        operation=bulk_add,
+        writes=True,
+    ),
+    Route(
+        name="Delete",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/Delete",
+        operation=delete,
+        writes=True,
     ),
 )

@@ -64,8 +64,28 @@ def _new_email(details: LeadDetails, lead: Lead | None) -> str | None:
     return None if is_kept else email
 
 
+def leads_by_value(session: Session, stored: str, values: Sequence[str]) -> Mapping[str, Lead]:
+    """The lead of each value of ``id`` (in any form), ``email``, ``phone`` or ``mobile``."""
+    if stored != "id":
+        return session.leads_by(stored, sorted(set(values)))
+    ids = {value: guid for value in values if (guid := canonical_guid(value)) is not None}
+    by_id = session.leads(sorted(set(ids.values())))
+    return {value: by_id[guid] for value, guid in ids.items() if guid in by_id}
+
+
 def _leads(session: Session, stored: str, values: Collection[str]) -> Mapping[str, Lead]:
     if not values:
         return {}
     asked = sorted(values)
     return session.leads(asked) if stored == "id" else session.leads_by(stored, asked)
+
+
+def gone(session: Session, one: str) -> str:
+    """Why there is no opportunity of an id, in a sentence for the caller."""
+    tombstone = session.tombstones([one]).get(one)
+    if tombstone is None:
+        return f"There is no opportunity {one}. Check the id."
+    by = tombstone.deleted_by
+    user = session.users([by]).get(by) if by is not None else None
+    who = (user and user.email) or by or "a command of the operator"
+    return f"The opportunity {one} was deleted on {tombstone.deleted_on} (UTC) by {who}."
