@@ -96,7 +96,10 @@ def good(choices: Mapping[str, list[Given]]) -> dict[str, list[Given]]:
 
 
 deal_values = some_values(good(CHOICES)) | some_values(CHOICES)
-unique_values = some_values(good(UNIQUE_CHOICES)) | some_values(UNIQUE_CHOICES)
+repeated_values = some_values(good(UNIQUE_CHOICES)).map(
+    lambda values: values | {"mx_Custom_2": Given("x", "x")}
+)
+unique_values = repeated_values | some_values(good(UNIQUE_CHOICES)) | some_values(UNIQUE_CHOICES)
 good_deals = st.fixed_dictionaries(
     {"Status": st.just(Given("Open", "Open")), "mx_Custom_1": st.just(Given("a", "a"))},
     optional={
@@ -104,9 +107,13 @@ good_deals = st.fixed_dictionaries(
         "mx_Custom_6": st.sampled_from(CHOICES["mx_Custom_6"][:2]),
     },
 )
-additions = st.tuples(st.just(DEAL), good_deals | good_deals | deal_values) | st.tuples(
-    st.just(UNIQUE),
-    unique_values.map(lambda values: {"Status": Given("Open", "Open")} | values),
+unique_additions = st.tuples(
+    st.just(UNIQUE), unique_values.map(lambda values: {"Status": Given("Open", "Open")} | values)
+)
+additions = (
+    st.tuples(st.just(DEAL), good_deals | good_deals | deal_values)
+    | unique_additions
+    | unique_additions
 )
 flags = st.sampled_from(
     [
