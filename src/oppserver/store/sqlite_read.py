@@ -1,6 +1,7 @@
 """The bulk read on SQLite: one statement for each entry reads its rows and renders them as JSON."""
 
 import sqlite3
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -29,16 +30,18 @@ def bulk_read_statement(columns: tuple[Column, ...]) -> str:
     with it the order of the rows (sqlite.org/optoverview.html, "Manual control of query plans").
     The cast hands the text over as bytes, which are not decoded and encoded again.
     """
+    row = row_json([(column.name, _column_sql(column)) for column in columns])
     return (
-        f"SELECT CAST(json_group_array({_row_json(columns)}) AS BLOB), count(*)"
+        f"SELECT CAST(json_group_array({row}) AS BLOB), count(*)"
         " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
         ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
         " WHERE o.event_code = ?"
     )
 
 
-def _row_json(columns: tuple[Column, ...]) -> str:
-    pairs = [f"'{column.name}', {_column_sql(column)}" for column in columns]
+def row_json(values: Sequence[tuple[str, str]]) -> str:
+    """The SQL of a row as a JSON object, out of the names of its members and the SQL of each."""
+    pairs = [f"'{name}', {value}" for name, value in values]
     parts = [
         f"json_object({', '.join(pairs[start : start + _JSON_OBJECT_COLUMNS_MAX])})"
         for start in range(0, len(pairs), _JSON_OBJECT_COLUMNS_MAX)
