@@ -286,7 +286,12 @@ def damage(path: Path) -> None:
             "INSERT INTO deleted_opportunity SELECT id, event_code, 1, 'x', 'x' FROM opportunity",
             "2 opportunities that are marked as deleted",
         ),
-        ("INSERT INTO field VALUES (1, 'mx_Custom_1', '', 'String', 0, 0, '[]')", "1 fields of"),
+        (
+            "INSERT INTO field"
+            " (event_code, schema_name, display_name, data_type, is_mandatory, sequence, options)"
+            " VALUES (1, 'mx_Custom_1', '', 'String', 0, 0, '[]')",
+            "1 fields of no known type",
+        ),
     ],
 )
 def test_a_check_finds_a_broken_promise(

@@ -224,10 +224,11 @@ def select_opportunities(
     )
     if event_code is not None:
         statement = statement.where(tables.opportunity.c.event_code == event_code)
-    return [_opportunity(row) for row in connection.execute(statement)]
+    return [opportunity_of(row) for row in connection.execute(statement)]
 
 
-def _opportunity(row: Row[Any]) -> Opportunity:
+def opportunity_of(row: Row[Any]) -> Opportunity:
+    """The opportunity of a row of all columns and ``owner_email``."""
     stored = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for a row as a mapping)
     return Opportunity(
         id=row.id,

@@ -108,7 +108,10 @@ class Session(Protocol):
         ...
 
     def users_by_email(self, emails: Sequence[str]) -> dict[str, User]:
-        """The user of each address, by the address as given; of several, the lowest id's."""
+        """The user of each address, by the address as given; of several, the lowest id's.
+
+        Letters A to Z are not told from a to z.
+        """
         ...
 
     def write_activities(self, batch: Sequence[Activity]) -> None:

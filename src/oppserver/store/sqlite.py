@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -34,7 +34,7 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.store import common, migrations, sqlite_indexes, sqlite_write
-from oppserver.store.port import StoreOptions
+from oppserver.store.port import Session, StoreOptions
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
     driver_of,
@@ -49,6 +49,9 @@ from oppserver.store.sqlite_connect import (
     tune_writer,
 )
 from oppserver.store.sqlite_read import read_entry
+from oppserver.store.sqlite_session import SqliteSession
+
+_T = TypeVar("_T")
 
 
 class SqliteStore:
@@ -94,6 +97,20 @@ class SqliteStore:
                 return [read_entry(connection, entry) for entry in plan.entries]
             finally:
                 connection.rollback()
+
+    # --- writes
+
+    def write(self, work: Callable[[Session], _T]) -> _T:
+        with self._write() as connection:
+            deadline = connection.info["deadline"]
+            deadline.set(self._options.query_timeout_s)
+            try:
+                session = SqliteSession(connection, self._catalogue)
+                answer = work(session)
+            finally:
+                deadline.set(float("inf"))
+        self._catalogue = session.kept_catalogue  # what it read is committed now
+        return answer
 
     # --- who may call
 
@@ -262,12 +279,7 @@ class SqliteStore:
 
     def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
         with self._write() as connection:
-            catalogue = _select_catalogue(connection)
-            types, fields = common.missing_types_and_fields(batch.brought.slots, catalogue)
-            common.replace_types(connection, types)
-            common.replace_fields(connection, fields)
-            common.write_owners(connection, batch.brought.owners)
-            return sqlite_write.write_opportunities(connection, batch)
+            return sqlite_write.write_batch(connection, batch, _select_catalogue(connection))
 
     @contextmanager
     def _loading(self) -> Iterator[None]:
