@@ -44,7 +44,9 @@ def value(lead: Lead, stored: str, state: State) -> str | None:
         return lead.attributes.get(stored.removeprefix(ATTRIBUTE))
     if stored in ("owner_name", "owner_email"):
         owner = state.users.get(lead.owner_id) if lead.owner_id else None
-        return owner and (owner.name if stored == "owner_name" else owner.email)
+        if owner is None:
+            return None
+        return owner.name if stored == "owner_name" else owner.email
     found: str | None = getattr(lead, stored)
     return found
 

@@ -27,7 +27,7 @@ from oppserver.store import tables
 from oppserver.store.common_session import rows_of, select_opportunities_of
 
 _TYPES_APART_MAX: Final = 50
-"""Types that are read each on its own. Engines bound the selects of one statement, SQLite at 500."""
+"""Types that are read each on its own. Engines bound the selects of a statement, SQLite at 500."""
 
 _TEXTS: Final = dict[str, str]
 
@@ -39,10 +39,10 @@ def select_timeline(connection: Connection, search: ActivitySearch) -> TimelineP
     direction = desc if search.is_descending else asc
     page = keys.order_by(direction("at"), direction("id")).offset(search.offset).limit(search.limit)
     ids = [row.id for row in connection.execute(page)]
-    return TimelinePage(total=total, rows=_rows(connection, ids))
+    return TimelinePage(total=total, rows=_details(connection, ids))
 
 
-def _rows(connection: Connection, ids: Sequence[str]) -> list[Activity | Opportunity]:
+def _details(connection: Connection, ids: Sequence[str]) -> list[Activity | Opportunity]:
     table = tables.activity
     found: dict[str, Activity | Opportunity] = {
         row.id: _activity(row) for row in rows_of(connection, select(table), table.c.id, ids)
@@ -121,7 +121,7 @@ def _conditions(
 
 
 def _event_codes(connection: Connection, table: Table) -> Sequence[int]:
-    """The types of the rows that a table has: one look into the index for each, not for each row."""
+    """The types of a table's rows: one look into the index for each type, not for each row."""
     code = table.c.event_code
     codes = select(func.min(code).label("code")).cte("codes", recursive=True)
     following = select(func.min(code)).where(code > codes.c.code).scalar_subquery()

@@ -33,7 +33,7 @@ _IN_A_STATEMENT_MAX: Final = 500
 _TEXTS: Final = dict[str, str]
 
 
-def _rows(
+def rows_of(
     connection: Connection,
     statement: Select[Any],
     column: ColumnElement[Any],
@@ -53,7 +53,7 @@ def select_opportunities_of(connection: Connection, ids: Sequence[str]) -> dict[
     statement = select(tables.opportunity, tables.user.c.email.label("owner_email")).outerjoin(
         tables.user, tables.user.c.id == tables.opportunity.c.owner_id
     )
-    rows = _rows(connection, statement, tables.opportunity.c.id, ids)
+    rows = rows_of(connection, statement, tables.opportunity.c.id, ids)
     return {row.id: opportunity_of(row) for row in rows}
 
 
@@ -67,7 +67,7 @@ def select_tombstones(connection: Connection, ids: Sequence[str]) -> dict[str, T
             deleted_on=row.deleted_on,
             deleted_by=row.deleted_by,
         )
-        for row in _rows(connection, select(table), table.c.id, ids)
+        for row in rows_of(connection, select(table), table.c.id, ids)
     }
 
 
@@ -88,7 +88,7 @@ def oldest_like(event_code: int, values: Mapping[str, str]) -> Select[tuple[str]
 
 def select_leads(connection: Connection, ids: Sequence[str]) -> dict[str, Lead]:
     """The leads of ids."""
-    rows = _rows(connection, select(tables.lead), tables.lead.c.id, ids)
+    rows = rows_of(connection, select(tables.lead), tables.lead.c.id, ids)
     return {row.id: _lead(row) for row in rows}
 
 
@@ -100,7 +100,7 @@ def select_leads_by(connection: Connection, stored: str, values: Sequence[str]) 
     statement = select(tables.lead).order_by(tables.lead.c.id)
     compared = func.lower(column) if is_address else column
     found: dict[str, Lead] = {}
-    for row in _rows(connection, statement, compared, _folded(asked)):
+    for row in rows_of(connection, statement, compared, _folded(asked)):
         value = getattr(row, stored)
         found.setdefault(ascii_lower(value) if is_address else value, _lead(row))
     return {one: found[folded] for one, folded in asked.items() if folded in found}
@@ -117,7 +117,7 @@ def write_leads(connection: Connection, batch: Sequence[Lead]) -> list[Lead]:
     write_owners(connection, dict.fromkeys(owners))
     statement = select(tables.lead.c.id, tables.lead.c.email)
     stored = {
-        row.id: row.email for row in _rows(connection, statement, tables.lead.c.id, list(leads))
+        row.id: row.email for row in rows_of(connection, statement, tables.lead.c.id, list(leads))
     }
     created = [_lead_row(one) for one in leads.values() if one.id not in stored]
     if created:
@@ -174,7 +174,7 @@ def _json(texts: Mapping[str, str]) -> str | None:
 
 def select_users(connection: Connection, ids: Sequence[str]) -> dict[str, User]:
     """The users of ids."""
-    rows = _rows(connection, _users(), tables.user.c.id, ids)
+    rows = rows_of(connection, _users(), tables.user.c.id, ids)
     return {row.id: _user(row) for row in rows}
 
 
@@ -183,7 +183,7 @@ def select_users_by_email(connection: Connection, emails: Sequence[str]) -> dict
     asked = {one: ascii_lower(one) for one in emails}
     statement = _users().order_by(tables.user.c.id)
     found: dict[str, User] = {}
-    for row in _rows(connection, statement, func.lower(tables.user.c.email), _folded(asked)):
+    for row in rows_of(connection, statement, func.lower(tables.user.c.email), _folded(asked)):
         found.setdefault(ascii_lower(row.email), _user(row))
     return {one: found[folded] for one, folded in asked.items() if folded in found}
 

@@ -34,8 +34,10 @@ def read_leads(
 
 @lru_cache(maxsize=256)
 def _leads_statement(columns: tuple[Column, ...]) -> str:
-    """One row, ``(json, count)``; parameter: the ids as a JSON array. Why ``CROSS JOIN``: as in
-    ``sqlite_read.py``."""
+    """One row, ``(json, count)``. Parameter: the ids as a JSON array.
+
+    Why ``CROSS JOIN``: as in ``sqlite_read.py``.
+    """
     return (
         f"SELECT CAST(json_group_array({_lead_json(columns)}) AS BLOB), count(*)"
         f" FROM json_each(?) AS asked CROSS JOIN lead AS l ON l.id = asked.value{_OWNER}"
