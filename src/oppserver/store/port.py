@@ -157,7 +157,12 @@ class Store(Protocol):
         ...
 
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
-        """The leads of ids, in their order, as flat objects; unknown ids are left out."""
+        """The leads of ids, in their order, as flat objects; unknown ids are left out.
+
+        A row has the columns in order: the value as a JSON string, or null. ``created_on`` and
+        ``modified_on`` have ``.000`` at their end. Columns may also be ``owner_name``,
+        ``owner_email``, and, as the last one, ``EVERY_ATTRIBUTE``.
+        """
         ...
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
