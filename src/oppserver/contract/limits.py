@@ -27,6 +27,9 @@ Ours: any mistake; what is longer is no mistake, and its connection is cut."""
 IN_ERROR_NEIGHBOURS_MAX: Final = 3
 """Near names that an error suggests. Ours: more is noise."""
 
+IN_ERROR_OPTIONS_MAX: Final = 10
+"""Options of a dropdown that an error lists. Ours: enough to see what kind they are."""
+
 IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 """Characters of a caller's value that an error repeats. Ours: enough to recognise it."""
 

@@ -1,0 +1,71 @@
+"""What writes look up in their session before they plan: the leads and users that callers name."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from oppserver.contract.identifiers import canonical_guid
+from oppserver.contract.model import Lead, User
+from oppserver.contract.names import ascii_lower
+from oppserver.contract.writes import FoundLead, LeadDetails
+from oppserver.store.port import Session
+
+
+def users_named(session: Session, names: Iterable[str]) -> dict[str, User]:
+    """The users of ids or addresses, by the name as given; unknown ones are left out."""
+    asked = set(names)
+    ids = {name: guid for name in asked if (guid := canonical_guid(name)) is not None}
+    emails = sorted(asked - ids.keys())
+    by_id = session.users(sorted(set(ids.values()))) if ids else {}
+    by_email = session.users_by_email(emails) if emails else {}
+    return {name: by_id[guid] for name, guid in ids.items() if guid in by_id} | by_email
+
+
+def find_leads(session: Session, details: Sequence[LeadDetails]) -> list[FoundLead]:
+    """What is stored around each lead that is described."""
+    found: list[Lead | None] = [None] * len(details)
+    for stored in ("id", "email", "phone", "mobile"):
+        wanted = {
+            value
+            for one, lead in zip(details, found, strict=True)
+            if lead is None and (value := one.searches.get(stored)) is not None
+        }
+        leads = _leads(session, stored, wanted)
+        found = [
+            lead or leads.get(one.searches.get(stored, ""))
+            for one, lead in zip(details, found, strict=True)
+        ]
+    return _with_what_else_is_stored(session, details, found)
+
+
+def _with_what_else_is_stored(
+    session: Session, details: Sequence[LeadDetails], found: Sequence[Lead | None]
+) -> list[FoundLead]:
+    """Also the leads that are in the way of a new id or of a new address."""
+    pairs = list(zip(details, found, strict=True))
+    new_ids = [one.id if lead is None and "id" not in one.searches else None for one, lead in pairs]
+    new_emails = [_new_email(one, lead) for one, lead in pairs]
+    of_id = _leads(session, "id", {one for one in new_ids if one is not None})
+    of_email = _leads(session, "email", {one for one in new_emails if one is not None})
+    return [
+        FoundLead(
+            lead=lead,
+            of_id=None if new_id is None else of_id.get(new_id),
+            of_email=None if new_email is None else of_email.get(new_email),
+        )
+        for lead, new_id, new_email in zip(found, new_ids, new_emails, strict=True)
+    ]
+
+
+def _new_email(details: LeadDetails, lead: Lead | None) -> str | None:
+    """The address that a lead would take and that nobody has looked for yet."""
+    email = details.values.get("email")
+    if email is None or (lead is None and "email" in details.searches):
+        return None
+    is_kept = lead is not None and ascii_lower(lead.email or "") == ascii_lower(email)
+    return None if is_kept else email
+
+
+def _leads(session: Session, stored: str, values: Collection[str]) -> Mapping[str, Lead]:
+    if not values:
+        return {}
+    asked = sorted(values)
+    return session.leads(asked) if stored == "id" else session.leads_by(stored, asked)
