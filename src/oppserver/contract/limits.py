@@ -38,6 +38,12 @@ IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 PAGE_ROWS_MAX: Final = 5_000
 """Rows of one page. Ours: the most that callers are known to ask for; more is refused, not cut."""
 
+PAGE_INDEX_MAX: Final = 2**31 - 1
+"""Largest number of a page. Ours: every engine can count the rows that are before it."""
+
+LEADS_PAGE_ROWS_DEFAULT: Final = 100
+"""Rows of a page of leads that names no size. Source: the documentation's example, "100"."""
+
 SEARCH_PAGE_ROWS_DEFAULT: Final = 1_000
 """Rows of a search's page that names no size. Ours: the most that the hosted API gives."""
 

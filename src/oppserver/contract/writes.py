@@ -27,10 +27,10 @@ class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
 class FoundLead(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored around one ``LeadDetails``.
 
-    ``lead`` is the one that was looked for, ``of_id`` the one of the id that was given, and
-    ``of_email`` the one that has the address that the lead would take.
+    ``lead`` is the one that was looked for, ``of_id`` the one of the id that was given. ``taken``
+    has, by stored name, the leads that have what this one would take.
     """
 
     lead: Lead | None
     of_id: Lead | None
-    of_email: Lead | None
+    taken: Mapping[str, Lead]
