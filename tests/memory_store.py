@@ -24,15 +24,17 @@ from oppserver.contract.model import (
     OpportunityType,
     Plan,
     PlannedEntry,
+    RenderedPage,
     RenderedRows,
     Role,
+    Search,
     TimelinePage,
     Tombstone,
     User,
     Written,
 )
 from oppserver.store.port import Session
-from tests import memory_leads
+from tests import memory_leads, memory_search
 from tests.memory_session import MemorySession
 from tests.memory_state import State, delete_all, put_field, put_type, with_emails, write_all
 
@@ -80,6 +82,9 @@ class MemoryStore:
 
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
         return memory_leads.leads(self._database.state, ids, columns)
+
+    def search(self, search: Search) -> RenderedPage:
+        return memory_search.search(self._database.state, search)
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         return memory_leads.timeline(self._database.state, search)

@@ -32,6 +32,7 @@ from oppserver.contract.model import (
     RenderedPage,
     RenderedRows,
     Search,
+    SearchIndex,
     TimelinePage,
     Tombstone,
     User,
@@ -151,8 +152,8 @@ class Store(Protocol):
         """A page of opportunities, and how many there are in all, of one moment.
 
         Values are rendered as ``bulk_read`` does, except dates: they are in the stored form.
-        Columns may also be of the row's lead (``lead.`` before the stored name of a lead's column)
-        and ``owner_name``.
+        Columns, in conditions too, may also be of the row's lead (``lead.`` before the stored name
+        of a lead's column), ``owner_name``, and the CONSTANTS of ``contract/columns.py``.
         """
         ...
 
@@ -267,6 +268,20 @@ class Store(Protocol):
 
     def count_opportunities(self, *, event_code: int | None) -> int:
         """How many opportunities there are, of one type or all."""
+        ...
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        """The indexes that operators have added, by name."""
+        ...
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        """Builds an index, for which writes wait; False when there is one of that name."""
+        ...
+
+    def drop_search_index(self, name: str) -> bool:
+        """Drops an index that was added; False when there is none of that name."""
         ...
 
     # --- the store itself

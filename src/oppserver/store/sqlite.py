@@ -32,8 +32,10 @@ from oppserver.contract.model import (
     Opportunity,
     OpportunityType,
     Plan,
+    RenderedPage,
     RenderedRows,
     Role,
+    Search,
     TimelinePage,
     Tombstone,
     User,
@@ -56,6 +58,7 @@ from oppserver.store.sqlite_connect import (
 )
 from oppserver.store.sqlite_leads import read_leads
 from oppserver.store.sqlite_read import one_moment, read_entry, read_opportunity
+from oppserver.store.sqlite_search import read_page
 from oppserver.store.sqlite_session import SqliteSession
 
 _T = TypeVar("_T")
@@ -111,6 +114,10 @@ class SqliteStore:
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
         with self._reader() as connection:
             return read_leads(connection, ids, columns)
+
+    def search(self, search: Search) -> RenderedPage:
+        with self._reader() as connection, one_moment(connection):
+            return read_page(connection, search)
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         with self._read() as connection:

@@ -11,13 +11,8 @@ from typing import Final
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import ATTRIBUTE, EVERY_ATTRIBUTE
 from oppserver.contract.model import RenderedRows
+from oppserver.store.conditions import OWNER_NAME
 from oppserver.store.sqlite_read import row_json
-
-_OWNER_NAME: Final = (
-    "CASE WHEN u.first_name <> '' AND u.last_name <> '' THEN u.first_name || ' ' || u.last_name"
-    " ELSE coalesce(nullif(u.first_name, ''), nullif(u.last_name, ''), u.email) END"
-)
-"""As ``User.name``."""
 
 _OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = l.owner_id'
 
@@ -65,5 +60,5 @@ def _value(stored: str) -> str:
     if stored == "owner_email":
         return "u.email"
     if stored == "owner_name":
-        return _OWNER_NAME
+        return OWNER_NAME
     return f"l.{stored}"
