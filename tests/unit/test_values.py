@@ -63,7 +63,9 @@ def test_numbers_are_plain_decimals(value: Any, expected: str | None) -> None:
     assert stored(value, DataType.NUMBER) == expected
 
 
-@pytest.mark.parametrize("value", ["x", "1e5", "1 000", "--1", ",", ".", "-", "\u0661", "0x1", True])
+@pytest.mark.parametrize(
+    "value", ["x", "1e5", "1 000", "--1", ",", ".", "-", "\u0661", "0x1", True]
+)
 def test_what_is_no_number_is_refused(value: Any) -> None:
     """The error names the place, the value, the field and what it takes."""
     with pytest.raises(InvalidFieldValue, match=r"^Fields\[0\]\.Value: .* mx_Custom_1 \(One, Num"):
