@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import oppserver
-from oppserver.cli import demo, files, keys, serve, store, types
+from oppserver.cli import demo, files, indexes, keys, serve, store, types
 from oppserver.contract.errors import OppserverError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="key")
 app.add_typer(types.type_app, name="type")
 app.add_typer(types.field_app, name="field")
+app.add_typer(indexes.app, name="index")
 app.command("import")(files.import_command)
 app.command("export")(files.export_command)
 app.add_typer(store.app, name="db")
