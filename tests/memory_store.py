@@ -29,6 +29,7 @@ from oppserver.contract.model import (
     RenderedRows,
     Role,
     Search,
+    SearchIndex,
     TimelinePage,
     Tombstone,
     User,
@@ -204,6 +205,21 @@ class MemoryStore:
 
     def count_opportunities(self, *, event_code: int | None) -> int:
         return len(_of_type(self._database.state, event_code))
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        return [index for _, index in sorted(self._database.state.search_indexes.items())]
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        with self._write() as state:
+            is_new = index.name not in state.search_indexes
+            state.search_indexes.setdefault(index.name, index)
+            return is_new
+
+    def drop_search_index(self, name: str) -> bool:
+        with self._write() as state:
+            return state.search_indexes.pop(name, None) is not None
 
     # --- the store itself
 

@@ -53,6 +53,13 @@ ACTIVITY_PAGE_ROWS_DEFAULT: Final = 25
 SEARCH_CONDITIONS_MAX: Final = 100
 """Conditions in one search. Ours: bounds the work for a row; a form has a dozen."""
 
+SEARCH_INDEX_COLUMNS_MAX: Final = 4
+"""Columns of an index that an operator adds. Ours: its name, made of theirs, stays within the 63
+bytes that every engine takes, and four values together single out a few rows."""
+
+SEARCH_INDEXES_MAX: Final = 16
+"""Indexes that operators add. Ours: each is one more place that every write changes."""
+
 BULK_WRITE_ROWS_MAX: Final = 25
 """Opportunities in one bulk update, bulk add, and activities in one bulk post. Source: the
 documentation of each call."""

@@ -35,14 +35,21 @@ from oppserver.contract.model import (
     Plan,
     RenderedPage,
     RenderedRows,
-    Role,
     Search,
+    SearchIndex,
     TimelinePage,
     Tombstone,
     User,
     Written,
 )
-from oppserver.store import common, common_activities, migrations, sqlite_indexes, sqlite_write
+from oppserver.store import (
+    common,
+    common_activities,
+    common_indexes,
+    migrations,
+    sqlite_indexes,
+    sqlite_write,
+)
 from oppserver.store.port import Session, StoreOptions
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
@@ -58,7 +65,7 @@ from oppserver.store.sqlite_connect import (
     tune_writer,
 )
 from oppserver.store.sqlite_leads import read_lead_page, read_leads
-from oppserver.store.sqlite_read import one_moment, read_entry, read_opportunity
+from oppserver.store.sqlite_read import one_moment, read_entry, read_key, read_opportunity
 from oppserver.store.sqlite_search import read_page
 from oppserver.store.sqlite_session import SqliteSession
 
@@ -152,24 +159,7 @@ class SqliteStore:
         if not _is_text(access_key):
             return None
         with self._reader() as connection:
-            row = connection.execute(
-                "SELECT k.access_key, k.secret_sha256, k.user_id, u.email, k.role, u.is_active,"
-                ' k.created_on, k.revoked_on FROM api_key k JOIN "user" u ON u.id = k.user_id'
-                " WHERE k.access_key = ?",
-                (access_key,),
-            ).fetchone()
-        if row is None:
-            return None
-        return Key(
-            access_key=row[0],
-            secret_sha256=row[1],
-            user_id=row[2],
-            email=row[3],
-            role=Role(row[4]),
-            user_is_active=bool(row[5]),
-            created_on=row[6],
-            revoked_on=row[7],
-        )
+            return read_key(connection, access_key)
 
     def keys(self) -> list[Key]:
         with self._read() as connection:
@@ -256,6 +246,20 @@ class SqliteStore:
     def count_opportunities(self, *, event_code: int | None) -> int:
         with self._read() as connection:
             return common.count_opportunities(connection, event_code=event_code)
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        with self._read() as connection:
+            return common_indexes.select_search_indexes(connection)
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        with self._write() as connection:
+            return sqlite_indexes.add(connection, index)
+
+    def drop_search_index(self, name: str) -> bool:
+        with self._write() as connection:
+            return sqlite_indexes.drop(connection, name)
 
     # --- the store itself
 

@@ -1,4 +1,4 @@
-"""The hot reads on SQLite: the bulk read's entries, rendered as JSON, and one opportunity."""
+"""The hot reads on SQLite: a key, the bulk read's entries as JSON, and one opportunity."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -7,13 +7,25 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Opportunity, PlannedEntry, RenderedRows, Tombstone
+from oppserver.contract.model import (
+    Key,
+    Opportunity,
+    PlannedEntry,
+    RenderedRows,
+    Role,
+    Tombstone,
+)
 from oppserver.store.tables import SLOT_NAMES
 
 _JSON_OBJECT_COLUMNS_MAX: Final = 63
 """A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
 
 
+_KEY: Final = (
+    "SELECT k.access_key, k.secret_sha256, k.user_id, u.email, k.role, u.is_active,"
+    ' k.created_on, k.revoked_on FROM api_key k JOIN "user" u ON u.id = k.user_id'
+    " WHERE k.access_key = ?"
+)
 _MEMBERS: Final = (
     "id",
     "event_code",
@@ -44,6 +56,23 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         connection.rollback()
+
+
+def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
+    """A key with what is known of its user; None when there is none of that name."""
+    row = connection.execute(_KEY, (access_key,)).fetchone()
+    if row is None:
+        return None
+    return Key(
+        access_key=row[0],
+        secret_sha256=row[1],
+        user_id=row[2],
+        email=row[3],
+        role=Role(row[4]),
+        user_is_active=bool(row[5]),
+        created_on=row[6],
+        revoked_on=row[7],
+    )
 
 
 def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | Tombstone | None:
