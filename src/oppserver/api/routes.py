@@ -5,12 +5,17 @@ from typing import Final, Literal, NamedTuple
 
 from oppserver.operations.access_key_user import access_key_user
 from oppserver.operations.activity_types import activity_types
+from oppserver.operations.bulk_add import bulk_add
 from oppserver.operations.bulk_read import bulk_read
+from oppserver.operations.bulk_update import bulk_update
 from oppserver.operations.call import Call, Services
+from oppserver.operations.capture import capture
+from oppserver.operations.delete import delete
 from oppserver.operations.opportunity_details import opportunity_details
 from oppserver.operations.opportunity_feature import opportunity_feature
 from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
 from oppserver.operations.opportunity_types import opportunity_types
+from oppserver.operations.update import update
 from oppserver.operations.users import users
 
 
@@ -76,5 +81,40 @@ ROUTES: Final = (
         method="GET",
         path="/v2/Authentication.svc/UserByAccessKey.Get",
         operation=access_key_user,
+    ),
+    Route(
+        name="Capture",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Capture",
+        operation=capture,
+        writes=True,
+    ),
+    Route(
+        name="Update",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Update",
+        operation=update,
+        writes=True,
+    ),
+    Route(
+        name="BulkUpdateByOpportunityId",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Bulk/Update/ByOpportunityId",
+        operation=bulk_update,
+        writes=True,
+    ),
+    Route(
+        name="BulkAddByLeadField",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Bulk/Add/ByLeadField",
+        operation=bulk_add,
+        writes=True,
+    ),
+    Route(
+        name="Delete",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/Delete",
+        operation=delete,
+        writes=True,
     ),
 )

@@ -74,6 +74,15 @@ def _new_values(details: LeadDetails, lead: Lead | None) -> dict[str, str]:
     }
 
 
+def leads_by_value(session: Session, stored: str, values: Sequence[str]) -> Mapping[str, Lead]:
+    """The lead of each value of ``id`` (in any form), ``email``, ``phone`` or ``mobile``."""
+    if stored != "id":
+        return session.leads_by(stored, sorted(set(values)))
+    ids = {value: guid for value in values if (guid := canonical_guid(value)) is not None}
+    by_id = session.leads(sorted(set(ids.values())))
+    return {value: by_id[guid] for value, guid in ids.items() if guid in by_id}
+
+
 def _leads(session: Session, stored: str, values: Collection[str]) -> Mapping[str, Lead]:
     if not values:
         return {}
