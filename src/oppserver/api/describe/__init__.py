@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from oppserver.api.describe import bulk_read, types, users, writes
+from oppserver.api.describe import activities, bulk_read, leads, types, users, writes
 from oppserver.api.describe.description import EVERY_CALL, EVERY_WRITE, Description, Parameter
 
 __all__ = ["DESCRIPTIONS", "EVERY_CALL", "EVERY_WRITE", "Description", "Parameter"]
@@ -18,5 +18,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType(
         **writes.DESCRIPTIONS,
         **types.DESCRIPTIONS,
         **users.DESCRIPTIONS,
+        **leads.DESCRIPTIONS,
+        **activities.DESCRIPTIONS,
     }
 )
