@@ -4,10 +4,6 @@ Everything is drawn from few values, so that rows are equal in some columns and 
 """
 
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -27,8 +23,7 @@ from oppserver.contract.model import (
     Search,
 )
 from oppserver.store import Store
-from tests.memory_store import MemoryDatabase, MemoryStore
-from tests.property.laws import examples, texts
+from tests.property.laws import both, examples, texts
 from tests.stores import ENGINES, NOW, guid, key, lead, owner
 
 CODES: Final = [12_000, 12_001]
@@ -129,17 +124,6 @@ searches = st.builds(
     ).map(tuple),
     form=st.sampled_from(RowForm),
 )
-
-
-@contextmanager
-def both(engine: str) -> Iterator[tuple[Store, Store]]:
-    """A fresh store of an engine, and the model."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = ENGINES[engine](Path(folder)).open()
-        try:
-            yield store, MemoryStore(MemoryDatabase())
-        finally:
-            store.close()
 
 
 def fill(store: Store, some_leads: list[Lead], batch: list[Opportunity], names: list[str]) -> None:

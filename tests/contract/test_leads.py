@@ -1,0 +1,588 @@
+"""The calls of leads over a socket: ``Lead.CreateOrUpdate``, ``Lead.Update`` and four reads."""
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from oppserver.contract.leads import READABLE_COLUMNS
+from oppserver.contract.model import Opportunity
+from tests import writing
+from tests.running import Answer, Server, create_key
+from tests.writing import (
+    DEAL,
+    OWNER_EMAIL,
+    UNKNOWN_ID,
+    capture,
+    fresh,
+    lead,
+    store_of,
+    value,
+    well,
+)
+
+folder, server = writing.folder, writing.server
+
+SERVICE = "/v2/LeadManagement.svc"
+SAVE = f"{SERVICE}/Lead.CreateOrUpdate"
+BY_IDS = f"{SERVICE}/Leads/Retrieve/ByIds"
+GET = f"{SERVICE}/Leads.Get"
+
+
+def save(server: Server, **attributes: Any) -> Answer:
+    """A lead of these attributes is created or updated."""
+    return server.post(lead(**attributes), path=SAVE)
+
+
+def saved(server: Server, **attributes: Any) -> str:
+    """The id of a lead that was created or updated."""
+    return str(well(save(server, **attributes))["Message"]["Id"])
+
+
+def change(server: Server, lead_id: str, **attributes: Any) -> Answer:
+    return server.post(lead(**attributes), path=f"{SERVICE}/Lead.Update?leadId={lead_id}")
+
+
+def by_id(server: Server, lead_id: str) -> Any:
+    """What GetById answers."""
+    path = f"{SERVICE}/Leads.GetById?id={lead_id}"
+    answer = server.call("GET", path, headers=server.keys.headers)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+def known(server: Server, lead_id: str) -> dict[str, Any]:
+    """All that is known of a lead that is here."""
+    [row] = by_id(server, lead_id)
+    assert isinstance(row, dict)
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def asking(*ids: str, columns: str = "ProspectID", **more: Any) -> dict[str, Any]:
+    """The body of a read by ids."""
+    return {"SearchParameters": {"LeadIds": list(ids)}, "Columns": {"Include_CSV": columns}, **more}
+
+
+def looking(name: Any, operator: Any, value: Any, **more: Any) -> dict[str, Any]:
+    """The body of a search."""
+    parameter = {"LookupName": name, "LookupValue": value, "SqlOperator": operator}
+    return {"Parameter": parameter, **more}
+
+
+def found(server: Server, name: Any, operator: Any, value: Any, **more: Any) -> list[str]:
+    """The ids of the leads that a search finds, in order."""
+    answer = server.post(looking(name, operator, value, **more), path=GET)
+    assert answer.status == 200, answer.body
+    return [row["ProspectID"] for row in answer.json]
+
+
+def refused(answer: Answer, exception_type: str, message: str) -> None:
+    """The answer is a 400 of this type, and what it says holds the message."""
+    assert answer.status == 400, answer.body
+    assert answer.exception_type == f"MX{exception_type}Exception"
+    assert message in answer.message, answer.message
+
+
+# --- create or update --------------------------------------------------------------------------
+
+
+def test_a_lead_is_created_then_updated(server: Server) -> None:
+    """The answer tells its id and whether it was created; what is not sent stays as it is."""
+    email = f"{fresh()}@example.com"
+    answer = well(save(server, EmailAddress=email, FirstName="Jane", mx_City="Pune"))
+    one = answer["Message"]["Id"]
+    assert answer == {
+        "Status": "Success",
+        "Message": {"Id": one, "AffectedRows": 1, "IsCreated": True},
+    }
+    again = well(save(server, EmailAddress=email.upper(), LastName="Hewitt"))
+    assert again["Message"] == {"Id": one, "AffectedRows": 1, "IsCreated": False}
+    row = known(server, one)
+    assert row.pop("CreatedOn") <= row.pop("ModifiedOn") == row.pop("LeadLastModifiedOn")
+    assert row == {
+        "ProspectID": one,
+        "FirstName": "Jane",
+        "LastName": "Hewitt",
+        "EmailAddress": email.upper(),
+        "mx_City": "Pune",
+    }
+
+
+def test_display_names_and_any_case_are_taken(server: Server) -> None:
+    """As clients write them; a custom name keeps its spelling."""
+    phone = fresh()
+    one = saved(server, **{"phone number": phone, " first name ": "Jane", "LEAD STAGE": "New"})
+    row = known(server, one)
+    assert (row["Phone"], row["FirstName"], row["ProspectStage"]) == (phone, "Jane", "New")
+
+
+def test_values_of_other_types_become_text(server: Server) -> None:
+    """Numbers are plain decimals; empty and null clear."""
+    one = saved(server, Phone=fresh(), Score=12.50, mx_Count=10**20, mx_Flag=True, mx_Old="x")
+    row = known(server, one)
+    assert (row["Score"], row["mx_Count"], row["mx_Flag"]) == ("12.5", str(10**20), "true")
+    well(change(server, one, Score=None, mx_Old=""))
+    assert {"Score", "mx_Old"}.isdisjoint(known(server, one))
+
+
+def test_without_search_by_address_then_phone_then_mobile(server: Server) -> None:
+    """The first of them that somebody has finds the lead."""
+    email, phone, mobile = f"{fresh()}@example.com", fresh(), fresh()
+    one = saved(server, Mobile=mobile)
+    assert saved(server, Phone=phone, Mobile=mobile) == one
+    assert saved(server, EmailAddress=email, Phone=phone) == one
+    assert saved(server, EmailAddress=email) == one
+
+
+def test_search_by_looks_for_that_field_alone(server: Server) -> None:
+    """The others are what the lead is to have."""
+    email, mobile = f"{fresh()}@example.com", fresh()
+    first = saved(server, EmailAddress=email, Mobile=mobile)
+    other = f"{fresh()}@example.com"
+    second = saved(server, SearchBy="EmailAddress", EmailAddress=other, Mobile=mobile)
+    assert second != first
+    assert saved(server, SearchBy="mobile", Mobile=fresh(), Phone=fresh()) not in (first, second)
+
+
+def test_a_lead_is_found_by_its_id(server: Server) -> None:
+    """In any form of a GUID, with SearchBy ProspectId or without; one that is not here is none."""
+    one = saved(server, Phone=fresh())
+    assert saved(server, ProspectID="{" + one.upper() + "}", SearchBy="ProspectId") == one
+    assert saved(server, ProspectId=one, EmailAddress=f"{fresh()}@example.com") == one
+    new = str(uuid4())
+    answer = save(server, ProspectID=new, SearchBy="ProspectId")
+    refused(answer, "InvalidEntity", "__UseUserDefinedGuid__")
+    assert saved(server, ProspectID=new, __UseUserDefinedGuid__="true") == new
+
+
+def test_what_belongs_to_another_lead_is_refused(server: Server) -> None:
+    """An address or a phone number; the other lead is named, and nothing is written."""
+    email, phone = f"{fresh()}@example.com", fresh()
+    by_email, by_phone = saved(server, EmailAddress=email), saved(server, Phone=phone)
+    for answer in (
+        save(server, EmailAddress=email, Phone=phone, FirstName="no"),
+        change(server, by_email, Phone=phone, FirstName="no"),
+        save(server, ProspectID=by_email, Phone=phone, FirstName="no"),
+    ):
+        refused(answer, "InvalidEntity", f"Phone '{phone}' is that of the lead {by_phone}")
+    refused(
+        change(server, by_phone, EmailAddress=email.upper()),
+        "InvalidEntity",
+        f"EmailAddress '{email.upper()}' is that of the lead {by_email}",
+    )
+    assert "FirstName" not in known(server, by_email)
+    assert "EmailAddress" not in known(server, by_phone)
+    well(change(server, by_phone, Phone=phone))
+
+
+def test_the_owner_is_a_user_of_this_server(server: Server) -> None:
+    """By id or by address; the lead tells the owner's name and address."""
+    one = saved(server, Phone=fresh(), OwnerId=OWNER_EMAIL)
+    row = known(server, one)
+    assert row["OwnerIdName"] == row["OwnerIdEmailAddress"] == OWNER_EMAIL
+    other = saved(server, Phone=fresh(), Owner=row["OwnerId"].upper())
+    assert known(server, other)["OwnerId"] == row["OwnerId"]
+    for nobody in ("nobody@example.com", UNKNOWN_ID, "Ada"):
+        answer = save(server, Phone=fresh(), OwnerId=nobody)
+        refused(answer, "InvalidEntity", f"$: OwnerId '{nobody}' is no user here")
+
+
+def test_a_changed_address_is_on_the_opportunities_at_once(server: Server) -> None:
+    """The lead's opportunities answer the new one with the next read."""
+    done = capture(server)
+    one = done["CreatedOpportunityId"]
+    new = f"{fresh()}@example.com"
+    well(change(server, done["RelatedProspectId"], EmailAddress=new))
+    assert value(server, one, "EmailAddress") == new
+
+
+def test_a_write_of_a_lead_is_safe_to_repeat(server: Server) -> None:
+    """With a key, the same answer, and nothing is written twice."""
+    message, key = lead(Phone=fresh()), str(uuid4())
+    first = server.post(message, path=SAVE, Idempotency_Key=key)
+    again = server.post(message, path=SAVE, Idempotency_Key=key)
+    assert first.body == again.body
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+def test_post_updated_lead_is_accepted(server: Server) -> None:
+    """There are no automations that it could start."""
+    answer = server.post(lead(Phone=fresh()), path=f"{SAVE}?postUpdatedLead=true")
+    assert answer.json["Message"]["IsCreated"] is True
+
+
+@pytest.mark.parametrize(
+    ("message", "exception_type", "expected"),
+    [
+        ({}, "InvalidDataType", "$: Expected array"),
+        ([], "MandatoryAttributeMissing", "$ has no unique field with a value"),
+        (lead(FirstName="x", Phone=" "), "MandatoryAttributeMissing", "$ has no unique field"),
+        ([{"Value": 1}], "MandatoryAttributeMissing", "'Attribute' is mandatory in $[0]"),
+        ([{"Attribute": "Phone"}], "MandatoryAttributeMissing", "'Value' is mandatory in $[0]"),
+        (
+            lead(Phone="1", Fone="2"),
+            "UnknownAttribute",
+            "Attribute(s) does not exist - Fone ($[1].Attribute). Did you mean Phone?",
+        ),
+        (
+            lead(Phone="1", **{"Phone Number": "2"}),
+            "InvalidInput",
+            "$[1].Attribute: 'Phone Number' is named twice",
+        ),
+        (lead(Phone="1", ModifiedOn="x"), "InvalidInput", "$[1].Attribute: ModifiedOn is set by"),
+        (
+            lead(Phone="1", SearchBy="ProspectStage"),
+            "InvalidInput",
+            "$: Invalid SearchBy value provided: 'ProspectStage'",
+        ),
+        (lead(ProspectID="7"), "InvalidInput", "$: ProspectID: '7' is not a GUID"),
+        (lead(Phone="\0"), "InvalidActivityFields", "$[0].Value has the character U+0000"),
+        (
+            [*lead(Phone="1"), {"Attribute": "mx_Set", "Value": "", "Fields": [{}]}],
+            "InvalidInput",
+            "$[1].Fields: field sets of leads are not kept here",
+        ),
+        (
+            lead(**{f"mx_{number}": "x" for number in range(251)}),
+            "LimitExceeded",
+            "$ has 251 attributes; a lead takes 250",
+        ),
+    ],
+)
+def test_a_bad_lead_is_a_400_that_names_the_place(
+    message: Any, exception_type: str, expected: str, server: Server
+) -> None:
+    """Each kind of mistake."""
+    refused(server.post(message, path=SAVE), exception_type, expected)
+
+
+def test_a_lead_takes_no_more_attributes_than_a_row_has(server: Server) -> None:
+    """Call after call, too: what is stored counts."""
+    phone = fresh()
+    one = saved(server, Phone=phone, **{f"mx_a{number}": "x" for number in range(249)})
+    answer = change(server, one, mx_b="x", mx_c="x")
+    refused(answer, "LimitExceeded", "the lead would have 251 attributes")
+    well(change(server, one, mx_b="x"))
+
+
+# --- update ------------------------------------------------------------------------------------
+
+
+def test_a_lead_is_updated_by_its_id(server: Server) -> None:
+    """No unique field is needed, and the answer tells the number alone."""
+    one = saved(server, Phone=fresh())
+    answer = well(change(server, one, FirstName="Jane"))
+    assert answer == {"Status": "Success", "Message": {"AffectedRows": 1}}
+    assert known(server, one)["FirstName"] == "Jane"
+
+
+@pytest.mark.parametrize(
+    ("query", "exception_type", "expected"),
+    [
+        ("", "MandatoryAttributeMissing", "'leadId' is mandatory"),
+        ("?leadId=7", "InvalidInput", "query parameter 'leadId': '7' is not a GUID"),
+        (f"?LEADID={UNKNOWN_ID}", "InvalidEntity", "Lead does not exist in the system"),
+    ],
+)
+def test_an_update_needs_a_lead_that_is_here(
+    query: str, exception_type: str, expected: str, server: Server
+) -> None:
+    """What is wrong with the id is named."""
+    answer = server.post(lead(FirstName="x"), path=f"{SERVICE}/Lead.Update{query}")
+    refused(answer, exception_type, expected)
+
+
+def test_an_update_does_not_change_the_id(server: Server) -> None:
+    """Another ProspectID among the attributes is a mistake."""
+    one = saved(server, Phone=fresh())
+    refused(change(server, one, ProspectID=UNKNOWN_ID), "InvalidEntity", f"the lead found is {one}")
+    well(change(server, one, ProspectID=one))
+
+
+# --- by id -------------------------------------------------------------------------------------
+
+
+def test_all_that_is_known_of_a_lead(server: Server) -> None:
+    """One flat object in an array: every standard column, then the custom ones; dates with .000."""
+    one = saved(server, Phone=fresh(), mx_City="Pune", mx_Area="West")
+    [row] = by_id(server, one.upper())
+    names = [column.name for column in READABLE_COLUMNS]
+    assert list(row)[: len(names)] == names
+    assert set(list(row)[len(names) :]) == {"mx_City", "mx_Area"}
+    assert row["CreatedOn"].endswith(".000")
+    assert row["Company"] is None
+
+
+@pytest.mark.parametrize("lead_id", [UNKNOWN_ID, "7", "%20x"])
+def test_what_is_no_lead_s_id_is_answered_with_nothing(lead_id: str, server: Server) -> None:
+    """200 and an empty array, as it was observed."""
+    assert by_id(server, lead_id) == []
+
+
+def test_an_id_is_needed(server: Server) -> None:
+    """A read without one is a mistake."""
+    answer = server.call("GET", f"{SERVICE}/Leads.GetById", headers=server.keys.headers)
+    refused(answer, "MandatoryAttributeMissing", "'id' is mandatory in the query")
+
+
+# --- by ids ------------------------------------------------------------------------------------
+
+
+def test_leads_by_ids_in_request_order(server: Server) -> None:
+    """Repeated ids once, unknown ones left out; the columns asked for, in their order."""
+    first, second = saved(server, Phone="p1" + fresh(), FirstName="A"), saved(server, Phone=fresh())
+    message = asking(
+        second, UNKNOWN_ID, first.upper(), second, columns="FirstName, ProspectId ,mx_Nothing"
+    )
+    assert server.post(message, path=BY_IDS).json == {
+        "RecordCount": 2,
+        "Leads": [
+            {"FirstName": None, "ProspectID": second, "mx_Nothing": None},
+            {"FirstName": "A", "ProspectID": first, "mx_Nothing": None},
+        ],
+    }
+    nobody = server.post(asking(UNKNOWN_ID), path=BY_IDS)
+    assert nobody.json == {"RecordCount": 0, "Leads": []}
+
+
+def test_leads_by_ids_page_by_page(server: Server) -> None:
+    """Pages count those that are here; RecordCount is all of them."""
+    ids = [saved(server, Phone=fresh()) for _ in range(5)]
+    asked = [UNKNOWN_ID, *ids[:2], str(uuid4()), *ids[2:]]
+    pages = []
+    for index in ("1", 2, 3, 4):
+        paging = {"PageIndex": index, "PageSize": "2"}
+        answer = well(server.post(asking(*asked, Paging=paging), path=BY_IDS))
+        assert answer["RecordCount"] == 5
+        pages.append([row["ProspectID"] for row in answer["Leads"]])
+    assert pages == [ids[:2], ids[2:4], ids[4:], []]
+
+
+def test_ten_thousand_leads_may_be_asked_for(server: Server) -> None:
+    """Distinct ones; one more is a 400 that names number and limit."""
+    one = saved(server, Phone=fresh())
+    many = [str(uuid4()) for _ in range(9_999)]
+    message = asking(*many, one, one, Paging={"PageSize": 10_000})
+    assert server.post(message, path=BY_IDS).json["RecordCount"] == 1
+    answer = server.post(asking(*many, one, UNKNOWN_ID), path=BY_IDS)
+    refused(answer, "LimitExceeded", "asks for 10001 leads; one call takes 10000")
+
+
+@pytest.mark.parametrize(
+    ("message", "exception_type", "expected"),
+    [
+        ({}, "MandatoryAttributeMissing", "'LeadIds' is mandatory in SearchParameters"),
+        (asking(), "MandatoryAttributeMissing", "'LeadIds' is mandatory in SearchParameters"),
+        (
+            {"SearchParameters": {"LeadIds": [UNKNOWN_ID]}},
+            "MandatoryAttributeMissing",
+            "'Include_CSV' is mandatory in Columns",
+        ),
+        (
+            asking(UNKNOWN_ID, columns=" ,"),
+            "MandatoryAttributeMissing",
+            "'Include_CSV' is mandatory in Columns",
+        ),
+        (asking("7"), "InvalidInput", "SearchParameters.LeadIds[0]: '7' is not a GUID"),
+        (
+            asking(UNKNOWN_ID, columns="Phone,Fone"),
+            "UnknownAttribute",
+            "$.Columns.Include_CSV: 'Fone' is no attribute of a lead. Did you mean Phone?",
+        ),
+        (
+            asking(UNKNOWN_ID, columns=",".join(f"mx_{n}" for n in range(251))),
+            "LimitExceeded",
+            "has 251 names",
+        ),
+        (
+            asking(UNKNOWN_ID, Paging={"PageSize": 10_001}),
+            "LimitExceeded",
+            "$.Paging.PageSize is 10001; a page has at most 10,000 rows",
+        ),
+        (asking(UNKNOWN_ID, Paging={"PageIndex": 0}), "InvalidInput", "$.Paging.PageIndex: '0'"),
+    ],
+)
+def test_bad_input_by_ids_is_a_400_that_names_the_place(
+    message: Any, exception_type: str, expected: str, server: Server
+) -> None:
+    """Each kind of mistake."""
+    refused(server.post(message, path=BY_IDS), exception_type, expected)
+
+
+# --- by one attribute --------------------------------------------------------------------------
+
+
+def test_leads_by_each_operator(server: Server) -> None:
+    """The seven of the documentation, on a custom attribute that holds numbers."""
+    mark = fresh().replace(" ", "")
+    name = f"mx_{mark}"
+    ids = {number: saved(server, Phone=fresh(), **{name: number}) for number in (9, 10, 100)}
+
+    def numbers(operator: str, value: Any) -> set[int]:
+        some = found(server, name, operator, value, Columns={"Include_CSV": "ProspectID"})
+        return {number for number, one in ids.items() if one in some}
+
+    assert numbers("=", "10") == {10}
+    assert numbers(" < ", 10) == {9}
+    assert numbers("<=", "10") == {9, 10}
+    assert numbers(">", "9.5") == {10, 100}
+    assert numbers(">=", 100) == {100}
+    assert numbers("like", "10%") == {10, 100}
+    assert numbers("LIKE", "%0%") == {10, 100}
+    others = found(server, name, "<>", "10", Paging={"PageSize": 5_000})
+    assert {ids[9], ids[100]} < set(others)
+    assert ids[10] not in others
+
+
+def test_leads_by_address_in_any_case(server: Server) -> None:
+    """As leads are found when they are written."""
+    email = f"{fresh()}@Example.com"
+    one = saved(server, EmailAddress=email)
+    assert found(server, "EmailAddress", "=", email.upper()) == [one]
+    assert found(server, "email", None, email) == [one]
+    assert found(server, "EmailAddress", "LIKE", f"{email[:10].upper()}%") == [one]
+
+
+@pytest.mark.parametrize("name", ["ProspectID", "ProspectId", "prospectid"])
+def test_a_lead_by_its_id_has_its_values(name: str, server: Server) -> None:
+    """Under each spelling."""
+    phone = fresh()
+    one = saved(server, Phone=phone)
+    answer = server.post(looking(name, "=", one.upper()), path=GET)
+    assert [(row["ProspectID"], row["Phone"]) for row in answer.json] == [(one, phone)]
+
+
+def test_leads_by_their_dates_and_owners(server: Server) -> None:
+    """Dates in every form that requests have; owners by id, name and address."""
+    one = saved(server, Phone=fresh(), OwnerId=OWNER_EMAIL)
+    row = known(server, one)
+    on, owner = row["CreatedOn"].removesuffix(".000"), row["OwnerId"]
+    everybody = {"Paging": {"PageSize": 5_000}, "Columns": {"Include_CSV": "ProspectID"}}
+    for name, operator, wanted in (
+        ("CreatedOn", "=", on),
+        ("ModifiedOn", ">=", on[:10]),
+        ("CreatedOn", "<=", f"{on.replace(' ', 'T')}Z"),
+        ("LeadLastModifiedOn", "LIKE", f"{on[:7]}%"),
+        ("OwnerId", "=", owner.upper()),
+        ("OwnerIdEmailAddress", "=", OWNER_EMAIL.upper()),
+        ("OwnerIdName", "LIKE", "owner@%"),
+    ):
+        assert one in found(server, name, operator, wanted, **everybody), name
+    assert one not in found(server, "CreatedOn", "<", on[:10], **everybody)
+    assert one not in found(server, "OwnerId", "<>", owner, **everybody)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"Parameter": {}}', b'{"Parameter": {"LookupName": ""}}']
+)
+def test_without_a_filter_all_leads(body: bytes, server: Server) -> None:
+    """A hundred of them, by id, with all that is known of each."""
+    if len(server.post({}, path=GET).json) < 100:
+        for _ in range(101):
+            saved(server, Phone=fresh())
+    answer = server.post(body, path=GET)
+    ids = [row["ProspectID"] for row in answer.json]
+    assert len(ids) == 100
+    assert ids == sorted(ids)
+    assert {"OwnerIdName", "Score"} < set(answer.json[0])
+
+
+def test_pages_of_leads_hold_each_once(server: Server) -> None:
+    """In the order asked for, by a column and then by id; numbers as text too."""
+    mark, name = fresh(), "mx_Page"
+    ids = sorted(
+        saved(server, Phone=fresh(), FirstName=str(number % 2), **{name: mark})
+        for number in range(5)
+    )
+    by_name = {one: known(server, one)["FirstName"] for one in ids}
+    for direction, is_descending in (("1", True), (0, False), (None, True)):
+        pages: list[str] = []
+        for index in ("1", "2", "3", "4"):
+            pages += found(
+                server,
+                name,
+                "=",
+                mark,
+                Sorting={"ColumnName": "First Name", "Direction": direction},
+                Paging={"PageIndex": index, "PageSize": 2},
+                Columns={"Include_CSV": " ProspectID"},
+            )
+        assert pages == sorted(ids, key=lambda one: (by_name[one], one), reverse=is_descending)
+
+
+def test_numbers_are_sorted_as_numbers(server: Server) -> None:
+    """A score of 9 is below one of 10."""
+    mark = fresh()
+    ids = [saved(server, Phone=fresh(), Score=score, mx_Sort=mark) for score in (10, 9, 100)]
+    order = {"Sorting": {"ColumnName": "Score", "Direction": "0"}}
+    assert found(server, "mx_Sort", "=", mark, **order) == [ids[1], ids[0], ids[2]]
+
+
+def test_a_lead_type_is_accepted(server: Server) -> None:
+    """What newer pages send beside the filter changes nothing."""
+    phone = fresh()
+    one = saved(server, Phone=phone)
+    assert found(server, "Phone", "=", phone, Attribute="LeadType", Value="OT_0") == [one]
+
+
+@pytest.mark.parametrize(
+    ("message", "exception_type", "expected"),
+    [
+        ({"Query": {"Parameter": {}}}, "InvalidInput", "$.Query: a filter in it would find every"),
+        (looking("Fone", "=", "1"), "UnknownAttribute", "$.Parameter.LookupName: 'Fone' is no"),
+        (looking("Phone", "=", ""), "MandatoryAttributeMissing", "'LookupValue' is mandatory"),
+        (looking("", "=", "1"), "MandatoryAttributeMissing", "'LookupName' is mandatory"),
+        (looking("Phone", "==", "1"), "InvalidInput", "$.Parameter.SqlOperator: '==' is none of"),
+        (looking("Phone", "LIKE", "1"), "InvalidInput", "is no pattern that LIKE takes here"),
+        (looking("Phone", "LIKE", "%1"), "InvalidInput", "is no pattern that LIKE takes here"),
+        (looking("Phone", "LIKE", "%1%2%"), "InvalidInput", "is no pattern that LIKE takes here"),
+        (looking("Phone", "LIKE", "%%"), "InvalidInput", "is no pattern that LIKE takes here"),
+        (looking("ProspectID", "=", "7"), "InvalidInput", "'7' is not a GUID"),
+        (looking("CreatedOn", ">", "soon"), "InvalidInput", "'soon' is not a date"),
+        ({"Paging": {"PageSize": 5_001}}, "LimitExceeded", "a page has at most 5,000 rows"),
+        ({"Paging": {"PageSize": "x"}}, "InvalidInput", "$.Paging.PageSize: 'x' is not a whole"),
+        (
+            {"Sorting": {"ColumnName": "Fone"}},
+            "UnknownAttribute",
+            "$.Sorting.ColumnName: 'Fone' is no attribute of a lead. Did you mean Phone?",
+        ),
+        ({"Sorting": {"Direction": 2}}, "InvalidInput", "$.Sorting.Direction: '2' is no direction"),
+        ({"Columns": {"Include_CSV": "Fone"}}, "UnknownAttribute", "$.Columns.Include_CSV: 'Fone'"),
+    ],
+)
+def test_a_bad_search_is_a_400_that_names_the_place(
+    message: Any, exception_type: str, expected: str, server: Server
+) -> None:
+    """Each kind of mistake."""
+    refused(server.post(message, path=GET), exception_type, expected)
+
+
+# --- who may -----------------------------------------------------------------------------------
+
+
+def test_a_reader_reads_and_does_not_write(server: Server, folder: Path) -> None:
+    """403 names the role; every read is open."""
+    keys = create_key(folder, role="reader", email="reader@example.com")
+    one = saved(server, Phone=fresh())
+    for path in (SAVE, f"{SERVICE}/Lead.Update?leadId={one}"):
+        answer = server.post(lead(Phone="1"), path=path, keys=keys)
+        assert (answer.status, answer.exception_type) == (403, "MXAccessDeniedException")
+    assert server.post(asking(one), path=BY_IDS, keys=keys).json["RecordCount"] == 1
+    assert server.post(looking("ProspectID", "=", one), path=GET, keys=keys).status == 200
+    answer = server.call("GET", f"{SERVICE}/Leads.GetById?id={one}", headers=keys.headers)
+    assert len(json.loads(answer.body)) == 1
+
+
+def test_a_lead_that_came_with_an_opportunity_has_no_dates(server: Server, folder: Path) -> None:
+    """Until it is changed: then it was modified now, and it is not said when it was created."""
+    lead_id = str(uuid4())
+    store = store_of(folder)
+    brought = Opportunity(id=str(uuid4()), event_code=DEAL, lead_id=lead_id, lead_email=fresh())
+    store.write_opportunities([brought], now="2024-02-29 13:05:09")
+    store.close()
+    assert {"CreatedOn", "ModifiedOn"}.isdisjoint(known(server, lead_id))
+    well(change(server, lead_id, FirstName="Jane"))
+    assert "CreatedOn" not in known(server, lead_id)
+    assert known(server, lead_id)["ModifiedOn"] > "2024-03"
