@@ -27,6 +27,13 @@ _MEASURES: Final = {
     "resident": "memory, 16 clients",
     "start": "start to first answer",
     "import": "import rate",
+    "details": "details, calls/s",
+    "by-lead": "list by lead, calls/s",
+    "search": "search, 25 rows",
+    "search-1000": "search, 1,000 rows",
+    "deep": "last 1,000 of 1,000,000 rows",
+    "modified": "recently modified, rows/s",
+    "capture": "captures/s",
 }
 
 
