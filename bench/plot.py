@@ -55,7 +55,7 @@ def draw(recorded: Mapping[str, Any], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     results = {one["name"]: one for one in recorded["results"]}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.2), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 6.8), layout="constrained")
     _draw_latency(left, results)
     _draw_targets(right, results)
     options, host = recorded["options"], recorded["machine"]
