@@ -20,17 +20,18 @@ from tests.memory_state import State, with_emails
 def leads(state: State, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
     """The leads of ids, in their order."""
     found = [state.leads[one] for one in ids if one in state.leads]
-    rows = [_row(one, columns, state) for one in found]
+    rows = [row(one, columns, state) for one in found]
     return RenderedRows(count=len(rows), json=msgspec.json.encode(rows))
 
 
-def _row(lead: Lead, columns: Sequence[Column], state: State) -> Mapping[str, str | None]:
-    row = {
+def row(lead: Lead, columns: Sequence[Column], state: State) -> Mapping[str, str | None]:
+    """A lead as it is answered."""
+    named = {
         column.name: _answered(value(lead, column.stored, state), column.stored)
         for column in columns
         if column != EVERY_ATTRIBUTE
     }
-    return {**row, **lead.attributes} if EVERY_ATTRIBUTE in columns else row
+    return {**named, **lead.attributes} if EVERY_ATTRIBUTE in columns else named
 
 
 def _answered(stored_value: str | None, stored: str) -> str | None:

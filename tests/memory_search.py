@@ -1,7 +1,8 @@
 """Searches of opportunities in the model of a store."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,8 @@ from oppserver.contract.model import (
     Comparison,
     Condition,
     ConditionGroup,
+    Lead,
+    LeadSearch,
     Opportunity,
     RenderedPage,
     RowForm,
@@ -28,13 +31,29 @@ _CAPITALS: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQ
 
 def search(state: State, asked: Search) -> RenderedPage:
     """A page of opportunities."""
-    ordering = asked.ordering
-    found = [
+    values = [
         value_of(with_emails(one, state), state)
         for one in state.opportunities.values()
         if asked.event_code in (None, one.event_code)
     ]
-    found = [value for value in found if meets(value, asked.where)]
+    total, page = _page(values, asked)
+    rows = [_rendered(value, asked) for value in page]
+    return RenderedPage(total=total, json=msgspec.json.encode(rows))
+
+
+def search_leads(state: State, asked: LeadSearch) -> RenderedPage:
+    """A page of leads."""
+    values = [partial(_value_of_lead, one, state) for one in state.leads.values()]
+    total, page = _page(values, asked)
+    found = [state.leads[value("id") or ""] for value in page]
+    rows = [memory_leads.row(one, asked.columns, state) for one in found]
+    return RenderedPage(total=total, json=msgspec.json.encode(rows))
+
+
+def _page(values: Sequence[Value], asked: Search | LeadSearch) -> tuple[int, Sequence[Value]]:
+    """How many rows meet the conditions, and those of the page in order."""
+    ordering = asked.ordering
+    found = [value for value in values if meets(value, asked.where)]
     found.sort(
         key=lambda value: (
             *_sortable(value(ordering.stored), is_number=ordering.is_number),
@@ -42,9 +61,11 @@ def search(state: State, asked: Search) -> RenderedPage:
         ),
         reverse=ordering.is_descending,
     )
-    page = found[asked.offset :][: asked.limit]
-    rows = [_rendered(value, asked) for value in page]
-    return RenderedPage(total=len(found), json=msgspec.json.encode(rows))
+    return len(found), found[asked.offset :][: asked.limit]
+
+
+def _value_of_lead(one: Lead, state: State, stored: str) -> str | None:
+    return memory_leads.value(one, stored, state)
 
 
 def value_of(one: Opportunity, state: State) -> Value:

@@ -20,6 +20,7 @@ from oppserver.contract.model import (
     Catalogue,
     Field,
     Key,
+    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
@@ -86,6 +87,9 @@ class MemoryStore:
 
     def search(self, search: Search) -> RenderedPage:
         return memory_search.search(self._database.state, search)
+
+    def search_leads(self, search: LeadSearch) -> RenderedPage:
+        return memory_search.search_leads(self._database.state, search)
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         return memory_leads.timeline(self._database.state, search)

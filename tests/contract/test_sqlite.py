@@ -287,9 +287,7 @@ def damage(path: Path) -> None:
             "2 opportunities that are marked as deleted",
         ),
         (
-            "INSERT INTO field"
-            " (event_code, schema_name, display_name, data_type, is_mandatory, sequence, options)"
-            " VALUES (1, 'mx_Custom_1', '', 'String', 0, 0, '[]')",
+            "INSERT INTO field SELECT 1, 'mx_Custom_1', '', 'String', 0, 0, '[]', 1, '', '{}'",
             "1 fields of no known type",
         ),
     ],

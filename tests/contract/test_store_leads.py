@@ -1,7 +1,6 @@
 """What every engine promises of reading leads."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import pytest

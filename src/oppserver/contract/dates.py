@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 STORED_FORM = "YYYY-MM-DD HH:MM:SS"
 
 _STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ANSWER = re.compile(
     r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d):(\d\d) (AM|PM)", re.ASCII | re.IGNORECASE
 )
@@ -44,6 +45,11 @@ def to_stored(text: str) -> str:
     raise ValueError(
         f"not a date: expected {STORED_FORM}, RFC 3339 or M/d/yyyy h:mm:ss AM/PM (UTC)"
     )
+
+
+def moment_to_stored(text: str) -> str:
+    """As ``to_stored``, and a day alone (``YYYY-MM-DD``) is its begin."""
+    return to_stored(f"{text} 00:00:00" if _DAY.fullmatch(text) else text)
 
 
 def to_answer(stored: str) -> str:

@@ -66,6 +66,9 @@ EVERY_ATTRIBUTE: Final = Column(name="*", stored="attributes")
 """As the last column of a row: all that is kept, each under its own name, behind the columns before
 it; what one of these has under the same name is not repeated."""
 
+NUMBERS: Final = frozenset(ATTRIBUTE + name for name in ("ProspectAutoID", "Score"))
+"""The stored names of what is sorted as numbers."""
+
 READ_ONLY: Final = frozenset({"id", "created_on", "modified_on"})
 """The stored names that no caller writes."""
 
@@ -73,6 +76,9 @@ UNIQUE_COLUMNS: Final = MappingProxyType(
     {"EmailAddress": "email", "Phone": "phone", "Mobile": "mobile", "ProspectId": "id"}
 )
 """What a lead can be found by, from the name to the stored name."""
+
+NOT_SHARED: Final = ("email", "phone")
+"""The stored names of what no lead takes from another."""
 
 _DISPLAY_NAMES: Final = MappingProxyType(
     {

@@ -29,6 +29,7 @@ from oppserver.contract.model import (
     Catalogue,
     Field,
     Key,
+    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
@@ -63,7 +64,7 @@ from oppserver.store.sqlite_connect import (
     set_up_file,
     tune_writer,
 )
-from oppserver.store.sqlite_leads import read_leads
+from oppserver.store.sqlite_leads import read_lead_page, read_leads
 from oppserver.store.sqlite_read import one_moment, read_entry, read_key, read_opportunity
 from oppserver.store.sqlite_search import read_page
 from oppserver.store.sqlite_session import SqliteSession
@@ -125,6 +126,10 @@ class SqliteStore:
     def search(self, search: Search) -> RenderedPage:
         with self._reader() as connection, one_moment(connection):
             return read_page(connection, search)
+
+    def search_leads(self, search: LeadSearch) -> RenderedPage:
+        with self._reader() as connection, one_moment(connection):
+            return read_lead_page(connection, search)
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         with self._read() as connection:
