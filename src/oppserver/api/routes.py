@@ -7,10 +7,14 @@ from oppserver.operations.access_key_user import access_key_user
 from oppserver.operations.activity_types import activity_types
 from oppserver.operations.bulk_read import bulk_read
 from oppserver.operations.call import Call, Services
+from oppserver.operations.opportunities_by_lead_field import opportunities_by_lead_field
+from oppserver.operations.opportunities_of_lead import opportunities_of_lead
 from oppserver.operations.opportunity_details import opportunity_details
 from oppserver.operations.opportunity_feature import opportunity_feature
 from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
 from oppserver.operations.opportunity_types import opportunity_types
+from oppserver.operations.recently_modified import recently_modified
+from oppserver.operations.search import search
 from oppserver.operations.users import users
 
 
@@ -58,6 +62,30 @@ ROUTES: Final = (
         method="GET",
         path="/v2/OpportunityManagement.svc/IsOpportunityEnabled",
         operation=opportunity_feature,
+    ),
+    Route(
+        name="GetOpportunitiesOfLead",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/GetOpportunitiesOfLead",
+        operation=opportunities_of_lead,
+    ),
+    Route(
+        name="GetOpportunitiesByUniqueLeadField",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/GetOpportunitiesByUniqueLeadField",
+        operation=opportunities_by_lead_field,
+    ),
+    Route(
+        name="RetrieveBySearchParameter",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Retrieve/BySearchParameter",
+        operation=search,
+    ),
+    Route(
+        name="RetrieveRecentlyModified",
+        method="POST",
+        path="/v2/ProspectActivity.svc/RetrieveRecentlyModified",
+        operation=recently_modified,
     ),
     Route(
         name="ActivityTypesGet",
