@@ -77,9 +77,6 @@ UNIQUE_COLUMNS: Final = MappingProxyType(
 )
 """What a lead can be found by, from the name to the stored name."""
 
-NOT_SHARED: Final = ("email", "phone")
-"""The stored names of what no lead takes from another."""
-
 _DISPLAY_NAMES: Final = MappingProxyType(
     {
         "ProspectId": "ProspectID",

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from oppserver.contract.identifiers import canonical_guid
-from oppserver.contract.leads import NOT_SHARED
 from oppserver.contract.model import Lead, User
 from oppserver.contract.names import ascii_lower
 from oppserver.contract.writes import FoundLead, LeadDetails
@@ -45,18 +44,18 @@ def _with_what_else_is_stored(
     new_ids = [one.id if lead is None and "id" not in one.searches else None for one, lead in pairs]
     of_id = _leads(session, "id", {one for one in new_ids if one is not None})
     new_values = [_new_values(one, lead) for one, lead in pairs]
-    owners = {
+    others = {
         stored: _leads(session, stored, {one[stored] for one in new_values if stored in one})
-        for stored in NOT_SHARED
+        for stored in sorted({stored for one in new_values for stored in one})
     }
     return [
         FoundLead(
             lead=lead,
             of_id=None if new_id is None else of_id.get(new_id),
             taken={
-                stored: owners[stored][value]
+                stored: others[stored][value]
                 for stored, value in values.items()
-                if value in owners[stored]
+                if value in others[stored]
             },
         )
         for lead, new_id, values in zip(found, new_ids, new_values, strict=True)
@@ -67,11 +66,20 @@ def _new_values(details: LeadDetails, lead: Lead | None) -> dict[str, str]:
     """What a lead would take and no other may have, by stored name, if nobody has looked for it."""
     return {
         stored: value
-        for stored in NOT_SHARED
+        for stored in details.unshared
         if (value := details.values.get(stored)) is not None
         and not (lead is None and stored in details.searches)
         and ascii_lower(value) != ascii_lower(getattr(lead, stored, None) or "")
     }
+
+
+def leads_by_value(session: Session, stored: str, values: Sequence[str]) -> Mapping[str, Lead]:
+    """The lead of each value of ``id`` (in any form), ``email``, ``phone`` or ``mobile``."""
+    if stored != "id":
+        return session.leads_by(stored, sorted(set(values)))
+    ids = {value: guid for value in values if (guid := canonical_guid(value)) is not None}
+    by_id = session.leads(sorted(set(ids.values())))
+    return {value: by_id[guid] for value, guid in ids.items() if guid in by_id}
 
 
 def _leads(session: Session, stored: str, values: Collection[str]) -> Mapping[str, Lead]:

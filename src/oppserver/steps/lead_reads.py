@@ -48,7 +48,7 @@ _IDS: Final = ("id", "owner_id")
 
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
-_OPERATORS: Final = {
+OPERATORS: Final = {
     "=": Comparison.EQUAL,
     "<>": Comparison.NOT_EQUAL,
     "<": Comparison.LESS,
@@ -133,10 +133,10 @@ def _where(lookup: LeadLookupWire) -> ConditionGroup:
     operator = lookup.SqlOperator.strip() if isinstance(lookup.SqlOperator, str) else "="
     if operator.upper() == "LIKE":
         return ConditionGroup(members=(_like(stored, text),))
-    comparison = _OPERATORS.get(operator or "=")
+    comparison = OPERATORS.get(operator or "=")
     if comparison is None:
         raise InvalidValue(
-            f"$.Parameter.SqlOperator: {quoted(operator)} is none of LIKE, {', '.join(_OPERATORS)}"
+            f"$.Parameter.SqlOperator: {quoted(operator)} is none of LIKE, {', '.join(OPERATORS)}"
         )
     return ConditionGroup(members=(_condition(stored, comparison, text),))
 

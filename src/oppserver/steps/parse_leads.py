@@ -41,11 +41,15 @@ _SEARCHED: Final = ("email", "phone", "mobile")
 def parse_lead(
     body: bytes | None, *, content_type: str, body_bytes_max: int, lead_id: str | None = None
 ) -> LeadDetails:
-    """What a body, a bare array of attributes, says of one lead; as ``parse_lead_details``."""
+    """What a body, a bare array of attributes, says of one lead; as ``parse_lead_details``.
+
+    An address or a number that is another lead's is refused: leads are found by both.
+    """
     attributes = decode_body(
         _ATTRIBUTES, body, content_type=content_type, body_bytes_max=body_bytes_max
     )
-    return parse_lead_details(attributes, place="$", lead_id=lead_id)
+    details = parse_lead_details(attributes, place="$", lead_id=lead_id)
+    return msgspec.structs.replace(details, unshared=("email", "phone"))
 
 
 def parse_lead_details(
