@@ -61,14 +61,18 @@ def timeline(state: State, search: ActivitySearch) -> TimelinePage:
     if search.with_opportunities:
         everything += [with_emails(one, state) for one in state.opportunities.values()]
     found = [one for one in everything if _is_asked(one, search)]
-    found.sort(key=lambda one: (_date(one, search), one.id), reverse=search.is_descending)
+    by_modified_on = search.by_modified_on and not search.in_order_of_created_on
+    found.sort(
+        key=lambda one: (_date(one, by_modified_on=by_modified_on), one.id),
+        reverse=search.is_descending,
+    )
     page = found[search.offset : search.offset + search.limit]
     return TimelinePage(total=len(found), rows=page)
 
 
 def _is_asked(one: Activity | Opportunity, search: ActivitySearch) -> bool:
     opportunity_id = one.opportunity_id if isinstance(one, Activity) else None
-    date = _date(one, search)
+    date = _date(one, by_modified_on=search.by_modified_on)
     return (
         search.lead_id in (None, one.lead_id)
         and search.opportunity_id in (None, opportunity_id)
@@ -78,7 +82,7 @@ def _is_asked(one: Activity | Opportunity, search: ActivitySearch) -> bool:
     )
 
 
-def _date(one: Activity | Opportunity, search: ActivitySearch) -> str:
-    date = one.modified_on if search.by_modified_on else one.created_on
+def _date(one: Activity | Opportunity, *, by_modified_on: bool) -> str:
+    date = one.modified_on if by_modified_on else one.created_on
     assert date is not None, "what is stored has its dates"
     return date

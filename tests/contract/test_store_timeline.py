@@ -177,6 +177,29 @@ def test_the_order_is_by_date_then_by_id(several: Store) -> None:
     assert ids(found(several, with_opportunities=True)) == expected[::-1]
 
 
+def test_what_was_modified_in_a_span_in_the_order_of_its_creation(store: Store) -> None:
+    """The span is of ModifiedOn, the order of CreatedOn, of activities and of opportunities."""
+    dates = [(LATER, LATER), (NOW, LATER), (LATER, NOW)]
+    add(
+        store,
+        *(
+            activity(number, created_on=created_on, modified_on=modified_on)
+            for number, (created_on, modified_on) in enumerate(dates)
+        ),
+    )
+    store.write_opportunities([opportunity(1, created_on=NOW, modified_on=LATER)], now=NOW)
+    rows = found(
+        store,
+        from_date=LATER,
+        by_modified_on=True,
+        in_order_of_created_on=True,
+        is_descending=False,
+        with_opportunities=True,
+    )
+    created_now = sorted([guid(1, kind=4), guid(1)])
+    assert ids(rows) == [*created_now, guid(0, kind=4)]
+
+
 @pytest.mark.parametrize("by_modified_on", [True, False])
 @pytest.mark.parametrize("asked", [{}, {"lead_id": lead(1)}, {"event_code": CALL}])
 def test_pages_are_the_whole_in_pieces(

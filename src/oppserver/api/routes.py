@@ -18,11 +18,15 @@ from oppserver.operations.lead_activities import lead_activities
 from oppserver.operations.lead_by_id import lead_by_id
 from oppserver.operations.leads_by_ids import leads_by_ids
 from oppserver.operations.leads_get import leads_get
+from oppserver.operations.opportunities_by_lead_field import opportunities_by_lead_field
+from oppserver.operations.opportunities_of_lead import opportunities_of_lead
 from oppserver.operations.opportunity_activities import opportunity_activities
 from oppserver.operations.opportunity_details import opportunity_details
 from oppserver.operations.opportunity_feature import opportunity_feature
 from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
 from oppserver.operations.opportunity_types import opportunity_types
+from oppserver.operations.recently_modified import recently_modified
+from oppserver.operations.search import search
 from oppserver.operations.update import update
 from oppserver.operations.update_lead import update_lead
 from oppserver.operations.users import users
@@ -72,6 +76,30 @@ ROUTES: Final = (
         method="GET",
         path="/v2/OpportunityManagement.svc/IsOpportunityEnabled",
         operation=opportunity_feature,
+    ),
+    Route(
+        name="GetOpportunitiesOfLead",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/GetOpportunitiesOfLead",
+        operation=opportunities_of_lead,
+    ),
+    Route(
+        name="GetOpportunitiesByUniqueLeadField",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/GetOpportunitiesByUniqueLeadField",
+        operation=opportunities_by_lead_field,
+    ),
+    Route(
+        name="RetrieveBySearchParameter",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Retrieve/BySearchParameter",
+        operation=search,
+    ),
+    Route(
+        name="RetrieveRecentlyModified",
+        method="POST",
+        path="/v2/ProspectActivity.svc/RetrieveRecentlyModified",
+        operation=recently_modified,
     ),
     Route(
         name="ActivityTypesGet",

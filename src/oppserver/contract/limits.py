@@ -53,6 +53,14 @@ ACTIVITY_PAGE_ROWS_DEFAULT: Final = 25
 SEARCH_CONDITIONS_MAX: Final = 100
 """Conditions in one search. Ours: bounds the work for a row; a form has a dozen."""
 
+LIST_COLUMNS_MAX: Final = 600
+"""Columns that a list is asked for. Ours: all of an opportunity, as many of its lead, and the other
+names of some; bounds the statement."""
+
+RECENTLY_MODIFIED_ROWS_DEFAULT: Final = 20
+"""Rows of a page of ``RetrieveRecentlyModified`` that names no size. Source: the documentation's
+example, "20"."""
+
 SEARCH_INDEX_COLUMNS_MAX: Final = 4
 """Columns of an index that an operator adds. Ours: its name, made of theirs, stays within the 63
 bytes that every engine takes, and four values together single out a few rows."""

@@ -367,8 +367,9 @@ class LeadSearch(msgspec.Struct, frozen=True, kw_only=True):
 class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
     """A page of activities; what is None does not count. The dates belong to the span.
 
-    ``by_modified_on``: whether the dates and the order are of ModifiedOn, else of CreatedOn. Rows
-    of one date are in the order of their ids, in the same direction.
+    ``by_modified_on``: whether the dates and the order are of ModifiedOn, else of CreatedOn; the
+    order is of CreatedOn always where ``in_order_of_created_on`` says so. Rows of one date are in
+    the order of their ids, in the same direction.
     """
 
     lead_id: str | None = None
@@ -377,6 +378,7 @@ class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
     from_date: str | None = None
     to_date: str | None = None
     by_modified_on: bool = False
+    in_order_of_created_on: bool = False
     is_descending: bool = True
     with_opportunities: bool = False
     """Whether opportunities are activities too, as on a lead's timeline."""

@@ -99,3 +99,22 @@ class AddedActivitiesWire(Struct):
     """The answer of ``Bulk/CustomActivity/Add/ByOpportunityId``."""
 
     Response: list[AddedActivityWire]
+
+
+class ModifiedActivityWire(Struct):
+    """One activity of ``RetrieveRecentlyModified``; the two members of its type are ours."""
+
+    Id: str
+    EventCode: int
+    EventName: str
+    RelatedProspectId: str
+    CreatedOn: str
+    ModifiedOn: str
+    Fields: list[KeyValueWire]
+
+
+class ModifiedActivitiesWire(Struct):
+    """The body of an answer of ``RetrieveRecentlyModified``."""
+
+    RecordCount: int
+    ProspectActivities: list[ModifiedActivityWire]

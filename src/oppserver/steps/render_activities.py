@@ -22,6 +22,8 @@ from oppserver.contract.wire_activities import (
     AddedActivitiesWire,
     AddedActivityWire,
     KeyValueWire,
+    ModifiedActivitiesWire,
+    ModifiedActivityWire,
     TimelineAnswerWire,
     TimelineRowWire,
 )
@@ -124,6 +126,55 @@ def _answered(value: str | None) -> str | None:
 def _event_name(code: int, catalogue: Catalogue) -> str:
     known = catalogue.activity_types.get(code) or catalogue.types.get(code)
     return known.name if known else POSTED_NAMES.get(code, f"Activity {code}")
+
+
+# --- what was modified -------------------------------------------------------------------------
+
+
+def render_modified_activities(
+    page: TimelinePage, catalogue: Catalogue, *, with_custom_fields: bool
+) -> bytes:
+    """The body of ``RetrieveRecentlyModified`` of activities; opportunities may be among them."""
+    rows = [
+        _modified_row(one, catalogue, with_custom_fields=with_custom_fields) for one in page.rows
+    ]
+    return msgspec.json.encode(
+        ModifiedActivitiesWire(RecordCount=page.total, ProspectActivities=rows)
+    )
+
+
+def _modified_row(
+    one: Activity | Opportunity, catalogue: Catalogue, *, with_custom_fields: bool
+) -> ModifiedActivityWire:
+    fields = {
+        name: value
+        for name, value in _modified_fields(one, catalogue).items()
+        if with_custom_fields or slot_of(name) is None or name in _OPPORTUNITY_SLOTS
+    }
+    assert one.created_on is not None, "what is stored has its dates"
+    assert one.modified_on is not None, "what is stored has its dates"
+    return ModifiedActivityWire(
+        Id=one.id,
+        EventCode=one.event_code,
+        EventName=_event_name(one.event_code, catalogue),
+        RelatedProspectId=one.lead_id,
+        CreatedOn=one.created_on,
+        ModifiedOn=one.modified_on,
+        Fields=[KeyValueWire(Key=name, Value=value) for name, value in fields.items()],
+    )
+
+
+def _modified_fields(one: Activity | Opportunity, catalogue: Catalogue) -> _Values:
+    of_every = {
+        "Owner": one.owner_id,
+        "ActivityEvent_Note": one.note,
+        "CreatedBy": one.created_by,
+    }
+    if isinstance(one, Activity):
+        return {**of_every, **one.fields}
+    defined = catalogue.fields.get(one.event_code, {})
+    slots = {name: one.slots.get(name.lower()) for name in defined}
+    return {"Status": one.status, **of_every, **slots}
 
 
 # --- a list ------------------------------------------------------------------------------------

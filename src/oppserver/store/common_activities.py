@@ -88,8 +88,9 @@ def _keys_in(
     Of a lead, or an opportunity, there are few, and its own index finds them. What is in the order
     of indexes is merged, and not sorted.
     """
-    at = table.c.modified_on if search.by_modified_on else table.c.created_on
-    keys = select(table.c.id, at.label("at")).where(*_conditions(table, at, search))
+    dated = table.c.modified_on if search.by_modified_on else table.c.created_on
+    at = table.c.created_on if search.in_order_of_created_on else dated
+    keys = select(table.c.id, at.label("at")).where(*_conditions(table, dated, search))
     is_of_one = search.lead_id is not None or search.opportunity_id is not None
     if is_of_one or search.event_code is not None:
         return [keys]
@@ -100,7 +101,7 @@ def _keys_in(
 
 
 def _conditions(
-    table: Table, at: ColumnElement[str], search: ActivitySearch
+    table: Table, dated: ColumnElement[str], search: ActivitySearch
 ) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     code: ColumnElement[int] = table.c.event_code
@@ -114,9 +115,9 @@ def _conditions(
     if search.event_code is not None:
         conditions.append(code == search.event_code)
     if search.from_date is not None:
-        conditions.append(at >= search.from_date)
+        conditions.append(dated >= search.from_date)
     if search.to_date is not None:
-        conditions.append(at <= search.to_date)
+        conditions.append(dated <= search.to_date)
     return conditions
 
 

@@ -126,6 +126,22 @@ def group_sql(group: ConditionGroup, one: Callable[[Condition], Sql]) -> Sql:
     return Sql(f"({joined})", tuple(value for part in parts for value in part.values))
 
 
+def flattened(group: ConditionGroup) -> ConditionGroup:
+    """The same conditions with no more groups in groups than they need."""
+    members: list[Condition | ConditionGroup] = []
+    for member in group.members:
+        one = flattened(member) if isinstance(member, ConditionGroup) else member
+        if isinstance(one, Condition):
+            members.append(one)
+        elif len(one.members) == 1 or (one.members and one.is_any is group.is_any):
+            members += one.members
+        elif one.members or group.is_any:
+            members.append(one)
+    if len(members) == 1 and isinstance(members[0], ConditionGroup):
+        return members[0]
+    return ConditionGroup(members=tuple(members), is_any=group.is_any)
+
+
 def opportunity_condition(condition: Condition, dialect: Dialect) -> Sql:
     """The SQL of a condition on opportunities.
 

@@ -7,6 +7,8 @@ import sqlite3
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from oppserver.contract.columns import LEAD, Column
 from oppserver.contract.model import (
     Comparison,
@@ -19,6 +21,7 @@ from oppserver.contract.model import (
 from oppserver.store.conditions import (
     Dialect,
     Sql,
+    flattened,
     group_sql,
     lead_sql,
     literal,
@@ -55,6 +58,7 @@ def read_page(connection: sqlite3.Connection, search: Search) -> RenderedPage:
     The count comes first, because it says how the page is found best: from which end, and whether
     its order is walked or what matches is sorted.
     """
+    search = msgspec.structs.replace(search, where=flattened(search.where))
     where, parameters = _where(search)
     statement = f"SELECT count(*) FROM opportunity AS o WHERE {where}"
     (total,) = connection.execute(statement, parameters).fetchone()
