@@ -455,7 +455,7 @@ def test_a_lead_by_its_id_has_its_values(name: str, server: Server) -> None:
 
 
 def test_leads_by_their_dates_and_owners(server: Server) -> None:
-    """Dates in every form that requests have; owners by id, name and address."""
+    """Dates in each form of requests, a day as the whole of it; owners by id, name and address."""
     one = saved(server, Phone=fresh(), OwnerId=OWNER_EMAIL)
     row = known(server, one)
     on, owner = row["CreatedOn"].removesuffix(".000"), row["OwnerId"]
@@ -464,13 +464,16 @@ def test_leads_by_their_dates_and_owners(server: Server) -> None:
         ("CreatedOn", "=", on),
         ("ModifiedOn", ">=", on[:10]),
         ("CreatedOn", "<=", f"{on.replace(' ', 'T')}Z"),
+        ("CreatedOn", "=", on[:10]),
+        ("CreatedOn", "<=", on[:10]),
         ("LeadLastModifiedOn", "LIKE", f"{on[:7]}%"),
         ("OwnerId", "=", owner.upper()),
         ("OwnerIdEmailAddress", "=", OWNER_EMAIL.upper()),
         ("OwnerIdName", "LIKE", "owner@%"),
     ):
         assert one in found(server, name, operator, wanted, **everybody), name
-    assert one not in found(server, "CreatedOn", "<", on[:10], **everybody)
+    for operator in ("<", ">", "<>"):
+        assert one not in found(server, "CreatedOn", operator, on[:10], **everybody)
     assert one not in found(server, "OwnerId", "<>", owner, **everybody)
 
 
@@ -540,7 +543,7 @@ def test_a_lead_type_is_accepted(server: Server) -> None:
         (looking("Phone", "LIKE", "%1%2%"), "InvalidInput", "is no pattern that LIKE takes here"),
         (looking("Phone", "LIKE", "%%"), "InvalidInput", "is no pattern that LIKE takes here"),
         (looking("ProspectID", "=", "7"), "InvalidInput", "'7' is not a GUID"),
-        (looking("CreatedOn", ">", "soon"), "InvalidInput", "'soon' is not a date"),
+        (looking("CreatedOn", ">", "soon"), "InvalidActivityFields", "'soon' is no date"),
         ({"Paging": {"PageSize": 5_001}}, "LimitExceeded", "a page has at most 5,000 rows"),
         ({"Paging": {"PageSize": "x"}}, "InvalidInput", "$.Paging.PageSize: 'x' is not a whole"),
         (
