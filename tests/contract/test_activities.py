@@ -649,3 +649,59 @@ def test_a_reader_reads_activities_and_posts_none(server: Server, folder: Path) 
         assert (answer.status, answer.exception_type) == (403, "MXAccessDeniedException")
     for path in (f"{RETRIEVE}?leadId={lead_id}", f"{LIST}?opportunityId={one}"):
         assert server.post({}, path=path, keys=keys).json["RecordCount"] > 0
+
+
+# --- what was modified -------------------------------------------------------------------------
+
+
+def modified(server: Server, *, paging: Any = None, sorting: Any = None, **parameter: Any) -> Any:
+    """What ``RetrieveRecentlyModified`` answers."""
+    message = {"Parameter": parameter, "Paging": paging, "Sorting": sorting}
+    return well(server.post(message, path=f"{SERVICE}/RetrieveRecentlyModified"))
+
+
+def test_the_activities_of_a_type_that_were_modified(server: Server, folder: Path) -> None:
+    """One that is no opportunity's: from and to, both ends in it, with their own fields."""
+    code = 202
+    store = store_of(folder)
+    store.put_activity_types([ActivityType(event_code=code, name="Visit")])
+    store.close()
+    lead_id = new_lead(server)
+    first = posted(server, lead_id, code, Fields=fields(c1="a", c7="b"), ActivityNote="note")
+    second = posted(server, lead_id, code, ActivityDateTime="2024-02-29 13:05:09")
+    on = sorted(row["ModifiedOn"] for row in timeline(server, lead_id))
+    answer = modified(server, ActivityEvent=str(code), FromDate=on[0], ToDate=on[-1])
+    assert answer["RecordCount"] == 2
+    rows = {row["Id"]: row for row in answer["ProspectActivities"]}
+    assert set(rows) == {first, second}
+    assert rows[first]["RelatedProspectId"] == lead_id
+    assert rows[second]["CreatedOn"] == "2024-02-29 13:05:09"
+    values = {field["Key"]: field["Value"] for field in rows[first]["Fields"]}
+    assert (values["ActivityEvent_Note"], values["mx_Custom_1"]) == ("note", "a")
+    assert "mx_Custom_7" not in values
+    wide = modified(server, ActivityEvent=code, IncludeCustomFields=1)["ProspectActivities"]
+    assert {"Key": "mx_Custom_7", "Value": "b"} in wide[ids(wide).index(first)]["Fields"]
+    nothing = modified(server, ActivityEvent=code, ToDate="2024-02-29 13:05:09")
+    assert nothing == {"RecordCount": 0, "ProspectActivities": []}
+    assert modified(server, ActivityEvent=3001)["RecordCount"] == 0
+
+
+@pytest.mark.parametrize("name", ["CreatedOn", "ModifiedOn"])
+@pytest.mark.parametrize("direction", [1, "0"])
+def test_everything_that_was_modified_page_by_page(
+    name: str, direction: Any, server: Server
+) -> None:
+    """Without a type, opportunities are among the activities; each is on one page."""
+    done = capture(server)
+    posted(server, done["RelatedProspectId"], ActivityDateTime="2024-02-29 13:05:09")
+    sorting = {"ColumnName": name, "Direction": direction}
+    total = modified(server)["RecordCount"]
+    read: list[dict[str, Any]] = []
+    for index in range(1, total // 7 + 2):
+        answer = modified(server, paging={"PageIndex": index, "PageSize": 7}, sorting=sorting)
+        assert answer["RecordCount"] == total
+        read += answer["ProspectActivities"]
+    keys = [(row[name], row["Id"]) for row in read]
+    assert len(set(ids(read))) == len(read) == total
+    assert keys == sorted(keys, reverse=direction == 1)
+    assert {33, CALL, DEAL} <= {row["EventCode"] for row in read}
