@@ -26,6 +26,7 @@ from oppserver.contract.model import (
     Plan,
     PlannedEntry,
     RenderedRows,
+    Role,
     Tombstone,
     User,
     Written,
@@ -87,6 +88,25 @@ class MemoryStore:
         state = self._database.state
         return [_rendered(entry, state) for entry in plan.entries]
 
+    # --- the other reads
+
+    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+        state = self._database.state
+        stored = state.opportunities.get(one)
+        return state.deleted.get(one) if stored is None else _with_emails(stored, state)
+
+    def users(self) -> list[User]:
+        state = self._database.state
+        administrators = {
+            key.user_id
+            for key in state.keys.values()
+            if key.role is Role.ADMINISTRATOR and key.revoked_on is None
+        }
+        return [
+            msgspec.structs.replace(user, is_administrator=user.id in administrators)
+            for _, user in sorted(state.users.items())
+        ]
+
     # --- who may call
 
     def key(self, access_key: str) -> Key | None:
@@ -99,7 +119,9 @@ class MemoryStore:
         keys = sorted(state.keys.values(), key=lambda key: (key.created_on, key.access_key))
         return [_with_user(key, state) for key in keys]
 
-    def add_key(self, key: Key) -> Key:
+    def add_key(
+        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
+    ) -> Key:
         with self._write() as state:
             same = [
                 user_id
@@ -111,6 +133,12 @@ class MemoryStore:
                 state.users[user_id] = User(
                     id=user_id, email=key.email, is_active=key.user_is_active
                 )
+            user = state.users[user_id]
+            state.users[user_id] = msgspec.structs.replace(
+                user,
+                first_name=user.first_name if first_name is None else first_name,
+                last_name=user.last_name if last_name is None else last_name,
+            )
             state.keys[key.access_key] = msgspec.structs.replace(key, user_id=user_id)
             return _with_user(state.keys[key.access_key], state)
 
@@ -145,6 +173,12 @@ class MemoryStore:
         with self._write() as state:
             for one in fields:
                 _put_field(state, one)
+
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        with self._write() as state:
+            for one in types:
+                state.activity_types[one.event_code] = one
+                state.version += 1
 
     # --- opportunities
 

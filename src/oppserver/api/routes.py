@@ -3,8 +3,15 @@
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
+from oppserver.operations.access_key_user import access_key_user
+from oppserver.operations.activity_types import activity_types
 from oppserver.operations.bulk_read import bulk_read
 from oppserver.operations.call import Call, Services
+from oppserver.operations.opportunity_details import opportunity_details
+from oppserver.operations.opportunity_feature import opportunity_feature
+from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
+from oppserver.operations.opportunity_types import opportunity_types
+from oppserver.operations.users import users
 
 
 class Route(NamedTuple):
@@ -27,5 +34,47 @@ ROUTES: Final = (
         method="POST",
         path="/v2/OpportunityManagement.svc/GetOpportunitiesById",
         operation=bulk_read,
+    ),
+    Route(
+        name="GetOpportunityDetails",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/GetOpportunityDetails",
+        operation=opportunity_details,
+    ),
+    Route(
+        name="GetOpportunityTypes",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/GetOpportunityTypes",
+        operation=opportunity_types,
+    ),
+    Route(
+        name="GetOpportunityTypeMetadata",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/GetOpportunityTypeMetadata",
+        operation=opportunity_type_metadata,
+    ),
+    Route(
+        name="IsOpportunityEnabled",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/IsOpportunityEnabled",
+        operation=opportunity_feature,
+    ),
+    Route(
+        name="ActivityTypesGet",
+        method="GET",
+        path="/v2/ProspectActivity.svc/ActivityTypes.Get",
+        operation=activity_types,
+    ),
+    Route(
+        name="UsersGet",
+        method="GET",
+        path="/v2/UserManagement.svc/Users.Get",
+        operation=users,
+    ),
+    Route(
+        name="UserByAccessKeyGet",
+        method="GET",
+        path="/v2/Authentication.svc/UserByAccessKey.Get",
+        operation=access_key_user,
     ),
 )

@@ -62,6 +62,11 @@ def column_named(name: str) -> Column | None:
     return _BY_FOLDED_NAME.get(name.strip().casefold())
 
 
+def first_of_stored(column: Column) -> Column:
+    """The first name of what is stored: OpportunityNote for ActivityEvent_Note."""
+    return next((one for one in SYSTEM_COLUMNS if one.stored == column.stored), column)
+
+
 def is_system(column: Column) -> bool:
     """Whether every type has the column, so that no field has to define it."""
     return column.name in _SYSTEM_NAMES

@@ -69,6 +69,18 @@ keeps the row within every engine's column limit (PostgreSQL: 1,600, SQLite: 2,0
 EVENT_CODE_MAX: Final = 2**31 - 1
 """Largest event code. Ours: codes seen have five digits; this fits every engine's integer."""
 
+NAME_CHARACTERS_MAX: Final = 200
+"""Characters in the name of a type, a field or a user. Ours: a heading, not a text."""
+
+FIELD_OPTIONS_MAX: Final = 5_000
+"""Options of one dropdown. Ours: the cities of a country; metadata and details have all of them."""
+
+DUPLICATE_RULES_MAX: Final = 10
+"""Duplicate rules of one type. Ours: each is a look-up for every opportunity that is captured."""
+
+TYPES_FILE_BYTES_MAX: Final = 64 << 20
+"""Bytes of a file of types. Ours: a hundred types with a hundred fields have 10 MB."""
+
 TEXT_CHARACTERS_MAX: Final = 32_000
 """Characters in one value. Ours: room for the longest note, small enough that a row stays a row."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -69,6 +70,10 @@ class DataType(StrEnum):
     DATE_TIME = "DateTime"
     BOOLEAN = "Boolean"
     SEARCHABLE_DROPDOWN = "SearchableDropdown"
+
+
+STATUSES: Final = ("Open", "Won", "Lost")
+"""What a Status can be, on every type. Source: the documentation of a type's metadata."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):

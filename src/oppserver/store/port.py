@@ -189,10 +189,13 @@ class Store(Protocol):
         """All keys, oldest first."""
         ...
 
-    def add_key(self, key: Key) -> Key:
+    def add_key(
+        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
+    ) -> Key:
         """Adds a key; the user is found by e-mail (without regard to case) or created.
 
-        Returns the key as stored: its ``user_id`` is the user's, which may have been there.
+        Names that are given become the user's. Returns the key as stored: its ``user_id`` is the
+        user's, which may have been there.
         """
         ...
 
@@ -207,7 +210,7 @@ class Store(Protocol):
         ...
 
     def put_types(self, types: Sequence[OpportunityType]) -> None:
-        """Creates types; one that is there takes the new name."""
+        """Creates types; one that is there is replaced, and keeps its fields."""
         ...
 
     def put_fields(self, fields: Sequence[Field]) -> None:

@@ -1,8 +1,8 @@
 """The embedded engine: SQLite in WAL mode, one writer, a few readers.
 
 A write is on the disk when it returns (``synchronous=FULL``). Readers never wait for the writer.
-The hot calls (a key, the catalogue's version, the bulk read) go straight to the driver; the rest
-goes through SQLAlchemy. Numbers behind the choices: docs/performance.md.
+The hot calls (a key, the catalogue's version, the bulk read, one opportunity) go straight to the
+driver; the rest goes through SQLAlchemy. Numbers behind the choices: docs/performance.md.
 """
 
 import sqlite3
@@ -23,6 +23,7 @@ from oppserver.contract.limits import (
     SQLITE_LOADING_CHECKPOINT_PAGES,
 )
 from oppserver.contract.model import (
+    ActivityType,
     Catalogue,
     Field,
     Key,
@@ -31,6 +32,8 @@ from oppserver.contract.model import (
     Plan,
     RenderedRows,
     Role,
+    Tombstone,
+    User,
     Written,
 )
 from oppserver.store import common, migrations, sqlite_indexes, sqlite_write
@@ -48,7 +51,7 @@ from oppserver.store.sqlite_connect import (
     set_up_file,
     tune_writer,
 )
-from oppserver.store.sqlite_read import read_entry
+from oppserver.store.sqlite_read import one_moment, read_entry, read_opportunity
 
 
 class SqliteStore:
@@ -89,11 +92,18 @@ class SqliteStore:
         with self._reader() as connection:
             if len(plan.entries) == 1:
                 return [read_entry(connection, plan.entries[0])]
-            connection.execute("BEGIN")
-            try:
+            with one_moment(connection):
                 return [read_entry(connection, entry) for entry in plan.entries]
-            finally:
-                connection.rollback()
+
+    # --- the other reads
+
+    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+        with self._reader() as connection, one_moment(connection):
+            return read_opportunity(connection, one)
+
+    def users(self) -> list[User]:
+        with self._read() as connection:
+            return common.select_users(connection)
 
     # --- who may call
 
@@ -124,9 +134,11 @@ class SqliteStore:
         with self._read() as connection:
             return common.select_keys(connection)
 
-    def add_key(self, key: Key) -> Key:
+    def add_key(
+        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
+    ) -> Key:
         with self._write() as connection:
-            return common.insert_key(connection, key)
+            return common.insert_key(connection, key, first_name=first_name, last_name=last_name)
 
     def revoke_key(self, access_key: str, *, now: str) -> bool:
         if not _is_text(access_key):
@@ -158,6 +170,10 @@ class SqliteStore:
                 [OpportunityType(event_code=code, name=f"Opportunity {code}") for code in missing],
             )
             common.replace_fields(connection, fields)
+
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        with self._write() as connection:
+            common.replace_activity_types(connection, types)
 
     # --- opportunities
 

@@ -1,14 +1,66 @@
-"""The bulk read on SQLite: one statement for each entry reads its rows and renders them as JSON."""
+"""The hot reads on SQLite: the bulk read's entries, rendered as JSON, and one opportunity."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import PlannedEntry, RenderedRows
+from oppserver.contract.model import Opportunity, PlannedEntry, RenderedRows, Tombstone
+from oppserver.store.tables import SLOT_NAMES
 
 _JSON_OBJECT_COLUMNS_MAX: Final = 63
 """A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
+
+
+_MEMBERS: Final = (
+    "id",
+    "event_code",
+    "lead_id",
+    "lead_email",
+    "owner_id",
+    "status",
+    "note",
+    "created_on",
+    "modified_on",
+    "created_by",
+    "modified_by",
+)
+_OPPORTUNITY: Final = (
+    f"SELECT u.email, {', '.join(f'o.{name}' for name in _MEMBERS + SLOT_NAMES)}"
+    ' FROM opportunity AS o LEFT JOIN "user" AS u ON u.id = o.owner_id WHERE o.id = ?'
+)
+_TOMBSTONE: Final = (
+    "SELECT id, event_code, deleted_on, deleted_by FROM deleted_opportunity WHERE id = ?"
+)
+
+
+@contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read in the block is of one moment."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | Tombstone | None:
+    """The opportunity of an id, or what is left of it; to be read in one moment."""
+    row = connection.execute(_OPPORTUNITY, (one,)).fetchone()
+    if row is not None:
+        first_slot = 1 + len(_MEMBERS)
+        slots = zip(SLOT_NAMES, row[first_slot:], strict=True)
+        return Opportunity(
+            owner_email=row[0],
+            **dict(zip(_MEMBERS, row[1:first_slot], strict=True)),
+            slots={name: value for name, value in slots if value is not None},
+        )
+    row = connection.execute(_TOMBSTONE, (one,)).fetchone()
+    if row is None:
+        return None
+    return Tombstone(id=row[0], event_code=row[1], deleted_on=row[2], deleted_by=row[3])
 
 
 def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedRows:

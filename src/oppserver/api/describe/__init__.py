@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from oppserver.api.describe import bulk_read
+from oppserver.api.describe import bulk_read, types, users
 from oppserver.api.describe.description import EVERY_CALL, EVERY_WRITE, Description, Parameter
 
 __all__ = ["DESCRIPTIONS", "EVERY_CALL", "EVERY_WRITE", "Description", "Parameter"]
 
-DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType({**bulk_read.DESCRIPTIONS})
+DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType(
+    {**bulk_read.DESCRIPTIONS, **types.DESCRIPTIONS, **users.DESCRIPTIONS}
+)

@@ -1,0 +1,27 @@
+"""What a call takes from its query: found, or refused with the name of what is missing or wrong."""
+
+from collections.abc import Mapping
+
+from oppserver.contract.errors import InvalidValue, MissingAttribute
+from oppserver.contract.identifiers import canonical_guid
+from oppserver.contract.names import quoted
+
+
+def mandatory(query: Mapping[str, str], name: str) -> str:
+    """The value of a name, which the query has in lower case. Raises MissingAttribute."""
+    value = query.get(name.lower(), "").strip()
+    if not value:
+        raise MissingAttribute(f"'{name}' is mandatory in the query")
+    return value
+
+
+def mandatory_guid(query: Mapping[str, str], name: str) -> str:
+    """The id that a name has, canonical. Raises MissingAttribute or InvalidValue."""
+    value = mandatory(query, name)
+    guid = canonical_guid(value)
+    if guid is None:
+        raise InvalidValue(
+            f"query parameter '{name}': {quoted(value)} is not a GUID. Expected a form like"
+            " 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
+        )
+    return guid
