@@ -15,18 +15,19 @@ def opportunity_details(call: Call, services: Services) -> bytes:
     found = services.store.opportunity(asked)
     catalogue = services.store.catalogue()  # after the opportunity, so that its type is in it
     if not isinstance(found, Opportunity):
-        raise _not_found(asked, found, catalogue)
+        raise OpportunityNotFound(
+            f"query parameter 'OpportunityId': {_gone(asked, found, catalogue, services)}"
+        )
     return render_details(found, services.details_forms.of(catalogue, found.event_code))
 
 
-def _not_found(
-    asked: str, tombstone: Tombstone | None, catalogue: Catalogue
-) -> OpportunityNotFound:
+def _gone(asked: str, tombstone: Tombstone | None, catalogue: Catalogue, services: Services) -> str:
     if tombstone is None:
-        return OpportunityNotFound(f"query parameter 'OpportunityId': there is no '{asked}' here")
+        return f"there is no opportunity {asked}. Check the id."
     name = catalogue.types[tombstone.event_code].name
-    by = f" by user {tombstone.deleted_by}" if tombstone.deleted_by else ""
-    return OpportunityNotFound(
-        f"query parameter 'OpportunityId': '{asked}' of type {tombstone.event_code}"
-        f" ({quoted(name)}) was deleted on {tombstone.deleted_on} UTC{by}"
+    emails = {user.id: user.email for user in services.store.users()}
+    who = tombstone.deleted_by and (emails.get(tombstone.deleted_by) or tombstone.deleted_by)
+    return (
+        f"the opportunity {asked} of type {tombstone.event_code} ({quoted(name)}) was deleted on"
+        f" {tombstone.deleted_on} (UTC){f' by {who}' if who else ''}."
     )
