@@ -15,6 +15,7 @@ from oppserver.contract.model import (
     Lead,
     Opportunity,
     OpportunityType,
+    SearchIndex,
     Tombstone,
     User,
     Written,
@@ -33,6 +34,7 @@ class State(msgspec.Struct, kw_only=True):
     deleted: dict[str, Tombstone] = {}
     activities: dict[str, Activity] = {}
     kept_answers: dict[str, KeptAnswer] = {}
+    search_indexes: dict[str, SearchIndex] = {}
 
     def copied(self) -> Self:
         """A copy that can be changed; the values themselves are frozen."""

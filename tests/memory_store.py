@@ -11,21 +11,32 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import (
+    ActivitySearch,
+    ActivityType,
     Catalogue,
     Field,
     Key,
+    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
     PlannedEntry,
+    RenderedPage,
     RenderedRows,
+    Role,
+    Search,
+    SearchIndex,
+    TimelinePage,
+    Tombstone,
     User,
     Written,
 )
 from oppserver.store.port import Session
+from tests import memory_leads, memory_search
 from tests.memory_session import MemorySession
 from tests.memory_state import State, delete_all, put_field, put_type, with_emails, write_all
 
@@ -64,6 +75,37 @@ class MemoryStore:
         state = self._database.state
         return [_rendered(entry, state) for entry in plan.entries]
 
+    # --- the other reads
+
+    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+        state = self._database.state
+        stored = state.opportunities.get(one)
+        return state.deleted.get(one) if stored is None else with_emails(stored, state)
+
+    def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
+        return memory_leads.leads(self._database.state, ids, columns)
+
+    def search(self, search: Search) -> RenderedPage:
+        return memory_search.search(self._database.state, search)
+
+    def search_leads(self, search: LeadSearch) -> RenderedPage:
+        return memory_search.search_leads(self._database.state, search)
+
+    def timeline(self, search: ActivitySearch) -> TimelinePage:
+        return memory_leads.timeline(self._database.state, search)
+
+    def users(self) -> list[User]:
+        state = self._database.state
+        administrators = {
+            key.user_id
+            for key in state.keys.values()
+            if key.role is Role.ADMINISTRATOR and key.revoked_on is None
+        }
+        return [
+            msgspec.structs.replace(user, is_administrator=user.id in administrators)
+            for _, user in sorted(state.users.items())
+        ]
+
     # --- writes
 
     def write(self, work: Callable[[Session], _T]) -> _T:
@@ -82,7 +124,9 @@ class MemoryStore:
         keys = sorted(state.keys.values(), key=lambda key: (key.created_on, key.access_key))
         return [_with_user(key, state) for key in keys]
 
-    def add_key(self, key: Key) -> Key:
+    def add_key(
+        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
+    ) -> Key:
         with self._write() as state:
             same = [
                 user_id
@@ -94,6 +138,12 @@ class MemoryStore:
                 state.users[user_id] = User(
                     id=user_id, email=key.email, is_active=key.user_is_active
                 )
+            user = state.users[user_id]
+            state.users[user_id] = msgspec.structs.replace(
+                user,
+                first_name=user.first_name if first_name is None else first_name,
+                last_name=user.last_name if last_name is None else last_name,
+            )
             state.keys[key.access_key] = msgspec.structs.replace(key, user_id=user_id)
             return _with_user(state.keys[key.access_key], state)
 
@@ -119,6 +169,12 @@ class MemoryStore:
         with self._write() as state:
             for one in fields:
                 put_field(state, one)
+
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        with self._write() as state:
+            for one in types:
+                state.activity_types[one.event_code] = one
+                state.version += 1
 
     # --- opportunities
 
@@ -149,6 +205,21 @@ class MemoryStore:
 
     def count_opportunities(self, *, event_code: int | None) -> int:
         return len(_of_type(self._database.state, event_code))
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        return [index for _, index in sorted(self._database.state.search_indexes.items())]
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        with self._write() as state:
+            is_new = index.name not in state.search_indexes
+            state.search_indexes.setdefault(index.name, index)
+            return is_new
+
+    def drop_search_index(self, name: str) -> bool:
+        with self._write() as state:
+            return state.search_indexes.pop(name, None) is not None
 
     # --- the store itself
 

@@ -472,7 +472,7 @@ def test_a_duplicate_is_posted_on_the_conflicted_one(server: Server, folder: Pat
         (
             {"LeadDetails": lead(Phone="1", Fone="2")},
             "MXUnknownAttribute",
-            "LeadDetails[1].Attribute: 'Fone' is no attribute of a lead. Did you mean Phone",
+            "Attribute(s) does not exist - Fone (LeadDetails[1].Attribute). Did you mean Phone",
         ),
         (
             {"LeadDetails": lead(Phone="1", **{"Phone Number": "2"})},
@@ -497,7 +497,7 @@ def test_a_duplicate_is_posted_on_the_conflicted_one(server: Server, folder: Pat
         (
             {"LeadDetails": lead(ProspectID="7")},
             "MXInvalidInput",
-            "LeadDetails: ProspectID '7' is not a GUID",
+            "LeadDetails: ProspectID: '7' is not a GUID",
         ),
         (
             {"LeadDetails": lead(**{f"mx_{number}": "x" for number in range(251)})},

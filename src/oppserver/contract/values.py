@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from oppserver.contract.dates import to_stored
+from oppserver.contract.dates import moment_to_stored
 from oppserver.contract.errors import InvalidFieldValue
 from oppserver.contract.limits import IN_ERROR_OPTIONS_MAX, TEXT_CHARACTERS_MAX
 from oppserver.contract.model import STATUSES, DataType, Field
@@ -18,7 +18,6 @@ from oppserver.contract.names import ascii_lower, did_you_mean, quoted
 from oppserver.contract.wire import FieldValue
 
 _NUMBER: Final = re.compile(r"([+-]?)((?:\d[\d,]*)?)((?:\.\d*)?)", re.ASCII)
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _BOOLEANS: Final = MappingProxyType(
     {"true": "1", "1": "1", "yes": "1", "false": "0", "0": "0", "no": "0"}
 )
@@ -114,7 +113,7 @@ def _number(text: str, field: Field, place: str) -> str:
 
 def _date(text: str, field: Field, place: str) -> str:
     try:
-        return to_stored(f"{text} 00:00:00" if _DAY.fullmatch(text) else text)
+        return moment_to_stored(text)
     except ValueError:
         raise _refused(
             place, text, field, "expected a date (UTC) like 2024-02-29 13:05:09 or 2024-02-29"

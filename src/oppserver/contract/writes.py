@@ -17,12 +17,14 @@ class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
 
     ``values`` is what it takes, by stored name (``contract/leads.py``); None clears. ``searches``
     is what it is looked for by, of ``id``, ``email``, ``phone`` and ``mobile``; the first that
-    finds one counts. ``id`` is the one that was given; a new lead may take it if ``may_take_id``.
-    ``owner`` is as given, an id or an address. ``place`` is where the lead stands in the body.
+    finds one counts. ``unshared`` are the stored names of what it must not have in common with
+    another. ``id`` is the one that was given; a new lead may take it if ``may_take_id``. ``owner``
+    is as given, an id or an address. ``place`` is where the lead stands in the body.
     """
 
     values: Mapping[str, str | None]
     searches: Mapping[str, str]
+    unshared: tuple[str, ...] = ("email",)
     id: str | None
     may_take_id: bool
     owner: str | None
@@ -32,13 +34,13 @@ class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
 class FoundLead(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored around one ``LeadDetails``.
 
-    ``lead`` is the one that was looked for, ``of_id`` the one of the id that was given, and
-    ``of_email`` the one that has the address that the lead would take.
+    ``lead`` is the one that was looked for, ``of_id`` the one of the id that was given. ``taken``
+    has, by stored name, the leads that have what this one would take.
     """
 
     lead: Lead | None
     of_id: Lead | None
-    of_email: Lead | None
+    taken: Mapping[str, Lead]
 
 
 # --- opportunities: asked ----------------------------------------------------------------------

@@ -39,29 +39,38 @@ def find_leads(session: Session, details: Sequence[LeadDetails]) -> list[FoundLe
 def _with_what_else_is_stored(
     session: Session, details: Sequence[LeadDetails], found: Sequence[Lead | None]
 ) -> list[FoundLead]:
-    """Also the leads that are in the way of a new id or of a new address."""
+    """Also the leads that are in the way of a new id, or of an address or a number."""
     pairs = list(zip(details, found, strict=True))
     new_ids = [one.id if lead is None and "id" not in one.searches else None for one, lead in pairs]
-    new_emails = [_new_email(one, lead) for one, lead in pairs]
     of_id = _leads(session, "id", {one for one in new_ids if one is not None})
-    of_email = _leads(session, "email", {one for one in new_emails if one is not None})
+    new_values = [_new_values(one, lead) for one, lead in pairs]
+    others = {
+        stored: _leads(session, stored, {one[stored] for one in new_values if stored in one})
+        for stored in sorted({stored for one in new_values for stored in one})
+    }
     return [
         FoundLead(
             lead=lead,
             of_id=None if new_id is None else of_id.get(new_id),
-            of_email=None if new_email is None else of_email.get(new_email),
+            taken={
+                stored: others[stored][value]
+                for stored, value in values.items()
+                if value in others[stored]
+            },
         )
-        for lead, new_id, new_email in zip(found, new_ids, new_emails, strict=True)
+        for lead, new_id, values in zip(found, new_ids, new_values, strict=True)
     ]
 
 
-def _new_email(details: LeadDetails, lead: Lead | None) -> str | None:
-    """The address that a lead would take and that nobody has looked for yet."""
-    email = details.values.get("email")
-    if email is None or (lead is None and "email" in details.searches):
-        return None
-    is_kept = lead is not None and ascii_lower(lead.email or "") == ascii_lower(email)
-    return None if is_kept else email
+def _new_values(details: LeadDetails, lead: Lead | None) -> dict[str, str]:
+    """What a lead would take and no other may have, by stored name, if nobody has looked for it."""
+    return {
+        stored: value
+        for stored in details.unshared
+        if (value := details.values.get(stored)) is not None
+        and not (lead is None and stored in details.searches)
+        and ascii_lower(value) != ascii_lower(getattr(lead, stored, None) or "")
+    }
 
 
 def leads_by_value(session: Session, stored: str, values: Sequence[str]) -> Mapping[str, Lead]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from oppserver.contract.errors import InvalidReference
-from oppserver.contract.leads import ATTRIBUTE
+from oppserver.contract.errors import InvalidReference, LimitExceeded
+from oppserver.contract.leads import ATTRIBUTE, UNIQUE_COLUMNS
+from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
 from oppserver.contract.model import Lead, User
 from oppserver.contract.names import quoted
 from oppserver.contract.writes import FoundLead, LeadDetails
@@ -23,10 +24,11 @@ def plan_lead(
     """The lead as it will be: the one that was found with the given values, or a new one.
 
     A lead that nothing changes comes back as it is. ``users`` are by owner as given. Raises
-    InvalidReference when what is stored does not allow it.
+    InvalidReference when what is stored does not allow it, and LimitExceeded when the lead would
+    have too many attributes.
     """
     _check_id(details, found)
-    _check_email(details, found)
+    _check_taken(details, found)
     if details.owner is not None and details.owner not in users:
         raise InvalidReference(
             f"{details.place}: OwnerId {quoted(details.owner)} is no user here."
@@ -61,14 +63,16 @@ def _check_id(details: LeadDetails, found: FoundLead) -> None:
         )
 
 
-def _check_email(details: LeadDetails, found: FoundLead) -> None:
+def _check_taken(details: LeadDetails, found: FoundLead) -> None:
     """Two leads with one address could not be told apart when one is looked for by it."""
-    other = found.of_email
-    if other is not None and (found.lead is None or found.lead.id != other.id):
-        raise InvalidReference(
-            f"{details.place}: EmailAddress {quoted(details.values['email'])} is that of the lead"
-            f" {other.id}. Search by EmailAddress, or send another one."
-        )
+    names = {stored: name for name, stored in UNIQUE_COLUMNS.items()}
+    for stored, other in found.taken.items():
+        if found.lead is None or found.lead.id != other.id:
+            name = names[stored]
+            raise InvalidReference(
+                f"{details.place}: {name} {quoted(details.values[stored])} is that of the lead"
+                f" {other.id}. Search by {name}, or send another one."
+            )
 
 
 def _with_values(lead: Lead, details: LeadDetails, users: Mapping[str, User]) -> Lead:
@@ -81,6 +85,11 @@ def _with_values(lead: Lead, details: LeadDetails, users: Mapping[str, User]) ->
             attributes.pop(stored.removeprefix(ATTRIBUTE), None)
         else:
             attributes[stored.removeprefix(ATTRIBUTE)] = value
+    if len(attributes) > LEAD_ATTRIBUTES_MAX:
+        raise LimitExceeded(
+            f"{details.place}: the lead would have {len(attributes)} attributes; it takes"
+            f" {LEAD_ATTRIBUTES_MAX}. Clear some of them."
+        )
     if details.owner is not None:
         own["owner_id"] = users[details.owner].id
     return msgspec.structs.replace(lead, attributes=attributes, **own)
