@@ -1,9 +1,8 @@
 """``Capture``: a new opportunity and its lead, unless the opportunity is there already."""
 
 import re
-import sqlite3
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from oppserver.contract.activities import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
-from oppserver.contract.model import Lead
+from oppserver.contract.model import Activity, ActivitySearch, Lead
 from oppserver.store.port import Session
 from tests import writing
 from tests.running import Answer, Server, create_key
@@ -400,27 +399,30 @@ def test_a_hundred_captures_of_one_thing_at_once_make_one(server: Server) -> Non
 # --- activities
 
 
-def activities(folder: Path, one: str) -> list[tuple[Any, ...]]:
-    """Event code, lead, user and date of the activities of an opportunity."""
-    with closing(sqlite3.connect(folder / "oppserver.db")) as connection:
-        return connection.execute(
-            "SELECT id, event_code, lead_id, created_by, created_on FROM activity"
-            " WHERE opportunity_id = ? ORDER BY event_code",
-            (one,),
-        ).fetchall()
+def activities(folder: Path, one: str) -> Sequence[Activity]:
+    """The activities of an opportunity, oldest first."""
+    store = store_of(folder)
+    page = store.timeline(
+        ActivitySearch(opportunity_id=one, is_descending=False, offset=0, limit=10)
+    )
+    store.close()
+    return [one for one in page.rows if isinstance(one, Activity)]
 
 
 def test_a_captured_activity_is_posted(server: Server, folder: Path) -> None:
     """On the lead and the opportunity, of the same moment and user; the answer has its id."""
-    done = capture(server, OpportunityDateTime="2021-11-24 13:17:20")
+    date = "2021-11-24 13:17:20"
+    done = capture(server, OpportunityDateTime=date)
     one = done["CreatedOpportunityId"]
     assert activities(folder, one) == [
-        (
-            done["AdditionalDetails"][0]["ActivityId"],
-            OPPORTUNITY_CAPTURED,
-            done["RelatedProspectId"],
-            value(server, one, "CreatedBy"),
-            "2021-11-24 13:17:20",
+        Activity(
+            id=done["AdditionalDetails"][0]["ActivityId"],
+            event_code=OPPORTUNITY_CAPTURED,
+            lead_id=done["RelatedProspectId"],
+            opportunity_id=one,
+            created_by=value(server, one, "CreatedBy"),
+            created_on=date,
+            modified_on=date,
         )
     ]
 
@@ -432,11 +434,12 @@ def test_a_duplicate_is_posted_on_the_conflicted_one(server: Server, folder: Pat
     again = {"code": UNIQUE, "values": {"c2": key}}
     second = capture(server, **again)
     third = capture(server, **again, DoNotPostDuplicateActivity=True)
-    _, (activity_id, event_code, lead_id, *_) = activities(folder, first["CreatedOpportunityId"])
-    assert event_code == DUPLICATE_DETECTED
-    assert lead_id == first["RelatedProspectId"] != second["RelatedProspectId"]
-    assert second["AdditionalDetails"][0]["ActivityId"] == activity_id
+    posted = activities(folder, first["CreatedOpportunityId"])
+    [duplicate] = [one for one in posted if one.event_code == DUPLICATE_DETECTED]
+    assert duplicate.lead_id == first["RelatedProspectId"] != second["RelatedProspectId"]
+    assert second["AdditionalDetails"][0]["ActivityId"] == duplicate.id
     assert third["AdditionalDetails"][0]["ActivityId"] is None
+    assert len(posted) == 2
 
 
 # --- errors
