@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from oppserver.contract.columns import SYSTEM_COLUMNS, column_named
 from oppserver.contract.model import (
+    ActivityType,
     Catalogue,
     DataType,
     Field,
@@ -31,7 +32,9 @@ from oppserver.contract.model import (
     OpportunityType,
     Plan,
     PlannedEntry,
+    Role,
     Search,
+    Tombstone,
     Written,
 )
 from oppserver.store import Store
@@ -74,7 +77,15 @@ opportunities = st.builds(
 
 batches = st.lists(opportunities, max_size=8)
 
-types = st.builds(OpportunityType, event_code=codes, name=values)
+types = st.builds(
+    OpportunityType,
+    event_code=codes,
+    name=values,
+    description=values,
+    can_delete=st.booleans(),
+    duplicate_rules=st.lists(st.lists(values, max_size=2).map(tuple), max_size=2).map(tuple),
+)
+activity_types = st.builds(ActivityType, event_code=codes, name=values)
 
 fields = st.builds(
     lambda slot, **more: Field(schema_name=f"mx_Custom_{slot}", **more),
@@ -85,6 +96,9 @@ fields = st.builds(
     is_mandatory=st.booleans(),
     sequence=st.integers(0, 3),
     options=st.lists(values, max_size=3).map(tuple),
+    max_length=st.none() | st.integers(1, 9),
+    parent_field=st.none() | values,
+    dependent_options=st.dictionaries(values, st.lists(values, max_size=2).map(tuple), max_size=2),
 )
 
 columns = st.sampled_from([*SYSTEM_COLUMNS, *(column_named(f"mx_Custom_{slot}") for slot in SLOTS)])
@@ -140,9 +154,14 @@ class History(RuleBasedStateMachine):
 
         self.both(which, loaded)
 
-    @rule(which=st.integers(0, 1), some=st.lists(ids, max_size=4), now=dates)
-    def delete(self, which: int, some: list[str], now: str) -> None:
-        self.both(which, lambda store: store.delete_opportunities(some, now=now, by=None))
+    @rule(
+        which=st.integers(0, 1),
+        some=st.lists(ids, max_size=4),
+        now=dates,
+        by=st.none() | st.sampled_from(KEY_USERS),
+    )
+    def delete(self, which: int, some: list[str], now: str, by: str | None) -> None:
+        self.both(which, lambda store: store.delete_opportunities(some, now=now, by=by))
 
     @rule(which=st.integers(0, 1), some=st.lists(types, max_size=3))
     def put_types(self, which: int, some: list[OpportunityType]) -> None:
@@ -152,13 +171,32 @@ class History(RuleBasedStateMachine):
     def put_fields(self, which: int, some: list[Field]) -> None:
         self.both(which, lambda store: store.put_fields(some))
 
-    @rule(which=st.integers(0, 1), email=emails)
-    def add_key(self, which: int, email: str, user_id: str = "") -> None:
+    @rule(which=st.integers(0, 1), some=st.lists(activity_types, max_size=2))
+    def put_activity_types(self, which: int, some: list[ActivityType]) -> None:
+        self.both(which, lambda store: store.put_activity_types(some))
+
+    @rule(
+        which=st.integers(0, 1),
+        email=emails,
+        role=st.sampled_from(Role),
+        first_name=st.none() | values,
+        last_name=st.none() | values,
+    )
+    def add_key(
+        self,
+        which: int,
+        email: str,
+        role: Role = Role.READER,
+        user_id: str = "",
+        first_name: str | None = None,
+        last_name: str | None = None,
+    ) -> None:
         number = next(self.key_numbers)
-        key = stores.key(
-            f"key{number}", email=email, user_id=user_id or guid(number, kind=3), created_on="x"
+        user_id = user_id or guid(number, kind=3)
+        key = stores.key(f"key{number}", email=email, role=role, user_id=user_id, created_on="x")
+        self.both(
+            which, lambda store: store.add_key(key, first_name=first_name, last_name=last_name)
         )
-        self.both(which, lambda store: store.add_key(key))
 
     @rule(which=st.integers(0, 1), number=st.integers(0, 4), now=dates)
     def revoke_key(self, which: int, number: int, now: str) -> None:
@@ -198,7 +236,9 @@ class History(RuleBasedStateMachine):
     def both_stores_have_what_the_model_has(self) -> None:
         for which in range(2):
             self.both(which, stores.everything)
+            self.both(which, _one_by_one)
             self.both(which, _keys)
+            self.both(which, lambda store: store.users())
             self.both(which, _catalogue)
 
     @invariant()
@@ -224,15 +264,19 @@ def _decoded(store: Store, plan: Plan) -> list[Any]:
     ]
 
 
+def _one_by_one(store: Store) -> list[Opportunity | Tombstone | None]:
+    return [store.opportunity(guid(number)) for number in range(8)]
+
+
 def _keys(store: Store) -> tuple[list[Key], list[Key | None]]:
     return store.keys(), [store.key(f"key{number}") for number in range(6)]
 
 
-def _catalogue(store: Store) -> tuple[Sequence[Any], Sequence[Any]]:
+def _catalogue(store: Store) -> tuple[Sequence[Any], ...]:
     """Types and fields in order; versions are the engine's own."""
     catalogue = store.catalogue()
     by_code = sorted((code, list(of.items())) for code, of in catalogue.fields.items())
-    return list(catalogue.types.items()), by_code
+    return list(catalogue.types.items()), by_code, list(catalogue.activity_types.items())
 
 
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "memory"])

@@ -30,16 +30,18 @@ class SqliteSession:
 
     def __init__(self, connection: Connection, kept_catalogue: Catalogue | None) -> None:
         self._connection = connection
+        self._has_looked = False  # at the catalogue's version, which nobody else moves meanwhile
         self.kept_catalogue = kept_catalogue
 
     def catalogue(self) -> Catalogue:
-        version = self._connection.exec_driver_sql(
-            "SELECT version FROM catalogue_version"
-        ).scalar_one()
         kept = self.kept_catalogue
-        if kept is None or kept.version != version:
-            kept = common.select_catalogue(self._connection, version=version)
+        if kept is None or not self._has_looked:
+            statement = "SELECT version FROM catalogue_version"
+            version = self._connection.exec_driver_sql(statement).scalar_one()
+            if kept is None or kept.version != version:
+                kept = common.select_catalogue(self._connection, version=version)
             self.kept_catalogue = kept
+            self._has_looked = True
         return kept
 
     # --- opportunities
@@ -65,7 +67,10 @@ class SqliteSession:
 
     def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
         prepared = sqlite_write.prepare(batch, now=now)
-        return sqlite_write.write_batch(self._connection, prepared, self.catalogue())
+        catalogue = self.catalogue()
+        missing = common.missing_types_and_fields(prepared.brought.slots, catalogue)
+        self._has_looked = not any(missing)
+        return sqlite_write.write_batch(self._connection, prepared, *missing)
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
         return sqlite_write.delete_opportunities(self._connection, ids, now=now, by=by)

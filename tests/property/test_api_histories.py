@@ -1,0 +1,479 @@
+"""Random histories of writes over a socket: what is read is what a simple model has.
+
+Everything is drawn from few leads, values and ids, so that the calls meet. The model is written
+anew here, in the words of the documents; it shares nothing with the server.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from oppserver.contract.dates import to_stored
+from tests import writing
+from tests.property.laws import examples
+from tests.running import Answer, Server, asking, group
+from tests.writing import (
+    BULK_ADD,
+    BULK_UPDATE,
+    CAPTURE,
+    DEAL,
+    OWNER_EMAIL,
+    STAGES,
+    UNIQUE,
+    UNKNOWN_ID,
+    UPDATE,
+    delete,
+)
+
+folder, server = writing.folder, writing.server
+
+Row = dict[str, str | None]
+"""An opportunity as the bulk read answers it, but for ModifiedOn."""
+
+COLUMNS: Final = (
+    *("Status", "OpportunityNote", "OwnerEmailAddress", "CreatedOn"),
+    *("mx_Custom_1", "mx_Custom_2", "mx_Custom_3", "mx_Custom_6", "mx_Custom_10"),
+)
+RULES: Final = (("ProspectId", "mx_Custom_1"), ("mx_Custom_2",))
+DATES: Final = ["2020-01-01 00:00:00", "2021-01-01 00:00:00", "2021-01-01 00:00:01"]
+
+
+class Refused(Exception):
+    """The model does not take a call; the server has to answer 400 or 404."""
+
+
+class Given(NamedTuple):
+    """A value as it is sent, and as it is stored; ``is_bad``: it is refused."""
+
+    sent: Any
+    stored: str | None = None
+    is_bad: bool = False
+
+
+CHOICES: Final[Mapping[str, list[Given]]] = {
+    "Status": [Given("Open", "Open"), Given("WON", "Won"), Given("lost", "Lost"), Given("")],
+    "Owner": [Given(OWNER_EMAIL, OWNER_EMAIL), Given(None), Given("nobody", is_bad=True)],
+    "OpportunityNote": [Given("a note", "a note"), Given("")],
+    "mx_Custom_1": [Given("a", "a"), Given("b", "b"), Given(None)],
+    "mx_Custom_2": [
+        *(Given(stage.upper(), stage) for stages in STAGES.values() for stage in stages),
+        *(Given(None), Given("Nowhere", is_bad=True)),
+    ],
+    "mx_Custom_3": [Given("web", "Web"), Given("Phone", "Phone"), Given("")],
+    "mx_Custom_6": [Given("1,000", "1000"), Given(7, "7"), Given("x", is_bad=True)],
+    "mx_Custom_10": [Given(True, "true"), Given("x" * 40, "x" * 40)],
+}
+"""What is written into the fields of a deal. Values that are refused come last."""
+
+UNIQUE_CHOICES: Final[Mapping[str, list[Given]]] = {
+    "Status": CHOICES["Status"],
+    "Owner": CHOICES["Owner"],
+    **{f"mx_Custom_{slot}": [Given("x", "x"), Given("y", "y"), Given(None)] for slot in (1, 2, 3)},
+}
+
+
+def some_values(choices: Mapping[str, list[Given]]) -> st.SearchStrategy[dict[str, Given]]:
+    return st.fixed_dictionaries(
+        {}, optional={name: st.sampled_from(given) for name, given in choices.items()}
+    )
+
+
+def good(choices: Mapping[str, list[Given]]) -> dict[str, list[Given]]:
+    return {name: [one for one in given if not one.is_bad] for name, given in choices.items()}
+
+
+deal_values = some_values(good(CHOICES)) | some_values(CHOICES)
+unique_values = some_values(good(UNIQUE_CHOICES)) | some_values(UNIQUE_CHOICES)
+good_deals = st.fixed_dictionaries(
+    {"Status": st.just(Given("Open", "Open")), "mx_Custom_1": st.just(Given("a", "a"))},
+    optional={
+        "mx_Custom_2": st.sampled_from(CHOICES["mx_Custom_2"][:2]),
+        "mx_Custom_6": st.sampled_from(CHOICES["mx_Custom_6"][:2]),
+    },
+)
+additions = st.tuples(st.just(DEAL), good_deals | good_deals | deal_values) | st.tuples(
+    st.just(UNIQUE),
+    unique_values.map(lambda values: {"Status": Given("Open", "Open")} | values),
+)
+flags = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.booleans() for name in ("OverwriteFields", "UpdateEmptyFields", "DoNotChangeOwner")
+    },
+)
+numbers = st.integers(0, 11)
+
+
+class Lead(NamedTuple):
+    id: str
+    email: str
+    phone: str | None = None
+
+
+class Entry(NamedTuple):
+    """A new opportunity as it is captured, and what is to be done when there is one like it."""
+
+    code: int
+    lead_id: str
+    values: Mapping[str, Given]
+    flags: Mapping[str, bool]
+
+
+class Model:
+    """Leads, opportunities by id with their types, and the ids that were deleted."""
+
+    def __init__(self) -> None:
+        self.leads: list[Lead] = []
+        self.rows: dict[str, Row] = {}
+        self.codes: dict[str, int] = {}
+        self.deleted: list[str] = []
+
+    # --- leads
+
+    def lead(self, *, email: str, phone: str | None) -> Lead | None:
+        """The lead of a phone, if it is searched by, or of an address."""
+        found = [one for one in self.leads if (one.phone == phone if phone else one.email == email)]
+        return min(found, default=None)
+
+    def put_lead(self, new: Lead) -> None:
+        if any(one.email == new.email and one.id != new.id for one in self.leads):
+            raise Refused
+        self.leads = [*(one for one in self.leads if one.id != new.id), new]
+        for row in self.rows.values():
+            if row["ProspectId"] == new.id:
+                row["EmailAddress"] = new.email
+
+    # --- opportunities
+
+    def capture(self, entry: Entry, new_id: str, created_on: str) -> tuple[str, int]:
+        """The opportunity that is there afterwards, and what was done: 1, 2 or 3."""
+        check(entry.values)
+        [email] = [one.email for one in self.leads if one.id == entry.lead_id]
+        new: Row = dict.fromkeys(COLUMNS) | {"ProspectId": entry.lead_id, "EmailAddress": email}
+        new |= {"CreatedOn": created_on} | stored(entry.values)
+        there = self.like(new) if entry.code == UNIQUE else None
+        if there is None:
+            check_row(new, entry.code, changed=new)
+            self.rows[new_id], self.codes[new_id] = new, entry.code
+            return new_id, 1
+        row = self.rows[there]
+        taken = {
+            name: value
+            for name, value in stored(entry.values).items()
+            if entry.flags.get("OverwriteFields")
+            or (entry.flags.get("UpdateEmptyFields") and value and not row[name])
+        }
+        if entry.flags.get("DoNotChangeOwner"):
+            taken.pop("OwnerEmailAddress", None)
+        if taken:
+            self.change(there, taken)
+        return there, 2 if taken else 3
+
+    def like(self, new: Row) -> str | None:
+        """The oldest that one of the rules finds, the first rule first."""
+        for columns in RULES:
+            alike = [
+                (to_stored(row["CreatedOn"] or ""), one)
+                for one, row in self.rows.items()
+                if self.codes[one] == UNIQUE
+                and all(new[name] is not None and row[name] == new[name] for name in columns)
+            ]
+            if alike:
+                return min(alike)[1]
+        return None
+
+    def update(self, one: str, values: Mapping[str, Given]) -> None:
+        if one not in self.rows or not values:
+            raise Refused
+        check(values)
+        self.change(one, stored(values))
+
+    def change(self, one: str, values: Row) -> None:
+        row = self.rows[one] | values
+        check_row(row, self.codes[one], changed=values)
+        self.rows[one] = row
+
+    def delete(self, one: str) -> None:
+        if self.codes.get(one) != DEAL or one not in self.rows:
+            raise Refused
+        del self.rows[one]
+        self.deleted.append(one)
+
+
+def check(values: Mapping[str, Given]) -> None:
+    if any(given.is_bad for given in values.values()):
+        raise Refused
+
+
+def stored(values: Mapping[str, Given]) -> Row:
+    names = {"Owner": "OwnerEmailAddress"}
+    return {names.get(name, name): given.stored for name, given in values.items()}
+
+
+def check_row(row: Row, code: int, *, changed: Mapping[str, Any]) -> None:
+    """What is mandatory is set, and a stage goes with its status when one of them is new."""
+    mandatory = ["Status", "mx_Custom_1"] if code == DEAL else ["Status"]
+    if any(row[name] is None for name in mandatory if name in changed):
+        raise Refused
+    stage, status = row["mx_Custom_2"], row["Status"]
+    is_touched = not {"Status", "mx_Custom_2"}.isdisjoint(changed)
+    if code == DEAL and is_touched and stage and stage not in STAGES[status or ""]:
+        raise Refused
+
+
+def sent_fields(values: Mapping[str, Given]) -> list[dict[str, Any]]:
+    return [{"SchemaName": name, "Value": given.sent} for name, given in values.items()]
+
+
+# --- writes ------------------------------------------------------------------------------------
+
+
+class Writes(RuleBasedStateMachine):
+    """The calls that write: the server takes what the model takes, and says the same of it."""
+
+    server: Server
+    histories: Iterator[int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.history = next(self.histories)
+
+    def unique(self, values: Mapping[str, Given]) -> dict[str, Given]:
+        """The values with those that a rule compares made this history's own."""
+        name = "mx_Custom_2"
+        given = values.get(name)
+        if given is None or given.sent is None:
+            return dict(values)
+        own = f"{given.sent} {self.history}"
+        return {**values, name: Given(own, own)}
+
+    def email(self, number: int) -> str:
+        return f"{number}@{self.history}.example.com"
+
+    def id_of(self, number: int) -> str:
+        """Mostly one of the opportunities that are there; one that was, or never was."""
+        known = [*list(self.model.rows) * 3, *self.model.deleted, UNKNOWN_ID]
+        return known[number % len(known)]
+
+    def tried(self, change: Callable[[Model], Any], answer: Answer) -> bool:
+        """Whether the model takes a change; the server has answered accordingly."""
+        try:
+            change(deepcopy(self.model))
+        except Refused:
+            assert answer.status in (400, 403, 404), answer.body
+            return False
+        assert answer.status == 200, answer.body
+        return True
+
+    def created_on(self, ids: list[str | None]) -> dict[str, str]:
+        """When opportunities were created, as the server has it."""
+        found = self.read([one for one in ids if one is not None])
+        return {one: row["CreatedOn"] or "" for one, row in found.items()}
+
+    def read(self, ids: list[str]) -> dict[str, Row]:
+        """What the bulk read has of the ids."""
+        if not ids:
+            return {}
+        columns = ",".join(COLUMNS)
+        deal_columns, unique_columns = columns, ",".join(COLUMNS[:7])
+        answer = self.server.post(
+            asking(
+                group(ids, deal_columns, code=DEAL),
+                group(ids, unique_columns, code=UNIQUE),
+            )
+        )
+        assert answer.status == 200, answer.body
+        rows = [row for entry in answer.json for row in entry["Opportunities"]]
+        for row in rows:
+            row.pop("Owner", None)
+        return {row.pop("ProspectActivityId"): dict.fromkeys(COLUMNS) | row for row in rows}
+
+    @rule(
+        addition=additions,
+        lead=st.integers(0, 2),
+        phone=st.none() | st.integers(0, 1),
+        flags=flags,
+        date=st.none() | st.sampled_from(DATES),
+    )
+    def capture(
+        self,
+        addition: tuple[int, dict[str, Given]],
+        lead: int,
+        phone: int | None,
+        flags: dict[str, bool],
+        date: str | None,
+    ) -> None:
+        code, values = addition[0], addition[1]
+        values = self.unique(values) if code == UNIQUE else values
+        email, number = self.email(lead), None if phone is None else f"{phone} {self.history}"
+        found = self.model.lead(email=email, phone=number)
+        details = writing.lead(EmailAddress=email)
+        if number is not None:
+            details += writing.lead(SearchBy="Phone", Phone=number)
+        opportunity = {"OpportunityEventCode": code, "Fields": sent_fields(values), **flags}
+        if date is not None:
+            opportunity["OpportunityDateTime"] = date
+        answer = self.server.post(
+            {"LeadDetails": details, "Opportunity": opportunity}, path=CAPTURE
+        )
+
+        def done(model: Model, lead_id: str, new_id: str, created_on: str) -> tuple[str, int]:
+            kept_phone = found.phone if found and number is None else number
+            model.put_lead(Lead(lead_id, email, kept_phone))
+            return model.capture(Entry(code, lead_id, values, flags), new_id, created_on)
+
+        lead_id = found.id if found else "new"
+        if not self.tried(lambda model: done(model, lead_id, "new", "1/1/2020 0:00:00 AM"), answer):
+            return
+        message = answer.json
+        if found is not None:
+            assert message["RelatedProspectId"] == found.id
+        new_id = message["CreatedOpportunityId"]
+        created_on = self.created_on([new_id]).get(new_id, "")
+        one, action = done(self.model, message["RelatedProspectId"], new_id, created_on)
+        assert message["PrimaryAction"] == action
+        assert message["IsUnique"] == (action == 1)
+        assert (new_id or message["ConflictedOpportunityId"]) == one
+        if date is not None and action == 1:
+            assert to_stored(created_on) == date
+
+    @precondition(lambda self: self.model.leads)
+    @rule(entries=st.lists(st.tuples(additions, st.integers(0, 2), flags), min_size=1, max_size=4))
+    def bulk_add(
+        self, entries: list[tuple[tuple[int, dict[str, Given]], int, dict[str, bool]]]
+    ) -> None:
+        planned, messages = [], []
+        for (code, given), number, all_flags in entries:
+            values = self.unique(given) if code == UNIQUE else given
+            lead = self.model.leads[number % len(self.model.leads)]
+            own_flags = {
+                name: flag for name, flag in all_flags.items() if name != "OverwriteFields"
+            }
+            planned.append(Entry(code, lead.id, values, own_flags))
+            messages.append(
+                {
+                    "SearchByValue": lead.email,
+                    "OpportunityEventCode": code,
+                    "Fields": sent_fields(values),
+                    **own_flags,
+                }
+            )
+        answer = self.server.post(messages, path=f"{BULK_ADD}?SearchBy=EmailAddress")
+
+        def done(model: Model, ids: list[str], dates: Mapping[str, str]) -> list[tuple[str, int]]:
+            return [
+                model.capture(entry, one, dates.get(one, "1/1/9999 1:00:00 AM"))
+                for entry, one in zip(planned, ids, strict=True)
+            ]
+
+        temporary = [f"new {number}" for number in range(len(planned))]
+        if not self.tried(lambda model: done(model, temporary, {}), answer):
+            return
+        rows = answer.json["Response"]
+        ids = [one["CreatedOpportunityId"] for one in rows]
+        expected = done(self.model, ids, self.created_on(ids))
+        assert [
+            (
+                one["CreatedOpportunityId"] or one["ConflictedOpportunityId"],
+                one["AdditionalDetails"][0]["PostDeDupActionPerformed"],
+            )
+            for one in rows
+        ] == expected
+
+    @precondition(lambda self: self.model.codes)
+    @rule(number=numbers, values=deal_values)
+    def update(self, number: int, values: dict[str, Given]) -> None:
+        one = self.id_of(number)
+        values = self.fitting(one, values)
+        answer = self.server.post(
+            {"ProspectOpportunityId": one, "Fields": sent_fields(values)}, path=UPDATE
+        )
+        if self.tried(lambda model: model.update(one, values), answer):
+            self.model.update(one, values)
+
+    @precondition(lambda self: self.model.codes)
+    @rule(updates=st.dictionaries(numbers, deal_values, min_size=1, max_size=4))
+    def bulk_update(self, updates: dict[int, dict[str, Given]]) -> None:
+        by_id = {self.id_of(number): values for number, values in updates.items()}
+        planned = {one: self.fitting(one, values) for one, values in by_id.items()}
+        answer = self.server.post(
+            [
+                {
+                    "ProspectOpportunityId": one,
+                    "OpportunityEventCode": self.model.codes.get(one, DEAL),
+                    "Fields": sent_fields(values),
+                }
+                for one, values in planned.items()
+            ],
+            path=BULK_UPDATE,
+        )
+
+        def done(model: Model) -> None:
+            for one, values in planned.items():
+                model.update(one, values)
+
+        if self.tried(done, answer):
+            done(self.model)
+
+    def fitting(self, one: str, values: Mapping[str, Given]) -> dict[str, Given]:
+        """The values for fields that the opportunity's type has."""
+        if self.model.codes.get(one, DEAL) == DEAL:
+            return dict(values)
+        given = {name: value for name, value in values.items() if name in UNIQUE_CHOICES}
+        texts = {
+            name: Given(value.sent, value.sent or None)
+            for name, value in given.items()
+            if name.startswith("mx_")
+        }
+        return self.unique(given | texts)
+
+    @precondition(lambda self: self.model.rows)
+    @rule(number=numbers)
+    def delete(self, number: int) -> None:
+        one = self.id_of(number)
+        if self.tried(lambda model: model.delete(one), delete(self.server, one)):
+            self.model.delete(one)
+
+
+# --- reads -------------------------------------------------------------------------------------
+
+
+class History(Writes):
+    """The calls that read: each is a rule or an invariant of its own, and changes nothing."""
+
+    @initialize()
+    def nothing_is_there(self) -> None:
+        assert self.read([UNKNOWN_ID]) == {}
+
+    @invariant()
+    def the_bulk_read_has_what_the_model_has(self) -> None:
+        assert self.read([*self.model.rows, *self.model.deleted]) == self.model.rows
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_read_is_what_was_written(server: Server, folder: Path) -> None:
+    """Whatever is captured, added, updated and deleted, in any order, over a socket."""
+
+    class OnServer(History):
+        pass
+
+    OnServer.server = server
+    OnServer.histories = count()
+    run_state_machine_as_test(OnServer, settings=examples(50, steps=20))
+    store = writing.store_of(folder)
+    assert store.check() == []
+    store.close()
