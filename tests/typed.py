@@ -34,7 +34,7 @@ COMMANDS = (
     ("field", "add", str(CODE), "mx_Custom_1", "--max-length", "90", "--sequence", "3"),
     (
         *("field", "add", str(CODE), "mx_Custom_2", "--display-name", 'The "Stage"'),
-        *("--parent", "Status", "--option", "On hold", "--sequence", "2"),
+        *("--parent", "Status", "--sequence", "2"),
         *("--dependent-option", "Open=New,Called", "--dependent-option", "won=Paid"),
     ),
     ("field", "add", str(CODE), "mx_Custom_6", "--data-type", "Number", "--sequence", "1"),

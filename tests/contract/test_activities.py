@@ -299,10 +299,13 @@ def test_all_activities_are_posted_or_none(
 
 
 def test_an_opportunity_that_is_not_here_has_no_activities(server: Server) -> None:
-    """404, for posting and for reading; of a deleted one it is said when."""
+    """404, for posting and for reading; of a deleted one it is said when and by whom."""
     gone = capture(server)["CreatedOpportunityId"]
     well(delete(server, gone))
-    for one, why in ((UNKNOWN_ID, "There is no opportunity"), (gone, "was deleted on")):
+    for one, why in (
+        (UNKNOWN_ID, "here is no opportunity"),
+        (gone, " (UTC) by writer@example.com."),
+    ):
         for answer in (
             post_on(server, one, item()),
             server.post({}, path=f"{LIST}?opportunityId={one}"),

@@ -119,11 +119,11 @@ def test_a_deleted_id_is_404_that_says_when_and_by_whom(
     """The tombstone is told: when, of which type, and by whom where that is known."""
     answer = typed_server.get(f"{PATH}?OpportunityId={typed.DELETED_ID}")
     assert (answer.status, answer.exception_type) == (404, "MXOpportunityNotFoundException")
-    for told in ("2024-06-06 06:06:06 UTC", typed.OWNER_ID, "12005", "'Loan'"):
+    for told in ("2024-06-06 06:06:06 (UTC)", "by owner@example.com", "12005", "'Loan'"):
         assert told in answer.message
     by_nobody = server.get(f"{PATH}?OpportunityId={world.DELETED_ID}")
     assert by_nobody.status == 404
-    assert by_nobody.message.endswith("deleted on 2024-06-06 06:06:06 UTC")
+    assert by_nobody.message.endswith("deleted on 2024-06-06 06:06:06 (UTC).")
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_option_sets_are_texts_that_hold_json(typed_server: Server) -> None:
     assert stage["DisplayName"] == 'The "Stage"'
     options = json.loads(stage["OptionSet"])
     assert all(list(option) == OPTION_KEYS for option in options)
-    assert [option["Value"] for option in options] == ["On hold", "New", "Called", "Paid"]
+    assert [option["Value"] for option in options] == ["New", "Called", "Paid"]
     dependent = json.loads(stage["DependentOptionSet"])
     told = {one["Parent"]: [option["Value"] for option in one["Options"]] for one in dependent}
     assert told == {"Open": ["New", "Called"], "Won": ["Paid"]}

@@ -96,7 +96,10 @@ def good(choices: Mapping[str, list[Given]]) -> dict[str, list[Given]]:
 
 
 deal_values = some_values(good(CHOICES)) | some_values(CHOICES)
-unique_values = some_values(good(UNIQUE_CHOICES)) | some_values(UNIQUE_CHOICES)
+repeated_values = some_values(good(UNIQUE_CHOICES)).map(
+    lambda values: values | {"mx_Custom_2": Given("x", "x")}
+)
+unique_values = repeated_values | some_values(good(UNIQUE_CHOICES)) | some_values(UNIQUE_CHOICES)
 good_deals = st.fixed_dictionaries(
     {"Status": st.just(Given("Open", "Open")), "mx_Custom_1": st.just(Given("a", "a"))},
     optional={
@@ -104,15 +107,22 @@ good_deals = st.fixed_dictionaries(
         "mx_Custom_6": st.sampled_from(CHOICES["mx_Custom_6"][:2]),
     },
 )
-additions = st.tuples(st.just(DEAL), good_deals | good_deals | deal_values) | st.tuples(
-    st.just(UNIQUE),
-    unique_values.map(lambda values: {"Status": Given("Open", "Open")} | values),
+unique_additions = st.tuples(
+    st.just(UNIQUE), unique_values.map(lambda values: {"Status": Given("Open", "Open")} | values)
 )
-flags = st.fixed_dictionaries(
-    {},
-    optional={
-        name: st.booleans() for name in ("OverwriteFields", "UpdateEmptyFields", "DoNotChangeOwner")
-    },
+additions = (
+    st.tuples(st.just(DEAL), good_deals | good_deals | deal_values)
+    | unique_additions
+    | unique_additions
+)
+flags = st.sampled_from(
+    [
+        {},
+        {"OverwriteFields": True, "UpdateEmptyFields": True},
+        {"OverwriteFields": True, "DoNotChangeOwner": True},
+        {"UpdateEmptyFields": True},
+        {"UpdateEmptyFields": True, "DoNotChangeOwner": True},
+    ]
 )
 numbers = st.integers(0, 11)
 
@@ -302,6 +312,14 @@ class Writes(RuleBasedStateMachine):
             row.pop("Owner", None)
         return {row.pop("ProspectActivityId"): dict.fromkeys(COLUMNS) | row for row in rows}
 
+    @initialize()
+    def something_is_there(self) -> None:
+        """A deal and an opportunity that others may repeat, both of one lead."""
+        required = {"Status": Given("Open", "Open"), "mx_Custom_1": Given("x", "x")}
+        for code, more in ((DEAL, {}), (UNIQUE, {"mx_Custom_2": Given("x", "x")})):
+            addition = (code, required | more)
+            self.capture(addition=addition, lead=0, phone=0, flags={}, date=DATES[1])
+
     @rule(
         addition=additions,
         lead=st.integers(0, 2),
@@ -454,10 +472,6 @@ class Writes(RuleBasedStateMachine):
 
 class History(Writes):
     """The calls that read: each is a rule or an invariant of its own, and changes nothing."""
-
-    @initialize()
-    def nothing_is_there(self) -> None:
-        assert self.read([UNKNOWN_ID]) == {}
 
     @invariant()
     def the_bulk_read_has_what_the_model_has(self) -> None:

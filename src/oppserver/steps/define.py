@@ -57,8 +57,9 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
 def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]) -> Field:
     """The field, changed. ``fields`` are those of its type, by schema name.
 
-    Options make a dropdown; whatever is no dropdown any more has lost its options. The options of a
-    dependent dropdown are its own, then those that only depend on a parent's value.
+    Options make a dropdown; whatever is no dropdown any more has lost its options. When options
+    depend on a parent's value, there are no others: a value that goes with no value of the parent
+    could never be written.
 
     Raises InvalidInput. What the definition means beside others, ``check_fields`` checks.
     """
@@ -78,21 +79,31 @@ def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]
         return msgspec.structs.replace(field, data_type=data_type, **plain, **without)
     parent = _parent(field, change)
     dependent = _dependent_options(field, change, parent, fields)
-    own = field.options if change.options is None else change.options
     return msgspec.structs.replace(
         field,
         data_type=data_type,
         **plain,
-        options=with_dependent(own, dependent),
+        options=_options(field, change, dependent),
         parent_field=parent,
         dependent_options=dependent,
     )
 
 
+def _options(
+    field: Field, change: FieldChange, dependent: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    if not dependent:
+        return field.options if change.options is None else change.options
+    if change.options:
+        raise _refused(field, "its options depend on its parent: give them as --dependent-option")
+    bound = {one for some in dependent.values() for one in some}
+    return with_dependent([option for option in field.options if option in bound], dependent)
+
+
 def with_dependent(
     options: Sequence[str], dependent: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
-    """Options, and then those that only stand behind a parent's value."""
+    """Options, and then those that stand behind a parent's value alone."""
     return tuple(dict.fromkeys([*options, *(one for some in dependent.values() for one in some)]))
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -251,7 +252,7 @@ _KEPT_ANSWER: Final = select(tables.kept_answer).where(
     _KEPT.key_sha256 == bindparam("key_sha256"), _KEPT.created_on >= bindparam("not_before")
 )
 _FORGET_ANSWERS: Final = delete(tables.kept_answer).where(
-    _KEPT.created_on < bindparam("not_before")
+    or_(_KEPT.created_on < bindparam("not_before"), _KEPT.key_sha256 == bindparam("key_sha256"))
 )
 _INSERT_ANSWER: Final = insert(tables.kept_answer)
 
@@ -273,6 +274,7 @@ def select_kept_answer(
 
 
 def insert_kept_answer(connection: Connection, answer: KeptAnswer, *, not_before: str) -> None:
-    """Keeps an answer, and throws away those that are too old."""
-    connection.execute(_FORGET_ANSWERS, {"not_before": not_before})
+    """Keeps an answer in the place of one under its key, and throws away those too old."""
+    old = {"not_before": not_before, "key_sha256": answer.key_sha256}
+    connection.execute(_FORGET_ANSWERS, old)
     connection.execute(_INSERT_ANSWER, msgspec.structs.asdict(answer))

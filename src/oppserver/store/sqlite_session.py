@@ -53,13 +53,14 @@ class SqliteSession:
         return common_session.select_tombstones(self._connection, ids)
 
     def opportunity_like(self, event_code: int, values: Mapping[str, str]) -> str | None:
-        # By its lead, if it has to have one: without statistics SQLite takes the type's index to
-        # be as good, and that would read the whole type. A plus hides a column from the planner.
+        # Without statistics SQLite takes the type's index by date to be as good as any other, and
+        # would read the whole type by it. A plus hides a column from the planner: the date, so
+        # that an index of the values is taken, and the type, so that the lead's is.
         hidden = "+" if "lead_id" in values else ""
         alike = "".join(f" AND {stored} = ?" for stored in values)
         statement = (
             f"SELECT id FROM opportunity WHERE {hidden}event_code = ?{alike}"
-            f" ORDER BY {hidden}created_on, id LIMIT 1"
+            " ORDER BY +created_on, id LIMIT 1"
         )
         parameters = (event_code, *values.values())
         found = self._connection.exec_driver_sql(statement, parameters).first()
