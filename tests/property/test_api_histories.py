@@ -4,13 +4,13 @@ Everything is drawn from few leads, values and ids, so that the calls meet. The 
 anew here, in the words of the documents; it shares nothing with the server.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from oppserver.contract.dates import to_stored
 from tests import writing
+from tests.listed import OF_LEAD, SEARCH
 from tests.property.laws import examples
 from tests.running import Answer, Server, asking, group
 from tests.writing import (
@@ -473,12 +474,66 @@ class Writes(RuleBasedStateMachine):
 class History(Writes):
     """The calls that read: each is a rule or an invariant of its own, and changes nothing."""
 
+    def ids(self, code: int, is_meant: Callable[[Row], bool]) -> list[str]:
+        """The opportunities of a type that are meant, oldest first, then by id."""
+        meant = [
+            (to_stored(row["CreatedOn"] or ""), one)
+            for one, row in self.model.rows.items()
+            if self.model.codes[one] == code and is_meant(row)
+        ]
+        return [one for _, one in sorted(meant)]
+
+    @rule(
+        code=st.sampled_from([DEAL, UNIQUE]),
+        status=st.sampled_from(["Open", "Won", "Lost"]),
+        name=st.none() | st.sampled_from(["a", "x"]),
+    )
+    def search(self, code: int, status: str, name: str | None) -> None:
+        """By status and name, among the opportunities of this history."""
+        rows = [
+            ("ActivityEvent", "eq", str(code)),
+            ("EmailAddress", "contains", self.email(0)[1:]),
+            ("Status", "eq", status),
+            ("mx_Custom_1", "isnull", None) if name is None else ("mx_Custom_1", "eq", name),
+        ]
+        conditions = [{"LSO": lso, "Operator": operator, "RSO": rso} for lso, operator, rso in rows]
+        search = {"GrpConOp": "And", "Conditions": [{"RowCondition": conditions}]}
+        answer = self.server.post(
+            {
+                "OpportunityEventCode": code,
+                "AdvancedSearch": json.dumps(search),
+                "Sorting": {"ColumnName": "CreatedOn", "Direction": "0"},
+            },
+            path=SEARCH,
+        )
+        assert listed(answer) == self.ids(
+            code, lambda row: (row["Status"], row["mx_Custom_1"]) == (status, name)
+        )
+
+    @precondition(lambda self: self.model.leads)
+    @rule(number=st.integers(0, 2), code=st.sampled_from([DEAL, UNIQUE]))
+    def opportunities_of_lead(self, number: int, code: int) -> None:
+        """Those of one type."""
+        lead_id = self.model.leads[number % len(self.model.leads)].id
+        answer = self.server.post(
+            {"Sorting": {"ColumnName": "CreatedOn", "Direction": "0"}},
+            path=f"{OF_LEAD}?leadId={lead_id}&opportunityType={code}",
+        )
+        assert listed(answer) == self.ids(code, lambda row: row["ProspectId"] == lead_id)
+
     @invariant()
     def the_bulk_read_has_what_the_model_has(self) -> None:
         assert self.read([*self.model.rows, *self.model.deleted]) == self.model.rows
 
 
-@pytest.mark.usefixtures("folder")
+def listed(answer: Answer) -> list[str]:
+    """The ids of a list that is answered whole."""
+    assert answer.status == 200, answer.body
+    ids = [row["OpportunityId"] for row in answer.json["List"]]
+    assert answer.json["RecordCount"] == len(ids)
+    return ids
+
+
 def test_what_is_read_is_what_was_written(server: Server, folder: Path) -> None:
     """Whatever is captured, added, updated and deleted, in any order, over a socket."""
 
