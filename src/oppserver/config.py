@@ -7,13 +7,14 @@ variable, the variable outranks the default. docs/configuration.md is generated 
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any, Final
 
 from oppserver.contract import limits
 from oppserver.contract.errors import InvalidSetting
+from oppserver.contract.rate_limit_store import RateLimitStore, parse_rate_limit_store
 
 PREFIX: Final = "OPPSERVER_"
 
@@ -75,8 +76,11 @@ def _existing_file(text: str) -> Path:
     return path
 
 
-def _setting(default: Any, help_text: str, parse: Callable[[str], Any] = str) -> Any:
-    return dataclass_field(default=default, metadata={"help": help_text, "parse": parse})
+def _setting(
+    default: Any, help_text: str, parse: Callable[[str], Any] = str, *, is_secret: bool = False
+) -> Any:
+    metadata = {"help": help_text, "parse": parse, "is_secret": is_secret}
+    return dataclass_field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,14 +100,27 @@ class Settings:
         "Calls in any window of seconds per key, as `CALLS/SECONDS`, or `off`.",
         parse_rate_limit,
     )
+    rate_limit_store: RateLimitStore | None = _setting(  # noqa: RUF009 (it is dataclasses.field)
+        None,
+        "Where servers on several machines count calls together: `redis://HOST:PORT/NUMBER`,"
+        " `rediss://` (TLS), `valkey://`, `valkeys://` (TLS) or `unix:///PATH`. Without it, all"
+        " workers of one machine count together. Takes the extra `oppserver[redis]`.",
+        parse_rate_limit_store,
+        is_secret=True,
+    )
+    workers: int = _setting(
+        limits.WORKERS_DEFAULT,
+        "Server processes that share the port. One for each core is a good start.",
+        _integer(1, limits.WORKERS_MAX),
+    )
     worker_threads: int = _setting(
         limits.WORKER_THREADS_DEFAULT,
-        "Threads that run calls. Twice the number of cores is a good start.",
+        "Threads that run calls, in each worker. Twice the number of cores is a good start.",
         _integer(1, 256),
     )
     calls_in_flight_max: int = _setting(
         limits.CALLS_IN_FLIGHT_MAX_DEFAULT,
-        "Calls accepted at once; above that, 503 with `Retry-After`.",
+        "Calls that each worker accepts at once; above that, 503 with `Retry-After`.",
         _integer(1, 65_536),
     )
     body_bytes_max: int = _setting(
@@ -161,16 +178,17 @@ def load_settings(
 ) -> Settings:
     """The settings of flags (None: not given), then of the environment, then the defaults.
 
-    Raises InvalidSetting, which names the flag or the variable, the value and what was expected.
+    Raises InvalidSetting, which names the flag or the variable, the value (unless it may hold a
+    password) and what was expected.
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     for setting in fields(Settings):
         flag, variable = flag_of(setting.name), variable_of(setting.name)
         if (text := flags.get(setting.name)) is not None:
-            values[setting.name] = _parsed(setting.metadata["parse"], text, source=flag)
+            values[setting.name] = _parsed(setting, text, source=flag)
         elif text := environment.get(variable, ""):
-            values[setting.name] = _parsed(setting.metadata["parse"], text, source=variable)
+            values[setting.name] = _parsed(setting, text, source=variable)
     settings = Settings(**values)
     if (settings.ssl_certfile is None) != (settings.ssl_keyfile is None):
         raise InvalidSetting("--ssl-certfile and --ssl-keyfile go together: give both, or neither")
@@ -187,11 +205,12 @@ def variable_of(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def _parsed(parse: Callable[[str], Any], text: str, *, source: str) -> Any:
+def _parsed(setting: Field[Any], text: str, *, source: str) -> Any:
     try:
-        return parse(text)
+        return setting.metadata["parse"](text)
     except ValueError as error:
-        raise InvalidSetting(f"{source}: '{text}' is refused: {error}") from None
+        shown = "the value" if setting.metadata["is_secret"] else f"'{text}'"
+        raise InvalidSetting(f"{source}: {shown} is refused: {error}") from None
 
 
 def configuration_markdown() -> str:

@@ -1,22 +1,33 @@
 """Logs and metrics: their only writer, and where secrets are hidden.
 
-A log line is one JSON object (or one line of text) on stderr. Keys that stand in a URL or a message
-are replaced before anything is written, also in lines of the HTTP server and of libraries.
+A log line is one JSON object (or one line of text) on stderr. Keys and passwords that stand in a
+URL or a message are replaced before anything is written, also in lines of the HTTP server and of
+libraries.
 """
 
 import logging
+import os
 import re
 import sys
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+    values,
+)
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _SECRET: Final = re.compile(
     r"""
-    ((?:access|secret)_?key             # in a URL, a header, JSON, or what Python prints of them
+    ((?:(?:access|secret)_?key|password)  # in a URL, a header, JSON, or what Python prints of them
     (?:["']?\s*(?:[=:]|%3D|%3A)\s*      # name=value, name: value, also inside another URL
     |["']\s*,\s*)                       # a pair of a tuple, as the HTTP server holds headers
     (?:b?["'])?)
@@ -24,18 +35,25 @@ _SECRET: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_URL_PASSWORD: Final = re.compile(
+    # up to the last @: one that was not percent-encoded is a part of the password
+    r"""(\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:)[^\s"']*(?=@)""",
+    re.IGNORECASE,
+)
 _HIDDEN: Final = r"\1[hidden]"
 
 
 def hide_secrets(text: str) -> str:
-    """The text with the value of every ``accessKey`` and ``secretKey`` replaced."""
-    return _SECRET.sub(_HIDDEN, text)
+    """The text without the values of ``accessKey`` and ``secretKey``, and without passwords."""
+    return _SECRET.sub(_HIDDEN, _URL_PASSWORD.sub(_HIDDEN, text))
 
 
-def start_logging(*, form: str, level: str) -> None:
+def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
     """Sends every log line of the process, ours and libraries', to stderr in one form.
 
-    ``form``: json, text, or auto (text on a terminal, else json).
+    ``form``: json, text, or auto (text on a terminal, else json). ``worker``: the number that every
+    line bears, where there are several. A line is one write, so that those of several processes do
+    not mix.
     """
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     last: Processor = (
@@ -48,11 +66,13 @@ def start_logging(*, form: str, level: str) -> None:
         structlog.processors.format_exc_info,
         _hide,
     ]
+    if worker is not None:
+        shared.insert(0, _numbered(worker))
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -70,6 +90,14 @@ def logger() -> Any:
     return structlog.get_logger()
 
 
+def _numbered(worker: int) -> Processor:
+    def number(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event.setdefault("worker", worker)
+        return event
+
+    return number
+
+
 def _hide(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for name, value in event.items():
         if isinstance(value, str) and name != "timestamp":
@@ -81,11 +109,25 @@ def _json(_: WrappedLogger, __: str, event: EventDict) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-class Metrics:
-    """What a server counts, in Prometheus's terms."""
+class SharedMetrics(NamedTuple):
+    """Where a worker counts: a file for each kind of metric and each worker's ``number``."""
 
-    def __init__(self) -> None:
+    folder: Path
+    number: int
+
+
+class Metrics:
+    """What a server counts, in Prometheus's terms.
+
+    ``shared``: the folder in which the workers of one server count together; any of them tells the
+    sum. A worker that is started again goes on counting where it ended.
+    """
+
+    def __init__(self, shared: SharedMetrics | None = None) -> None:
+        self._shared: Final = shared
         self._registry: Final = CollectorRegistry()
+        if shared is not None:
+            _count_in_files(shared)
         self._calls: Final = Counter(
             "oppserver_calls", "Calls answered.", ("call", "status"), registry=self._registry
         )
@@ -102,8 +144,16 @@ class Metrics:
             ("call",),
             registry=self._registry,
         )
+        self._alone: Final = Counter(
+            "oppserver_calls_counted_alone",
+            "Calls counted by one machine alone, because the store of the rate limit was lost.",
+            registry=self._registry,
+        )
         self.in_flight: Final = Gauge(
-            "oppserver_calls_in_flight", "Calls under way.", registry=self._registry
+            "oppserver_calls_in_flight",
+            "Calls under way.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
         )
 
     def called(self, *, call: str, status: int, seconds: float, body_bytes: int) -> None:
@@ -112,6 +162,30 @@ class Metrics:
         self._seconds.labels(call).observe(seconds)
         self._bytes.labels(call).inc(body_bytes)
 
+    def counted_alone(self) -> None:
+        """Counts one call whose rate limit one machine held alone."""
+        self._alone.inc()
+
     def exposition(self) -> bytes:
         """All of it, in the Prometheus text format."""
-        return generate_latest(self._registry)
+        if self._shared is None:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]  # as the library is
+            together, path=str(self._shared.folder)
+        )
+        return generate_latest(together)
+
+
+def _count_in_files(shared: SharedMetrics) -> None:
+    """Has the library keep values of this process in files of the folder, by the worker's number.
+
+    The library itself would take the process's id, and the files of all that ever ran would stay.
+    What was under way in the process before is forgotten, what it has counted is not.
+    """
+    folder = str(shared.folder)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the library looks for it
+    multiprocess.mark_process_dead(shared.number, folder)  # type: ignore[no-untyped-call]  # as it is
+    values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]  # as it is
+        process_identifier=lambda: shared.number
+    )

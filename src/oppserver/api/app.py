@@ -17,25 +17,28 @@ from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
 from oppserver.contract.names import quoted
 from oppserver.operations.call import Services
-from oppserver.operations.rate_limit import MovingWindow
+from oppserver.operations.rate_limit import RateLimiter
+from oppserver.operations.rate_limit_store import SharedWindow
 from oppserver.store import Store
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
-def create_app(settings: Settings, store: Store) -> Observer:
-    """The ASGI application on an open store, which stays the caller's to close.
+def create_app(
+    settings: Settings,
+    store: Store,
+    *,
+    rate_limiter: RateLimiter | None,
+    metrics: telemetry.Metrics,
+) -> Observer:
+    """The ASGI application on an open store; store and limiter stay the caller's to close.
 
     It is to be run with its lifespan: at the end it waits for the calls under way.
     """
-    limit = settings.rate_limit
     services = Services(
-        store=store,
-        rate_limiter=MovingWindow(calls=limit.calls, window_s=limit.window_s) if limit else None,
-        body_bytes_max=settings.body_bytes_max,
+        store=store, rate_limiter=rate_limiter, body_bytes_max=settings.body_bytes_max
     )
     door = Door(settings, services)
-    metrics = telemetry.Metrics()
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -47,7 +50,7 @@ def create_app(settings: Settings, store: Store) -> Observer:
     app = Litestar(
         route_handlers=[
             *(_call_handler(route, door) for route in ROUTES),
-            *_health_handlers(door, store),
+            *_health_handlers(door, services),
             *_document_handlers(metrics),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
@@ -73,7 +76,7 @@ def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
     )
 
 
-def _health_handlers(door: Door, store: Store) -> list[HTTPRouteHandler]:
+def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:
     @get("/health/live", name="HealthLive")
     async def live(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         observed(request.scope).call = "health"
@@ -83,12 +86,24 @@ def _health_handlers(door: Door, store: Store) -> list[HTTPRouteHandler]:
     async def ready(request: Request[Any, Any, Any]) -> Response[Any]:
         observed(request.scope).call = "health"
         try:
-            await door.on_worker(store.ping)
+            await door.on_worker(services.store.ping)
         except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
             return error_response(named(error), headers=_NO_STORE)
-        return Response({"status": "ready"}, headers=_NO_STORE)
+        return Response(
+            {"status": "ready", **_rate_limit_store(services.rate_limiter)}, headers=_NO_STORE
+        )
 
     return [live, ready]
+
+
+def _rate_limit_store(limiter: RateLimiter | None) -> dict[str, str]:
+    """What the ready say of a shared limit. They are ready also when its store is lost.
+
+    Every machine loses it at once, and one that takes no calls for it would help nobody.
+    """
+    if not isinstance(limiter, SharedWindow):
+        return {}
+    return {"rateLimitStore": "lost" if limiter.is_lost else "shared"}
 
 
 def _document_handlers(metrics: telemetry.Metrics) -> list[HTTPRouteHandler]:

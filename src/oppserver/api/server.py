@@ -1,4 +1,4 @@
-"""The HTTP server around the application: sockets, TLS, signals, an orderly end."""
+"""The HTTP server around the application: TLS, signals, an orderly end."""
 
 import ctypes
 import signal
@@ -10,28 +10,31 @@ from typing import Final
 import uvicorn
 
 from oppserver import telemetry
-from oppserver.api.app import create_app
+from oppserver.api.listen import url_of
+from oppserver.api.observe import Observer
 from oppserver.config import Settings
 from oppserver.contract.errors import AddressRefused
 from oppserver.contract.limits import MALLOC_KEPT_BUFFER_BYTES_MAX, MALLOC_KEPT_BYTES
-from oppserver.store import Store
-
-_BACKLOG: Final = 2_048
 
 _M_TRIM_THRESHOLD: Final = -1  # of malloc.h
 _M_MMAP_THRESHOLD: Final = -3
 
 
-def serve(settings: Settings, store: Store, *, on_listening: Callable[[str], None]) -> None:
-    """Serves until SIGINT or SIGTERM; calls under way are finished first.
+def serve(
+    settings: Settings,
+    application: Observer,
+    listener: socket.socket,
+    *,
+    on_listening: Callable[[str], None],
+) -> None:
+    """Serves until SIGINT or SIGTERM; calls under way are finished first. Closes the listener.
 
     ``on_listening`` is called with the server's URL when calls are answered. Raises AddressRefused.
     """
     _keep_freed_memory()
-    listener = _listen(settings)
-    url = _url(settings, listener)
+    url = url_of(settings, listener)
     config = uvicorn.Config(
-        create_app(settings, store),
+        application,
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -102,26 +105,3 @@ def _signals_end_in_order() -> Iterator[None]:
 
 def _stopped(number: int, _: object) -> None:
     telemetry.logger().debug("stopped_by", signal=signal.Signals(number).name)
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-        listener.listen(_BACKLOG)
-        listener.setblocking(False)
-    except OSError as error:
-        listener.close()
-        raise AddressRefused(
-            f"Cannot listen on {settings.host} port {settings.port}: {error.strerror or error}."
-            " Choose another with --host and --port."
-        ) from None
-    return listener
-
-
-def _url(settings: Settings, listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    scheme = "https" if settings.ssl_certfile else "http"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

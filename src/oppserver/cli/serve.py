@@ -14,41 +14,16 @@ def serve(**flags: str | None) -> None:
 
     Creates and migrates the store where it is missing. Needs a key: 'oppserver key create'.
     """
-    run_server(load_settings(flags))
+    settings = load_settings(flags)
+    if settings.workers == 1:
+        from oppserver.processes.serving import serve_alone  # noqa: PLC0415 (--help stays quick)
 
+        serve_alone(settings)
+        return
+    from oppserver.processes.parent import serve_with_workers  # noqa: PLC0415 (as above)
 
-def run_server(settings: Settings) -> None:
-    """Opens the store and serves; what the server logs goes to stderr."""
-    from oppserver import telemetry  # noqa: PLC0415 (--help stays quick)
-    from oppserver.api.server import serve as serve_http  # noqa: PLC0415 (as above)
-    from oppserver.store import StoreOptions, open_store  # noqa: PLC0415 (as above)
-
-    telemetry.start_logging(form=settings.log_format, level=settings.log_level)
-    options = StoreOptions(
-        readers=settings.worker_threads,
-        query_timeout_s=settings.query_timeout_s,
-        sqlite_mmap_bytes=settings.sqlite_mmap_bytes,
-        sqlite_cache_bytes=settings.sqlite_cache_bytes,
-    )
-    store = open_store(settings.database, options)
-
-    def listening(url: str) -> None:
-        telemetry.logger().info(
-            "listening",
-            url=url,
-            database=settings.database,
-            rate_limit=str(settings.rate_limit or "off"),
-            documents=f"{url}/docs",
-        )
-        if not store.keys():
-            telemetry.logger().warning(
-                "no_keys", hint="every call gets 401; 'oppserver key create --email A' makes a key"
-            )
-
-    try:
-        serve_http(settings, store, on_listening=listening)
-    finally:
-        store.close()
+    if status := serve_with_workers(settings, flags):
+        raise typer.Exit(status)
 
 
 def _flags() -> inspect.Signature:

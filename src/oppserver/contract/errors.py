@@ -240,6 +240,18 @@ class AddressRefused(OperatorError):
     """The server cannot listen where it was told to, or not with that certificate."""
 
 
+class RateLimitStoreLost(OppserverError):
+    """The store of the shared rate limit cannot be asked now; it is tried again."""
+
+
+class RateLimitStoreRefused(RateLimitStoreLost, OperatorError):
+    """The store of the shared rate limit answers, and wants other credentials or is none."""
+
+
+class WorkerFailed(OperatorError):
+    """The first worker process ended before it could serve, without a word."""
+
+
 class StoreFull(Unavailable, OperatorError):
     """The disk is full. The batch that met it is not in the store."""
 

@@ -116,6 +116,16 @@ RATE_LIMIT_CALLS_DEFAULT: Final = 25
 RATE_LIMIT_WINDOW_S_DEFAULT: Final = 5
 """Seconds of the window. Source: as above."""
 
+RATE_LIMIT_STORE_TIMEOUT_S: Final = 0.25
+"""Seconds to wait for a connection to the shared limit's store, and for its answer. Ours: a
+thousand times what it takes on one network, and a wait that a caller hardly notices."""
+
+RATE_LIMIT_STORE_RETRY_S: Final = 1.0
+"""Seconds between tries to reach a shared limit's store that was lost. Ours."""
+
+MACHINE_WINDOW_TIMEOUT_S: Final = 1.0
+"""Seconds that a worker waits for its parent to count a call; then 503. Ours: it takes 0.1 ms."""
+
 # --- time --------------------------------------------------------------------------------------
 
 BODY_TIMEOUT_S_DEFAULT: Final = 30.0
@@ -138,6 +148,24 @@ RETRY_AFTER_S: Final = 1
 WORKER_THREADS_DEFAULT: Final = 4
 """Threads that run calls. Measured: on 2 cores, 4 threads give the most 2,000-id calls a second
 (the statement runs without the interpreter lock); more add memory and nothing else."""
+
+WORKERS_DEFAULT: Final = 1
+"""Server processes of one ``serve``. Ours: enough for most, and the easiest to look after."""
+
+WORKERS_MAX: Final = 64
+"""Ours: as many cores as one machine's disk and network keep busy."""
+
+WORKER_SOUND_S: Final = 10.0
+"""Seconds after which a worker that ends is started again at once. Ours: it served for a while."""
+
+WORKER_PAUSE_S: Final = 0.1
+"""Seconds before a worker that ended sooner is started again; twice as long each time. Ours."""
+
+WORKER_PAUSE_S_MAX: Final = 10.0
+"""Seconds of the longest such pause. Ours: a database that is away for an hour costs 360 starts."""
+
+WORKER_STOP_MARGIN_S: Final = 5
+"""Seconds beyond ``--shutdown-timeout-s`` that a worker gets to close before it is killed. Ours."""
 
 CALLS_IN_FLIGHT_MAX_DEFAULT: Final = 256
 """Calls accepted at once; above that 503. Ours: bounds the memory of waiting bodies, 1 MiB each."""

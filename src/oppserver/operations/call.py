@@ -3,22 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from oppserver.contract.errors import AccessDenied
 from oppserver.contract.model import Principal, Role
 from oppserver.operations.details_forms import DetailsForms
-from oppserver.operations.rate_limit import RateWindow
+from oppserver.operations.rate_limit import RateLimiter, RateWindow
 from oppserver.steps.authenticate import authenticate
 from oppserver.store.port import Store
-
-
-class RateLimiter(Protocol):
-    """Counts calls by key."""
-
-    def count(self, key: str) -> RateWindow:
-        """Counts a call that comes now; safe from several threads."""
-        ...
 
 
 @dataclass(kw_only=True, slots=True)

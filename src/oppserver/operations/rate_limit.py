@@ -1,13 +1,15 @@
 """The rate limit: so many calls in any window of so many seconds, per key, exact.
 
-In-process. Why not the library that the shared limit will use: decision 0004.
+What counts is a ``RateLimiter``. Here is the one of a single process; those that processes and
+machines share are in ``rate_limit_machine.py`` and ``rate_limit_store.py`` (decision 0004).
 """
 
+import hashlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -35,8 +37,19 @@ class RateWindow(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+class RateLimiter(Protocol):
+    """Counts calls by key. A call that is refused does not count."""
+
+    def count(self, key: str) -> RateWindow:
+        """Counts a call that comes now; safe from several threads, and waits for bounded time.
+
+        Raises Unavailable when it cannot be counted.
+        """
+        ...
+
+
 class MovingWindow:
-    """Counts calls by key. A call that is refused does not count.
+    """The calls of one process.
 
     Memory: at most ``calls`` moments for each key, and only keys that were proved are counted.
     """
@@ -68,3 +81,8 @@ class MovingWindow:
                 reset_s=-((now - moments[0] - self._window_ns) // 1_000_000_000),
                 is_exceeded=is_exceeded,
             )
+
+
+def digest_of(key: str) -> bytes:
+    """What a key is called outside of the process: 16 bytes of its SHA-256, never the key."""
+    return hashlib.sha256(key.encode()).digest()[:16]

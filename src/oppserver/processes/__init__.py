@@ -1,0 +1,1 @@
+"""Server processes: one alone, or several workers and the parent that looks after them."""

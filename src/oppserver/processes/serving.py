@@ -1,0 +1,97 @@
+"""One server process: its log, its store, its rate limit, its metrics, put together and served."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+
+from oppserver import telemetry
+from oppserver.api.app import create_app
+from oppserver.api.listen import listen
+from oppserver.api.server import serve
+from oppserver.config import Settings
+from oppserver.operations.rate_limit import MovingWindow, RateLimiter
+from oppserver.operations.rate_limit_store import open_shared_window
+from oppserver.store import Store, StoreOptions, open_store
+
+
+def serve_alone(settings: Settings) -> None:
+    """The only process of a server. Raises an OperatorError when it cannot serve."""
+    telemetry.start_logging(form=settings.log_format, level=settings.log_level)
+    limit = settings.rate_limit
+    run_server(
+        settings,
+        open_listener=lambda: listen(settings),
+        machine_window=MovingWindow(calls=limit.calls, window_s=limit.window_s) if limit else None,
+        metrics=telemetry.Metrics(),
+        on_listening=lambda url, store: tell_listening(settings, url, store),
+    )
+
+
+def run_server(
+    settings: Settings,
+    *,
+    open_listener: Callable[[], socket.socket],
+    machine_window: RateLimiter | None,
+    metrics: telemetry.Metrics,
+    on_listening: Callable[[str, Store], None],
+) -> None:
+    """Opens the store and serves until the process is told to end.
+
+    ``machine_window`` counts the calls of this machine; None: there is no limit. Raises an
+    OperatorError when it cannot serve.
+    """
+    options = StoreOptions(
+        readers=settings.worker_threads,
+        query_timeout_s=settings.query_timeout_s,
+        sqlite_mmap_bytes=settings.sqlite_mmap_bytes,
+        sqlite_cache_bytes=settings.sqlite_cache_bytes,
+    )
+    with (
+        closing(open_store(settings.database, options)) as store,
+        _limiter(settings, machine_window, metrics) as limiter,
+    ):
+        serve(
+            settings,
+            create_app(settings, store, rate_limiter=limiter, metrics=metrics),
+            open_listener(),
+            on_listening=lambda url: on_listening(url, store),
+        )
+
+
+def tell_listening(settings: Settings, url: str, store: Store) -> None:
+    """The lines that say that calls are answered from now on, and where."""
+    shared = settings.rate_limit_store
+    telemetry.logger().info(
+        "listening",
+        url=url,
+        database=settings.database,
+        rate_limit=str(settings.rate_limit or "off"),
+        **({"rate_limit_store": str(shared)} if shared else {}),
+        **({"workers": settings.workers} if settings.workers > 1 else {}),
+        documents=f"{url}/docs",
+    )
+    if not store.keys():
+        telemetry.logger().warning(
+            "no_keys", hint="every call gets 401; 'oppserver key create --email A' makes a key"
+        )
+
+
+@contextmanager
+def _limiter(
+    settings: Settings, machine_window: RateLimiter | None, metrics: telemetry.Metrics
+) -> Iterator[RateLimiter | None]:
+    """What counts the calls: this machine, or the store that is named."""
+    limit, where = settings.rate_limit, settings.rate_limit_store
+    if limit is None or machine_window is None or where is None:
+        yield machine_window
+        return
+    window = open_shared_window(
+        where,
+        calls=limit.calls,
+        window_s=limit.window_s,
+        connections=settings.worker_threads + 1,  # the thread that looks for a lost store
+        alone=machine_window,
+        on_alone=metrics.counted_alone,
+    )
+    with closing(window):
+        yield window
