@@ -96,4 +96,7 @@ def _start_process(number: int, task: WorkerTask) -> "subprocess.Popen[bytes]":
 
 def how_ended(status: int) -> str:
     """An exit status of ``subprocess``, in words."""
-    return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+    if status >= 0:
+        return f"exit status {status}"
+    names = {one.value: one.name for one in signal.Signals}
+    return names.get(-status, f"signal {-status}")
