@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 from litestar import Litestar, Request, Response
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, get
 
 from oppserver import telemetry
-from oppserver.api.door import Door, error_response, named
+from oppserver.api.door import JSON, Door, error_response, named
 from oppserver.api.observe import Application, Observer, observed
 from oppserver.api.openapi import document, reference_page
 from oppserver.api.routes import ROUTES, Route
@@ -21,6 +22,8 @@ from oppserver.operations.rate_limit import MovingWindow
 from oppserver.store import Store
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
+
+_QUERY_PATHS: Final = frozenset(route.path for route in ROUTES if route.takes_query)
 
 
 def create_app(settings: Settings, store: Store) -> Observer:
@@ -61,14 +64,23 @@ def create_app(settings: Settings, store: Store) -> Observer:
         cast("Application", app),
         metrics=metrics,
         canonical_paths={route.path.lower(): route.path for route in ROUTES},
+        query_paths=_QUERY_PATHS,
     )
 
 
 def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
+    """The call's handler; of one that takes QUERY also for OPTIONS, where the framework's own
+    answer would not name all the methods.
+    """
+    methods = [HttpMethod(route.method), *([HttpMethod.OPTIONS] if route.takes_query else [])]
+
     async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
+        if request.method == "OPTIONS":
+            headers = {"Allow": f"OPTIONS, {route.method}, QUERY", "Accept-Query": JSON}
+            return Response(b"", status_code=204, headers=headers)
         return await door.answer(request, route)
 
-    return HTTPRouteHandler(route.path, http_method=route.method, name=route.name, status_code=200)(
+    return HTTPRouteHandler(route.path, http_method=methods, name=route.name, status_code=200)(
         handle
     )
 
@@ -116,6 +128,8 @@ def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
         )
     if error.status_code == MethodNotAllowed.status:
         allowed = (error.headers or {}).get("allow", "")
+        if path in _QUERY_PATHS:
+            allowed += ", QUERY"
         return error_response(
             MethodNotAllowed(
                 f"{quoted(path)} does not take {quoted(request.method)}. Use {allowed}."

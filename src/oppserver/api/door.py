@@ -18,7 +18,7 @@ from oppserver.contract.errors import ApiError, InternalFault, Unavailable
 from oppserver.contract.wire import ErrorWire
 from oppserver.operations.call import Call, Services
 
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 
 
 class Door:
@@ -70,7 +70,7 @@ class Door:
             headers["Idempotent-Replayed"] = "true"
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
-        return Response(body, media_type=_JSON, headers=headers)
+        return Response(body, media_type=JSON, headers=headers)
 
     async def on_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Runs work of the store on a worker thread."""
@@ -121,6 +121,6 @@ def error_response(error: ApiError, *, headers: dict[str, str] | None = None) ->
     return Response(
         msgspec.json.encode(body),
         status_code=error.status,
-        media_type=_JSON,
+        media_type=JSON,
         headers={**(headers or {}), **error.headers},
     )

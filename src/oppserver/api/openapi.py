@@ -54,6 +54,9 @@ _IDEMPOTENCY_KEY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAX},
     "example": "0d8f1a52-6f0e-4c39-8d0e-6f0b1c7c2a11",
 }
+_QUERY_TEXT: Final = " The method may also be `QUERY` (RFC 10008), with the same body and answer."
+"""OpenAPI 3.1 has no place for the method; from 3.2 on it is one like the others."""
+
 _SCHEMES: Final = {
     "AccessKeyHeader": {"type": "apiKey", "in": "header", "name": "x-LSQ-AccessKey"},
     "SecretKeyHeader": {"type": "apiKey", "in": "header", "name": "x-LSQ-SecretKey"},
@@ -103,7 +106,8 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
-        "description": described.text,
+        "description": f"{described.text}{_QUERY_TEXT if route.takes_query else ''}",
+        **({"x-also-method": "QUERY"} if route.takes_query else {}),
         **_parameters(route, described),
         **_request_body(described),
         "responses": {

@@ -18,7 +18,8 @@ class Route(NamedTuple):
     """One call: ``name`` is what logs, metrics and the OpenAPI document call it.
 
     ``writes``: it changes what is stored, so a reader's key may not call it, and it takes an
-    ``Idempotency-Key``.
+    ``Idempotency-Key``. ``takes_query``: a POST that only reads, so it is answered to QUERY too, the
+    safe method with a body (RFC 10008).
     """
 
     name: str
@@ -26,6 +27,7 @@ class Route(NamedTuple):
     path: str
     operation: Callable[[Call, Services], bytes]
     writes: bool = False
+    takes_query: bool = False
 
 
 ROUTES: Final = (
@@ -34,6 +36,7 @@ ROUTES: Final = (
         method="POST",
         path="/v2/OpportunityManagement.svc/GetOpportunitiesById",
         operation=bulk_read,
+        takes_query=True,
     ),
     Route(
         name="GetOpportunityDetails",
