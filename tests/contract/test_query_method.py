@@ -5,7 +5,6 @@ import socket
 from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
-
 from tests.running import BULK_READ, Answer, Server, asking, group, poll, read
 from tests.world import WIDE_CODE, WIDE_ID
 

@@ -69,8 +69,9 @@ def create_app(settings: Settings, store: Store) -> Observer:
 
 
 def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
-    """The call's handler; of one that takes QUERY also for OPTIONS, where the framework's own
-    answer would not name all the methods.
+    """The call's handler. Of one that takes QUERY it is for OPTIONS too.
+
+    The framework's own answer to OPTIONS would not name all the methods.
     """
     methods = [HttpMethod(route.method), *([HttpMethod.OPTIONS] if route.takes_query else [])]
 

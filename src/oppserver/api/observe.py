@@ -49,9 +49,9 @@ class Observer:
     Paths are matched without regard to case and to doubled slashes, as callers write them
     (source: docs/fidelity.md). The query is never logged: it may hold keys.
 
-    QUERY goes on as POST to the calls at ``query_paths``: the framework routes no method that it has
-    no name for, and to us both are the same call. Its answers may be kept by the caller alone, and
-    only to be asked for again with ``If-None-Match``: they depend on the keys (RFC 10008, 2.7).
+    QUERY goes on as POST to the calls at ``query_paths``: the framework routes no method that it
+    has no name for, and to us both are the same call. Its answers may be kept by the caller alone:
+    they depend on keys that a shared cache does not look at.
     """
 
     def __init__(

@@ -18,8 +18,8 @@ class Route(NamedTuple):
     """One call: ``name`` is what logs, metrics and the OpenAPI document call it.
 
     ``writes``: it changes what is stored, so a reader's key may not call it, and it takes an
-    ``Idempotency-Key``. ``takes_query``: a POST that only reads, so it is answered to QUERY too, the
-    safe method with a body (RFC 10008).
+    ``Idempotency-Key``. ``takes_query``: a POST that only reads; it is answered to QUERY too,
+    the safe method with a body (RFC 10008).
     """
 
     name: str
