@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import msgspec
 
@@ -31,6 +32,10 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.store.port import Moment
+from tests.memory_moment import MemoryMoment
+
+_T = TypeVar("_T")
 
 
 class _State(msgspec.Struct, kw_only=True):
@@ -62,6 +67,7 @@ class MemoryDatabase:
     def __init__(self, state: _State | None = None) -> None:
         self.state = state or _State()
         self.lock = threading.Lock()
+        self.identity = str(uuid4())
 
     @classmethod
     def from_backup(cls, path: Path) -> Self:
@@ -106,6 +112,10 @@ class MemoryStore:
             msgspec.structs.replace(user, is_administrator=user.id in administrators)
             for _, user in sorted(state.users.items())
         ]
+
+    def read(self, work: Callable[[Moment], _T]) -> _T:
+        moment = MemoryStore(MemoryDatabase(self._database.state))
+        return work(MemoryMoment(moment, identity=self._database.identity))
 
     # --- who may call
 

@@ -118,6 +118,7 @@ SAMPLES["0002"] = f"""
     INSERT INTO kept_answer VALUES ('key', 'request', x'7b7d', '{NOW}');
     INSERT INTO search_index VALUES ('opportunity_search_status', '["status"]');
 """
+SAMPLES["0003"] = SAMPLES["0002"]  # the row of the new table comes with the script
 """For each revision, rows in all its tables that mean the same. A new revision needs its own."""
 
 HELD = [

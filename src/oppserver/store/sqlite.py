@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -37,7 +37,7 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.store import common, migrations, sqlite_indexes, sqlite_write
-from oppserver.store.port import StoreOptions
+from oppserver.store.port import Moment, StoreOptions
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
     driver_of,
@@ -51,7 +51,10 @@ from oppserver.store.sqlite_connect import (
     set_up_file,
     tune_writer,
 )
+from oppserver.store.sqlite_moment import SqliteMoment, give_identity
 from oppserver.store.sqlite_read import one_moment, read_entry, read_opportunity
+
+_T = TypeVar("_T")
 
 
 class SqliteStore:
@@ -94,6 +97,10 @@ class SqliteStore:
                 return [read_entry(connection, plan.entries[0])]
             with one_moment(connection):
                 return [read_entry(connection, entry) for entry in plan.entries]
+
+    def read(self, work: Callable[[Moment], _T]) -> _T:
+        with self._reader() as connection, one_moment(connection):
+            return work(SqliteMoment(connection))
 
     # --- the other reads
 
@@ -234,6 +241,7 @@ class SqliteStore:
                 target = sqlite3.connect(path)
                 try:
                     connection.backup(target)
+                    give_identity(target)
                 finally:
                     target.close()
             except BaseException as error:

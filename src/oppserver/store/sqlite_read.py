@@ -1,7 +1,7 @@
 """The hot reads on SQLite: the bulk read's entries, rendered as JSON, and one opportunity."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Final
@@ -65,12 +65,20 @@ def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | 
 
 def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedRows:
     """The rows of one entry of a plan, as they are at this moment of the connection."""
-    # canonical GUIDs need no escaping, so this is the JSON array of them
-    ids = '["' + '","'.join(entry.ids) + '"]'
     json, count = connection.execute(
-        bulk_read_statement(entry.columns), (ids, entry.event_code)
+        bulk_read_statement(entry.columns), (json_of_ids(entry.ids), entry.event_code)
     ).fetchone()
     return RenderedRows(count=count, json=json)
+
+
+def json_of_ids(ids: Sequence[str]) -> str:
+    """The JSON array of canonical GUIDs, which need no escaping."""
+    return '["' + '","'.join(ids) + '"]' if ids else "[]"
+
+
+FROM_IDS: Final = " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
+WITH_OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
+OF_TYPE: Final = " WHERE o.event_code = ?"
 
 
 @lru_cache(maxsize=256)
@@ -83,14 +91,12 @@ def bulk_read_statement(columns: tuple[Column, ...]) -> str:
     """
     return (
         f"SELECT CAST(json_group_array({_row_json(columns)}) AS BLOB), count(*)"
-        " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
-        ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
-        " WHERE o.event_code = ?"
+        f"{FROM_IDS}{WITH_OWNER}{OF_TYPE}"
     )
 
 
 def _row_json(columns: tuple[Column, ...]) -> str:
-    pairs = [f"'{column.name}', {_column_sql(column)}" for column in columns]
+    pairs = [f"'{column.name}', {column_sql(column)}" for column in columns]
     parts = [
         f"json_object({', '.join(pairs[start : start + _JSON_OBJECT_COLUMNS_MAX])})"
         for start in range(0, len(pairs), _JSON_OBJECT_COLUMNS_MAX)
@@ -102,13 +108,14 @@ def _row_json(columns: tuple[Column, ...]) -> str:
     return f"json('{{' || {members} || '}}')"
 
 
-def _column_sql(column: Column) -> str:
+def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
+    """The value of a column, as text; dates in the form of answers, unless said otherwise."""
     match column.stored:
         case "owner_email":
             return "u.email"
         case "event_code":
             return "CAST(o.event_code AS TEXT)"
-        case "created_on" | "modified_on":
+        case "created_on" | "modified_on" if not dates_are_stored:
             return f"o.{column.stored}_answer"
         case stored:
             return f"o.{stored}"

@@ -188,7 +188,14 @@ def _values(
 
 
 def _forget_tombstones(connection: Connection, ids: str) -> None:
+    """Removes the tombstones of what is here again; its versions go on from those it had."""
     if connection.exec_driver_sql("SELECT 1 FROM deleted_opportunity LIMIT 1").first():
+        connection.exec_driver_sql(
+            "UPDATE opportunity SET version = opportunity.version + d.version"
+            " FROM deleted_opportunity AS d WHERE d.id = opportunity.id"
+            " AND d.id IN (SELECT value FROM json_each(?))",
+            (ids,),
+        )
         connection.exec_driver_sql(
             "DELETE FROM deleted_opportunity WHERE id IN (SELECT value FROM json_each(?))",
             (ids,),

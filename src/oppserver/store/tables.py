@@ -132,6 +132,13 @@ catalogue_version = Table(
 )
 """One row, raised by every write of types and fields: readers keep the catalogue until it moves."""
 
+database_identity = Table(
+    "database_identity",
+    metadata,
+    Column("id", Text, primary_key=True, nullable=False),
+)
+"""One row with a random GUID: a new database has another, and so has each backup."""
+
 opportunity = Table(
     "opportunity",
     metadata,
