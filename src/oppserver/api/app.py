@@ -9,7 +9,9 @@ from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, get
 
+import oppserver
 from oppserver import telemetry
+from oppserver.api import encoding
 from oppserver.api.door import JSON, Door, error_response, named
 from oppserver.api.observe import Application, Observer, observed
 from oppserver.api.openapi import document, reference_page
@@ -17,6 +19,7 @@ from oppserver.api.routes import ROUTES, Route
 from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
 from oppserver.contract.names import quoted
+from oppserver.formats import arrow
 from oppserver.operations.call import Services
 from oppserver.operations.rate_limit import MovingWindow
 from oppserver.store import Store
@@ -36,6 +39,7 @@ def create_app(settings: Settings, store: Store) -> Observer:
         store=store,
         rate_limiter=MovingWindow(calls=limit.calls, window_s=limit.window_s) if limit else None,
         body_bytes_max=settings.body_bytes_max,
+        made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
     )
     door = Door(settings, services)
     metrics = telemetry.Metrics()

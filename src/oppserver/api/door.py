@@ -3,20 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
 
 from oppserver import telemetry
-from oppserver.api.encoding import choose_encoding, encode
+from oppserver.api.encoding import encode
 from oppserver.api.intake import take_in
 from oppserver.api.observe import observed
 from oppserver.api.routes import Route
 from oppserver.config import Settings
 from oppserver.contract.errors import ApiError, InternalFault, Unavailable
 from oppserver.contract.wire import ErrorWire
-from oppserver.operations.call import Call, Services
+from oppserver.operations.call import Answer, Call, Services
 
 JSON: Final = "application/json"
 
@@ -59,18 +60,18 @@ class Door:
                 body_bytes_max=self._settings.body_bytes_max,
                 body_timeout_s=self._settings.body_timeout_s,
             )
-            body, encoding = await self.on_worker(
-                _run, route, call, self._services, request.headers.get("accept-encoding", "")
-            )
+            answer, encoding = await self.on_worker(_run, route, call, self._services)
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
             refused = named(error)
             return error_response(refused, headers=self._headers(request, call))
-        headers = self._headers(request, call) | {"Vary": "Accept-Encoding"}
+        headers = self._headers(request, call) | {"Vary": "Accept-Encoding"} | answer.headers
         if call.is_replayed:
             headers["Idempotent-Replayed"] = "true"
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
-        return Response(body, media_type=JSON, headers=headers)
+        return Response(
+            answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers
+        )
 
     async def on_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Runs work of the store on a worker thread."""
@@ -96,11 +97,14 @@ class Door:
         return headers
 
 
-def _run(route: Route, call: Call, services: Services, accept_encoding: str) -> tuple[bytes, str]:
+def _run(route: Route, call: Call, services: Services) -> tuple[Answer, str]:
     """The one hop to a worker thread: the whole operation and the encoding of its answer."""
-    body = route.operation(call, services)
-    encoding = choose_encoding(accept_encoding, body_bytes=len(body))
-    return encode(body, encoding), encoding
+    done = route.operation(call, services)
+    answer = Answer(body=done) if isinstance(done, bytes) else done
+    if answer.is_packed:
+        return answer, "identity"
+    body, encoding = encode(answer.body, call.coding)
+    return replace(answer, body=body), encoding
 
 
 def named(error: Exception) -> ApiError:

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 from oppserver.operations.access_key_user import access_key_user
 from oppserver.operations.activity_types import activity_types
 from oppserver.operations.bulk_read import bulk_read
-from oppserver.operations.call import Call, Services
+from oppserver.operations.call import Answer, Call, Services
 from oppserver.operations.opportunity_details import opportunity_details
 from oppserver.operations.opportunity_feature import opportunity_feature
 from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
@@ -25,7 +25,7 @@ class Route(NamedTuple):
     name: str
     method: Literal["GET", "POST"]
     path: str
-    operation: Callable[[Call, Services], bytes]
+    operation: Callable[[Call, Services], bytes | Answer]
     writes: bool = False
     takes_query: bool = False
 

@@ -137,6 +137,12 @@ has no line ends at all must not be read whole."""
 EXPORT_PAGE_ROWS: Final = 5_000
 """Rows that an export reads at once. Ours: flat memory, few statements."""
 
+ARROW_DECIMAL_DIGITS: Final = 38
+"""Digits of a Number in Arrow and Parquet. Source: the most that decimal128 has."""
+
+ARROW_DECIMAL_SCALE: Final = 10
+"""Digits behind the point, of those. Ours: money and rates need fewer; 28 are left before it."""
+
 # --- SQLite ------------------------------------------------------------------------------------
 
 SQLITE_VERSION_MIN: Final = (3, 38, 0)

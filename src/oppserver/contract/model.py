@@ -202,6 +202,18 @@ class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
     deleted_on: str | None = None
 
 
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many distinct ids a call asked for, and how many of them are answered."""
+
+    requested: int
+    found: int
+
+    @property
+    def missing(self) -> int:
+        """How many are not answered."""
+        return self.requested - self.found
+
+
 # --- what is stored ----------------------------------------------------------------------------
 
 
