@@ -6,6 +6,7 @@ Everything is drawn from few ids, addresses and dates, so that operations meet.
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from hypothesis.strategies import SearchStrategy
 
 from oppserver.contract.columns import SYSTEM_COLUMNS, column_named
 from oppserver.contract.model import (
@@ -26,19 +28,24 @@ from oppserver.contract.model import (
     Catalogue,
     DataType,
     Field,
+    KeptAnswer,
     Key,
+    Lead,
     Opportunity,
     OpportunityType,
     Plan,
     PlannedEntry,
     Role,
+    Search,
     Tombstone,
     Written,
 )
 from oppserver.store import Store
+from oppserver.store.port import Session
 from tests import stores
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples, texts
+from tests.property.test_search import searched, searches
 from tests.stores import ENGINES, guid, lead, owner
 
 CODES = [0, 12_000, 2**31 - 1]
@@ -107,6 +114,68 @@ entries = st.builds(
 )
 
 
+some_ids = st.lists(ids, max_size=4)
+some_leads = st.lists(st.sampled_from([lead(number) for number in range(3)]), max_size=3)
+some_owners = st.lists(st.sampled_from([owner(1), owner(2), owner(9), *KEY_USERS]), max_size=3)
+numbers = st.sampled_from(["1", "2", "\N{DIGIT ONE}", ""])
+kept_keys = st.sampled_from(["k1", "k2"])
+
+session_leads = st.builds(
+    Lead,
+    id=st.sampled_from([lead(number) for number in range(3)]),
+    email=st.none() | emails,
+    first_name=st.none() | values,
+    phone=st.none() | numbers,
+    mobile=st.none() | numbers,
+    owner_id=st.none() | st.sampled_from([owner(1), owner(3), *KEY_USERS]),
+    created_on=st.none() | dates,
+    attributes=st.dictionaries(st.sampled_from(["mx_City", "Company"]), values),
+)
+kept_answers = st.builds(
+    KeptAnswer, key_sha256=kept_keys, request_sha256=values, body=st.binary(), created_on=dates
+)
+alike = st.dictionaries(
+    st.sampled_from(["lead_id", "lead_email", "owner_id", "status", "mx_custom_1"]),
+    emails | values | st.sampled_from([lead(1), owner(1)]),
+    max_size=2,
+)
+
+
+def does(name: str, **arguments: SearchStrategy[Any]) -> SearchStrategy[tuple[str, Any]]:
+    """A call of a session's method."""
+    return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
+
+
+session_calls = st.one_of(
+    does("opportunities", ids=some_ids),
+    does("tombstones", ids=some_ids),
+    does("opportunity_like", event_code=codes, values=alike),
+    does("write_opportunities", batch=batches, now=dates),
+    does("delete_opportunities", ids=some_ids, now=dates, by=st.none() | values),
+    does("leads", ids=some_leads),
+    does("leads_by", stored=st.just("email"), values=st.lists(emails)),
+    does("leads_by", stored=st.sampled_from(["phone", "mobile"]), values=st.lists(numbers)),
+    does("write_leads", batch=st.lists(session_leads, max_size=4)),
+    does("users", ids=some_owners),
+    does("users_by_email", emails=st.lists(emails, max_size=3)),
+    does("kept_answer", key_sha256=kept_keys, not_before=dates),
+    does("keep_answer", answer=kept_answers, not_before=dates),
+)
+
+
+class Failed(Exception):
+    """What the work of a session raises when it is told to fail."""
+
+
+def worked(session: Session, calls: Sequence[tuple[str, Any]], *, fails: bool) -> list[Any]:
+    """What each call answered."""
+    answers = [getattr(session, name)(**arguments) for name, arguments in calls]
+    answers.append(sorted(session.catalogue().types))
+    if fails:
+        raise Failed
+    return answers
+
+
 def _without_owner(one: Opportunity) -> Opportunity:
     values = {name: getattr(one, name) for name in one.__struct_fields__}
     return Opportunity(**values | {"owner_email": None})
@@ -151,9 +220,19 @@ class History(RuleBasedStateMachine):
 
         self.both(which, loaded)
 
+    @rule(which=st.integers(0, 1), calls=st.lists(session_calls, max_size=6), fails=st.booleans())
+    def session(self, which: int, calls: list[tuple[str, Any]], fails: bool) -> None:
+        def done(store: Store) -> list[Any] | None:
+            try:
+                return store.write(lambda session: worked(session, calls, fails=fails))
+            except Failed:
+                return None
+
+        self.both(which, done)
+
     @rule(
         which=st.integers(0, 1),
-        some=st.lists(ids, max_size=4),
+        some=some_ids,
         now=dates,
         by=st.none() | st.sampled_from(KEY_USERS),
     )
@@ -223,6 +302,11 @@ class History(RuleBasedStateMachine):
             lambda store: store.read_opportunities(event_code=code, after_id=after, limit=limit),
         )
         self.both(which, lambda store: store.count_opportunities(event_code=code))
+
+    @rule(which=st.integers(0, 1), some=st.lists(searches, min_size=1, max_size=4))
+    def search(self, which: int, some: list[Search]) -> None:
+        for one in some:
+            self.both(which, partial(searched, search=one))
 
     @invariant()
     def both_stores_have_what_the_model_has(self) -> None:

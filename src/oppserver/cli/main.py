@@ -12,6 +12,7 @@ from oppserver.cli import (
     demo,
     fields,
     files,
+    indexes,
     keys,
     serve,
     store,
@@ -36,6 +37,7 @@ app.add_typer(users.app, name="user")
 app.add_typer(types.app, name="type")
 app.add_typer(fields.app, name="field")
 app.add_typer(activity_types.app, name="activity-type")
+app.add_typer(indexes.app, name="index")
 app.command("import")(files.import_command)
 app.command("export")(files.export_command)
 app.add_typer(store.app, name="db")

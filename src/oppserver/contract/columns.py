@@ -6,6 +6,7 @@ who asks for it gets it under that name.
 """
 
 import re
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -44,6 +45,26 @@ IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
 EVENT_CODE_COLUMN: Final = SYSTEM_COLUMNS[3]
 OWNER_COLUMN: Final = SYSTEM_COLUMNS[4]
 OWNER_EMAIL_COLUMN: Final = SYSTEM_COLUMNS[5]
+
+LIST_COLUMNS: Final = (
+    Column(name="OpportunityId", stored="id"),
+    Column(name="RelatedProspectId", stored="lead_id"),
+    Column(name="OwnerName", stored="owner_name"),
+    Column(name="OpportunityEvent", stored="event_code"),
+    Column(name="OpportunityEventType", stored="event_type"),
+    Column(name="TrackingNormalized", stored="tracking"),
+)
+"""What lists have beside the system columns, mostly other names for them."""
+
+CONSTANTS: Final[Mapping[str, str | None]] = MappingProxyType({"event_type": "2", "tracking": None})
+"""The stored columns that have one value for every opportunity: 2 is the kind of events that
+opportunities are (source: the documented rows of lists)."""
+
+ADDRESSES: Final = frozenset({"email", "lead_email", "owner_email"})
+"""The stored columns that hold e-mail addresses, of opportunities, leads and users."""
+
+LEAD: Final = "lead."
+"""Before the stored name of a column of an opportunity's lead: ``lead.first_name``."""
 
 CUSTOM_COLUMNS: Final = tuple(
     Column(name=f"mx_Custom_{slot}", stored=f"mx_custom_{slot}")

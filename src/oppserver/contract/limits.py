@@ -27,6 +27,9 @@ Ours: any mistake; what is longer is no mistake, and its connection is cut."""
 IN_ERROR_NEIGHBOURS_MAX: Final = 3
 """Near names that an error suggests. Ours: more is noise."""
 
+IN_ERROR_OPTIONS_MAX: Final = 10
+"""Options of a dropdown that an error lists. Ours: enough to see what kind they are."""
+
 IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 """Characters of a caller's value that an error repeats. Ours: enough to recognise it."""
 
@@ -34,6 +37,12 @@ IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 
 PAGE_ROWS_MAX: Final = 5_000
 """Rows of one page. Ours: the most that callers are known to ask for; more is refused, not cut."""
+
+PAGE_INDEX_MAX: Final = 2**31 - 1
+"""Largest number of a page. Ours: every engine can count the rows that are before it."""
+
+LEADS_PAGE_ROWS_DEFAULT: Final = 100
+"""Rows of a page of leads that names no size. Source: the documentation's example, "100"."""
 
 SEARCH_PAGE_ROWS_DEFAULT: Final = 1_000
 """Rows of a search's page that names no size. Ours: the most that the hosted API gives."""
@@ -43,6 +52,21 @@ ACTIVITY_PAGE_ROWS_DEFAULT: Final = 25
 
 SEARCH_CONDITIONS_MAX: Final = 100
 """Conditions in one search. Ours: bounds the work for a row; a form has a dozen."""
+
+LIST_COLUMNS_MAX: Final = 600
+"""Columns that a list is asked for. Ours: all of an opportunity, as many of its lead, and the other
+names of some; bounds the statement."""
+
+RECENTLY_MODIFIED_ROWS_DEFAULT: Final = 20
+"""Rows of a page of ``RetrieveRecentlyModified`` that names no size. Source: the documentation's
+example, "20"."""
+
+SEARCH_INDEX_COLUMNS_MAX: Final = 4
+"""Columns of an index that an operator adds. Ours: its name, made of theirs, stays within the 63
+bytes that every engine takes, and four values together single out a few rows."""
+
+SEARCH_INDEXES_MAX: Final = 16
+"""Indexes that operators add. Ours: each is one more place that every write changes."""
 
 BULK_WRITE_ROWS_MAX: Final = 25
 """Opportunities in one bulk update, bulk add, and activities in one bulk post. Source: the
@@ -159,6 +183,14 @@ SQLITE_WRITER_CACHE_BYTES: Final = 64 << 20
 
 SQLITE_CHECKPOINT_PAGES: Final = 1_000
 """Pages of the log after which it is copied into the file. Source: sqlite.org/wal.html, default."""
+
+SQLITE_TOTALS_MAX: Final = 256
+"""Searches whose number of rows a connection remembers. Ours: more than are paged through at once;
+with the next bound about 1 MB for each connection."""
+
+SQLITE_TOTALS_CHARACTERS_MAX: Final = 4_000
+"""Characters of a search, its values among them, whose number of rows is remembered. Ours: a dozen
+conditions."""
 
 SQLITE_LOADING_CACHE_BYTES: Final = 256 << 20
 """Bytes of page cache of the writer while it loads: random ids touch every page of the index."""

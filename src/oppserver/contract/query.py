@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from oppserver.contract.errors import InvalidValue, MissingAttribute
-from oppserver.contract.identifiers import canonical_guid
+from oppserver.contract.identifiers import guid_at
 from oppserver.contract.names import quoted
 
 
@@ -17,14 +17,7 @@ def mandatory(query: Mapping[str, str], name: str) -> str:
 
 def mandatory_guid(query: Mapping[str, str], name: str) -> str:
     """The id that a name has, canonical. Raises MissingAttribute or InvalidValue."""
-    value = mandatory(query, name)
-    guid = canonical_guid(value)
-    if guid is None:
-        raise InvalidValue(
-            f"query parameter '{name}': {quoted(value)} is not a GUID. Expected a form like"
-            " 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
-        )
-    return guid
+    return guid_at(mandatory(query, name), place=f"query parameter '{name}'")
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:

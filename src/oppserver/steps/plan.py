@@ -14,9 +14,9 @@ from oppserver.contract.columns import (
     column_named,
     is_system,
 )
-from oppserver.contract.errors import InvalidValue, LimitExceeded, UnknownColumn
+from oppserver.contract.errors import LimitExceeded, UnknownColumn
 from oppserver.contract.event_codes import event_code_of
-from oppserver.contract.identifiers import all_canonical, canonical_guid
+from oppserver.contract.identifiers import distinct_guids
 from oppserver.contract.limits import BULK_READ_IDS_MAX
 from oppserver.contract.model import BulkRead, Catalogue, Field, Plan, PlannedEntry
 from oppserver.contract.names import did_you_mean, quoted
@@ -37,7 +37,7 @@ def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
         for index, group in enumerate(asked.groups)
     ]
     ids = [
-        _distinct(group.ids, place=f"SearchParameters[{index}].ProspectActivityId")
+        distinct_guids(group.ids, place=f"SearchParameters[{index}].ProspectActivityId")
         for index, group in enumerate(asked.groups)
     ]
     _check_number(ids)
@@ -77,22 +77,6 @@ def with_event_codes(plan: Plan) -> Plan:
             for entry in plan.entries
         ),
     )
-
-
-def _distinct(ids: Sequence[str], *, place: str) -> list[str]:
-    if not all_canonical(ids):
-        ids = [_canonical(text, place=f"{place}[{index}]") for index, text in enumerate(ids)]
-    return list(dict.fromkeys(ids))
-
-
-def _canonical(text: str, *, place: str) -> str:
-    guid = canonical_guid(text)
-    if guid is None:
-        raise InvalidValue(
-            f"{place}: {quoted(text)} is not a GUID. Expected a form like"
-            " 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
-        )
-    return guid
 
 
 def _check_number(ids_by_group: Sequence[Sequence[str]]) -> None:

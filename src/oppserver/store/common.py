@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
+from oppserver.contract.limits import CUSTOM_SLOTS
 from oppserver.contract.model import (
     ActivityType,
     Catalogue,
@@ -27,6 +28,8 @@ OPPORTUNITY_COLUMNS: Final = tuple(
     column.name for column in tables.opportunity.columns if column.computed is None
 )
 """The columns of an opportunity that are written; the others are generated."""
+
+_FIRST_SLOT: Final = tables.opportunity.columns.keys().index(tables.SLOT_NAMES[0])
 
 _RULES: Final = tuple[tuple[str, ...], ...]
 
@@ -253,11 +256,12 @@ def select_opportunities(
     )
     if event_code is not None:
         statement = statement.where(tables.opportunity.c.event_code == event_code)
-    return [_opportunity(row) for row in connection.execute(statement)]
+    return [opportunity_of(row) for row in connection.execute(statement)]
 
 
-def _opportunity(row: Row[Any]) -> Opportunity:
-    stored = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for a row as a mapping)
+def opportunity_of(row: Row[Any]) -> Opportunity:
+    """The opportunity of a row of all columns, in the order of the schema, and ``owner_email``."""
+    slots = zip(tables.SLOT_NAMES, row[_FIRST_SLOT : _FIRST_SLOT + CUSTOM_SLOTS], strict=True)
     return Opportunity(
         id=row.id,
         event_code=row.event_code,
@@ -271,7 +275,7 @@ def _opportunity(row: Row[Any]) -> Opportunity:
         modified_on=row.modified_on,
         created_by=row.created_by,
         modified_by=row.modified_by,
-        slots={name: stored[name] for name in tables.SLOT_NAMES if stored[name] is not None},
+        slots={name: value for name, value in slots if value is not None},
     )
 
 

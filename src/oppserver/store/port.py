@@ -33,6 +33,7 @@ from oppserver.contract.model import (
     RenderedPage,
     RenderedRows,
     Search,
+    SearchIndex,
     Stamp,
     TimelinePage,
     Tombstone,
@@ -111,7 +112,10 @@ class Session(Protocol):
         ...
 
     def users_by_email(self, emails: Sequence[str]) -> dict[str, User]:
-        """The user of each address, by the address as given; of several, the lowest id's."""
+        """The user of each address, by the address as given; of several, the lowest id's.
+
+        Letters A to Z are not told from a to z.
+        """
         ...
 
     def write_activities(self, batch: Sequence[Activity]) -> None:
@@ -186,13 +190,18 @@ class Store(Protocol):
         """A page of opportunities, and how many there are in all, of one moment.
 
         Values are rendered as ``bulk_read`` does, except dates: they are in the stored form.
-        Columns may also be of the row's lead (``lead.`` before the stored name of a lead's column)
-        and ``owner_name``.
+        Columns, in conditions too, may also be of the row's lead (``lead.`` before the stored name
+        of a lead's column), ``owner_name``, and the CONSTANTS of ``contract/columns.py``.
         """
         ...
 
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
-        """The leads of ids, in their order, as flat objects; unknown ids are left out."""
+        """The leads of ids, in their order, as flat objects; unknown ids are left out.
+
+        A row has the columns in order: the value as a JSON string, or null. ``created_on`` and
+        ``modified_on`` have ``.000`` at their end. Columns may also be ``owner_name``,
+        ``owner_email``, and, as the last one, ``EVERY_ATTRIBUTE``.
+        """
         ...
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
@@ -297,6 +306,20 @@ class Store(Protocol):
 
     def count_opportunities(self, *, event_code: int | None) -> int:
         """How many opportunities there are, of one type or all."""
+        ...
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        """The indexes that operators have added, by name."""
+        ...
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        """Builds an index, for which writes wait; False when there is one of that name."""
+        ...
+
+    def drop_search_index(self, name: str) -> bool:
+        """Drops an index that was added; False when there is none of that name."""
         ...
 
     # --- the store itself

@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, PoolProxiedConnection
 
+from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused, Unavailable
 from oppserver.contract.limits import (
     BUSY_TIMEOUT_S,
@@ -23,21 +24,33 @@ from oppserver.contract.limits import (
     SQLITE_LOADING_CHECKPOINT_PAGES,
 )
 from oppserver.contract.model import (
+    ActivitySearch,
     ActivityType,
     Catalogue,
     Field,
     Key,
+    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
+    RenderedPage,
     RenderedRows,
-    Role,
+    Search,
+    SearchIndex,
+    TimelinePage,
     Tombstone,
     User,
     Written,
 )
-from oppserver.store import common, migrations, sqlite_indexes, sqlite_write
-from oppserver.store.port import Moment, StoreOptions
+from oppserver.store import (
+    common,
+    common_activities,
+    common_indexes,
+    migrations,
+    sqlite_indexes,
+    sqlite_write,
+)
+from oppserver.store.port import Moment, Session, StoreOptions
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
     driver_of,
@@ -51,8 +64,11 @@ from oppserver.store.sqlite_connect import (
     set_up_file,
     tune_writer,
 )
+from oppserver.store.sqlite_leads import read_lead_page, read_leads
 from oppserver.store.sqlite_moment import SqliteMoment, give_identity
-from oppserver.store.sqlite_read import one_moment, read_entry, read_opportunity
+from oppserver.store.sqlite_read import one_moment, read_entry, read_key, read_opportunity
+from oppserver.store.sqlite_search import read_page
+from oppserver.store.sqlite_session import SqliteSession
 
 _T = TypeVar("_T")
 
@@ -108,9 +124,39 @@ class SqliteStore:
         with self._reader() as connection, one_moment(connection):
             return read_opportunity(connection, one)
 
+    def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
+        with self._reader() as connection:
+            return read_leads(connection, ids, columns)
+
+    def search(self, search: Search) -> RenderedPage:
+        with self._pooled() as pooled, one_moment(driver_of(pooled)) as connection:
+            return read_page(connection, search, pooled.info["totals"])
+
+    def search_leads(self, search: LeadSearch) -> RenderedPage:
+        with self._reader() as connection, one_moment(connection):
+            return read_lead_page(connection, search)
+
+    def timeline(self, search: ActivitySearch) -> TimelinePage:
+        with self._read() as connection:
+            return common_activities.select_timeline(connection, search)
+
     def users(self) -> list[User]:
         with self._read() as connection:
             return common.select_users(connection)
+
+    # --- writes
+
+    def write(self, work: Callable[[Session], _T]) -> _T:
+        with self._write() as connection:
+            deadline = connection.info["deadline"]
+            deadline.set(self._options.query_timeout_s)
+            try:
+                session = SqliteSession(connection, self._catalogue)
+                answer = work(session)
+            finally:
+                deadline.set(float("inf"))
+        self._catalogue = session.kept_catalogue  # what it read is committed now
+        return answer
 
     # --- who may call
 
@@ -118,24 +164,7 @@ class SqliteStore:
         if not _is_text(access_key):
             return None
         with self._reader() as connection:
-            row = connection.execute(
-                "SELECT k.access_key, k.secret_sha256, k.user_id, u.email, k.role, u.is_active,"
-                ' k.created_on, k.revoked_on FROM api_key k JOIN "user" u ON u.id = k.user_id'
-                " WHERE k.access_key = ?",
-                (access_key,),
-            ).fetchone()
-        if row is None:
-            return None
-        return Key(
-            access_key=row[0],
-            secret_sha256=row[1],
-            user_id=row[2],
-            email=row[3],
-            role=Role(row[4]),
-            user_is_active=bool(row[5]),
-            created_on=row[6],
-            revoked_on=row[7],
-        )
+            return read_key(connection, access_key)
 
     def keys(self) -> list[Key]:
         with self._read() as connection:
@@ -223,6 +252,20 @@ class SqliteStore:
         with self._read() as connection:
             return common.count_opportunities(connection, event_code=event_code)
 
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        with self._read() as connection:
+            return common_indexes.select_search_indexes(connection)
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        with self._write() as connection:
+            return sqlite_indexes.add(connection, index)
+
+    def drop_search_index(self, name: str) -> bool:
+        with self._write() as connection:
+            return sqlite_indexes.drop(connection, name)
+
     # --- the store itself
 
     def ping(self) -> None:
@@ -254,17 +297,21 @@ class SqliteStore:
     # --- inside
 
     @contextmanager
-    def _reader(self, *, timeout_s: float | None = None) -> Iterator[sqlite3.Connection]:
-        """A reader's driver connection, outside a transaction, with the clock set."""
+    def _pooled(self, *, timeout_s: float | None = None) -> Iterator[PoolProxiedConnection]:
+        """A reader, outside a transaction, with the clock set."""
         with named_errors(self._path):
             pooled = self._readers.raw_connection()
             try:
                 pooled.info["deadline"].set(timeout_s or self._options.query_timeout_s)
-                connection = pooled.driver_connection
-                assert isinstance(connection, sqlite3.Connection)
-                yield connection
+                yield pooled
             finally:
                 pooled.close()
+
+    @contextmanager
+    def _reader(self, *, timeout_s: float | None = None) -> Iterator[sqlite3.Connection]:
+        """A reader's driver connection, as ``_pooled``."""
+        with self._pooled(timeout_s=timeout_s) as pooled:
+            yield driver_of(pooled)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
@@ -287,11 +334,8 @@ class SqliteStore:
     def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
         with self._write() as connection:
             catalogue = _select_catalogue(connection)
-            types, fields = common.missing_types_and_fields(batch.brought.slots, catalogue)
-            common.replace_types(connection, types)
-            common.replace_fields(connection, fields)
-            common.write_owners(connection, batch.brought.owners)
-            return sqlite_write.write_opportunities(connection, batch)
+            missing = common.missing_types_and_fields(batch.brought.slots, catalogue)
+            return sqlite_write.write_batch(connection, batch, *missing)
 
     @contextmanager
     def _loading(self) -> Iterator[None]:

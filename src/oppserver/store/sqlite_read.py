@@ -1,4 +1,4 @@
-"""The hot reads on SQLite: the bulk read's entries, rendered as JSON, and one opportunity."""
+"""The hot reads on SQLite: a key, the bulk read's entries as JSON, and one opportunity."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -7,13 +7,25 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Opportunity, PlannedEntry, RenderedRows, Tombstone
+from oppserver.contract.model import (
+    Key,
+    Opportunity,
+    PlannedEntry,
+    RenderedRows,
+    Role,
+    Tombstone,
+)
 from oppserver.store.tables import SLOT_NAMES
 
 _JSON_OBJECT_COLUMNS_MAX: Final = 63
 """A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
 
 
+_KEY: Final = (
+    "SELECT k.access_key, k.secret_sha256, k.user_id, u.email, k.role, u.is_active,"
+    ' k.created_on, k.revoked_on FROM api_key k JOIN "user" u ON u.id = k.user_id'
+    " WHERE k.access_key = ?"
+)
 _MEMBERS: Final = (
     "id",
     "event_code",
@@ -37,13 +49,30 @@ _TOMBSTONE: Final = (
 
 
 @contextmanager
-def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+def one_moment(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """All that is read in the block is of one moment."""
     connection.execute("BEGIN")
     try:
-        yield
+        yield connection
     finally:
         connection.rollback()
+
+
+def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
+    """A key with what is known of its user; None when there is none of that name."""
+    row = connection.execute(_KEY, (access_key,)).fetchone()
+    if row is None:
+        return None
+    return Key(
+        access_key=row[0],
+        secret_sha256=row[1],
+        user_id=row[2],
+        email=row[3],
+        role=Role(row[4]),
+        user_is_active=bool(row[5]),
+        created_on=row[6],
+        revoked_on=row[7],
+    )
 
 
 def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | Tombstone | None:
@@ -89,14 +118,13 @@ def bulk_read_statement(columns: tuple[Column, ...]) -> str:
     with it the order of the rows (sqlite.org/optoverview.html, "Manual control of query plans").
     The cast hands the text over as bytes, which are not decoded and encoded again.
     """
-    return (
-        f"SELECT CAST(json_group_array({_row_json(columns)}) AS BLOB), count(*)"
-        f"{FROM_IDS}{WITH_OWNER}{OF_TYPE}"
-    )
+    row = row_json([(column.name, column_sql(column)) for column in columns])
+    return f"SELECT CAST(json_group_array({row}) AS BLOB), count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
 
 
-def _row_json(columns: tuple[Column, ...]) -> str:
-    pairs = [f"'{column.name}', {column_sql(column)}" for column in columns]
+def row_json(values: Sequence[tuple[str, str]]) -> str:
+    """The SQL of a row as a JSON object, out of the names of its members and the SQL of each."""
+    pairs = [f"'{name}', {value}" for name, value in values]
     parts = [
         f"json_object({', '.join(pairs[start : start + _JSON_OBJECT_COLUMNS_MAX])})"
         for start in range(0, len(pairs), _JSON_OBJECT_COLUMNS_MAX)

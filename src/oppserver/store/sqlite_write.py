@@ -14,13 +14,16 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from oppserver.contract.model import Opportunity, Written
+from oppserver.contract.model import Field, Opportunity, OpportunityType, Written
 from oppserver.store import tables
 from oppserver.store.common import (
     OPPORTUNITY_COLUMNS,
     Brought,
     brought_by,
+    replace_fields,
+    replace_types,
     runs_without_repeats,
+    write_owners,
 )
 from oppserver.store.sqlite_indexes import create_missing
 
@@ -60,7 +63,20 @@ def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
     )
 
 
-def write_opportunities(connection: Connection, batch: Prepared) -> Written:
+def write_batch(
+    connection: Connection,
+    batch: Prepared,
+    types: Sequence[OpportunityType],
+    fields: Sequence[Field],
+) -> Written:
+    """Creates or replaces a batch, and first the types and fields that it lacks, and the owners."""
+    replace_types(connection, types)
+    replace_fields(connection, fields)
+    write_owners(connection, batch.brought.owners)
+    return _write_opportunities(connection, batch)
+
+
+def _write_opportunities(connection: Connection, batch: Prepared) -> Written:
     """Creates or replaces a batch and its leads; types, fields and owners are there already."""
     _write_leads(connection, batch.leads, count=len(batch.brought.leads))
     last_before = _last_rowid(connection)

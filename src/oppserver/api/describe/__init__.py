@@ -7,11 +7,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from oppserver.api.describe import bulk_read, types, users
+from oppserver.api.describe import activities, bulk_read, leads, lists, types, users, writes
 from oppserver.api.describe.description import EVERY_CALL, EVERY_WRITE, Description, Parameter
 
 __all__ = ["DESCRIPTIONS", "EVERY_CALL", "EVERY_WRITE", "Description", "Parameter"]
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType(
-    {**bulk_read.DESCRIPTIONS, **types.DESCRIPTIONS, **users.DESCRIPTIONS}
+    {
+        **bulk_read.DESCRIPTIONS,
+        **writes.DESCRIPTIONS,
+        **types.DESCRIPTIONS,
+        **users.DESCRIPTIONS,
+        **lists.DESCRIPTIONS,
+        **leads.DESCRIPTIONS,
+        **activities.DESCRIPTIONS,
+    }
 )
