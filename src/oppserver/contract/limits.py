@@ -192,6 +192,9 @@ SQLITE_TOTALS_CHARACTERS_MAX: Final = 4_000
 """Characters of a search, its values among them, whose number of rows is remembered. Ours: a dozen
 conditions."""
 
+SQLITE_STAMPS_MAX: Final = 1_024
+"""Bulk reads whose stamp a connection remembers. Ours: more than are polled; half a MB."""
+
 SQLITE_LOADING_CACHE_BYTES: Final = 256 << 20
 """Bytes of page cache of the writer while it loads: random ids touch every page of the index."""
 

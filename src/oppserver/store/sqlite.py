@@ -65,10 +65,11 @@ from oppserver.store.sqlite_connect import (
     tune_writer,
 )
 from oppserver.store.sqlite_leads import read_lead_page, read_leads
-from oppserver.store.sqlite_moment import SqliteMoment, give_identity
+from oppserver.store.sqlite_moment import SqliteMoment
 from oppserver.store.sqlite_read import one_moment, read_entry, read_key, read_opportunity
 from oppserver.store.sqlite_search import read_page
 from oppserver.store.sqlite_session import SqliteSession
+from oppserver.store.sqlite_stamps import give_identity
 
 _T = TypeVar("_T")
 
@@ -115,8 +116,8 @@ class SqliteStore:
                 return [read_entry(connection, entry) for entry in plan.entries]
 
     def read(self, work: Callable[[Moment], _T]) -> _T:
-        with self._reader() as connection, one_moment(connection):
-            return work(SqliteMoment(connection))
+        with self._pooled() as pooled, one_moment(driver_of(pooled)) as connection:
+            return work(SqliteMoment(connection, pooled.info["stamps"]))
 
     # --- the other reads
 

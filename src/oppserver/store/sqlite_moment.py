@@ -1,11 +1,9 @@
 """One moment of a SQLite file: the reads around a bulk read, each a statement that aggregates."""
 
-import hashlib
 import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
-from uuid import uuid4
 
 import msgspec
 
@@ -26,8 +24,7 @@ from oppserver.store.sqlite_read import (
     json_of_ids,
     read_entry,
 )
-
-_STAMP_BYTES: Final = 32
+from oppserver.store.sqlite_stamps import Stamps
 
 _WHEREABOUTS: Final = (
     "SELECT json_group_array(json_array(id, event_code, deleted_on)) FROM ("
@@ -40,10 +37,14 @@ _DECODE_WHEREABOUTS: Final = msgspec.json.Decoder(list[tuple[str, int, str | Non
 
 
 class SqliteMoment:
-    """The promises of ``port.Moment`` on a connection that is in a transaction."""
+    """The promises of ``port.Moment`` on a connection that is in a transaction.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    ``stamps`` are the connection's.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, stamps: Stamps) -> None:
         self._connection: Final = connection
+        self._stamps: Final = stamps
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         return [read_entry(self._connection, entry) for entry in plan.entries]
@@ -52,10 +53,7 @@ class SqliteMoment:
         return [self._columns(entry) for entry in plan.entries]
 
     def stamp(self, plan: Plan) -> Stamp:
-        digest = hashlib.blake2b(digest_size=_STAMP_BYTES)
-        digest.update(self._database().encode())
-        counts = [self._update_with(digest, entry) for entry in plan.entries]
-        return Stamp(counts=counts, digest=digest.digest())
+        return self._stamps.stamp(self._connection, plan)
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         (json,) = self._connection.execute(_WHEREABOUTS, (json_of_ids(ids),)).fetchone()
@@ -70,40 +68,6 @@ class SqliteMoment:
         ).fetchone()
         return RenderedColumns(count=count, columns=columns)
 
-    def _database(self) -> str:
-        """What makes stamps of this database unlike those of all others that render as this one.
-
-        The library's version is part of it, because the library renders the rows.
-        """
-        (one,) = self._connection.execute("SELECT id FROM database_identity").fetchone()
-        return f"{one} SQLite {sqlite3.sqlite_version};"
-
-    def _update_with(self, digest: hashlib.blake2b, entry: PlannedEntry) -> int:
-        """Adds an entry to a digest: what was asked, which of it is there, in which version.
-
-        Parts cannot run into each other: each of them is JSON, or begins with how long it is.
-        """
-        ids = json_of_ids(entry.ids)
-        has_owner_email = any(column.stored == "owner_email" for column in entry.columns)
-        *parts, count = self._connection.execute(
-            _stamp_statement(has_owner_email=has_owner_email), (ids, entry.event_code)
-        ).fetchone()
-        names = [column.name for column in entry.columns]
-        digest.update(msgspec.json.encode((entry.event_code, names, count)))
-        digest.update(ids.encode())
-        for part in parts:
-            digest.update(part)
-        return int(count)
-
-
-def give_identity(copy: sqlite3.Connection) -> None:
-    """Makes the stamps of a copy unlike those of the database that it is a copy of.
-
-    Once the copy is served in its place, the same versions come again, with other values.
-    """
-    with copy:
-        copy.execute("UPDATE database_identity SET id = ?", (str(uuid4()),))
-
 
 @lru_cache(maxsize=256)
 def columns_statement(columns: tuple[Column, ...]) -> str:
@@ -117,17 +81,3 @@ def columns_statement(columns: tuple[Column, ...]) -> str:
         for column in columns
     )
     return f"SELECT {arrays}, count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
-
-
-@lru_cache(maxsize=2)
-def _stamp_statement(*, has_owner_email: bool) -> str:
-    """The statement for an entry's stamp: places in the request, versions, addresses, the count.
-
-    All that a row shows raises its version, but the address of its owner.
-    """
-    email = " CAST(json_group_array(u.email) AS BLOB)," if has_owner_email else ""
-    return (
-        "SELECT CAST(json_group_array(asked.key) AS BLOB),"
-        f" CAST(json_group_array(o.version) AS BLOB),{email} count(*)"
-        f"{FROM_IDS}{WITH_OWNER if has_owner_email else ''}{OF_TYPE}"
-    )
