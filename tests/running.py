@@ -183,14 +183,19 @@ def read(response: HTTPResponse) -> Answer:
     return Answer(status=response.status, headers=headers, body=body)
 
 
-def start(folder: Path, *flags: str, command: tuple[str, ...] = ("serve",)) -> Server:
+def start(
+    folder: Path,
+    *flags: str,
+    command: tuple[str, ...] = ("serve",),
+    environment: Mapping[str, str] = {},
+) -> Server:
     """Starts a server on a free port over the folder's database, and waits until it listens."""
     log_file = folder / f"server-{time.monotonic_ns()}.log"
     with log_file.open("wb") as lines:
         process = subprocess.Popen(
             [OPPSERVER, *command, "--port", "0", *flags],
             cwd=folder,
-            env=clean_environment(),
+            env={**clean_environment(), **environment},
             stdout=subprocess.DEVNULL,
             stderr=lines,
         )
@@ -208,11 +213,13 @@ def start(folder: Path, *flags: str, command: tuple[str, ...] = ("serve",)) -> S
 
 
 @contextmanager
-def serving(folder: Path, *flags: str, keys: Keys | None = None) -> Iterator[Server]:
+def serving(
+    folder: Path, *flags: str, keys: Keys | None = None, environment: Mapping[str, str] = {}
+) -> Iterator[Server]:
     """A server over the folder's database while the block runs; without a rate limit."""
     if "--rate-limit" not in flags:
         flags = (*flags, "--rate-limit", "off")
-    server = start(folder, *flags)
+    server = start(folder, *flags, environment=environment)
     server.keys = keys or Keys("", "")
     try:
         yield server

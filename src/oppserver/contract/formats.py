@@ -16,8 +16,8 @@ class Format(StrEnum):
 
     @property
     def content_type(self) -> str:
-        """The media type with the parameters that are sent with it (RFC 4180, section 3)."""
-        return f"{self}; charset=utf-8; header=present" if self is Format.CSV else str(self)
+        """The media type as it is sent (RFC 4180, section 3); to text, a charset is added."""
+        return f"{self}; header=present" if self is Format.CSV else str(self)
 
     @property
     def is_text(self) -> bool:
