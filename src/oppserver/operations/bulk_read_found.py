@@ -37,7 +37,8 @@ def find(moment: Moment, *, shape: Shape, call: Call, made_by: str) -> Found:
     """What there is of a bulk read, with as few reads as what is wanted takes."""
     tag = None
     if shape.wanted.entity_tag:
-        asked = made_of(shape.plan, shape.wanted, shape.table, coding=call.coding, made_by=made_by)
+        coding = call.coding if shape.wanted.format.is_text else "identity"
+        asked = made_of(shape.plan, shape.wanted, shape.table, coding=coding, made_by=made_by)
         tag = _tag(moment, shape, asked)
         if is_matched(call.if_none_match or "", tag):
             return Found(tag=tag)
