@@ -85,7 +85,8 @@ class Settings:
 
     database: str = _setting(
         "sqlite:///oppserver.db",
-        "The store: `sqlite:///relative.db` or `sqlite:////absolute.db`.",
+        "The store: `sqlite:///relative.db`, `sqlite:////absolute.db` or"
+        " `postgresql://USER:PASSWORD@HOST/DATABASE`.",
     )
     host: str = _setting("127.0.0.1", "The address to listen on. `0.0.0.0` is every interface.")
     port: int = _setting(8080, "The port to listen on; 0 takes a free one.", _integer(0, 65_535))

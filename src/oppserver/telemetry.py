@@ -1,7 +1,8 @@
 """Logs and metrics: their only writer, and where secrets are hidden.
 
-A log line is one JSON object (or one line of text) on stderr. Keys that stand in a URL or a message
-are replaced before anything is written, also in lines of the HTTP server and of libraries.
+A log line is one JSON object (or one line of text) on stderr. Keys and passwords that stand in a
+URL or a message are replaced before anything is written, also in lines of the HTTP server and of
+libraries.
 """
 
 import logging
@@ -16,7 +17,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _SECRET: Final = re.compile(
     r"""
-    ((?:access|secret)_?key             # in a URL, a header, JSON, or what Python prints of them
+    ((?:(?:access|secret)_?key|password)  # in a URL, a header, JSON, or what Python prints of them
     (?:["']?\s*(?:[=:]|%3D|%3A)\s*      # name=value, name: value, also inside another URL
     |["']\s*,\s*)                       # a pair of a tuple, as the HTTP server holds headers
     (?:b?["'])?)
@@ -24,12 +25,17 @@ _SECRET: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_URL_PASSWORD: Final = re.compile(
+    # up to the last @: one that was not percent-encoded is a part of the password
+    r"""(\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:)[^\s"']*(?=@)""",
+    re.IGNORECASE,
+)
 _HIDDEN: Final = r"\1[hidden]"
 
 
 def hide_secrets(text: str) -> str:
-    """The text with the value of every ``accessKey`` and ``secretKey`` replaced."""
-    return _SECRET.sub(_HIDDEN, text)
+    """The text without the values of ``accessKey`` and ``secretKey``, and without passwords."""
+    return _SECRET.sub(_HIDDEN, _URL_PASSWORD.sub(_HIDDEN, text))
 
 
 def start_logging(*, form: str, level: str) -> None:

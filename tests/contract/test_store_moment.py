@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Sequence
 from itertools import count
-from pathlib import Path
 
 import msgspec
 
@@ -179,18 +178,6 @@ def test_stamps_tell_requests_apart(store: Store) -> None:
     assert len({digest(store, *entries) for entries in asked}) >= len(asked) - 2
     assert digest(store, *asked[1]) != digest(store, *asked[2])
     assert digest(store, *asked[3]) != digest(store, *asked[4])
-
-
-def test_another_database_has_other_stamps(database: stores.Database, tmp_path: Path) -> None:
-    """A backup that is served in place of its database repeats versions, but no stamps."""
-    store = database.open()
-    store.write_opportunities([opportunity(1, status="Open")], now=NOW)
-    store.backup(tmp_path / "backup.db")
-    copy = database.open_backup(tmp_path / "backup.db")
-    asked = full_entry([guid(1)])
-    assert digest(copy, asked) != digest(store, asked)
-    store.close()
-    copy.close()
 
 
 # --- one moment --------------------------------------------------------------------------------

@@ -377,4 +377,6 @@ def test_an_engine_does_what_the_model_does(engine: str, tmp_path: Path) -> None
             tmp_path.mkdir()
             super().__init__(ENGINES[engine](tmp_path))
 
-    run_state_machine_as_test(OnEngine, settings=examples(40, steps=20))
+    run_state_machine_as_test(
+        OnEngine, settings=examples(40 if engine == "sqlite" else 15, steps=20)
+    )

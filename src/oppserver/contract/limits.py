@@ -201,3 +201,40 @@ SQLITE_LOADING_CACHE_BYTES: Final = 256 << 20
 SQLITE_LOADING_CHECKPOINT_PAGES: Final = 16_384
 """Pages of the log (64 MB) while it loads. Measured: a page of the index is changed by many
 batches and is copied once; with the larger batches, 18,000 opportunities/s became 33,000."""
+
+# --- PostgreSQL --------------------------------------------------------------------------------
+
+POSTGRES_VERSION_MIN: Final = 12
+"""Source: postgresql.org/docs/12/release-12.html: the first with stored generated columns."""
+
+POSTGRES_CONNECT_TIMEOUT_S: Final = 10
+"""Seconds in which a connection has to be made. Ours: a far network, and a server that starts."""
+
+POSTGRES_SILENCE_S: Final = 30
+"""Seconds after which a connection whose other end is silent is given up. Ours: a failover takes
+as long; a machine that vanished says nothing."""
+
+POSTGRES_IDLE_WRITE_S: Final = 30
+"""Seconds that a write may wait for its own program, after which the server undoes it. Ours: a
+program that is stopped in mid-write keeps all others from writing."""
+
+POSTGRES_RETRIES_MAX: Final = 10
+"""Times that a call is done again after a conflict with another. Ours: each time, some other call
+has succeeded."""
+
+POSTGRES_RETRY_PAUSE_S: Final = 0.05
+"""Seconds of the longest pause before the first of them. It doubles with each. Ours."""
+
+POSTGRES_RETRY_PAUSE_S_MAX: Final = 0.5
+"""Seconds of the longest pause before any of them. Ours: ten of them take 4 seconds at most."""
+
+POSTGRES_JSON_BYTES_MAX: Final = 32 << 20
+"""Bytes of rows that one statement carries. Source: a jsonb array takes 256 MB (jsonb.h,
+JENTRY_OFFLENMASK); ours: bounds the server's memory, where they are several times as large."""
+
+MIGRATION_LEASE_S: Final = 15
+"""Seconds after which a process that migrates and has not said so again counts as dead. Ours."""
+
+MIGRATION_WAIT_S: Final = 120
+"""Seconds to wait for another process that migrates. Ours: most migrations take a second; one that
+builds an index over many rows takes minutes, and whoever starts servers starts them again."""

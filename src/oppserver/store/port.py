@@ -176,7 +176,8 @@ class Store(Protocol):
     def read(self, work: Callable[[Moment], _T]) -> _T:
         """Does work that reads several things of one moment, and returns what it returns.
 
-        The moment ends with the work.
+        The moment ends with the work. An engine may have to do the work again from its beginning,
+        so it has no other effects.
         """
         ...
 

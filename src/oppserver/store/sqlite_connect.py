@@ -223,8 +223,4 @@ def refuse_foreign(revision: str | None, path: Path) -> None:
     """Raises DatabaseRefused when a database is not ours, or of a version we do not know."""
     if revision == "":
         raise DatabaseRefused(f"{path} is an SQLite database, but not one of oppserver")
-    if revision is not None and revision not in migrations.REVISIONS:
-        raise DatabaseRefused(
-            f"The database {path} is of a newer version (schema {revision}) than this oppserver"
-            f" (schema {migrations.HEAD}). Use the newer oppserver."
-        )
+    migrations.refuse_unknown(revision, path)

@@ -7,45 +7,22 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import (
-    Key,
-    Opportunity,
-    PlannedEntry,
-    RenderedRows,
-    Role,
-    Tombstone,
+from oppserver.contract.model import Key, Opportunity, PlannedEntry, RenderedRows, Tombstone
+from oppserver.store.common_hot import (
+    KEY,
+    OPPORTUNITY,
+    TOMBSTONE,
+    key_of,
+    opportunity_of,
+    tombstone_of,
 )
-from oppserver.store.tables import SLOT_NAMES
+
+_KEY: Final = KEY.format("?")
+_OPPORTUNITY: Final = OPPORTUNITY.format("?")
+_TOMBSTONE: Final = TOMBSTONE.format("?")
 
 _JSON_OBJECT_COLUMNS_MAX: Final = 63
 """A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
-
-
-_KEY: Final = (
-    "SELECT k.access_key, k.secret_sha256, k.user_id, u.email, k.role, u.is_active,"
-    ' k.created_on, k.revoked_on FROM api_key k JOIN "user" u ON u.id = k.user_id'
-    " WHERE k.access_key = ?"
-)
-_MEMBERS: Final = (
-    "id",
-    "event_code",
-    "lead_id",
-    "lead_email",
-    "owner_id",
-    "status",
-    "note",
-    "created_on",
-    "modified_on",
-    "created_by",
-    "modified_by",
-)
-_OPPORTUNITY: Final = (
-    f"SELECT u.email, {', '.join(f'o.{name}' for name in _MEMBERS + SLOT_NAMES)}"
-    ' FROM opportunity AS o LEFT JOIN "user" AS u ON u.id = o.owner_id WHERE o.id = ?'
-)
-_TOMBSTONE: Final = (
-    "SELECT id, event_code, deleted_on, deleted_by FROM deleted_opportunity WHERE id = ?"
-)
 
 
 @contextmanager
@@ -61,35 +38,16 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
     """A key with what is known of its user; None when there is none of that name."""
     row = connection.execute(_KEY, (access_key,)).fetchone()
-    if row is None:
-        return None
-    return Key(
-        access_key=row[0],
-        secret_sha256=row[1],
-        user_id=row[2],
-        email=row[3],
-        role=Role(row[4]),
-        user_is_active=bool(row[5]),
-        created_on=row[6],
-        revoked_on=row[7],
-    )
+    return None if row is None else key_of(row)
 
 
 def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | Tombstone | None:
     """The opportunity of an id, or what is left of it; to be read in one moment."""
     row = connection.execute(_OPPORTUNITY, (one,)).fetchone()
     if row is not None:
-        first_slot = 1 + len(_MEMBERS)
-        slots = zip(SLOT_NAMES, row[first_slot:], strict=True)
-        return Opportunity(
-            owner_email=row[0],
-            **dict(zip(_MEMBERS, row[1:first_slot], strict=True)),
-            slots={name: value for name, value in slots if value is not None},
-        )
+        return opportunity_of(row)
     row = connection.execute(_TOMBSTONE, (one,)).fetchone()
-    if row is None:
-        return None
-    return Tombstone(id=row[0], event_code=row[1], deleted_on=row[2], deleted_by=row[3])
+    return None if row is None else tombstone_of(row)
 
 
 def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedRows:

@@ -10,11 +10,14 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+# ordered and compared by code point in every engine
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Adds a table with one row; nothing of the data changes."""
     identity = op.create_table(
         "database_identity",
-        sa.Column("id", sa.Text, primary_key=True, nullable=False),
+        sa.Column("id", TEXT, primary_key=True, nullable=False),
     )
     op.bulk_insert(identity, [{"id": str(uuid4())}])
