@@ -5,6 +5,7 @@ limit as 429, 403 or 200; validation errors under 500; ``Status`` as text or num
 empty. docs/client.md has the table.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +29,8 @@ from oppserver.client.errors import (
 )
 
 _IN_ERROR_CHARACTERS_MAX: Final = 1_000
+_RETRY_AFTER_S_MAX: Final = 86_400.0
+_SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d+)?", re.ASCII)  # RFC 9110 has whole ones only
 
 _RATE_LIMIT_WORDS: Final = "api calls exceeded the limit"
 _GOOD_STATUSES: Final = ("success", "0", "none", "true", "")
@@ -130,10 +133,8 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
-    try:
-        return max(0.0, min(float(text), 86_400.0))
-    except ValueError:
-        pass
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _RETRY_AFTER_S_MAX)
     try:
         until = parsedate_to_datetime(text)
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
@@ -165,7 +166,7 @@ def _refusal(reply: Answer, envelope: _Envelope, call: Call[Any]) -> Problem:
     said = _said(reply, envelope)
     kind = _kind(reply.status, exception_type, said)
     error = kind(
-        f"{call.name}: {_refused(reply.status, exception_type)}{said} {_WHAT_TO_DO[kind]}",
+        " ".join(filter(None, (_where(call, reply, exception_type), said, _WHAT_TO_DO[kind]))),
         status=reply.status,
         exception_type=exception_type or None,
         request_id=reply.headers.get("x-request-id"),
@@ -191,8 +192,9 @@ def _kind(status: int, exception_type: str, said: str) -> type[HostError]:
     return HostFailed if status >= 500 and not is_reasoned else RequestRefused
 
 
-def _refused(status: int, exception_type: str) -> str:
-    return f"status {status}, {exception_type}: " if exception_type else f"status {status}. "
+def _where(call: Call[Any], reply: Answer, exception_type: str) -> str:
+    what = f"{call.name}: status {reply.status}"
+    return f"{what}, {exception_type}:" if exception_type else f"{what}."
 
 
 def _said(reply: Answer, envelope: _Envelope) -> str:

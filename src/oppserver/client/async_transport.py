@@ -31,19 +31,19 @@ class AsyncTransport:
 
     async def run(self, flow: Flow[T]) -> T:
         """The result of a flow, or what it raises."""
-        reply: Reply = None
+        replies: list[Reply] = [None]  # taken out when it is sent: no traceback's frame holds one
         while True:
             try:
-                step = flow.send(reply)
+                step = flow.send(replies.pop())
             except StopIteration as done:
                 result: T = done.value
                 return result
             if isinstance(step, Wait):
-                reply = None
                 await asyncio.sleep(step.seconds)
+                replies.append(None)
             else:
                 assert isinstance(step, Send)
-                reply = await self._send(step.call)
+                replies.append(await self._send(step.call))
 
     async def run_in_order(
         self, flows: AsyncIterable[Flow[T]], *, at_once: int

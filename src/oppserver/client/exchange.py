@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -52,6 +52,12 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class _Good(msgspec.Struct, Generic[T], frozen=True):
+    """A call that has its result."""
+
+    result: T
+
+
 class Exchange:
     """What all calls of one client share: the pace, the retries, what is known of the host."""
 
@@ -79,17 +85,14 @@ class Exchange:
         while True:
             place = yield from self._entered()
             since = self._clock() if since is None else since
-            reply = yield Send(call)
-            assert reply is not None, "a Send is answered"
-            problem = self._problem(reply, call, place)
-            if problem is None:
-                assert isinstance(reply, Answer)
-                return call.read(reply.body)
+            outcome = self._outcome((yield Send(call)), call, place)
+            if not isinstance(outcome, Problem):
+                return outcome.result
             attempt += 1
-            wait_s = self._wait(problem, call, attempt=attempt, since=since)
+            wait_s = self._wait(outcome, call, attempt=attempt, since=since)
             if wait_s is None:
-                raise self._last_word(problem, call)
-            self._tell(problem, call, attempt=attempt, wait_s=wait_s)
+                raise self._last_word(outcome, call)
+            self._tell(outcome, call, attempt=attempt, wait_s=wait_s)
             yield Wait(wait_s)
 
     def _entered(self) -> Flow[Place]:
@@ -99,14 +102,24 @@ class Exchange:
                 return place
             yield Wait(place)
 
-    def _problem(self, reply: Answer | Broken, call: Call[Any], place: Place) -> Problem | None:
+    def _outcome(self, reply: Reply, call: Call[T], place: Place) -> "_Good[T] | Problem":
+        """What a reply comes to. No frame that raises holds the reply: a host may repeat keys."""
+        assert reply is not None, "a Send is answered"
         now = self._clock()
         if isinstance(reply, Answer):
             self.pace.learn(reply.headers, now)
             if reply.headers.get(IDEMPOTENCY_HEADER, "0").strip() != "0":
                 self._knows_repeated_writes.set()
         self.pace.leave(place, now)
-        return problem_of(reply, call)
+        problem = problem_of(reply, call)
+        if problem is not None:
+            return problem
+        assert isinstance(reply, Answer), "what is broken is a problem"
+        try:
+            return _Good(call.read(reply.body))
+        except ClientError as error:
+            error.__traceback__ = error.__context__ = None
+            return Problem(error=error)
 
     def _wait(
         self, problem: Problem, call: Call[Any], *, attempt: int, since: float

@@ -37,20 +37,20 @@ class SyncTransport:
     def run(self, flow: Flow[T], *, abandoned: threading.Event | None = None) -> T:
         """The result of a flow, or what it raises. ``abandoned`` ends its waits."""
         never = threading.Event() if abandoned is None else abandoned
-        reply: Reply = None
+        replies: list[Reply] = [None]  # taken out when it is sent: no traceback's frame holds one
         while True:
             try:
-                step = flow.send(reply)
+                step = flow.send(replies.pop())
             except StopIteration as done:
                 result: T = done.value
                 return result
             if isinstance(step, Wait):
-                reply = None
                 if never.wait(step.seconds):
                     raise _Abandoned
+                replies.append(None)
             else:
                 assert isinstance(step, Send)
-                reply = self._send(step.call)
+                replies.append(self._send(step.call))
 
     def run_in_order(self, flows: Iterable[Flow[T]], *, at_once: int) -> Iterator[T]:
         """The results of flows in their order, with up to ``at_once`` of them under way.

@@ -4,6 +4,8 @@ They stand on httpx's transports, below its client: nothing on the way logs a UR
 redirect with keys in it, or keeps a request that an error could show.
 """
 
+import logging
+import re
 import ssl
 from typing import Final
 
@@ -28,6 +30,21 @@ _NOT_SENT: Final = (
     httpx.LocalProtocolError,
     httpx.ProxyError,
 )
+
+
+_KEYS: Final = re.compile(r"((?:access|secret)_?key(?:=|%3D))[^&\s'\"]+", re.IGNORECASE)
+
+
+class _HidesKeys(logging.Filter):
+    """Hides keys in what the library below logs of answers: a redirect may repeat a query."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every record through."""
+        record.msg = _KEYS.sub(r"\1[hidden]", str(record.msg))
+        return True
+
+
+logging.getLogger("httpcore.http11").addFilter(_HidesKeys())
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True):
