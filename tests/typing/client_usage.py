@@ -6,9 +6,8 @@ Nothing here is executed. Every ``assert_type`` is a promise about what an edito
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
-
 from typing import assert_type
+from uuid import UUID
 
 from oppserver.client import AsyncClient, Client, ClientError, Opportunity, RateLimit, Rows
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import oppserver
-from oppserver.cli import demo, files, keys, serve, store, types
+from oppserver.cli import demo, fetch, files, keys, serve, store, types
 from oppserver.contract.errors import OppserverError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(types.type_app, name="type")
 app.add_typer(types.field_app, name="field")
 app.command("import")(files.import_command)
 app.command("export")(files.export_command)
+app.command("fetch")(fetch.fetch)
 app.add_typer(store.app, name="db")
 
 
