@@ -7,65 +7,53 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
+from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import (
-    Activity,
+    ActivitySearch,
     ActivityType,
     Catalogue,
     Field,
-    KeptAnswer,
     Key,
-    Lead,
+    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
     PlannedEntry,
+    RenderedPage,
     RenderedRows,
+    Role,
+    Search,
+    SearchIndex,
+    TimelinePage,
     Tombstone,
     User,
     Written,
 )
+from oppserver.store.port import Session
+from tests import memory_leads, memory_search
+from tests.memory_session import MemorySession
+from tests.memory_state import State, delete_all, put_field, put_type, with_emails, write_all
 
-
-class _State(msgspec.Struct, kw_only=True):
-    version: int = 1
-    users: dict[str, User] = {}
-    keys: dict[str, Key] = {}
-    leads: dict[str, Lead] = {}
-    types: dict[int, OpportunityType] = {}
-    fields: dict[int, dict[str, Field]] = {}
-    activity_types: dict[int, ActivityType] = {}
-    opportunities: dict[str, Opportunity] = {}
-    deleted: dict[str, Tombstone] = {}
-    activities: dict[str, Activity] = {}
-    kept_answers: dict[str, KeptAnswer] = {}
-
-    def copied(self) -> Self:
-        """A copy that can be changed; the values themselves are frozen."""
-        copies: dict[str, Any] = {
-            name: dict(value) if isinstance(value, dict) else value
-            for name, value in msgspec.structs.asdict(self).items()
-        }
-        copies["fields"] = {code: dict(fields) for code, fields in self.fields.items()}
-        return type(self)(**copies)
+_T = TypeVar("_T")
 
 
 class MemoryDatabase:
     """What the stores that are opened on one database share."""
 
-    def __init__(self, state: _State | None = None) -> None:
-        self.state = state or _State()
+    def __init__(self, state: State | None = None) -> None:
+        self.state = state or State()
         self.lock = threading.Lock()
 
     @classmethod
     def from_backup(cls, path: Path) -> Self:
         """The database that a backup holds."""
-        return cls(msgspec.json.decode(path.read_bytes(), type=_State))
+        return cls(msgspec.json.decode(path.read_bytes(), type=State))
 
 
 class MemoryStore:
@@ -75,7 +63,7 @@ class MemoryStore:
         self._database = database
 
     @contextmanager
-    def _write(self) -> Iterator[_State]:
+    def _write(self) -> Iterator[State]:
         with self._database.lock:
             state = self._database.state.copied()
             yield state
@@ -86,6 +74,43 @@ class MemoryStore:
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         state = self._database.state
         return [_rendered(entry, state) for entry in plan.entries]
+
+    # --- the other reads
+
+    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+        state = self._database.state
+        stored = state.opportunities.get(one)
+        return state.deleted.get(one) if stored is None else with_emails(stored, state)
+
+    def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
+        return memory_leads.leads(self._database.state, ids, columns)
+
+    def search(self, search: Search) -> RenderedPage:
+        return memory_search.search(self._database.state, search)
+
+    def search_leads(self, search: LeadSearch) -> RenderedPage:
+        return memory_search.search_leads(self._database.state, search)
+
+    def timeline(self, search: ActivitySearch) -> TimelinePage:
+        return memory_leads.timeline(self._database.state, search)
+
+    def users(self) -> list[User]:
+        state = self._database.state
+        administrators = {
+            key.user_id
+            for key in state.keys.values()
+            if key.role is Role.ADMINISTRATOR and key.revoked_on is None
+        }
+        return [
+            msgspec.structs.replace(user, is_administrator=user.id in administrators)
+            for _, user in sorted(state.users.items())
+        ]
+
+    # --- writes
+
+    def write(self, work: Callable[[Session], _T]) -> _T:
+        with self._write() as state:
+            return work(MemorySession(state))
 
     # --- who may call
 
@@ -99,7 +124,9 @@ class MemoryStore:
         keys = sorted(state.keys.values(), key=lambda key: (key.created_on, key.access_key))
         return [_with_user(key, state) for key in keys]
 
-    def add_key(self, key: Key) -> Key:
+    def add_key(
+        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
+    ) -> Key:
         with self._write() as state:
             same = [
                 user_id
@@ -111,6 +138,12 @@ class MemoryStore:
                 state.users[user_id] = User(
                     id=user_id, email=key.email, is_active=key.user_is_active
                 )
+            user = state.users[user_id]
+            state.users[user_id] = msgspec.structs.replace(
+                user,
+                first_name=user.first_name if first_name is None else first_name,
+                last_name=user.last_name if last_name is None else last_name,
+            )
             state.keys[key.access_key] = msgspec.structs.replace(key, user_id=user_id)
             return _with_user(state.keys[key.access_key], state)
 
@@ -125,43 +158,33 @@ class MemoryStore:
     # --- types and fields
 
     def catalogue(self) -> Catalogue:
-        state = self._database.state
-        return Catalogue(
-            version=state.version,
-            types=dict(sorted(state.types.items())),
-            fields={
-                code: dict(sorted(fields.items(), key=lambda item: (item[1].sequence, item[0])))
-                for code, fields in state.fields.items()
-            },
-            activity_types=dict(sorted(state.activity_types.items())),
-        )
+        return self._database.state.catalogue()
 
     def put_types(self, types: Sequence[OpportunityType]) -> None:
         with self._write() as state:
             for one in types:
-                _put_type(state, one)
+                put_type(state, one)
 
     def put_fields(self, fields: Sequence[Field]) -> None:
         with self._write() as state:
             for one in fields:
-                _put_field(state, one)
+                put_field(state, one)
+
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        with self._write() as state:
+            for one in types:
+                state.activity_types[one.event_code] = one
+                state.version += 1
 
     # --- opportunities
 
     def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
         with self._write() as state:
-            replaced = sum(_write_one(state, one, now=now) for one in batch)
-            return Written(created=len(batch) - replaced, replaced=replaced)
+            return write_all(state, batch, now=now)
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
         with self._write() as state:
-            there = state.opportunities.keys() & set(ids)
-            for one in there:
-                code = state.opportunities.pop(one).event_code
-                state.deleted[one] = Tombstone(
-                    id=one, event_code=code, deleted_on=now, deleted_by=by
-                )
-            return len(there)
+            return delete_all(state, ids, now=now, by=by)
 
     def load(
         self,
@@ -178,10 +201,25 @@ class MemoryStore:
     ) -> list[Opportunity]:
         state = self._database.state
         ids = sorted(one for one in _of_type(state, event_code) if one > after_id)
-        return [_with_emails(state.opportunities[one], state) for one in ids[:limit]]
+        return [with_emails(state.opportunities[one], state) for one in ids[:limit]]
 
     def count_opportunities(self, *, event_code: int | None) -> int:
         return len(_of_type(self._database.state, event_code))
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        return [index for _, index in sorted(self._database.state.search_indexes.items())]
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        with self._write() as state:
+            is_new = index.name not in state.search_indexes
+            state.search_indexes.setdefault(index.name, index)
+            return is_new
+
+    def drop_search_index(self, name: str) -> bool:
+        with self._write() as state:
+            return state.search_indexes.pop(name, None) is not None
 
     # --- the store itself
 
@@ -202,80 +240,19 @@ class MemoryStore:
         pass
 
 
-def _put_type(state: _State, one: OpportunityType) -> None:
-    state.types[one.event_code] = one
-    state.fields.setdefault(one.event_code, {})
-    state.version += 1
-
-
-def _put_field(state: _State, one: Field) -> None:
-    if one.event_code not in state.types:
-        code = one.event_code
-        _put_type(state, OpportunityType(event_code=code, name=f"Opportunity {code}"))
-    state.fields[one.event_code][one.schema_name] = one
-    state.version += 1
-
-
-def _write_one(state: _State, one: Opportunity, *, now: str) -> bool:
-    """Writes one opportunity and what it brings with it; whether it was there."""
-    _check_text(one)
-    _put_catalogue_of(state, one)
-    lead = state.leads.setdefault(one.lead_id, Lead(id=one.lead_id))
-    if one.lead_email is not None:
-        state.leads[one.lead_id] = msgspec.structs.replace(lead, email=one.lead_email)
-    if one.owner_id is not None:
-        owner = state.users.setdefault(one.owner_id, User(id=one.owner_id, email=None))
-        if one.owner_email is not None:
-            state.users[one.owner_id] = msgspec.structs.replace(owner, email=one.owner_email)
-    stored = state.opportunities.get(one.id)
-    created_on = one.created_on or (stored.created_on if stored else now)
-    modified_on = one.modified_on or (stored.modified_on if stored else created_on)
-    state.opportunities[one.id] = msgspec.structs.replace(
-        one, created_on=created_on, modified_on=modified_on
-    )
-    state.deleted.pop(one.id, None)
-    return stored is not None
-
-
-def _put_catalogue_of(state: _State, one: Opportunity) -> None:
-    code = one.event_code
-    if code not in state.types:
-        _put_type(state, OpportunityType(event_code=code, name=f"Opportunity {code}"))
-    for stored_name in one.slots:
-        slot = int(stored_name.removeprefix("mx_custom_"))
-        name = f"mx_Custom_{slot}"
-        if name not in state.fields[code]:
-            _put_field(
-                state, Field(event_code=code, schema_name=name, display_name=name, sequence=slot)
-            )
-
-
-def _check_text(one: Opportunity) -> None:
-    values = [one.lead_email, one.owner_id, one.status, one.note, *one.slots.values()]
-    if not all(value is None or isinstance(value, str) for value in values):
-        raise TypeError("a value is of a type that is not supported: every value is text")
-
-
-def _of_type(state: _State, event_code: int | None) -> list[str]:
+def _of_type(state: State, event_code: int | None) -> list[str]:
     return [one.id for one in state.opportunities.values() if event_code in (None, one.event_code)]
 
 
-def _with_user(key: Key, state: _State) -> Key:
+def _with_user(key: Key, state: State) -> Key:
     user = state.users[key.user_id]
     assert user.email is not None, "a user with a key was found by an address"
     return msgspec.structs.replace(key, email=user.email, user_is_active=user.is_active)
 
 
-def _with_emails(one: Opportunity, state: _State) -> Opportunity:
-    owner = None if one.owner_id is None else state.users[one.owner_id]
-    return msgspec.structs.replace(
-        one, lead_email=state.leads[one.lead_id].email, owner_email=owner and owner.email
-    )
-
-
-def _rendered(entry: PlannedEntry, state: _State) -> RenderedRows:
+def _rendered(entry: PlannedEntry, state: State) -> RenderedRows:
     found = [
-        _with_emails(state.opportunities[one], state)
+        with_emails(state.opportunities[one], state)
         for one in entry.ids
         if one in state.opportunities and state.opportunities[one].event_code == entry.event_code
     ]

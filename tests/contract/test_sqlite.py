@@ -14,7 +14,7 @@ from oppserver.contract.errors import (
     StoreFull,
     Unavailable,
 )
-from oppserver.contract.model import Plan, PlannedEntry
+from oppserver.contract.model import Plan, PlannedEntry, SearchIndex
 from oppserver.store import (
     StoreOptions,
     migrations,
@@ -286,7 +286,10 @@ def damage(path: Path) -> None:
             "INSERT INTO deleted_opportunity SELECT id, event_code, 1, 'x', 'x' FROM opportunity",
             "2 opportunities that are marked as deleted",
         ),
-        ("INSERT INTO field VALUES (1, 'mx_Custom_1', '', 'String', 0, 0, '[]')", "1 fields of"),
+        (
+            "INSERT INTO field SELECT 1, 'mx_Custom_1', '', 'String', 0, 0, '[]', 1, '', '{}'",
+            "1 fields of no known type",
+        ),
     ],
 )
 def test_a_check_finds_a_broken_promise(
@@ -316,8 +319,10 @@ def test_a_check_finds_damage(store: SqliteStore, path: Path) -> None:
 def test_a_load_that_was_cut_off_is_found_and_mended(tmp_path: Path) -> None:
     """The check names the indexes that a killed load left missing; opening to write builds them."""
     url = f"sqlite:///{tmp_path}/oppserver.db"
-    open_store(url).close()
-    names = [str(index.name) for index in sqlite_indexes.INDEXES]
+    whole = open_store(url)
+    whole.add_search_index(SearchIndex(name="search_status", columns=("status",)))
+    whole.close()
+    names = [*(str(index.name) for index in sqlite_indexes.INDEXES), "search_status"]
     with closing(sqlite3.connect(tmp_path / "oppserver.db")) as connection:
         for name in names:
             connection.execute(f"DROP INDEX {name}")

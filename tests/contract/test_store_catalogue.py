@@ -1,6 +1,6 @@
 """What every engine promises of types and fields."""
 
-from oppserver.contract.model import DataType, OpportunityType
+from oppserver.contract.model import ActivityType, DataType, OpportunityType
 from oppserver.store import Store
 from tests import stores
 from tests.stores import NOW, field, opportunity
@@ -28,6 +28,38 @@ def test_types_are_created_and_renamed(store: Store) -> None:
     assert catalogue.fields == {12_000: {"mx_Custom_1": field(1)}, 12_001: {}}
 
 
+def test_types_are_kept_whole(store: Store) -> None:
+    """A type comes out as it went in, and what replaces it keeps nothing of it but its fields."""
+    whole = OpportunityType(
+        event_code=12_000,
+        name="Kredit 🏠",
+        description='For "homes",\nmostly',
+        can_delete=False,
+        duplicate_rules=(("ProspectId", "mx_Custom_1"), ("EmailAddress",)),
+    )
+    store.put_types([whole])
+    store.put_fields([field(1)])
+    assert store.catalogue().types == {12_000: whole}
+    store.put_types(_types(12_000, "Plain"))
+    catalogue = store.catalogue()
+    assert catalogue.types[12_000] == OpportunityType(event_code=12_000, name="Plain")
+    assert catalogue.fields[12_000] == {"mx_Custom_1": field(1)}
+
+
+def test_activity_types_are_created_and_renamed(store: Store) -> None:
+    """Activity types come by event code; one that is there takes the new name, the last counts."""
+    assert store.catalogue().activity_types == {}
+    visit, call = (ActivityType(event_code=code, name="x") for code in (201, 200))
+    store.put_activity_types([visit, call])
+    version = store.catalogue().version
+    renamed = [ActivityType(event_code=200, name=name) for name in ("Call", "Phone call")]
+    store.put_activity_types(renamed)
+    catalogue = store.catalogue()
+    assert list(catalogue.activity_types.items()) == [(200, renamed[1]), (201, visit)]
+    assert catalogue.types == {}
+    assert catalogue.version > version
+
+
 def test_fields_are_kept_whole(store: Store) -> None:
     """A field comes out as it went in, options in order."""
     whole = field(
@@ -37,6 +69,9 @@ def test_fields_are_kept_whole(store: Store) -> None:
         is_mandatory=True,
         sequence=3,
         options=("b", "a", 'with "quotes", commas', ""),
+        max_length=17,
+        parent_field="Status",
+        dependent_options={"Open": ("b", ""), "Won": ("a",), "Lost": ()},
     )
     store.put_fields([whole])
     assert store.catalogue().fields[12_000]["mx_Custom_7"] == whole

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from oppserver.contract.model import Role
+from oppserver.contract.model import Role, User
 from oppserver.store import Store
 from tests import stores
 from tests.stores import LATER, NOW, guid, key, opportunity
@@ -99,3 +99,43 @@ def test_an_inactive_users_second_key_is_as_inactive(store: Store) -> None:
     added = store.add_key(key("AK2", email="gone@example.com", user_is_active=True))
     assert added == store.key("AK2")
     assert added.user_is_active is False
+
+
+def test_all_users_are_listed_by_id(store: Store) -> None:
+    """Owners and those behind keys, with all that is known of them."""
+    assert store.users() == []
+    store.add_key(key("AK1", email="b@example.com", user_id=guid(2), user_is_active=False))
+    store.write_opportunities(
+        [
+            opportunity(1, owner_id=guid(3)),
+            opportunity(2, owner_id=guid(1), owner_email="a@example.com"),
+        ],
+        now=NOW,
+    )
+    assert store.users() == [
+        User(id=guid(1), email="a@example.com"),
+        User(id=guid(2), email="b@example.com", is_active=False),
+        User(id=guid(3), email=None),
+    ]
+
+
+def test_a_key_can_name_its_user(store: Store) -> None:
+    """Names that come with a key are the user's from then on; those that do not come stay."""
+    store.add_key(key("AK1", email="a@example.com", user_id=guid(1)), first_name="Ada")
+    store.add_key(key("AK2", email="A@example.com"), last_name="Lovelace")
+    store.add_key(key("AK3", email="a@example.com"))
+    [user] = store.users()
+    assert (user.first_name, user.last_name, user.name) == ("Ada", "Lovelace", "Ada Lovelace")
+    store.add_key(key("AK4", email="a@example.com"), first_name="Augusta Ada", last_name="")
+    [user] = store.users()
+    assert (user.first_name, user.last_name, user.name) == ("Augusta Ada", "", "Augusta Ada")
+
+
+def test_an_administrator_has_a_live_key_of_that_role(store: Store) -> None:
+    """One live key with the role makes an administrator; when it is revoked, they are none."""
+    for number, role in enumerate([Role.READER, Role.ADMINISTRATOR, Role.USER]):
+        store.add_key(key(f"AK{number}", role=role, email="a@example.com", user_id=guid(1)))
+    store.add_key(key("AK9", role=Role.USER, email="b@example.com", user_id=guid(2)))
+    assert [user.is_administrator for user in store.users()] == [True, False]
+    store.revoke_key("AK1", now=LATER)
+    assert [user.is_administrator for user in store.users()] == [False, False]

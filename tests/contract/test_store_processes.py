@@ -74,6 +74,46 @@ def test_processes_that_write_at_once_wait_for_each_other(
     store.close()
 
 
+A_PROCESS_THAT_CAPTURES = """
+import sys
+from oppserver.store import open_store
+from tests.stores import NOW, guid, opportunity
+
+store = open_store(sys.stdin.readline().strip())
+which = int(sys.stdin.readline())
+
+def capture(number):
+    values = {"mx_custom_1": str(number)}
+    one = opportunity(0, id=guid(number, kind=which), slots=values)
+    def work(session):
+        is_new = session.opportunity_like(one.event_code, values) is None
+        if is_new:
+            session.write_opportunities([one], now=NOW)
+        return is_new
+    return store.write(work)
+
+print("ready", flush=True)
+print(sum(capture(number) for number in range(int(sys.stdin.readline()))), flush=True)
+store.close()
+"""
+
+
+def test_processes_that_capture_the_same_write_each_once(database: stores.Database) -> None:
+    """Two processes that write a hundred things unless they are there make a hundred in all."""
+    store = database.open()
+    started = [stores.start_python(A_PROCESS_THAT_CAPTURES) for _ in range(2)]
+    for which, process in enumerate(started):
+        stores.tell(process, f"{database.url}\n{which}")
+    assert [stores.heard(process) for process in started] == ["ready", "ready"]
+    for process in started:
+        stores.tell(process, "100")
+    assert sum(int(stores.heard(process)) for process in started) == 100
+    assert [stores.ended(process) for process in started] == [(0, "", "")] * 2
+    assert store.count_opportunities(event_code=None) == 100
+    assert store.check() == []
+    store.close()
+
+
 def test_processes_that_open_a_new_database_at_once_all_get_it(
     tmp_path: Path, processes: list["stores.Process"]
 ) -> None:

@@ -42,6 +42,7 @@ async def take_in(
         secret_key=request.headers.get("x-lsq-secretkey") or in_query[1],
         content_type=request.headers.get("content-type", ""),
         body=body,
+        host=request.headers.get("host", ""),
         query=query,
         now=datetime.now(UTC),
     )

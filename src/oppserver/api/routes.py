@@ -3,8 +3,33 @@
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
+from oppserver.operations.access_key_user import access_key_user
+from oppserver.operations.activity_types import activity_types
+from oppserver.operations.add_opportunity_activities import add_opportunity_activities
+from oppserver.operations.bulk_add import bulk_add
 from oppserver.operations.bulk_read import bulk_read
+from oppserver.operations.bulk_update import bulk_update
 from oppserver.operations.call import Call, Services
+from oppserver.operations.capture import capture
+from oppserver.operations.create_activity import create_activity
+from oppserver.operations.create_or_update_lead import create_or_update_lead
+from oppserver.operations.delete import delete
+from oppserver.operations.lead_activities import lead_activities
+from oppserver.operations.lead_by_id import lead_by_id
+from oppserver.operations.leads_by_ids import leads_by_ids
+from oppserver.operations.leads_get import leads_get
+from oppserver.operations.opportunities_by_lead_field import opportunities_by_lead_field
+from oppserver.operations.opportunities_of_lead import opportunities_of_lead
+from oppserver.operations.opportunity_activities import opportunity_activities
+from oppserver.operations.opportunity_details import opportunity_details
+from oppserver.operations.opportunity_feature import opportunity_feature
+from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
+from oppserver.operations.opportunity_types import opportunity_types
+from oppserver.operations.recently_modified import recently_modified
+from oppserver.operations.search import search
+from oppserver.operations.update import update
+from oppserver.operations.update_lead import update_lead
+from oppserver.operations.users import users
 
 
 class Route(NamedTuple):
@@ -27,5 +52,164 @@ ROUTES: Final = (
         method="POST",
         path="/v2/OpportunityManagement.svc/GetOpportunitiesById",
         operation=bulk_read,
+    ),
+    Route(
+        name="GetOpportunityDetails",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/GetOpportunityDetails",
+        operation=opportunity_details,
+    ),
+    Route(
+        name="GetOpportunityTypes",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/GetOpportunityTypes",
+        operation=opportunity_types,
+    ),
+    Route(
+        name="GetOpportunityTypeMetadata",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/GetOpportunityTypeMetadata",
+        operation=opportunity_type_metadata,
+    ),
+    Route(
+        name="IsOpportunityEnabled",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/IsOpportunityEnabled",
+        operation=opportunity_feature,
+    ),
+    Route(
+        name="GetOpportunitiesOfLead",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/GetOpportunitiesOfLead",
+        operation=opportunities_of_lead,
+    ),
+    Route(
+        name="GetOpportunitiesByUniqueLeadField",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/GetOpportunitiesByUniqueLeadField",
+        operation=opportunities_by_lead_field,
+    ),
+    Route(
+        name="RetrieveBySearchParameter",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Retrieve/BySearchParameter",
+        operation=search,
+    ),
+    Route(
+        name="RetrieveRecentlyModified",
+        method="POST",
+        path="/v2/ProspectActivity.svc/RetrieveRecentlyModified",
+        operation=recently_modified,
+    ),
+    Route(
+        name="ActivityTypesGet",
+        method="GET",
+        path="/v2/ProspectActivity.svc/ActivityTypes.Get",
+        operation=activity_types,
+    ),
+    Route(
+        name="UsersGet",
+        method="GET",
+        path="/v2/UserManagement.svc/Users.Get",
+        operation=users,
+    ),
+    Route(
+        name="UserByAccessKeyGet",
+        method="GET",
+        path="/v2/Authentication.svc/UserByAccessKey.Get",
+        operation=access_key_user,
+    ),
+    Route(
+        name="Capture",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Capture",
+        operation=capture,
+        writes=True,
+    ),
+    Route(
+        name="Update",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Update",
+        operation=update,
+        writes=True,
+    ),
+    Route(
+        name="BulkUpdateByOpportunityId",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Bulk/Update/ByOpportunityId",
+        operation=bulk_update,
+        writes=True,
+    ),
+    Route(
+        name="BulkAddByLeadField",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/Bulk/Add/ByLeadField",
+        operation=bulk_add,
+        writes=True,
+    ),
+    Route(
+        name="Delete",
+        method="GET",
+        path="/v2/OpportunityManagement.svc/Delete",
+        operation=delete,
+        writes=True,
+    ),
+    Route(
+        name="GetActivitiesOfOpportunity",
+        method="POST",
+        path="/v2/OpportunityManagement.svc/GetActivitiesOfOpportunity",
+        operation=opportunity_activities,
+    ),
+    Route(
+        name="LeadCreateOrUpdate",
+        method="POST",
+        path="/v2/LeadManagement.svc/Lead.CreateOrUpdate",
+        operation=create_or_update_lead,
+        writes=True,
+    ),
+    Route(
+        name="LeadUpdate",
+        method="POST",
+        path="/v2/LeadManagement.svc/Lead.Update",
+        operation=update_lead,
+        writes=True,
+    ),
+    Route(
+        name="LeadsGetById",
+        method="GET",
+        path="/v2/LeadManagement.svc/Leads.GetById",
+        operation=lead_by_id,
+    ),
+    Route(
+        name="LeadsGet",
+        method="POST",
+        path="/v2/LeadManagement.svc/Leads.Get",
+        operation=leads_get,
+    ),
+    Route(
+        name="LeadsRetrieveByIds",
+        method="POST",
+        path="/v2/LeadManagement.svc/Leads/Retrieve/ByIds",
+        operation=leads_by_ids,
+    ),
+    Route(
+        name="ProspectActivityCreate",
+        method="POST",
+        path="/v2/ProspectActivity.svc/Create",
+        operation=create_activity,
+        writes=True,
+    ),
+    Route(
+        name="ProspectActivityRetrieve",
+        method="POST",
+        path="/v2/ProspectActivity.svc/Retrieve",
+        operation=lead_activities,
+    ),
+    Route(
+        name="CustomActivityAddByOpportunityId",
+        method="POST",
+        path="/v2/ProspectActivity.svc/Bulk/CustomActivity/Add/ByOpportunityId",
+        operation=add_opportunity_activities,
+        writes=True,
     ),
 )

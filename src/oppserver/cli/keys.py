@@ -10,6 +10,7 @@ from oppserver.cli.common import Database, Json, now, opened_store, print_json, 
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.model import Key, Role
 from oppserver.steps.authenticate import secret_sha256
+from oppserver.steps.define import check_name
 
 _ACCESS_BYTES: Final = 12
 _SECRET_BYTES: Final = 24  # 192 random bits: why a quick hash is enough, see decision 0003
@@ -24,6 +25,12 @@ def create(
         Role,
         typer.Option("--role", help="What the key may do: a reader cannot write."),
     ] = Role.USER,
+    first_name: Annotated[
+        str | None, typer.Option("--first-name", help="The user's first name, from now on.")
+    ] = None,
+    last_name: Annotated[
+        str | None, typer.Option("--last-name", help="The user's last name, from now on.")
+    ] = None,
     as_json: Json = False,
     database: Database = None,
 ) -> None:
@@ -33,9 +40,12 @@ def create(
     """
     if "@" not in email.strip() or any(not c.isprintable() or c == " " for c in email.strip()):
         raise InvalidInput(f"--email: '{email}' is no e-mail address")
+    for name, option in ((first_name, "--first-name"), (last_name, "--last-name")):
+        if name is not None:
+            check_name(name, place=option)
     with opened_store(database) as store:
         key, secret = new_key(email=email.strip(), role=role)
-        store.add_key(key)
+        store.add_key(key, first_name=first_name, last_name=last_name)
     if as_json:
         print_json({"accessKey": key.access_key, "secretKey": secret})
         return

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 import oppserver
-from oppserver.cli import demo, fetch, files, keys, serve, store, types
+from oppserver.cli import (
+    activity_types,
+    demo,
+    fetch,
+    fields,
+    files,
+    indexes,
+    keys,
+    serve,
+    store,
+    types,
+    users,
+)
 from oppserver.contract.errors import OppserverError
 
 app = typer.Typer(
@@ -22,8 +34,11 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.add_typer(keys.app, name="key")
-app.add_typer(types.type_app, name="type")
-app.add_typer(types.field_app, name="field")
+app.add_typer(users.app, name="user")
+app.add_typer(types.app, name="type")
+app.add_typer(fields.app, name="field")
+app.add_typer(activity_types.app, name="activity-type")
+app.add_typer(indexes.app, name="index")
 app.command("import")(files.import_command)
 app.command("export")(files.export_command)
 app.command("fetch")(fetch.fetch)

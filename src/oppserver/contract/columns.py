@@ -6,6 +6,7 @@ who asks for it gets it under that name.
 """
 
 import re
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -44,6 +45,26 @@ IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
 OWNER_COLUMN: Final = SYSTEM_COLUMNS[4]
 OWNER_EMAIL_COLUMN: Final = SYSTEM_COLUMNS[5]
 
+LIST_COLUMNS: Final = (
+    Column(name="OpportunityId", stored="id"),
+    Column(name="RelatedProspectId", stored="lead_id"),
+    Column(name="OwnerName", stored="owner_name"),
+    Column(name="OpportunityEvent", stored="event_code"),
+    Column(name="OpportunityEventType", stored="event_type"),
+    Column(name="TrackingNormalized", stored="tracking"),
+)
+"""What lists have beside the system columns, mostly other names for them."""
+
+CONSTANTS: Final[Mapping[str, str | None]] = MappingProxyType({"event_type": "2", "tracking": None})
+"""The stored columns that have one value for every opportunity: 2 is the kind of events that
+opportunities are (source: the documented rows of lists)."""
+
+ADDRESSES: Final = frozenset({"email", "lead_email", "owner_email"})
+"""The stored columns that hold e-mail addresses, of opportunities, leads and users."""
+
+LEAD: Final = "lead."
+"""Before the stored name of a column of an opportunity's lead: ``lead.first_name``."""
+
 CUSTOM_COLUMNS: Final = tuple(
     Column(name=f"mx_Custom_{slot}", stored=f"mx_custom_{slot}")
     for slot in range(1, CUSTOM_SLOTS + 1)
@@ -60,6 +81,11 @@ _CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASC
 def column_named(name: str) -> Column | None:
     """The column of a requested name, in any case and with blanks around it; None when unknown."""
     return _BY_FOLDED_NAME.get(name.strip().casefold())
+
+
+def first_of_stored(column: Column) -> Column:
+    """The first name of what is stored: OpportunityNote for ActivityEvent_Note."""
+    return next((one for one in SYSTEM_COLUMNS if one.stored == column.stored), column)
 
 
 def is_system(column: Column) -> bool:

@@ -7,12 +7,17 @@ form of answers, ``M/d/yyyy h:mm:ss AM/PM``.
 
 import re
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 STORED_FORM = "YYYY-MM-DD HH:MM:SS"
 
 _STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _ANSWER = re.compile(
     r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d):(\d\d) (AM|PM)", re.ASCII | re.IGNORECASE
+)
+_HALF_DAYS = re.compile(
+    r"(\d{4}-\d\d-\d\d) (\d{1,2}):(\d\d:\d\d) (AM|PM)", re.ASCII | re.IGNORECASE
 )
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)?", re.ASCII
@@ -44,6 +49,35 @@ def to_stored(text: str) -> str:
     raise ValueError(
         f"not a date: expected {STORED_FORM}, RFC 3339 or M/d/yyyy h:mm:ss AM/PM (UTC)"
     )
+
+
+def moment_to_stored(text: str) -> str:
+    """As ``to_stored``, and a day alone (``YYYY-MM-DD``) is its begin."""
+    return to_stored(f"{text} 00:00:00" if _DAY.fullmatch(text) else text)
+
+
+class Span(NamedTuple):
+    """The first and the last moment of what a date means, to compare stored dates with."""
+
+    first: str
+    last: str
+
+
+def span_of(text: str) -> Span:
+    """What a date means in a condition: a moment, or a whole day where no time is named.
+
+    Beside the forms of ``to_stored``, ``YYYY-MM-DD hh:mm:ss AM/PM`` is read. A day begins as
+    ``YYYY-MM-DD``, which sorts before its midnight: what is stored as a day alone is in it.
+    Raises ValueError as ``to_stored``.
+    """
+    stripped = text.strip()
+    if _DAY.fullmatch(stripped):
+        return Span(stripped, to_stored(f"{stripped} 23:59:59"))
+    if match := _HALF_DAYS.fullmatch(stripped):
+        day, hour, rest, half = match.groups()
+        stripped = f"{day[5:7]}/{day[8:]}/{day[:4]} {hour}:{rest} {half}"
+    moment = to_stored(stripped)
+    return Span(moment, moment)
 
 
 def to_answer(stored: str) -> str:

@@ -6,6 +6,9 @@ Canonical is lower case with dashes. Upper case, braces and missing dashes are a
 import re
 from collections.abc import Sequence
 
+from oppserver.contract.errors import InvalidValue
+from oppserver.contract.names import quoted
+
 _CANONICAL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _CANONICAL_LENGTH = 36
 _ONE = re.compile(_CANONICAL)
@@ -38,3 +41,21 @@ def all_canonical(texts: Sequence[str]) -> bool:
         len(lines) == (_CANONICAL_LENGTH + 1) * len(texts) - 1
         and _LINES.fullmatch(lines) is not None
     )
+
+
+def guid_at(text: str, *, place: str) -> str:
+    """The canonical form of a GUID. Raises InvalidValue that names the place."""
+    guid = canonical_guid(text)
+    if guid is None:
+        raise InvalidValue(
+            f"{place}: {quoted(text)} is not a GUID. Expected a form like"
+            " 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
+        )
+    return guid
+
+
+def distinct_guids(texts: Sequence[str], *, place: str) -> list[str]:
+    """The canonical forms of GUIDs, each once, in order. Raises as ``guid_at``."""
+    if not all_canonical(texts):
+        texts = [guid_at(text, place=f"{place}[{index}]") for index, text in enumerate(texts)]
+    return list(dict.fromkeys(texts))

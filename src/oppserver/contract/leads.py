@@ -30,11 +30,15 @@ ATTRIBUTE: Final = "attributes."
 _KEPT: Final = tuple(
     Column(name=name, stored=ATTRIBUTE + name)
     for name in (
+        "ProspectAutoID",
         "ProspectStage",
+        "LeadType",
+        "Origin",
         "Source",
         "SourceMedium",
         "SourceCampaign",
         "SourceContent",
+        "SourceReferrerURL",
         "Company",
         "JobTitle",
         "Website",
@@ -43,11 +47,27 @@ _KEPT: Final = tuple(
         "TimeZone",
         "DoNotCall",
         "DoNotEmail",
+        "DoNotTrack",
     )
 )
 
 STANDARD_COLUMNS: Final = (*_OWN, *_KEPT)
 """The columns that every lead has, in the order in which they are answered."""
+
+READABLE_COLUMNS: Final = (
+    *STANDARD_COLUMNS,
+    Column(name="OwnerIdName", stored="owner_name"),
+    Column(name="OwnerIdEmailAddress", stored="owner_email"),
+    Column(name="LeadLastModifiedOn", stored="modified_on"),
+)
+"""The columns that a read can ask for: the standard ones, and what is known of the owner."""
+
+EVERY_ATTRIBUTE: Final = Column(name="*", stored="attributes")
+"""As the last column of a row: all that is kept, each under its own name, behind the columns before
+it; what one of these has under the same name is not repeated."""
+
+NUMBERS: Final = frozenset(ATTRIBUTE + name for name in ("ProspectAutoID", "Score"))
+"""The stored names of what is sorted as numbers."""
 
 READ_ONLY: Final = frozenset({"id", "created_on", "modified_on"})
 """The stored names that no caller writes."""
@@ -76,6 +96,9 @@ _BY_FOLDED_NAME: Final = {column.name.casefold(): column for column in STANDARD_
 _BY_FOLDED_NAME.update(
     {shown.casefold(): _BY_FOLDED_NAME[name.casefold()] for shown, name in _DISPLAY_NAMES.items()}
 )
+_READABLE_BY_FOLDED_NAME: Final = {
+    column.name.casefold(): column for column in READABLE_COLUMNS
+} | _BY_FOLDED_NAME
 _CUSTOM_NAME: Final = re.compile(r"mx_[a-z0-9_]{1,60}", re.IGNORECASE | re.ASCII)
 
 
@@ -84,10 +107,18 @@ def lead_column_named(name: str) -> Column | None:
 
     A custom name keeps the spelling in which it is asked for: no definition has another.
     """
+    return _custom(name) or _BY_FOLDED_NAME.get(name.strip().casefold())
+
+
+def readable_lead_column_named(name: str) -> Column | None:
+    """As ``lead_column_named``, for reads: also what is known of the lead's owner."""
+    return _custom(name) or _READABLE_BY_FOLDED_NAME.get(name.strip().casefold())
+
+
+def _custom(name: str) -> Column | None:
     stripped = name.strip()
-    if _CUSTOM_NAME.fullmatch(stripped):
-        return Column(name=stripped, stored=ATTRIBUTE + stripped)
-    return _BY_FOLDED_NAME.get(stripped.casefold())
+    is_custom = _CUSTOM_NAME.fullmatch(stripped)
+    return Column(name=stripped, stored=ATTRIBUTE + stripped) if is_custom else None
 
 
 def unique_column_named(name: str) -> str | None:

@@ -27,6 +27,9 @@ Ours: any mistake; what is longer is no mistake, and its connection is cut."""
 IN_ERROR_NEIGHBOURS_MAX: Final = 3
 """Near names that an error suggests. Ours: more is noise."""
 
+IN_ERROR_OPTIONS_MAX: Final = 10
+"""Options of a dropdown that an error lists. Ours: enough to see what kind they are."""
+
 IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 """Characters of a caller's value that an error repeats. Ours: enough to recognise it."""
 
@@ -34,6 +37,12 @@ IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 
 PAGE_ROWS_MAX: Final = 5_000
 """Rows of one page. Ours: the most that callers are known to ask for; more is refused, not cut."""
+
+PAGE_INDEX_MAX: Final = 2**31 - 1
+"""Largest number of a page. Ours: every engine can count the rows that are before it."""
+
+LEADS_PAGE_ROWS_DEFAULT: Final = 100
+"""Rows of a page of leads that names no size. Source: the documentation's example, "100"."""
 
 SEARCH_PAGE_ROWS_DEFAULT: Final = 1_000
 """Rows of a search's page that names no size. Ours: the most that the hosted API gives."""
@@ -43,6 +52,21 @@ ACTIVITY_PAGE_ROWS_DEFAULT: Final = 25
 
 SEARCH_CONDITIONS_MAX: Final = 100
 """Conditions in one search. Ours: bounds the work for a row; a form has a dozen."""
+
+LIST_COLUMNS_MAX: Final = 600
+"""Columns that a list is asked for. Ours: all of an opportunity, as many of its lead, and the other
+names of some; bounds the statement."""
+
+RECENTLY_MODIFIED_ROWS_DEFAULT: Final = 20
+"""Rows of a page of ``RetrieveRecentlyModified`` that names no size. Source: the documentation's
+example, "20"."""
+
+SEARCH_INDEX_COLUMNS_MAX: Final = 4
+"""Columns of an index that an operator adds. Ours: its name, made of theirs, stays within the 63
+bytes that every engine takes, and four values together single out a few rows."""
+
+SEARCH_INDEXES_MAX: Final = 16
+"""Indexes that operators add. Ours: each is one more place that every write changes."""
 
 BULK_WRITE_ROWS_MAX: Final = 25
 """Opportunities in one bulk update, bulk add, and activities in one bulk post. Source: the
@@ -68,6 +92,18 @@ keeps the row within every engine's column limit (PostgreSQL: 1,600, SQLite: 2,0
 
 EVENT_CODE_MAX: Final = 2**31 - 1
 """Largest event code. Ours: codes seen have five digits; this fits every engine's integer."""
+
+NAME_CHARACTERS_MAX: Final = 200
+"""Characters in the name of a type, a field or a user. Ours: a heading, not a text."""
+
+FIELD_OPTIONS_MAX: Final = 5_000
+"""Options of one dropdown. Ours: the cities of a country; metadata and details have all of them."""
+
+DUPLICATE_RULES_MAX: Final = 10
+"""Duplicate rules of one type. Ours: each is a look-up for every opportunity that is captured."""
+
+TYPES_FILE_BYTES_MAX: Final = 64 << 20
+"""Bytes of a file of types. Ours: a hundred types with a hundred fields have 10 MB."""
 
 TEXT_CHARACTERS_MAX: Final = 32_000
 """Characters in one value. Ours: room for the longest note, small enough that a row stays a row."""

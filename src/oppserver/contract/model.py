@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -69,6 +70,10 @@ class DataType(StrEnum):
     DATE_TIME = "DateTime"
     BOOLEAN = "Boolean"
     SEARCHABLE_DROPDOWN = "SearchableDropdown"
+
+
+STATUSES: Final = ("Open", "Won", "Lost")
+"""What a Status can be, on every type. Source: the documentation of a type's metadata."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,7 +290,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     BETWEEN has two, which both belong to the span, the tests of null none, all others one.
     ``is_number``: column and values are compared as numbers (of double precision); a stored text
     that is not of the form ``-12.5`` counts as not set. Else they are compared as text, by code
-    point; CONTAINS and BEGINS do not tell the letters A to Z from a to z.
+    point. The letters A to Z are not told from a to z by CONTAINS and BEGINS, which are of text
+    always, and where an address is compared by EQUAL or NOT_EQUAL.
     """
 
     stored: str
@@ -295,7 +301,10 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConditionGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Conditions and groups of which all hold, or any. Without members it holds for every row."""
+    """Conditions and groups of which all hold, or any. Without members it holds for every row.
+
+    Groups stand in each other no deeper than ten: engines bound it (SQLite's parser, at about 50).
+    """
 
     members: "tuple[Condition | ConditionGroup, ...]" = ()
     is_any: bool = False
@@ -338,6 +347,13 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     form: RowForm = RowForm.FLAT
 
 
+class SearchIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """An index that an operator has added: over stored columns of opportunities, of each type."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
 class LeadSearch(msgspec.Struct, frozen=True, kw_only=True):
     """A page of leads. All columns are a lead's (``contract/leads.py``)."""
 
@@ -351,8 +367,9 @@ class LeadSearch(msgspec.Struct, frozen=True, kw_only=True):
 class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
     """A page of activities; what is None does not count. The dates belong to the span.
 
-    ``by_modified_on``: whether the dates and the order are of ModifiedOn, else of CreatedOn. Rows
-    of one date are in the order of their ids, in the same direction.
+    ``by_modified_on``: whether the dates and the order are of ModifiedOn, else of CreatedOn; the
+    order is of CreatedOn always where ``in_order_of_created_on`` says so. Rows of one date are in
+    the order of their ids, in the same direction.
     """
 
     lead_id: str | None = None
@@ -361,6 +378,7 @@ class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
     from_date: str | None = None
     to_date: str | None = None
     by_modified_on: bool = False
+    in_order_of_created_on: bool = False
     is_descending: bool = True
     with_opportunities: bool = False
     """Whether opportunities are activities too, as on a lead's timeline."""

@@ -14,6 +14,11 @@ def quoted(value: object) -> str:
     return "'" + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text) + "'"
 
 
+def ascii_lower(text: str) -> str:
+    """A text with the letters A to Z as a to z, and no other letter changed."""
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The known names that are most like a name, best first; empty when none is alike."""
     by_folded = {candidate.casefold(): candidate for candidate in known}

@@ -71,10 +71,11 @@ class FieldValueWire(msgspec.Struct):
 
 
 class AttributeWire(msgspec.Struct):
-    """One attribute of a lead, and its value."""
+    """One attribute of a lead, and its value. ``Fields`` are the members of a field set."""
 
     Attribute: str | UnsetType | None = UNSET
     Value: FieldValue | UnsetType = UNSET
+    Fields: list[object] | UnsetType | None = UNSET
 
 
 class ErrorWire(msgspec.Struct):

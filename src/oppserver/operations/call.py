@@ -7,6 +7,7 @@ from typing import Protocol
 
 from oppserver.contract.errors import AccessDenied
 from oppserver.contract.model import Principal, Role
+from oppserver.operations.details_forms import DetailsForms
 from oppserver.operations.rate_limit import RateWindow
 from oppserver.steps.authenticate import authenticate
 from oppserver.store.port import Store
@@ -25,9 +26,10 @@ class Call:
     """One call as the door took it in. The body is bytes; nothing is decoded yet.
 
     ``name`` is the route's. ``body`` None: it was longer than the limit and was not read to its
-    end. ``query`` holds the query's names in lower case, without the keys. ``principal`` and
-    ``rate_window`` are written once, by ``admit``, and ``is_replayed`` by ``write``: the door tells
-    of them in the log and in the headers, also when the call fails afterwards.
+    end. ``host`` is where the caller sent it, empty when it did not say. ``query`` holds the
+    query's names in lower case, without the keys. ``principal`` and ``rate_window`` are written
+    once, by ``admit``, and ``is_replayed`` by ``write``: the door tells of them in the log and in
+    the headers, also when the call fails afterwards.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Call:
     content_type: str
     body: bytes | None
     now: datetime
+    host: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
     idempotency_key: str | None = None
@@ -52,6 +55,7 @@ class Services:
     store: Store
     rate_limiter: RateLimiter | None
     body_bytes_max: int
+    details_forms: DetailsForms = field(default_factory=DetailsForms)
 
 
 def admit(call: Call, services: Services) -> Principal:

@@ -11,9 +11,10 @@ from oppserver.contract.columns import (
     column_named,
     is_system,
 )
-from oppserver.contract.errors import InvalidValue, LimitExceeded, UnknownColumn, UnknownEventCode
-from oppserver.contract.identifiers import all_canonical, canonical_guid
-from oppserver.contract.limits import BULK_READ_IDS_MAX, EVENT_CODE_MAX
+from oppserver.contract.errors import LimitExceeded, UnknownColumn
+from oppserver.contract.event_codes import event_code_of
+from oppserver.contract.identifiers import distinct_guids
+from oppserver.contract.limits import BULK_READ_IDS_MAX
 from oppserver.contract.model import BulkRead, Catalogue, Field, Plan, PlannedEntry
 from oppserver.contract.names import did_you_mean, quoted
 
@@ -29,11 +30,11 @@ def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
     Raises an ApiError with status 400 that names the place.
     """
     codes = [
-        _event_code(group.event_code, catalogue, place=f"SearchParameters[{index}].EventCode")
+        event_code_of(group.event_code, catalogue, place=f"SearchParameters[{index}].EventCode")
         for index, group in enumerate(asked.groups)
     ]
     ids = [
-        _distinct(group.ids, place=f"SearchParameters[{index}].ProspectActivityId")
+        distinct_guids(group.ids, place=f"SearchParameters[{index}].ProspectActivityId")
         for index, group in enumerate(asked.groups)
     ]
     _check_number(ids)
@@ -54,34 +55,6 @@ def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
             for code, entry_ids, entry_columns in zip(codes, ids, columns, strict=True)
         )
     )
-
-
-def _event_code(text: str, catalogue: Catalogue, *, place: str) -> int:
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(EVENT_CODE_MAX))
-    code = int(text) if is_number else -1
-    if code not in catalogue.types:
-        known = ", ".join(str(known) for known in sorted(catalogue.types)[:10]) or "none"
-        raise UnknownEventCode(
-            f"{place}: {quoted(text)} is the event code of no opportunity type here."
-            f" Known: {known}. 'oppserver type create CODE' adds one."
-        )
-    return code
-
-
-def _distinct(ids: Sequence[str], *, place: str) -> list[str]:
-    if not all_canonical(ids):
-        ids = [_canonical(text, place=f"{place}[{index}]") for index, text in enumerate(ids)]
-    return list(dict.fromkeys(ids))
-
-
-def _canonical(text: str, *, place: str) -> str:
-    guid = canonical_guid(text)
-    if guid is None:
-        raise InvalidValue(
-            f"{place}: {quoted(text)} is not a GUID. Expected a form like"
-            " 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
-        )
-    return guid
 
 
 def _check_number(ids_by_group: Sequence[Sequence[str]]) -> None:

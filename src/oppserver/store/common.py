@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
+from oppserver.contract.limits import CUSTOM_SLOTS
 from oppserver.contract.model import (
     ActivityType,
     Catalogue,
@@ -19,6 +20,7 @@ from oppserver.contract.model import (
     Opportunity,
     OpportunityType,
     Role,
+    User,
 )
 from oppserver.store import tables
 
@@ -26,6 +28,8 @@ OPPORTUNITY_COLUMNS: Final = tuple(
     column.name for column in tables.opportunity.columns if column.computed is None
 )
 """The columns of an opportunity that are written; the others are generated."""
+
+_FIRST_SLOT: Final = tables.opportunity.columns.keys().index(tables.SLOT_NAMES[0])
 
 _RULES: Final = tuple[tuple[str, ...], ...]
 
@@ -59,7 +63,9 @@ def select_keys(connection: Connection) -> list[Key]:
     ]
 
 
-def insert_key(connection: Connection, key: Key) -> Key:
+def insert_key(
+    connection: Connection, key: Key, *, first_name: str | None, last_name: str | None
+) -> Key:
     """Adds a key to the user of that address, who is created where there is none."""
     # compared here, because no two engines agree on the lower case of letters outside ASCII
     folded = key.email.casefold()
@@ -73,6 +79,10 @@ def insert_key(connection: Connection, key: Key) -> Key:
     else:
         values = {"id": key.user_id, "email": key.email, "is_active": key.user_is_active}
         connection.execute(insert(tables.user).values(values))
+    given = {"first_name": first_name, "last_name": last_name}
+    names = {name: value for name, value in given.items() if value is not None}
+    if names:
+        connection.execute(update(tables.user).where(tables.user.c.id == key.user_id).values(names))
     connection.execute(
         insert(tables.api_key).values(
             access_key=key.access_key,
@@ -94,6 +104,28 @@ def revoke_key(connection: Connection, access_key: str, *, now: str) -> bool:
         .values(revoked_on=now)
     )
     return result.rowcount == 1
+
+
+def select_users(connection: Connection) -> list[User]:
+    """All users, by id."""
+    key = tables.api_key.c
+    is_administrator = exists().where(
+        key.user_id == tables.user.c.id,
+        key.role == Role.ADMINISTRATOR.value,
+        key.revoked_on.is_(None),
+    )
+    statement = select(tables.user, is_administrator.label("is_administrator"))
+    return [
+        User(
+            id=row.id,
+            email=row.email,
+            first_name=row.first_name,
+            last_name=row.last_name,
+            is_active=bool(row.is_active),
+            is_administrator=bool(row.is_administrator),
+        )
+        for row in connection.execute(statement.order_by(tables.user.c.id))
+    ]
 
 
 # --- types and fields --------------------------------------------------------------------------
@@ -142,7 +174,7 @@ def select_catalogue(connection: Connection, *, version: int) -> Catalogue:
 
 
 def replace_types(connection: Connection, types: Sequence[OpportunityType]) -> None:
-    """Creates or renames types, and raises the catalogue's version if there are any."""
+    """Creates or replaces types, and raises the catalogue's version if there are any."""
     if not types:
         return
     codes = [one.event_code for one in types]
@@ -224,11 +256,12 @@ def select_opportunities(
     )
     if event_code is not None:
         statement = statement.where(tables.opportunity.c.event_code == event_code)
-    return [_opportunity(row) for row in connection.execute(statement)]
+    return [opportunity_of(row) for row in connection.execute(statement)]
 
 
-def _opportunity(row: Row[Any]) -> Opportunity:
-    stored = row._mapping  # noqa: SLF001 (SQLAlchemy's public name for a row as a mapping)
+def opportunity_of(row: Row[Any]) -> Opportunity:
+    """The opportunity of a row of all columns, in the order of the schema, and ``owner_email``."""
+    slots = zip(tables.SLOT_NAMES, row[_FIRST_SLOT : _FIRST_SLOT + CUSTOM_SLOTS], strict=True)
     return Opportunity(
         id=row.id,
         event_code=row.event_code,
@@ -242,7 +275,7 @@ def _opportunity(row: Row[Any]) -> Opportunity:
         modified_on=row.modified_on,
         created_by=row.created_by,
         modified_by=row.modified_by,
-        slots={name: stored[name] for name in tables.SLOT_NAMES if stored[name] is not None},
+        slots={name: value for name, value in slots if value is not None},
     )
 
 

@@ -32,6 +32,7 @@ from oppserver.contract.model import (
     RenderedPage,
     RenderedRows,
     Search,
+    SearchIndex,
     TimelinePage,
     Tombstone,
     User,
@@ -108,7 +109,10 @@ class Session(Protocol):
         ...
 
     def users_by_email(self, emails: Sequence[str]) -> dict[str, User]:
-        """The user of each address, by the address as given; of several, the lowest id's."""
+        """The user of each address, by the address as given; of several, the lowest id's.
+
+        Letters A to Z are not told from a to z.
+        """
         ...
 
     def write_activities(self, batch: Sequence[Activity]) -> None:
@@ -148,13 +152,18 @@ class Store(Protocol):
         """A page of opportunities, and how many there are in all, of one moment.
 
         Values are rendered as ``bulk_read`` does, except dates: they are in the stored form.
-        Columns may also be of the row's lead (``lead.`` before the stored name of a lead's column)
-        and ``owner_name``.
+        Columns, in conditions too, may also be of the row's lead (``lead.`` before the stored name
+        of a lead's column), ``owner_name``, and the CONSTANTS of ``contract/columns.py``.
         """
         ...
 
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
-        """The leads of ids, in their order, as flat objects; unknown ids are left out."""
+        """The leads of ids, in their order, as flat objects; unknown ids are left out.
+
+        A row has the columns in order: the value as a JSON string, or null. ``created_on`` and
+        ``modified_on`` have ``.000`` at their end. Columns may also be ``owner_name``,
+        ``owner_email``, and, as the last one, ``EVERY_ATTRIBUTE``.
+        """
         ...
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
@@ -189,10 +198,13 @@ class Store(Protocol):
         """All keys, oldest first."""
         ...
 
-    def add_key(self, key: Key) -> Key:
+    def add_key(
+        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
+    ) -> Key:
         """Adds a key; the user is found by e-mail (without regard to case) or created.
 
-        Returns the key as stored: its ``user_id`` is the user's, which may have been there.
+        Names that are given become the user's. Returns the key as stored: its ``user_id`` is the
+        user's, which may have been there.
         """
         ...
 
@@ -207,7 +219,7 @@ class Store(Protocol):
         ...
 
     def put_types(self, types: Sequence[OpportunityType]) -> None:
-        """Creates types; one that is there takes the new name."""
+        """Creates types; one that is there is replaced, and keeps its fields."""
         ...
 
     def put_fields(self, fields: Sequence[Field]) -> None:
@@ -256,6 +268,20 @@ class Store(Protocol):
 
     def count_opportunities(self, *, event_code: int | None) -> int:
         """How many opportunities there are, of one type or all."""
+        ...
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        """The indexes that operators have added, by name."""
+        ...
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        """Builds an index, for which writes wait; False when there is one of that name."""
+        ...
+
+    def drop_search_index(self, name: str) -> bool:
+        """Drops an index that was added; False when there is none of that name."""
         ...
 
     # --- the store itself

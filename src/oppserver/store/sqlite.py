@@ -1,8 +1,8 @@
 """The embedded engine: SQLite in WAL mode, one writer, a few readers.
 
 A write is on the disk when it returns (``synchronous=FULL``). Readers never wait for the writer.
-The hot calls (a key, the catalogue's version, the bulk read) go straight to the driver; the rest
-goes through SQLAlchemy. Numbers behind the choices: docs/performance.md.
+The hot calls (a key, the catalogue's version, the bulk read, one opportunity) go straight to the
+driver; the rest goes through SQLAlchemy. Numbers behind the choices: docs/performance.md.
 """
 
 import sqlite3
@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
+from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused, Unavailable
 from oppserver.contract.limits import (
     BUSY_TIMEOUT_S,
@@ -23,18 +24,33 @@ from oppserver.contract.limits import (
     SQLITE_LOADING_CHECKPOINT_PAGES,
 )
 from oppserver.contract.model import (
+    ActivitySearch,
+    ActivityType,
     Catalogue,
     Field,
     Key,
+    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
+    RenderedPage,
     RenderedRows,
-    Role,
+    Search,
+    SearchIndex,
+    TimelinePage,
+    Tombstone,
+    User,
     Written,
 )
-from oppserver.store import common, migrations, sqlite_indexes, sqlite_write
-from oppserver.store.port import StoreOptions
+from oppserver.store import (
+    common,
+    common_activities,
+    common_indexes,
+    migrations,
+    sqlite_indexes,
+    sqlite_write,
+)
+from oppserver.store.port import Session, StoreOptions
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
     driver_of,
@@ -48,7 +64,12 @@ from oppserver.store.sqlite_connect import (
     set_up_file,
     tune_writer,
 )
-from oppserver.store.sqlite_read import read_entry
+from oppserver.store.sqlite_leads import read_lead_page, read_leads
+from oppserver.store.sqlite_read import one_moment, read_entry, read_key, read_opportunity
+from oppserver.store.sqlite_search import read_page
+from oppserver.store.sqlite_session import SqliteSession
+
+_T = TypeVar("_T")
 
 
 class SqliteStore:
@@ -89,11 +110,48 @@ class SqliteStore:
         with self._reader() as connection:
             if len(plan.entries) == 1:
                 return [read_entry(connection, plan.entries[0])]
-            connection.execute("BEGIN")
-            try:
+            with one_moment(connection):
                 return [read_entry(connection, entry) for entry in plan.entries]
+
+    # --- the other reads
+
+    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+        with self._reader() as connection, one_moment(connection):
+            return read_opportunity(connection, one)
+
+    def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
+        with self._reader() as connection:
+            return read_leads(connection, ids, columns)
+
+    def search(self, search: Search) -> RenderedPage:
+        with self._reader() as connection, one_moment(connection):
+            return read_page(connection, search)
+
+    def search_leads(self, search: LeadSearch) -> RenderedPage:
+        with self._reader() as connection, one_moment(connection):
+            return read_lead_page(connection, search)
+
+    def timeline(self, search: ActivitySearch) -> TimelinePage:
+        with self._read() as connection:
+            return common_activities.select_timeline(connection, search)
+
+    def users(self) -> list[User]:
+        with self._read() as connection:
+            return common.select_users(connection)
+
+    # --- writes
+
+    def write(self, work: Callable[[Session], _T]) -> _T:
+        with self._write() as connection:
+            deadline = connection.info["deadline"]
+            deadline.set(self._options.query_timeout_s)
+            try:
+                session = SqliteSession(connection, self._catalogue)
+                answer = work(session)
             finally:
-                connection.rollback()
+                deadline.set(float("inf"))
+        self._catalogue = session.kept_catalogue  # what it read is committed now
+        return answer
 
     # --- who may call
 
@@ -101,32 +159,17 @@ class SqliteStore:
         if not _is_text(access_key):
             return None
         with self._reader() as connection:
-            row = connection.execute(
-                "SELECT k.access_key, k.secret_sha256, k.user_id, u.email, k.role, u.is_active,"
-                ' k.created_on, k.revoked_on FROM api_key k JOIN "user" u ON u.id = k.user_id'
-                " WHERE k.access_key = ?",
-                (access_key,),
-            ).fetchone()
-        if row is None:
-            return None
-        return Key(
-            access_key=row[0],
-            secret_sha256=row[1],
-            user_id=row[2],
-            email=row[3],
-            role=Role(row[4]),
-            user_is_active=bool(row[5]),
-            created_on=row[6],
-            revoked_on=row[7],
-        )
+            return read_key(connection, access_key)
 
     def keys(self) -> list[Key]:
         with self._read() as connection:
             return common.select_keys(connection)
 
-    def add_key(self, key: Key) -> Key:
+    def add_key(
+        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
+    ) -> Key:
         with self._write() as connection:
-            return common.insert_key(connection, key)
+            return common.insert_key(connection, key, first_name=first_name, last_name=last_name)
 
     def revoke_key(self, access_key: str, *, now: str) -> bool:
         if not _is_text(access_key):
@@ -158,6 +201,10 @@ class SqliteStore:
                 [OpportunityType(event_code=code, name=f"Opportunity {code}") for code in missing],
             )
             common.replace_fields(connection, fields)
+
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        with self._write() as connection:
+            common.replace_activity_types(connection, types)
 
     # --- opportunities
 
@@ -199,6 +246,20 @@ class SqliteStore:
     def count_opportunities(self, *, event_code: int | None) -> int:
         with self._read() as connection:
             return common.count_opportunities(connection, event_code=event_code)
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        with self._read() as connection:
+            return common_indexes.select_search_indexes(connection)
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        with self._write() as connection:
+            return sqlite_indexes.add(connection, index)
+
+    def drop_search_index(self, name: str) -> bool:
+        with self._write() as connection:
+            return sqlite_indexes.drop(connection, name)
 
     # --- the store itself
 
@@ -262,12 +323,7 @@ class SqliteStore:
 
     def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
         with self._write() as connection:
-            catalogue = _select_catalogue(connection)
-            types, fields = common.missing_types_and_fields(batch.brought.slots, catalogue)
-            common.replace_types(connection, types)
-            common.replace_fields(connection, fields)
-            common.write_owners(connection, batch.brought.owners)
-            return sqlite_write.write_opportunities(connection, batch)
+            return sqlite_write.write_batch(connection, batch, _select_catalogue(connection))
 
     @contextmanager
     def _loading(self) -> Iterator[None]:

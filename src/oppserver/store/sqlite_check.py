@@ -54,9 +54,14 @@ def problems_of(connection: sqlite3.Connection) -> list[str]:
 
 
 def _missing_indexes(connection: sqlite3.Connection) -> list[str]:
-    rows = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")
-    there = {row[0] for row in rows}
-    return [str(index.name) for index in INDEXES if index.name not in there]
+    there = _names(connection, "SELECT name FROM sqlite_schema WHERE type = 'index'")
+    added = _names(connection, "SELECT name FROM search_index ORDER BY name")
+    wanted = [*(str(index.name) for index in INDEXES), *added]
+    return [name for name in wanted if name not in there]
+
+
+def _names(connection: sqlite3.Connection, statement: str) -> list[str]:
+    return [row[0] for row in connection.execute(statement)]
 
 
 def _damage(connection: sqlite3.Connection) -> list[str]:

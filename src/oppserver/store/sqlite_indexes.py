@@ -5,11 +5,15 @@ tenth of what each row would. A load that was cut off leaves them missing; the n
 the file to write builds them, and so does a write that needs one.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from sqlalchemy import Connection, Index
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex
 
-from oppserver.store import tables
+from oppserver.contract.model import SearchIndex
+from oppserver.store import common_indexes, tables
 
 INDEXES: Final[tuple[Index, ...]] = tuple(
     sorted(
@@ -22,24 +26,57 @@ INDEXES: Final[tuple[Index, ...]] = tuple(
         key=lambda index: str(index.name),
     )
 )
-"""Those that only make reads quick, by name."""
+"""Those of the schema that only make reads quick, by name. Operators may have added others."""
+
+_BUILT_IN: Final = {
+    str(index.name): str(CreateIndex(index).compile(dialect=sqlite.dialect())) for index in INDEXES
+}
 
 
-def missing(connection: Connection) -> list[Index]:
-    """The indexes that the schema has and the file does not."""
-    statement = "SELECT name FROM sqlite_schema WHERE type = 'index'"
-    there = set(connection.exec_driver_sql(statement).scalars())
-    return [index for index in INDEXES if index.name not in there]
+def missing(connection: Connection) -> Mapping[str, str]:
+    """The indexes that the file should have and has not: the statement of each by its name."""
+    there = _there(connection)
+    return {name: sql for name, sql in _wanted(connection).items() if name not in there}
 
 
 def create_missing(connection: Connection) -> None:
     """Builds what is missing; next to nothing when nothing is."""
-    for index in missing(connection):
-        index.create(connection)
+    for statement in missing(connection).values():
+        connection.exec_driver_sql(statement)
 
 
 def drop_if_empty(connection: Connection) -> None:
     """Drops the indexes of a store without opportunities."""
     if connection.exec_driver_sql("SELECT 1 FROM opportunity LIMIT 1").first() is None:
-        for index in set(INDEXES).difference(missing(connection)):
-            index.drop(connection)
+        for name in _wanted(connection).keys() & _there(connection):
+            _drop(connection, name)
+
+
+def add(connection: Connection, index: SearchIndex) -> bool:
+    """Builds an operator's index; False when there is one of that name."""
+    is_new = common_indexes.insert_search_index(connection, index)
+    if is_new:
+        connection.exec_driver_sql(common_indexes.create_statement(index))
+    return is_new
+
+
+def drop(connection: Connection, name: str) -> bool:
+    """Drops an operator's index, which a load may have dropped; False when there is none."""
+    is_known = common_indexes.delete_search_index(connection, name)
+    if is_known:
+        _drop(connection, name)
+    return is_known
+
+
+def _drop(connection: Connection, name: str) -> None:
+    connection.exec_driver_sql(f'DROP INDEX IF EXISTS "{name}"')
+
+
+def _wanted(connection: Connection) -> Mapping[str, str]:
+    added = common_indexes.select_search_indexes(connection)
+    return _BUILT_IN | {index.name: common_indexes.create_statement(index) for index in added}
+
+
+def _there(connection: Connection) -> set[str]:
+    statement = "SELECT name FROM sqlite_schema WHERE type = 'index'"
+    return set(connection.exec_driver_sql(statement).scalars())

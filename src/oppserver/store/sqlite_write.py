@@ -14,13 +14,17 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from oppserver.contract.model import Opportunity, Written
+from oppserver.contract.model import Catalogue, Opportunity, Written
 from oppserver.store import tables
 from oppserver.store.common import (
     OPPORTUNITY_COLUMNS,
     Brought,
     brought_by,
+    missing_types_and_fields,
+    replace_fields,
+    replace_types,
     runs_without_repeats,
+    write_owners,
 )
 from oppserver.store.sqlite_indexes import create_missing
 
@@ -60,7 +64,16 @@ def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
     )
 
 
-def write_opportunities(connection: Connection, batch: Prepared) -> Written:
+def write_batch(connection: Connection, batch: Prepared, catalogue: Catalogue) -> Written:
+    """Creates or replaces a batch, and creates what it names and is not there."""
+    types, fields = missing_types_and_fields(batch.brought.slots, catalogue)
+    replace_types(connection, types)
+    replace_fields(connection, fields)
+    write_owners(connection, batch.brought.owners)
+    return _write_opportunities(connection, batch)
+
+
+def _write_opportunities(connection: Connection, batch: Prepared) -> Written:
     """Creates or replaces a batch and its leads; types, fields and owners are there already."""
     _write_leads(connection, batch.leads, count=len(batch.brought.leads))
     last_before = _last_rowid(connection)

@@ -7,9 +7,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from oppserver.api.describe import bulk_read
+from oppserver.api.describe import activities, bulk_read, leads, types, users, writes
 from oppserver.api.describe.description import EVERY_CALL, EVERY_WRITE, Description, Parameter
 
 __all__ = ["DESCRIPTIONS", "EVERY_CALL", "EVERY_WRITE", "Description", "Parameter"]
 
-DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType({**bulk_read.DESCRIPTIONS})
+DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType(
+    {
+        **bulk_read.DESCRIPTIONS,
+        **writes.DESCRIPTIONS,
+        **types.DESCRIPTIONS,
+        **users.DESCRIPTIONS,
+        **leads.DESCRIPTIONS,
+        **activities.DESCRIPTIONS,
+    }
+)

@@ -67,6 +67,9 @@ GUID: Final[Schema] = {
 TEXT: Final[Schema] = {"type": "string"}
 TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 NUMBER: Final[Schema] = {"type": ["string", "integer"]}
+NUMBER_OR_NULL: Final[Schema] = {"type": ["string", "integer", "null"]}
+VALUE: Final[Schema] = {"type": ["string", "number", "boolean", "null"]}
+"""What callers send as a value."""
 EVENT_CODE: Final[Schema] = {
     "type": ["string", "integer"],
     "description": "The event code of an opportunity type.",
@@ -78,21 +81,21 @@ INCLUDE_CSV: Final[Schema] = {
     " that the type has fields for. Any case; blanks are ignored.",
 }
 PAGING: Final[Schema] = {
-    "type": "object",
+    "type": ["object", "null"],
     "properties": {
-        "PageIndex": {**NUMBER, "description": "From 1."},
+        "PageIndex": {**NUMBER_OR_NULL, "description": "From 1."},
         "PageSize": {
-            **NUMBER,
+            **NUMBER_OR_NULL,
             "description": f"Rows of a page, at most {limits.PAGE_ROWS_MAX:,}; more is refused.",
         },
     },
 }
 SORTING: Final[Schema] = {
-    "type": "object",
+    "type": ["object", "null"],
     "properties": {
-        "ColumnName": TEXT,
+        "ColumnName": TEXT_OR_NULL,
         "Direction": {
-            "enum": ["0", "1", 0, 1],
+            **NUMBER_OR_NULL,
             "description": "1 descending, 0 ascending.",
         },
     },

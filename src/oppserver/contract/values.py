@@ -1,0 +1,156 @@
+"""Values as callers send them: what is stored of one, by its field's definition.
+
+A value is a text, a number, a boolean or null. An empty text and null clear the field. Texts are
+compared with options without regard to the case of A to Z, and stored in the option's spelling.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
+
+from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.errors import InvalidFieldValue
+from oppserver.contract.limits import IN_ERROR_OPTIONS_MAX, TEXT_CHARACTERS_MAX
+from oppserver.contract.model import STATUSES, DataType, Field
+from oppserver.contract.names import ascii_lower, did_you_mean, quoted
+from oppserver.contract.wire import FieldValue
+
+_NUMBER: Final = re.compile(r"([+-]?)((?:\d[\d,]*)?)((?:\.\d*)?)", re.ASCII)
+_BOOLEANS: Final = MappingProxyType(
+    {"true": "1", "1": "1", "yes": "1", "false": "0", "0": "0", "no": "0"}
+)
+
+
+def status_field(event_code: int) -> Field:
+    """The definition of Status, which every type has."""
+    return Field(
+        event_code=event_code,
+        schema_name="Status",
+        display_name="Status",
+        data_type=DataType.SEARCHABLE_DROPDOWN,
+        is_mandatory=True,
+        options=STATUSES,
+    )
+
+
+def plain_text(value: FieldValue, *, place: str, characters_max: int | None = None) -> str | None:
+    """A value as text; None when it is null or empty.
+
+    Numbers are plain decimals, booleans ``true`` and ``false``. Raises InvalidFieldValue when it is
+    too long, or no engine could store it.
+    """
+    if value is None or value == "":
+        return None
+    text = value if isinstance(value, str) else _text(value)
+    allowed = TEXT_CHARACTERS_MAX if characters_max is None else characters_max
+    if len(text) > allowed:
+        raise InvalidFieldValue(
+            f"{place} has {len(text)} characters; it takes {allowed}. Send a shorter value."
+        )
+    if "\0" in text:
+        raise InvalidFieldValue(f"{place} has the character U+0000 in it. Send it without.")
+    return text
+
+
+def stored_value(value: FieldValue, field: Field, *, place: str) -> str | None:
+    """What is stored of a value of a field; None when it clears the field.
+
+    Which options go with the value of the field's parent is not looked at. Raises InvalidFieldValue
+    with the place and what the field takes.
+    """
+    text = plain_text(value, place=place, characters_max=field.max_length)
+    if text is None:
+        return None
+    convert = _CONVERSIONS.get(field.data_type)
+    if convert is None:
+        return text
+    if isinstance(value, bool) and field.data_type is not DataType.BOOLEAN:
+        raise _refused(place, text, field, "true and false go with fields of type Boolean")
+    stripped = text.strip()
+    return convert(stripped, field, place) if stripped else None
+
+
+def options_of(field: Field) -> tuple[str, ...]:
+    """All options of a dropdown, whatever its parent's value is; empty when it takes any value."""
+    dependent = (option for options in field.dependent_options.values() for option in options)
+    return field.options or tuple(dict.fromkeys(dependent))
+
+
+def matching(text: str, options: Iterable[str]) -> str | None:
+    """The option that a text means, in the option's spelling; None when it is none of them."""
+    folded = ascii_lower(text)
+    alike = [option for option in options if ascii_lower(option) == folded]
+    return text if text in alike else next(iter(alike), None)
+
+
+def listed(options: Iterable[str]) -> str:
+    """Options as an error names them: the first ones."""
+    known = list(options)
+    shown = ", ".join(quoted(option) for option in known[:IN_ERROR_OPTIONS_MAX])
+    more = len(known) - IN_ERROR_OPTIONS_MAX
+    return f"{shown} and {more} more" if more > 0 else shown or "none"
+
+
+def _text(value: int | float | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(Decimal(repr(value)), "f")
+
+
+def _number(text: str, field: Field, place: str) -> str:
+    """A plain decimal of the form ``-12.5``: no signs of thousands, no zeros before it."""
+    match = _NUMBER.fullmatch(text)
+    digits = match[2].replace(",", "") if match else ""
+    fraction = match[3].rstrip(".") if match else ""
+    if match is None or not (digits or fraction):
+        raise _refused(place, text, field, "expected a number like 200000, 200,000 or -12.5")
+    whole = digits.lstrip("0") or "0"
+    is_zero = not (whole + fraction).strip("0.")
+    return f"{'-' if match[1] == '-' and not is_zero else ''}{whole}{fraction}"
+
+
+def _date(text: str, field: Field, place: str) -> str:
+    try:
+        return moment_to_stored(text)
+    except ValueError:
+        raise _refused(
+            place, text, field, "expected a date (UTC) like 2024-02-29 13:05:09 or 2024-02-29"
+        ) from None
+
+
+def _boolean(text: str, field: Field, place: str) -> str:
+    stored = _BOOLEANS.get(ascii_lower(text))
+    if stored is None:
+        raise _refused(place, text, field, "expected true or false, 1 or 0, yes or no")
+    return stored
+
+
+def _option(text: str, field: Field, place: str) -> str:
+    options = options_of(field)
+    if not options:
+        return text
+    option = matching(text, options)
+    if option is None:
+        raise _refused(
+            place, text, field, f"it takes {listed(options)}.{did_you_mean(text, options)}"
+        )
+    return option
+
+
+_CONVERSIONS: Final[Mapping[DataType, Callable[[str, Field, str], str]]] = MappingProxyType(
+    {
+        DataType.NUMBER: _number,
+        DataType.DATE_TIME: _date,
+        DataType.BOOLEAN: _boolean,
+        DataType.SEARCHABLE_DROPDOWN: _option,
+    }
+)
+
+
+def _refused(place: str, text: str, field: Field, why: str) -> InvalidFieldValue:
+    return InvalidFieldValue(
+        f"{place}: {quoted(text)} does not fit {field.schema_name}"
+        f" ({field.display_name}, {field.data_type.value}): {why}"
+    )

@@ -1,0 +1,100 @@
+"""The messages of the calls that write opportunities, spelled as the API spells them."""
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from oppserver.contract.wire import AttributeWire, FieldValue, FieldValueWire, Number
+
+Flag: TypeAlias = bool | str | int
+"""A flag as callers send it; ``contract/values.py`` reads it."""
+
+
+class CapturedOpportunityWire(msgspec.Struct):
+    """``Opportunity`` of ``Capture``."""
+
+    OpportunityEventCode: Number | UnsetType | None = UNSET
+    OpportunityNote: str | UnsetType | None = UNSET
+    OpportunityDateTime: str | UnsetType | None = UNSET
+    Fields: list[FieldValueWire] | UnsetType | None = UNSET
+    OverwriteFields: Flag | UnsetType | None = UNSET
+    UpdateEmptyFields: Flag | UnsetType | None = UNSET
+    DoNotPostDuplicateActivity: Flag | UnsetType | None = UNSET
+    DoNotChangeOwner: Flag | UnsetType | None = UNSET
+
+
+class CaptureWire(msgspec.Struct):
+    """The body of ``Capture``."""
+
+    LeadDetails: list[AttributeWire] | UnsetType | None = UNSET
+    Opportunity: CapturedOpportunityWire | UnsetType | None = UNSET
+
+
+class AddWire(msgspec.Struct):
+    """One entry of ``Bulk/Add/ByLeadField``."""
+
+    SearchByValue: FieldValue | UnsetType = UNSET
+    OpportunityEventCode: Number | UnsetType | None = UNSET
+    OpportunityNote: str | UnsetType | None = UNSET
+    OpportunityOwnerEmail: str | UnsetType | None = UNSET
+    UpdateEmptyFields: Flag | UnsetType | None = UNSET
+    DoNotChangeOwner: Flag | UnsetType | None = UNSET
+    Fields: list[FieldValueWire] | UnsetType | None = UNSET
+
+
+class UpdateWire(msgspec.Struct):
+    """The body of ``Update``, and one entry of ``Bulk/Update/ByOpportunityId``."""
+
+    ProspectOpportunityId: str | UnsetType | None = UNSET
+    OpportunityEventCode: Number | UnsetType | None = UNSET
+    OpportunityNote: str | UnsetType | None = UNSET
+    Fields: list[FieldValueWire] | UnsetType | None = UNSET
+
+
+# --- answers -----------------------------------------------------------------------------------
+
+
+class CaptureDetailWire(msgspec.Struct):
+    """``AdditionalDetails`` of a capture: what was done, and the activity that was posted."""
+
+    PostDeDupActionPerformed: int
+    ActivityId: str | None
+
+
+class CaptureAnswerWire(msgspec.Struct):
+    """The answer of ``Capture``. ``Status`` 0 is success here."""
+
+    Status: int
+    PrimaryAction: int
+    SecondaryAction: int
+    ExceptionType: str | None
+    ExceptionMessage: str | None
+    RequestId: str
+    RelatedProspectId: str
+    IsUnique: bool
+    CreatedOpportunityId: str | None
+    ConflictedOpportunityId: str | None
+    AdditionalDetails: list[CaptureDetailWire]
+    OverwriteFields: bool
+    UpdateEmptyFields: bool
+    DoNotPostDuplicateActivity: bool
+    DoNotChangeOwner: bool
+
+
+class AddedWire(msgspec.Struct):
+    """What became of one entry of ``Bulk/Add/ByLeadField``."""
+
+    Status: str
+    RelatedProspectId: str
+    IsUnique: bool
+    CreatedOpportunityId: str | None
+    ConflictedOpportunityId: str | None
+    AdditionalDetails: list[CaptureDetailWire]
+
+
+class UpdatedWire(msgspec.Struct):
+    """What became of one entry of ``Bulk/Update/ByOpportunityId``."""
+
+    ProspectOpportunityId: str
+    Status: str

@@ -1,0 +1,219 @@
+"""From the bodies of the calls that read leads to what is read."""
+
+import re
+from typing import Final, NamedTuple
+
+import msgspec
+
+from oppserver.contract.bodies import decode_body, decode_optional_body
+from oppserver.contract.columns import Column
+from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
+from oppserver.contract.identifiers import distinct_guids, guid_at
+from oppserver.contract.leads import (
+    ATTRIBUTE,
+    EVERY_ATTRIBUTE,
+    NUMBERS,
+    READABLE_COLUMNS,
+    readable_lead_column_named,
+)
+from oppserver.contract.limits import (
+    LEAD_ATTRIBUTES_MAX,
+    LEADS_BY_IDS_MAX,
+    LEADS_PAGE_ROWS_DEFAULT,
+)
+from oppserver.contract.model import (
+    Comparison,
+    Condition,
+    ConditionGroup,
+    LeadSearch,
+    Ordering,
+)
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.paging import Page, is_descending, page_of
+from oppserver.contract.values import plain_text
+from oppserver.contract.wire import ColumnsWire, SortingWire
+from oppserver.contract.wire_leads import LeadLookupWire, LeadsByIdsWire, LeadsGetWire
+
+_LEADS_BY_IDS: Final = msgspec.json.Decoder(LeadsByIdsWire)
+_LEADS_GET: Final = msgspec.json.Decoder(LeadsGetWire)
+
+EVERY_COLUMN: Final = (*READABLE_COLUMNS, EVERY_ATTRIBUTE)
+"""All that can be known of a lead."""
+
+ID_COLUMN: Final = READABLE_COLUMNS[0]
+
+_DATES: Final = ("created_on", "modified_on")
+_IDS: Final = ("id", "owner_id")
+
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+
+OPERATORS: Final = {
+    "=": Comparison.EQUAL,
+    "<>": Comparison.NOT_EQUAL,
+    "<": Comparison.LESS,
+    "<=": Comparison.LESS_OR_EQUAL,
+    ">": Comparison.GREATER,
+    ">=": Comparison.GREATER_OR_EQUAL,
+}
+
+
+# --- by ids ------------------------------------------------------------------------------------
+
+
+class LeadsByIds(NamedTuple):
+    """Leads to be read: canonical ids, each once, in order; of those that are here, one page."""
+
+    ids: list[str]
+    columns: tuple[Column, ...]
+    page: Page
+
+
+def parse_leads_by_ids(body: bytes | None, *, content_type: str, body_bytes_max: int) -> LeadsByIds:
+    """What a ``Leads/Retrieve/ByIds`` asks.
+
+    Raises an ApiError with status 400 or 413 that names the place.
+    """
+    message = decode_body(
+        _LEADS_BY_IDS, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
+    ids = message.SearchParameters.LeadIds if message.SearchParameters else None
+    if not ids:
+        raise MissingAttribute("'LeadIds' is mandatory in SearchParameters: an array of lead ids")
+    columns = _columns(message.Columns)
+    if not columns:
+        raise MissingAttribute("'Include_CSV' is mandatory in Columns")
+    distinct = distinct_guids(ids, place="SearchParameters.LeadIds")
+    if len(distinct) > LEADS_BY_IDS_MAX:
+        raise LimitExceeded(
+            f"The call asks for {len(distinct)} leads; one call takes {LEADS_BY_IDS_MAX}."
+            " Split the ids over several calls."
+        )
+    page = page_of(message.Paging, rows_default=LEADS_BY_IDS_MAX, rows_max=LEADS_BY_IDS_MAX)
+    return LeadsByIds(ids=distinct, columns=columns, page=page)
+
+
+# --- by one attribute --------------------------------------------------------------------------
+
+
+def parse_leads_get(body: bytes | None, *, content_type: str, body_bytes_max: int) -> LeadSearch:
+    """What a ``Leads.Get`` asks.
+
+    Raises an ApiError with status 400 or 413 that names the place.
+    """
+    message = decode_optional_body(
+        _LEADS_GET, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
+    if not isinstance(message.Query, msgspec.UnsetType):
+        raise InvalidValue(
+            "$.Query: a filter in it would find every lead. Put Parameter into the body itself."
+        )
+    page = page_of(message.Paging, rows_default=LEADS_PAGE_ROWS_DEFAULT)
+    lookup = message.Parameter
+    return LeadSearch(
+        where=_where(lookup) if isinstance(lookup, LeadLookupWire) else ConditionGroup(),
+        ordering=_ordering(message.Sorting),
+        offset=page.offset,
+        limit=page.limit,
+        columns=_columns(message.Columns) or EVERY_COLUMN,
+    )
+
+
+def _where(lookup: LeadLookupWire) -> ConditionGroup:
+    name = lookup.LookupName.strip() if isinstance(lookup.LookupName, str) else ""
+    value = lookup.LookupValue if not isinstance(lookup.LookupValue, msgspec.UnsetType) else None
+    text = plain_text(value, place="$.Parameter.LookupValue")
+    if not name:
+        if text is not None:
+            raise MissingAttribute("'LookupName' is mandatory in Parameter with a LookupValue")
+        return ConditionGroup()
+    stored = _column(name, place="$.Parameter.LookupName").stored
+    if text is None:
+        raise MissingAttribute("'LookupValue' is mandatory in Parameter with a LookupName")
+    operator = lookup.SqlOperator.strip() if isinstance(lookup.SqlOperator, str) else "="
+    if operator.upper() == "LIKE":
+        return ConditionGroup(members=(_like(stored, text),))
+    comparison = OPERATORS.get(operator or "=")
+    if comparison is None:
+        raise InvalidValue(
+            f"$.Parameter.SqlOperator: {quoted(operator)} is none of LIKE, {', '.join(OPERATORS)}"
+        )
+    return ConditionGroup(members=(_condition(stored, comparison, text),))
+
+
+def _like(stored: str, pattern: str) -> Condition:
+    """``%`` at the end, or at both ends. ``_`` stands for itself."""
+    begins = not pattern.startswith("%")
+    text = pattern.removesuffix("%").removeprefix("%")
+    if not pattern.endswith("%") or not text or "%" in text:
+        raise InvalidValue(
+            f"$.Parameter.LookupValue: {quoted(pattern)} is no pattern that LIKE takes here. Send"
+            " 'text%' for what begins with a text, '%text%' for what contains it."
+        )
+    comparison = Comparison.BEGINS if begins else Comparison.CONTAINS
+    return Condition(stored=stored, comparison=comparison, values=(text,))
+
+
+def _condition(stored: str, comparison: Comparison, text: str) -> Condition:
+    place = "$.Parameter.LookupValue"
+    if stored in _IDS:
+        text = guid_at(text, place=place)
+    if stored in _DATES:
+        text = _date(text, place)
+    is_equality = comparison in (Comparison.EQUAL, Comparison.NOT_EQUAL)
+    return Condition(
+        stored=stored,
+        comparison=comparison,
+        values=(text,),
+        is_number=not is_equality
+        and stored.startswith(ATTRIBUTE)
+        and _NUMBER.fullmatch(text) is not None,
+    )
+
+
+def _date(text: str, place: str) -> str:
+    try:
+        return moment_to_stored(text)
+    except ValueError as error:
+        raise InvalidValue(f"{place}: {quoted(text)} is {error}") from None
+
+
+# --- columns and order -------------------------------------------------------------------------
+
+
+def _columns(asked: ColumnsWire | msgspec.UnsetType | None) -> tuple[Column, ...]:
+    """The columns of ``Include_CSV``, each once, in order; none where it names none."""
+    include_csv = asked.Include_CSV if isinstance(asked, ColumnsWire) else None
+    names = include_csv.split(",") if isinstance(include_csv, str) else []
+    place = "$.Columns.Include_CSV"
+    found = dict.fromkeys(_column(name, place=place) for name in names if name.strip())
+    if len(found) > LEAD_ATTRIBUTES_MAX:
+        raise LimitExceeded(
+            f"{place} has {len(found)} names; a row has at most {LEAD_ATTRIBUTES_MAX} of them."
+            " Split them over several calls."
+        )
+    return tuple(found)
+
+
+def _column(name: str, *, place: str) -> Column:
+    column = readable_lead_column_named(name)
+    if column is None:
+        known = (one.name for one in READABLE_COLUMNS)
+        raise UnknownColumn(
+            f"{place}: {quoted(name.strip())} is no attribute of a lead."
+            f"{did_you_mean(name.strip(), known)} Names of custom attributes begin with mx_."
+        )
+    return column
+
+
+def _ordering(sorting: SortingWire | msgspec.UnsetType | None) -> Ordering:
+    """By id, upwards, where nothing is said: an order that needs no sorting and that stays."""
+    name = sorting.ColumnName if isinstance(sorting, SortingWire) else None
+    if not isinstance(name, str) or not name.strip():
+        return Ordering(
+            stored=ID_COLUMN.stored, is_descending=is_descending(sorting, default=False)
+        )
+    stored = _column(name, place="$.Sorting.ColumnName").stored
+    return Ordering(
+        stored=stored, is_descending=is_descending(sorting), is_number=stored in NUMBERS
+    )

@@ -1,0 +1,155 @@
+"""From a list of a lead's attributes to what a caller says of the lead."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from oppserver.contract.bodies import decode_body
+from oppserver.contract.errors import (
+    InvalidValue,
+    LimitExceeded,
+    MissingAttribute,
+    UnknownColumn,
+)
+from oppserver.contract.identifiers import guid_at
+from oppserver.contract.leads import (
+    READ_ONLY,
+    UNIQUE_COLUMNS,
+    lead_column_named,
+    lead_names,
+    unique_column_named,
+)
+from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.values import plain_text
+from oppserver.contract.wire import AttributeWire
+from oppserver.contract.writes import LeadDetails
+
+_ATTRIBUTES: Final = msgspec.json.Decoder(list[AttributeWire])
+
+_SEARCH_BY: Final = "searchby"
+_USE_GIVEN_ID: Final = "__useuserdefinedguid__"
+"""Entries of the list that are no attributes, in lower case."""
+
+_UNIQUE: Final = frozenset(UNIQUE_COLUMNS.values())
+_SEARCHED: Final = ("email", "phone", "mobile")
+"""What a lead is looked for by when nothing says it, in this order."""
+
+
+def parse_lead(
+    body: bytes | None, *, content_type: str, body_bytes_max: int, lead_id: str | None = None
+) -> LeadDetails:
+    """What a body, a bare array of attributes, says of one lead; as ``parse_lead_details``.
+
+    An address or a number that is another lead's is refused: leads are found by both.
+    """
+    attributes = decode_body(
+        _ATTRIBUTES, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
+    details = parse_lead_details(attributes, place="$", lead_id=lead_id)
+    return msgspec.structs.replace(details, unshared=("email", "phone"))
+
+
+def parse_lead_details(
+    attributes: Sequence[AttributeWire], *, place: str, lead_id: str | None = None
+) -> LeadDetails:
+    """What a list of ``{Attribute, Value}`` says of one lead.
+
+    ``lead_id`` is the lead that the call names elsewhere; then it is looked for by nothing else.
+
+    Raises an ApiError with status 400 that names the place: an attribute that no lead has, one that
+    is named twice, no unique field, or a ``SearchBy`` without its value.
+    """
+    if len(attributes) > LEAD_ATTRIBUTES_MAX:
+        raise LimitExceeded(
+            f"{place} has {len(attributes)} attributes; a lead takes {LEAD_ATTRIBUTES_MAX}."
+        )
+    values: dict[str, str | None] = {}
+    directives: dict[str, str | None] = {}
+    for index, entry in enumerate(attributes):
+        name, value = _name_and_value(entry, place=f"{place}[{index}]")
+        folded = name.casefold()
+        if folded in (_SEARCH_BY, _USE_GIVEN_ID):
+            directives[folded] = value
+            continue
+        stored = _stored_name(name, place=f"{place}[{index}].Attribute")
+        if stored in values:
+            raise InvalidValue(f"{place}[{index}].Attribute: {quoted(name)} is named twice")
+        values[stored] = _stripped(value) if stored in _UNIQUE else value
+    details = _details(values, place=place, may_take_id=_is_true(directives.get(_USE_GIVEN_ID)))
+    if lead_id is not None:
+        searches: Mapping[str, str] = {"id": lead_id}
+    else:
+        searches = _searches(details, directives.get(_SEARCH_BY))
+    return msgspec.structs.replace(details, searches=searches)
+
+
+def _is_true(value: str | None) -> bool:
+    return (value or "").strip().casefold() in ("true", "1")
+
+
+def _stripped(value: str | None) -> str | None:
+    return None if value is None else value.strip() or None
+
+
+def _name_and_value(entry: AttributeWire, *, place: str) -> tuple[str, str | None]:
+    name = entry.Attribute.strip() if isinstance(entry.Attribute, str) else ""
+    if not name:
+        raise MissingAttribute(f"'Attribute' is mandatory in {place}")
+    if entry.Value is UNSET:
+        raise MissingAttribute(f"'Value' is mandatory in {place}; null clears the attribute")
+    if entry.Fields:
+        raise InvalidValue(f"{place}.Fields: field sets of leads are not kept here. Leave it out.")
+    return name, plain_text(entry.Value, place=f"{place}.Value")
+
+
+def _stored_name(name: str, *, place: str) -> str:
+    column = lead_column_named(name)
+    if column is None:
+        raise UnknownColumn(
+            f"Attribute(s) does not exist - {quoted(name)[1:-1]} ({place})."
+            f"{did_you_mean(name, lead_names())} Names of custom attributes begin with mx_."
+        )
+    if column.stored in READ_ONLY and column.stored != "id":
+        raise InvalidValue(f"{place}: {column.name} is set by the server. Leave it out.")
+    return column.stored
+
+
+def _details(values: dict[str, str | None], *, place: str, may_take_id: bool) -> LeadDetails:
+    """What was said, without what is looked for."""
+    given_id = values.pop("id", None)
+    return LeadDetails(
+        values=values,
+        searches={},
+        id=None if given_id is None else guid_at(given_id, place=f"{place}: ProspectID"),
+        may_take_id=may_take_id,
+        owner=values.get("owner_id"),
+        place=place,
+    )
+
+
+def _searches(details: LeadDetails, search_by: str | None) -> Mapping[str, str]:
+    """What is looked for: what SearchBy names; else the id; else all that is unique."""
+    place, names = details.place, ", ".join(UNIQUE_COLUMNS)
+    given = {"id": details.id, **details.values}
+    unique = {
+        stored: value for stored in ("id", *_SEARCHED) if (value := given.get(stored)) is not None
+    }
+    if not unique:
+        raise MissingAttribute(
+            f"{place} has no unique field with a value. Send at least one of {names}."
+        )
+    if search_by is None:
+        return {"id": unique["id"]} if "id" in unique else unique
+    stored = unique_column_named(search_by)
+    if stored is None:
+        raise InvalidValue(
+            f"{place}: Invalid SearchBy value provided: {quoted(search_by)}. It takes {names}."
+        )
+    if stored not in unique:
+        raise MissingAttribute(
+            f"{place}: SearchBy is {quoted(search_by)}, but that attribute has no value here"
+        )
+    return {stored: unique[stored]}

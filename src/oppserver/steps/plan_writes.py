@@ -1,0 +1,136 @@
+"""From what was asked and what is stored to the opportunity as it will be."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from oppserver.contract.columns import column_named
+from oppserver.contract.errors import InvalidFieldValue
+from oppserver.contract.model import Field, Opportunity
+from oppserver.contract.names import quoted
+from oppserver.contract.values import listed, status_field
+from oppserver.contract.writes import Capture, CaptureFlags, GivenValue
+
+Values = Mapping[str, GivenValue]
+"""Given values by stored column."""
+
+
+def plan_new(capture: Capture, *, now: str, by: str) -> Opportunity:
+    """The opportunity of a capture, as it is when there is none like it.
+
+    ``by`` is the user who captures it. ``check_new`` says whether it may be stored.
+    """
+    lead = capture.lead
+    new = Opportunity(
+        id=capture.id,
+        event_code=capture.event_code,
+        lead_id=lead.id,
+        lead_email=lead.email,
+        created_on=capture.created_on,
+        modified_on=now,
+        created_by=by,
+        modified_by=by,
+    )
+    return _with_values(new, capture.values)
+
+
+def check_new(new: Opportunity, capture: Capture, fields: Mapping[str, Field]) -> None:
+    """Raises InvalidFieldValue unless every mandatory field is set and dependent values fit."""
+    for field in (status_field(new.event_code), *fields.values()):
+        if field.is_mandatory and value_of(new, _stored(field.schema_name)) is None:
+            raise _mandatory(field, f"Add it to {capture.place}.Fields.")
+    _check_dependents(new, capture.values, fields)
+
+
+def plan_change(
+    stored: Opportunity, values: Values, fields: Mapping[str, Field], *, now: str, by: str
+) -> Opportunity:
+    """A stored opportunity as it is with new values.
+
+    Raises InvalidFieldValue when a mandatory field would be cleared, or when a value does not go
+    with that of its parent field, whichever of the two is new.
+    """
+    for field in (status_field(stored.event_code), *fields.values()):
+        given = values.get(_stored(field.schema_name)) if field.is_mandatory else None
+        if given is not None and given.text is None:
+            raise _mandatory(field, f"{given.place} cannot clear it.")
+    changed = msgspec.structs.replace(_with_values(stored, values), modified_on=now, modified_by=by)
+    _check_dependents(changed, values, fields)
+    return changed
+
+
+def values_for_duplicate(stored: Opportunity, values: Values, flags: CaptureFlags) -> Values:
+    """The values that the stored one takes of one that would repeat it; none unless asked for."""
+    if not (flags.overwrite_fields or flags.update_empty_fields):
+        return {}
+    taken = {
+        name: given
+        for name, given in values.items()
+        if flags.overwrite_fields or (given.text is not None and value_of(stored, name) is None)
+    }
+    if flags.do_not_change_owner:
+        taken.pop("owner_id", None)
+    return taken
+
+
+def duplicate_values(new: Opportunity, rule: Iterable[str]) -> dict[str, str] | None:
+    """What a duplicate has in the columns of a rule; None when one of them is not set."""
+    values = {stored: value_of(new, stored) for stored in map(_stored, rule)}
+    texts = {stored: value for stored, value in values.items() if value is not None}
+    return texts if texts and len(texts) == len(values) else None
+
+
+def value_of(one: Opportunity, stored: str) -> str | None:
+    """The value in a stored column."""
+    if stored.startswith("mx_custom_"):
+        return one.slots.get(stored)
+    value: str | None = getattr(one, stored)
+    return value
+
+
+def _with_values(one: Opportunity, values: Values) -> Opportunity:
+    own: dict[str, Any] = {}
+    slots = dict(one.slots)
+    for stored, given in values.items():
+        if not stored.startswith("mx_custom_"):
+            own[stored] = given.text
+        elif given.text is None:
+            slots.pop(stored, None)
+        else:
+            slots[stored] = given.text
+    # an owner that changes has another address; None leaves the stored ones as they are
+    return msgspec.structs.replace(one, owner_email=None, slots=slots, **own)
+
+
+def _check_dependents(one: Opportunity, changed: Values, fields: Mapping[str, Field]) -> None:
+    for field in fields.values():
+        if field.parent_field is None or not field.dependent_options:
+            continue
+        own, parent = _stored(field.schema_name), _stored(field.parent_field)
+        value = value_of(one, own)
+        if value is None or not (own in changed or parent in changed):
+            continue
+        parent_value = value_of(one, parent)
+        options: Sequence[str] = field.dependent_options.get(parent_value or "", ())
+        if value not in options:
+            raise InvalidFieldValue(
+                f"{changed[own if own in changed else parent].place}: {field.schema_name}"
+                f" ({field.display_name}) {quoted(value)} does not go with {field.parent_field}"
+                f" {'not set' if parent_value is None else quoted(parent_value)}, which takes"
+                f" {listed(options)}. Send a value of {field.schema_name} that goes with it."
+            )
+
+
+def _mandatory(field: Field, mend: str) -> InvalidFieldValue:
+    return InvalidFieldValue(
+        f"Field name : '{field.schema_name}' of datatype : '{field.data_type.value}' is mandatory."
+        f" {mend}"
+    )
+
+
+def _stored(name: str) -> str:
+    """The stored column of a canonical name."""
+    column = column_named(name)
+    assert column is not None, "the catalogue names columns that there are"
+    return column.stored

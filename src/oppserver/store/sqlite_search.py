@@ -1,0 +1,199 @@
+"""Searches on SQLite: a page of opportunities as JSON, and how many there are in all.
+
+The rows of a page are found first, by what an index holds; only they are looked up and rendered.
+"""
+
+import sqlite3
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from oppserver.contract.columns import LEAD, Column
+from oppserver.contract.model import (
+    Comparison,
+    Condition,
+    Ordering,
+    RenderedPage,
+    RowForm,
+    Search,
+)
+from oppserver.store.conditions import (
+    Dialect,
+    Sql,
+    flattened,
+    group_sql,
+    lead_sql,
+    literal,
+    opportunity_condition,
+    opportunity_sql,
+    order_sql,
+    own_sql,
+    owner_sql,
+)
+from oppserver.store.sqlite_read import row_json
+
+SQLITE: Final = Dialect(
+    value="?",
+    number_value="CAST(? AS REAL)",
+    number=(
+        "CASE WHEN ({0} GLOB '[0-9]*' OR {0} GLOB '-[0-9]*') AND substr({0}, 2) NOT GLOB"
+        " '*[^0-9.]*' AND {0} NOT GLOB '*.*.*' AND {0} NOT GLOB '*.' THEN CAST({0} AS REAL) END"
+    ),
+    unequal="{} IS NOT {}",
+    lower="lower({})",
+    position="instr({}, {})",
+    attribute="{} ->> {}",
+)
+
+_ARRAY_ELEMENTS_MAX: Final = 100
+"""A function takes at most 127 arguments in many builds of SQLite."""
+
+_Parameters = tuple[str | int, ...]
+
+
+def read_page(connection: sqlite3.Connection, search: Search) -> RenderedPage:
+    """A page of a search, to be read in one moment.
+
+    The count comes first, because it says how the page is found best: from which end, and whether
+    its order is walked or what matches is sorted.
+    """
+    search = msgspec.structs.replace(search, where=flattened(search.where))
+    where, parameters = _where(search)
+    statement = f"SELECT count(*) FROM opportunity AS o WHERE {where}"
+    (total,) = connection.execute(statement, parameters).fetchone()
+    rows = min(search.limit, total - search.offset)
+    if rows <= 0:
+        return RenderedPage(total=total, json=b"[]")
+    rows_behind = total - search.offset - rows
+    is_reversed = rows_behind < search.offset
+    skipped = min(rows_behind, search.offset)
+    page = _page_statement(
+        search,
+        where,
+        is_reversed=is_reversed,
+        is_sorted=_is_better_sorted(connection, search, total=total, reached=skipped + rows),
+    )
+    (json,) = connection.execute(page, (*parameters, rows, skipped)).fetchone()
+    return RenderedPage(total=total, json=json)
+
+
+# --- which rows --------------------------------------------------------------------------------
+
+
+def _where(search: Search) -> tuple[str, _Parameters]:
+    """What the rows have to meet.
+
+    Where a lead is named, the type's indexes are kept out by the plus, which makes an expression of
+    the column (sqlite.org/optoverview.html): without statistics SQLite takes a type to be as rare
+    as a lead, and would walk through the type to spare itself the sorting of a few rows.
+    """
+    found = group_sql(search.where, _condition)
+    if search.event_code is None:
+        return found.text, found.values
+    event_code = "+o.event_code" if _names_a_lead(search) else "o.event_code"
+    return f"{event_code} = ? AND {found.text}", (search.event_code, *found.values)
+
+
+def _condition(condition: Condition) -> Sql:
+    return opportunity_condition(condition, SQLITE)
+
+
+def _names_a_lead(search: Search) -> bool:
+    return not search.where.is_any and any(
+        isinstance(member, Condition)
+        and member.comparison is Comparison.EQUAL
+        and (member.stored == "lead_id" or member.stored.startswith(LEAD))
+        for member in search.where.members
+    )
+
+
+def _is_better_sorted(
+    connection: sqlite3.Connection, search: Search, *, total: int, reached: int
+) -> bool:
+    """Whether sorting all that matches is less work than walking in order until the page is there.
+
+    Of so many rows in the store every n-th matches: walking looks at n rows for each that it
+    reaches, sorting at each match once. Conditions on the order's own column bound the walk, so
+    that it meets nothing else.
+    """
+    if all(
+        isinstance(member, Condition) and member.stored == search.ordering.stored
+        for member in search.where.members
+    ):
+        return False
+    (rows,) = connection.execute("SELECT max(rowid) FROM opportunity").fetchone()
+    return bool(total * total <= reached * rows)
+
+
+# --- statements --------------------------------------------------------------------------------
+
+
+def _page_statement(search: Search, where: str, *, is_reversed: bool, is_sorted: bool) -> str:
+    """The statement of a page. Parameters behind those of the conditions: rows, rows passed over.
+
+    ``CROSS JOIN`` fixes the order of the join, and with it the order of the rows. The outer limit
+    keeps the order of what was turned round: SQLite may drop that of a subquery without one.
+    """
+    key = _order_key(search.ordering)
+    order = order_sql(
+        search.ordering, f"+{key}" if is_sorted else key, "o.id", is_reversed=is_reversed
+    )
+    picked = (
+        f"SELECT o.rowid AS at, {key} AS key, o.id AS id FROM opportunity AS o WHERE {where}"
+        f" ORDER BY {order} LIMIT ? OFFSET ?"
+    )
+    if is_reversed:
+        picked = f"SELECT at FROM ({picked}) ORDER BY {order_sql(search.ordering, 'key', 'id')}"
+        picked += " LIMIT -1"
+    row, joins = _row_sql(search.columns, search.form)
+    return (
+        f"SELECT CAST(json_group_array({row}) AS BLOB) FROM ({picked}) AS page"
+        f" CROSS JOIN opportunity AS o ON o.rowid = page.at{joins}"
+    )
+
+
+def _order_key(ordering: Ordering) -> str:
+    column = opportunity_sql(ordering.stored, SQLITE)
+    return SQLITE.number.format(column) if ordering.is_number else column
+
+
+@lru_cache(maxsize=256)
+def _row_sql(columns: tuple[Column, ...], form: RowForm) -> tuple[str, str]:
+    """The SQL of a row as JSON, and of the joins that it needs."""
+    joins = ""
+    if any(column.stored in ("owner_email", "owner_name") for column in columns):
+        joins += ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
+    if any(column.stored.startswith(LEAD) for column in columns):
+        joins += " LEFT JOIN lead AS l ON l.id = o.lead_id"
+    values = [(column.name, _rendered(column.stored)) for column in columns]
+    return (row_json(values) if form is RowForm.FLAT else _keyed_json(values)), joins
+
+
+def _rendered(stored: str) -> str:
+    if stored in ("owner_email", "owner_name"):
+        return owner_sql(stored)
+    if stored.startswith(LEAD):
+        return lead_sql(stored, SQLITE)
+    return own_sql(stored)
+
+
+def _keyed_json(values: list[tuple[str, str]]) -> str:
+    fields = [f"json_object('Key', {literal(name)}, 'Value', {value})" for name, value in values]
+    return (
+        "json_object('Id', o.id, 'RelatedProspectId', o.lead_id, 'CreatedOn', o.created_on,"
+        f" 'ModifiedOn', o.modified_on, 'Fields', {_array_json(fields)})"
+    )
+
+
+def _array_json(elements: list[str]) -> str:
+    """The SQL of a JSON array of objects."""
+    parts = [
+        f"json_array({', '.join(elements[start : start + _ARRAY_ELEMENTS_MAX])})"
+        for start in range(0, max(1, len(elements)), _ARRAY_ELEMENTS_MAX)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    # every element is an object, so the only brackets at an array's ends are its own
+    joined = " || ',' || ".join(f"trim({part}, '[]')" for part in parts)
+    return f"json('[' || {joined} || ']')"

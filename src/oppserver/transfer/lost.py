@@ -1,0 +1,95 @@
+"""What a file says of a type and this server does not keep: found by comparing the two forms."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from oppserver.contract.columns import column_named, is_system
+from oppserver.contract.names import quoted
+from oppserver.transfer.option_sets import decoded_options, dependent_options_in
+
+_COMPARED_ELSEWHERE: Final = frozenset(
+    (
+        "EventCode",
+        "Fields",
+        "DuplicateRules",
+        "SchemaName",
+        "Value",
+        "OptionSet",
+        "DependentOptionSet",
+    )
+)
+_SHOWN_MAX: Final = 3
+_OF_NO_ACCOUNT: Final = frozenset(("Value", "Order", "CanDelete", "CanEdit"))
+"""Members of an option that its place and its being there say already, or that are of no option."""
+
+
+def lost_of_type(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is lost of a type, each with the schema names of the fields that lose it.
+
+    ``given`` and ``kept`` have the form of ``GetOpportunityTypeMetadata``, decoded; ``given`` is
+    known to be of it. No names: it is the type itself that loses it.
+    """
+    lost: dict[str, list[str]] = {label: [] for label in _lost_members(given, kept)}
+    kept_fields = {field["SchemaName"]: field for field in kept["Fields"]}
+    for field in given.get("Fields") or []:
+        column = column_named(field["SchemaName"])
+        if column is None:
+            lost.setdefault("everything", []).append(str(field["SchemaName"]))
+        elif column.name in kept_fields or not is_system(column):
+            for label in _lost_of_field(field, kept_fields[column.name]):
+                lost.setdefault(label, []).append(column.name)
+    return lost
+
+
+def _lost_of_field(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
+    yield from _lost_members(given, kept)
+    yield from _lost_options(
+        decoded_options(given.get("OptionSet"), ""), decoded_options(kept["OptionSet"], "")
+    )
+    dependent = dependent_options_in(given.get("DependentOptionSet"), "")
+    if dependent and dependent != dependent_options_in(kept["DependentOptionSet"], ""):
+        yield "DependentOptionSet"
+
+
+def _lost_members(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in given.items():
+        if name not in _COMPARED_ELSEWHERE and _is_lost(value, kept.get(name)):
+            yield f"{name} {_shown(value)}".rstrip()
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return quoted(value) if isinstance(value, str | int) else ""
+
+
+def _lost_options(given: Sequence[Any], kept: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    kept_by_value = {option["Value"]: option for option in kept}
+    without: list[str] = []
+    members: dict[str, None] = {}
+    for option in given:
+        given_members = option if isinstance(option, dict) else {"Value": option}
+        value = given_members.get("Value") or given_members.get("Text") or ""
+        if value in kept_by_value:
+            members.update(dict.fromkeys(_lost_of_option(given_members, kept_by_value[value])))
+        else:
+            without.append(quoted(value))
+    if without:
+        more = f" and {len(without) - _SHOWN_MAX} more" if len(without) > _SHOWN_MAX else ""
+        yield f"options {', '.join(without[:_SHOWN_MAX])}{more}"
+    yield from members
+
+
+def _lost_of_option(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in given.items():
+        is_shown_as_it_is = name == "Text" and value == kept["Value"]
+        if name not in _OF_NO_ACCOUNT and not is_shown_as_it_is and _is_lost(value, kept.get(name)):
+            yield f"{name} of options"
+
+
+def _is_lost(given: Any, kept: Any) -> bool:
+    """Whether a value says something that the kept one does not say too."""
+    if given is False:
+        return kept is True
+    says_nothing = given in (None, "", 0, [], {})
+    return not says_nothing and str(given).casefold() != str(kept).casefold()

@@ -1,0 +1,193 @@
+"""Types and their fields, from and to the form of ``GetOpportunityTypeMetadata``.
+
+A file may be an answer of this server or of the hosted service: one object, or an array of them.
+What an answer says and this server does not keep is told, found by comparing what was given with
+what is made of it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from oppserver.contract.columns import column_named, is_system, slot_of
+from oppserver.contract.errors import InvalidFile, InvalidInput
+from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
+from oppserver.contract.metadata import type_metadata
+from oppserver.contract.model import Catalogue, DataType, Field, OpportunityType
+from oppserver.contract.names import ascii_lower
+from oppserver.contract.wire_types import FieldWire, OpportunityTypeWire
+from oppserver.steps.define import (
+    check_fields,
+    check_name,
+    duplicate_rules,
+    options_of,
+    with_dependent,
+)
+from oppserver.transfer.lost import lost_of_type
+from oppserver.transfer.option_sets import dependent_options_in, options_in
+
+
+class ImportedType(NamedTuple):
+    """A type that a file has, its fields there, and what of it is not kept.
+
+    ``lost`` has, for what was lost, the schema names of the fields that lost it; none when it is of
+    the type itself.
+    """
+
+    type: OpportunityType
+    fields: tuple[Field, ...]
+    lost: Mapping[str, list[str]]
+
+
+# --- out ---------------------------------------------------------------------------------------
+
+
+def exported_type(catalogue: Catalogue, event_code: int) -> OpportunityTypeWire:
+    """A type in the form of the API, which ``types_of`` reads back to an equal one."""
+    fields = catalogue.fields.get(event_code, {})
+    return type_metadata(catalogue.types[event_code], fields.values())
+
+
+# --- in ----------------------------------------------------------------------------------------
+
+
+def types_of(text: bytes, catalogue: Catalogue) -> list[ImportedType]:
+    """The types of a file, beside what is known of them already.
+
+    Raises InvalidFile, which names the place, when there is something that cannot be understood.
+    """
+    try:
+        decoded = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidFile(f"it is not JSON: {error}") from None
+    if not isinstance(decoded, list):
+        return [_type_of(decoded, catalogue, place="$")]
+    return [_type_of(one, catalogue, place=f"$[{number}]") for number, one in enumerate(decoded)]
+
+
+def _type_of(given: Any, catalogue: Catalogue, *, place: str) -> ImportedType:
+    message = _converted(without_nulls(given), OpportunityTypeWire, place)
+    code = message.EventCode
+    if not 0 <= code <= EVENT_CODE_MAX:
+        raise InvalidFile(f"{place}.EventCode: {code} is not from 0 to {EVENT_CODE_MAX}")
+    known = catalogue.fields.get(code, {})
+    fields = _fields_of(message, place)
+    merged = {**known, **{field.schema_name: field for field in fields}}
+    fields = [_with_sound_parent(field, merged) for field in fields]
+    merged.update((field.schema_name, field) for field in fields)
+    one = OpportunityType(
+        event_code=code,
+        name=message.DisplayName or f"Opportunity {code}",
+        description=message.Description or "",
+        can_delete=message.CanDelete,
+    )
+    try:
+        check_name(one.name, place="the display name")
+        check_fields(merged)
+        rules = _rules_of(message, merged, catalogue)
+    except InvalidInput as error:
+        raise InvalidFile(f"{place}: {error}") from None
+    one = msgspec.structs.replace(one, duplicate_rules=rules)
+    kept = msgspec.to_builtins(type_metadata(one, fields))
+    return ImportedType(one, tuple(fields), lost_of_type(given, kept))
+
+
+def _rules_of(
+    message: OpportunityTypeWire, fields: Mapping[str, Field], catalogue: Catalogue
+) -> tuple[tuple[str, ...], ...]:
+    if message.DuplicateRules is not None:
+        return duplicate_rules(message.DuplicateRules, fields)
+    known = catalogue.types.get(message.EventCode)
+    return known.duplicate_rules if known else ()
+
+
+def without_nulls(value: Any) -> Any:
+    """A JSON value whose objects have no member that is null: as if it had been left out."""
+    if isinstance(value, dict):
+        return {name: without_nulls(one) for name, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [without_nulls(one) for one in value]
+    return value
+
+
+def _converted(value: Any, form: Any, place: str) -> Any:
+    try:
+        return msgspec.convert(value, form, strict=False)
+    except msgspec.ValidationError as error:
+        # msgspec says "Expected `int`, got `str` - at `$.EventCode`"
+        expected, _, inside = str(error).partition(" - at ")
+        where = place + inside.strip("`").removeprefix("$")
+        raise InvalidFile(f"{where}: {expected.replace('`', '')}") from None
+
+
+# --- fields ------------------------------------------------------------------------------------
+
+
+def _fields_of(message: OpportunityTypeWire, place: str) -> list[Field]:
+    """The fields that are slots here; the last of a name counts."""
+    fields = {}
+    for number, one in enumerate(message.Fields or []):
+        column = column_named(one.SchemaName)
+        if column is not None and not is_system(column):
+            fields[column.name] = _field_of(
+                one, message.EventCode, column.name, f"{place}.Fields[{number}]"
+            )
+    return list(fields.values())
+
+
+def _field_of(message: FieldWire, event_code: int, schema_name: str, place: str) -> Field:
+    own = options_in(message.OptionSet, f"{place}.OptionSet")
+    dependent = dependent_options_in(message.DependentOptionSet, f"{place}.DependentOptionSet")
+    options = _distinct(with_dependent(own, dependent))
+    data_type = _data_type(message.DataType, has_options=bool(options))
+    is_dropdown = data_type is DataType.SEARCHABLE_DROPDOWN
+    length = message.MaxFieldLength or 0
+    slot = slot_of(schema_name) or 0
+    parent = column_named(message.ParentField or "")
+    return Field(
+        event_code=event_code,
+        schema_name=schema_name,
+        display_name=message.DisplayName or schema_name,
+        data_type=data_type,
+        is_mandatory=message.IsMandatory,
+        sequence=slot if message.Sequence is None else message.Sequence,
+        options=options if is_dropdown else (),
+        max_length=length if 0 < length < TEXT_CHARACTERS_MAX else None,
+        parent_field=parent.name if parent and is_dropdown else None,
+        dependent_options={parent: _distinct(some) for parent, some in dependent.items()}
+        if is_dropdown
+        else {},
+    )
+
+
+def _data_type(name: str | None, *, has_options: bool) -> DataType:
+    """The type of that name; of a name that is none here, what a value can be without it."""
+    for one in DataType:
+        if one.value.casefold() == (name or "").casefold():
+            return one
+    return DataType.SEARCHABLE_DROPDOWN if has_options else DataType.STRING
+
+
+def _with_sound_parent(field: Field, fields: Mapping[str, Field]) -> Field:
+    """The field, without a parent that has no options, or what depends on options it lacks."""
+    values = options_of(field.parent_field or "", fields)
+    if not values:
+        return msgspec.structs.replace(field, parent_field=None, dependent_options={})
+    spelled = {ascii_lower(value): value for value in values}
+    own = {ascii_lower(option): option for option in field.options}
+    dependent = {
+        spelled[ascii_lower(parent)]: tuple(own[ascii_lower(one)] for one in some)
+        for parent, some in field.dependent_options.items()
+        if ascii_lower(parent) in spelled
+    }
+    return msgspec.structs.replace(field, dependent_options=dependent)
+
+
+def _distinct(options: Iterable[str]) -> tuple[str, ...]:
+    """Options that are not blank, those that differ only in the case of A to Z once."""
+    first: dict[str, str] = {}
+    for option in options:
+        if option.strip():
+            first.setdefault(ascii_lower(option), option)
+    return tuple(first.values())

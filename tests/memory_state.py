@@ -1,0 +1,134 @@
+"""What the model of a store holds, and the changes that its writes and its sessions share."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import msgspec
+
+from oppserver.contract.model import (
+    Activity,
+    ActivityType,
+    Catalogue,
+    Field,
+    KeptAnswer,
+    Key,
+    Lead,
+    Opportunity,
+    OpportunityType,
+    SearchIndex,
+    Tombstone,
+    User,
+    Written,
+)
+
+
+class State(msgspec.Struct, kw_only=True):
+    version: int = 1
+    users: dict[str, User] = {}
+    keys: dict[str, Key] = {}
+    leads: dict[str, Lead] = {}
+    types: dict[int, OpportunityType] = {}
+    fields: dict[int, dict[str, Field]] = {}
+    activity_types: dict[int, ActivityType] = {}
+    opportunities: dict[str, Opportunity] = {}
+    deleted: dict[str, Tombstone] = {}
+    activities: dict[str, Activity] = {}
+    kept_answers: dict[str, KeptAnswer] = {}
+    search_indexes: dict[str, SearchIndex] = {}
+
+    def copied(self) -> Self:
+        """A copy that can be changed; the values themselves are frozen."""
+        copies: dict[str, Any] = {
+            name: dict(value) if isinstance(value, dict) else value
+            for name, value in msgspec.structs.asdict(self).items()
+        }
+        copies["fields"] = {code: dict(fields) for code, fields in self.fields.items()}
+        return type(self)(**copies)
+
+    def catalogue(self) -> Catalogue:
+        """All types and fields."""
+        return Catalogue(
+            version=self.version,
+            types=dict(sorted(self.types.items())),
+            fields={
+                code: dict(sorted(fields.items(), key=lambda item: (item[1].sequence, item[0])))
+                for code, fields in self.fields.items()
+            },
+            activity_types=dict(sorted(self.activity_types.items())),
+        )
+
+
+def put_type(state: State, one: OpportunityType) -> None:
+    state.types[one.event_code] = one
+    state.fields.setdefault(one.event_code, {})
+    state.version += 1
+
+
+def put_field(state: State, one: Field) -> None:
+    if one.event_code not in state.types:
+        code = one.event_code
+        put_type(state, OpportunityType(event_code=code, name=f"Opportunity {code}"))
+    state.fields[one.event_code][one.schema_name] = one
+    state.version += 1
+
+
+def write_one(state: State, one: Opportunity, *, now: str) -> bool:
+    """Writes one opportunity and what it brings with it; whether it was there."""
+    _check_text(one)
+    _put_catalogue_of(state, one)
+    lead = state.leads.setdefault(one.lead_id, Lead(id=one.lead_id))
+    if one.lead_email is not None:
+        state.leads[one.lead_id] = msgspec.structs.replace(lead, email=one.lead_email)
+    if one.owner_id is not None:
+        owner = state.users.setdefault(one.owner_id, User(id=one.owner_id, email=None))
+        if one.owner_email is not None:
+            state.users[one.owner_id] = msgspec.structs.replace(owner, email=one.owner_email)
+    stored = state.opportunities.get(one.id)
+    created_on = one.created_on or (stored.created_on if stored else now)
+    modified_on = one.modified_on or (stored.modified_on if stored else created_on)
+    state.opportunities[one.id] = msgspec.structs.replace(
+        one, created_on=created_on, modified_on=modified_on
+    )
+    state.deleted.pop(one.id, None)
+    return stored is not None
+
+
+def _put_catalogue_of(state: State, one: Opportunity) -> None:
+    code = one.event_code
+    if code not in state.types:
+        put_type(state, OpportunityType(event_code=code, name=f"Opportunity {code}"))
+    for stored_name in one.slots:
+        slot = int(stored_name.removeprefix("mx_custom_"))
+        name = f"mx_Custom_{slot}"
+        if name not in state.fields[code]:
+            put_field(
+                state, Field(event_code=code, schema_name=name, display_name=name, sequence=slot)
+            )
+
+
+def _check_text(one: Opportunity) -> None:
+    values = [one.lead_email, one.owner_id, one.status, one.note, *one.slots.values()]
+    if not all(value is None or isinstance(value, str) for value in values):
+        raise TypeError("a value is of a type that is not supported: every value is text")
+
+
+def write_all(state: State, batch: Sequence[Opportunity], *, now: str) -> Written:
+    """Writes opportunities one after the other."""
+    replaced = sum(write_one(state, one, now=now) for one in batch)
+    return Written(created=len(batch) - replaced, replaced=replaced)
+
+
+def delete_all(state: State, ids: Sequence[str], *, now: str, by: str | None) -> int:
+    """Deletes what is there and leaves tombstones."""
+    there = state.opportunities.keys() & set(ids)
+    for one in there:
+        code = state.opportunities.pop(one).event_code
+        state.deleted[one] = Tombstone(id=one, event_code=code, deleted_on=now, deleted_by=by)
+    return len(there)
+
+
+def with_emails(one: Opportunity, state: State) -> Opportunity:
+    owner = None if one.owner_id is None else state.users[one.owner_id]
+    return msgspec.structs.replace(
+        one, lead_email=state.leads[one.lead_id].email, owner_email=owner and owner.email
+    )
