@@ -209,6 +209,10 @@ def journal_lines(folder: Path, output: str = "out.csv") -> int:
     return 0
 
 
+def wait_for_lines(folder: Path, number: int, output: str = "out.csv") -> None:
+    poll(lambda: journal_lines(folder, output) >= number or None, what="finished chunks")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
 def test_kills_at_any_moment(tmp_path: Path, name: str) -> None:
@@ -225,10 +229,7 @@ def test_kills_at_any_moment(tmp_path: Path, name: str) -> None:
         while finished <= 20 and journal_lines(tmp_path, name) < 28:
             with started(tmp_path, *command(host.url, output=name)) as process:
                 aim = finished + chance.randrange(1, 6)
-                poll(
-                    lambda aim=aim: journal_lines(tmp_path, name) >= aim or None,
-                    what="finished chunks",
-                )
+                wait_for_lines(tmp_path, aim, name)
                 process.send_signal(signal.SIGKILL)
             finished = journal_lines(tmp_path, name)
         kept = _finished_ids(tmp_path, name, ids)
@@ -342,7 +343,7 @@ def test_ctrl_c_keeps_what_was_read(tmp_path: Path) -> None:
     write_ids(tmp_path, [guid(n) for n in range(60_000)])
     with scripted_host(delay_s=0.05) as host:
         with started(tmp_path, *command(host.url)) as process:
-            poll(lambda: journal_lines(tmp_path) > 2 or None, what="finished chunks")
+            wait_for_lines(tmp_path, 3)
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 130
         kept = journal_lines(tmp_path) - 1

@@ -53,10 +53,42 @@ def post(
 
 
 def get(
-    name: str, read: Callable[[bytes], T], *, query: tuple[tuple[str, str], ...] = ()
+    name: str,
+    read: Callable[[bytes], T],
+    *,
+    query: tuple[tuple[str, str], ...] = (),
+    may_be_empty: bool = False,
 ) -> Call[T]:
     """A reading GET."""
-    return Call(name=name, method="GET", path=OPPORTUNITIES + name, query=query, read=read)
+    return Call(
+        name=name,
+        method="GET",
+        path=OPPORTUNITIES + name,
+        query=query,
+        read=read,
+        may_be_empty=may_be_empty,
+    )
+
+
+def write(
+    name: str,
+    message: Any,
+    read: Callable[[bytes], T],
+    *,
+    query: tuple[tuple[str, str], ...] = (),
+    base: str = OPPORTUNITIES,
+) -> Call[T]:
+    """A write: a POST of a message, or a GET where there is none. Its answer may be empty."""
+    return Call(
+        name=name,
+        method="GET" if message is None else "POST",
+        path=base + name,
+        query=query,
+        body=None if message is None else msgspec.json.encode(message),
+        read=read,
+        writes=True,
+        may_be_empty=True,
+    )
 
 
 def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes, *, name: str) -> T:

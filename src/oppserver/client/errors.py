@@ -30,6 +30,17 @@ class WriteUnconfirmed(ClientError):
     """
 
 
+class WritesStopped(ClientError):
+    """Of many writes, a call in the middle failed. ``done`` are written, in their order.
+
+    Whether those of the failed call are, its own words say.
+    """
+
+    def __init__(self, message: str, *, done: int = 0) -> None:
+        super().__init__(message)
+        self.done = done
+
+
 class HostError(ClientError):
     """The host refused the call, or could not do it.
 
