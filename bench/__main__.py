@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench.measures import latency, lifecycle, load
+from bench.measures import calls, latency, lifecycle, load
 from bench.options import Options
 from bench.plot import draw
 from bench.processes import PeerMissing
@@ -32,6 +32,13 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "one-id": load.one_id,
     "resident": load.resident_memory,
     "growth": lifecycle.growth,
+    "details": calls.details,
+    "by-lead": calls.by_lead,
+    "search": calls.first_page,
+    "search-1000": calls.first_thousand,
+    "deep": calls.deep_page,
+    "modified": calls.recently_modified,
+    "capture": calls.captures,
 }
 """The measures in the order in which they are taken."""
 

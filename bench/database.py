@@ -1,8 +1,10 @@
 """The databases of a run: imported by the product's own command, or copied to another size."""
 
 import random
+import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -40,12 +42,15 @@ def copy_to_size(source: Path, target: Path, rows: int, progress: Progress) -> N
     for table in ("user", "opportunity_type", "field", "lead"):
         connection.execute(f'INSERT OR IGNORE INTO main."{table}" SELECT * FROM source."{table}"')
     connection.execute("UPDATE main.catalogue_version SET version = version + 1")
-    (indexed,) = connection.execute(
-        "SELECT sql FROM main.sqlite_schema WHERE name = 'opportunity_by_lead'"
-    ).fetchone()
-    connection.execute("DROP INDEX main.opportunity_by_lead")
+    indexes = connection.execute(
+        "SELECT name, sql FROM main.sqlite_schema"
+        " WHERE type = 'index' AND tbl_name = 'opportunity' AND sql IS NOT NULL"
+    ).fetchall()
+    for name, _ in indexes:
+        connection.execute(f'DROP INDEX main."{name}"')
     _copy_rows(connection, rows, progress)
-    connection.execute(indexed)
+    for _, sql in indexes:
+        connection.execute(sql)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
@@ -72,6 +77,32 @@ def _copy_rows(connection: sqlite3.Connection, rows: int, progress: Progress) ->
         connection.execute("COMMIT")
         done += size
         progress.update(done, rows)
+
+
+def make_one_type(source: Path, target: Path, event_code: int, columns: Sequence[str]) -> None:
+    """Copies a database and makes all its rows of one type, with an operator's index on columns."""
+    shutil.copyfile(source, target)
+    connection = sqlite3.connect(target, isolation_level=None)
+    connection.execute("PRAGMA synchronous=OFF")
+    connection.execute("PRAGMA cache_size=-2097152")
+    connection.execute("UPDATE opportunity SET event_code = ?", (event_code,))
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    run_command("index", "add", *columns, "--database", url_of(target))
+
+
+def ids_and_leads(database: Path, number: int) -> list[tuple[str, str]]:
+    """The ids of random opportunities, each with its lead's."""
+    chance = random.Random(SEED)
+    connection = sqlite3.connect(database)
+    (rows,) = connection.execute("SELECT max(rowid) FROM opportunity").fetchone()
+    statement = "SELECT id, lead_id FROM opportunity WHERE rowid = ?"
+    found = [
+        connection.execute(statement, (chance.randrange(1, rows + 1),)).fetchone()
+        for _ in range(number)
+    ]
+    connection.close()
+    return found
 
 
 def samples_of(database: Path, number: int, ids: int = IDS) -> list[Sample]:

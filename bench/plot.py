@@ -27,6 +27,13 @@ _MEASURES: Final = {
     "resident": "memory, 16 clients",
     "start": "start to first answer",
     "import": "import rate",
+    "details": "details, calls/s",
+    "by-lead": "list by lead, calls/s",
+    "search": "search, 25 rows",
+    "search-1000": "search, 1,000 rows",
+    "deep": "last 1,000 of 1,000,000 rows",
+    "modified": "recently modified, rows/s",
+    "capture": "captures/s",
 }
 
 
@@ -48,7 +55,7 @@ def draw(recorded: Mapping[str, Any], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     results = {one["name"]: one for one in recorded["results"]}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.2), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 6.8), layout="constrained")
     _draw_latency(left, results)
     _draw_targets(right, results)
     options, host = recorded["options"], recorded["machine"]

@@ -8,9 +8,9 @@ from typing import Any, Final, Self
 import msgspec
 
 from bench.contest import Form, Sample
-from bench.database import copy_to_size, import_file, samples_of
+from bench.database import copy_to_size, import_file, make_one_type, samples_of
 from bench.dataset import write_ndjson
-from bench.options import Options
+from bench.options import TYPES, Options
 from bench.peers.product import Keys, Product, create_keys
 from bench.processes import Children
 from bench.progress import step
@@ -19,6 +19,12 @@ from bench.wire import Connection
 _BYTES_PER_ROW: Final = 3_500
 """Of the main data, at its peak: the file of lines, the database, PostgreSQL's copy, its WAL."""
 _BYTES_PER_GROWN_ROW: Final = 1_400
+
+ONE_TYPE: Final = TYPES[0]
+"""The type of all rows of the database on which lists and searches are measured."""
+
+SEARCHED: Final = ("Status", "mx_Custom_4")
+"""The columns on which an operator has put an index there."""
 
 
 class DiskTooSmall(Exception):
@@ -40,6 +46,7 @@ class Stage:
         self._samples: dict[Path, list[Sample]] = {}
         self._keys: dict[Path, Keys] = {}
         self._product: Product | None = None
+        self._one_type_product: Product | None = None
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
@@ -115,6 +122,15 @@ class Stage:
                 unfinished.rename(path)
         return path
 
+    def one_type(self) -> Path:
+        """A copy of the main database in which all rows are of one type; writes go there."""
+        path = self.scratch("one-type.db")
+        if not path.exists():
+            source = self.database()
+            with step("copy with all rows of one type"):
+                make_one_type(source, path, ONE_TYPE, SEARCHED)
+        return path
+
     def samples(self, database: Path) -> list[Sample]:
         """The calls of a database, the same for all contestants."""
         if database not in self._samples:
@@ -137,6 +153,16 @@ class Stage:
             self._product = self.new_product(database)
             self._product.start(first_body=self.samples(database)[0].body)
         return self._product
+
+    def one_type_product(self) -> Product:
+        """The running server over the database of one type; the main one is stopped for it."""
+        if self._one_type_product is None:
+            self.stop_product()
+            database = self.one_type()
+            self._one_type_product = self.new_product(database)
+            body = self.samples(self.database())[0].body
+            self._one_type_product.start(first_body=body)
+        return self._one_type_product
 
     def product_form(self) -> Form:
         """The bulk read over HTTP, on a new connection to the running server.

@@ -46,6 +46,19 @@ TARGETS: Final = {
     "resident": _ceiling("memory of its own, 16 clients, 2,000 ids each", "≤ 250 MB", 250),
     "start": _ceiling("start of the command to the first answer", "≤ 0.8 s", 0.8),
     "import": _floor("import of NDJSON, the whole command", "≥ 40,000 opportunities/s", 40_000),
+    "details": _floor("`GetOpportunityDetails`, 8 clients", "≥ 1,000 calls/s", 1_000),
+    "by-lead": _floor("`GetOpportunitiesOfLead`, 8 clients", "≥ 1,000 calls/s", 1_000),
+    "search": _ceiling(
+        "search with two indexed conditions, 25 rows and the exact `RecordCount`, p50",
+        "≤ 20 ms",
+        20,
+    ),
+    "search-1000": _ceiling("the same, 1,000 rows, p50", "≤ 50 ms", 50),
+    "deep": _ceiling("rows 999,001 to 1,000,000 of a type, p50", "≤ 150 ms", 150),
+    "modified": _floor(
+        "`RetrieveRecentlyModified` over a whole type, pages of 5,000", "≥ 50,000 rows/s", 50_000
+    ),
+    "capture": _floor("`Capture`, durable, 8 clients", "≥ 300 calls/s", 300),
     "groups": Target(
         measure="2,000 ids in five groups of 400 against one group of 2,000", text="reported"
     ),

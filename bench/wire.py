@@ -114,9 +114,10 @@ def post(path: str, body: bytes, headers: Mapping[str, str] | None = None) -> by
     ).encode() + body
 
 
-def get(path: str) -> bytes:
+def get(path: str, headers: Mapping[str, str] | None = None) -> bytes:
     """A GET, as bytes on the wire."""
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()
 
 
 def bulk_read_body(groups: Mapping[int, Sequence[str]]) -> bytes:

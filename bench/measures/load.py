@@ -1,25 +1,20 @@
 """The server under several clients: calls a second, and the memory it takes."""
 
 import statistics
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import psutil
 
+from bench.contest import Sample
 from bench.database import samples_of
-from bench.load import Outcome, Task
+from bench.load import Outcome
+from bench.pressure import CLIENTS, median_rate, outcomes, press, write_requests
 from bench.progress import step, tell
 from bench.result import Result
 from bench.stage import Stage
-from bench.wire import BadAnswer
 
-_WARM_S = 1.0
-_CLIENTS = 8
 _MEMORY_CLIENTS = 16
 
 
@@ -28,20 +23,20 @@ def eight_clients(stage: Stage) -> Result:
     requests = _requests(stage, "bulk.msgpack", stage.samples(stage.database()))
     one: list[Outcome] = []
     eight: list[Outcome] = []
-    with step(f"1 client and {_CLIENTS} clients, in turns"):
+    with step(f"1 client and {CLIENTS} clients, in turns"):
         for _ in range(stage.options.load_rounds):
             one.append(_load(stage, requests, 1))
-            eight.append(_load(stage, requests, _CLIENTS))
+            eight.append(_load(stage, requests, CLIENTS))
     each = [b.calls_per_s / a.calls_per_s for a, b in zip(one, eight, strict=True)]
-    rate_one, rate_eight = _rate(one), _rate(eight)
-    tell(f"{rate_one:.0f} calls/s with 1, {rate_eight:.0f} with {_CLIENTS}")
+    rate_one, rate_eight = median_rate(one), median_rate(eight)
+    tell(f"{rate_one:.0f} calls/s with 1, {rate_eight:.0f} with {CLIENTS}")
     found = rate_eight / rate_one
     return Result(
         name="clients",
         figure=f"{found:.2f}\u00d7 ({min(each):.2f} to {max(each):.2f})",
         value=found,
         note=f"{rate_eight:.0f} calls/s against {rate_one:.0f} calls/s",
-        raw={"one": _outcomes(one), "eight": _outcomes(eight)},
+        raw={"one": outcomes(one), "eight": outcomes(eight)},
     )
 
 
@@ -49,15 +44,15 @@ def one_id(stage: Stage) -> Result:
     """Calls a second of 8 clients that ask for one id each."""
     samples = samples_of(stage.database(), 512, ids=1)
     requests = _requests(stage, "one.msgpack", samples)
-    with step(f"one-id calls, {_CLIENTS} clients"):
-        taken = [_load(stage, requests, _CLIENTS) for _ in range(stage.options.load_rounds)]
+    with step(f"one-id calls, {CLIENTS} clients"):
+        taken = [_load(stage, requests, CLIENTS) for _ in range(stage.options.load_rounds)]
     rates = [outcome.calls_per_s for outcome in taken]
     return Result(
         name="one-id",
-        figure=f"{_rate(taken):,.0f} calls/s ({min(rates):,.0f} to {max(rates):,.0f})",
-        value=_rate(taken),
+        figure=f"{median_rate(taken):,.0f} calls/s ({min(rates):,.0f} to {max(rates):,.0f})",
+        value=median_rate(taken),
         note=f"p50 {statistics.median(taken[0].latencies_ms):.2f} ms",
-        raw={"eight": _outcomes(taken)},
+        raw={"eight": outcomes(taken)},
     )
 
 
@@ -127,47 +122,13 @@ def _resident(pid: int) -> tuple[int, int]:
     return found["RssAnon"] + found["RssShmem"], found["RssFile"]
 
 
-def _requests(stage: Stage, name: str, samples: Sequence[Any]) -> Path:
+def _requests(stage: Stage, name: str, samples: Sequence[Sample]) -> Path:
     product = stage.product()
-    path = stage.scratch(name)
-    path.write_bytes(msgspec.msgpack.encode([product.request(one.body) for one in samples]))
-    return path
+    return write_requests(stage.scratch(name), [product.request(one.body) for one in samples])
 
 
 def _load(
     stage: Stage, requests: Path, connections: int, *, seconds: float | None = None
 ) -> Outcome:
-    task = Task(
-        port=stage.product().port,
-        connections=connections,
-        warm_s=_WARM_S,
-        seconds=seconds or stage.options.load_s,
-        requests=str(requests),
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.load"],
-        input=msgspec.json.encode(task),
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    outcome = msgspec.json.decode(done.stdout, type=Outcome)
-    if outcome.failures or not outcome.calls:
-        raise BadAnswer(f"{outcome.failures} of {outcome.calls} calls under load failed")
-    return outcome
-
-
-def _rate(outcomes: Sequence[Outcome]) -> float:
-    return statistics.median(outcome.calls_per_s for outcome in outcomes)
-
-
-def _outcomes(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    return [
-        {
-            "calls": outcome.calls,
-            "seconds": outcome.seconds,
-            "client_cpu_s": round(outcome.cpu_s, 3),
-            "p50_ms": round(statistics.median(outcome.latencies_ms), 3),
-            "p95_ms": round(statistics.quantiles(outcome.latencies_ms, n=20)[18], 3),
-        }
-        for outcome in outcomes
-    ]
+    port = stage.product().port
+    return press(port, requests, connections, seconds=seconds or stage.options.load_s)

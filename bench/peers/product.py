@@ -89,9 +89,14 @@ class Product:
         )
         return time.perf_counter() - started
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that every call has."""
+        return self._keys.headers()
+
     def request(self, body: bytes) -> bytes:
         """A bulk read on the wire, with keys."""
-        return post(PATH, body, self._keys.headers())
+        return post(PATH, body, self.headers)
 
     def stop(self) -> None:
         """Ends the server."""

@@ -1,13 +1,24 @@
 """How much work SQLite has with searches, counted in steps of its machine, which are no time."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any, Final
 
 import pytest
 
-from oppserver.contract.model import Comparison, Condition, ConditionGroup, Ordering, SearchIndex
+from oppserver.contract.limits import SQLITE_TOTALS_MAX
+from oppserver.contract.model import (
+    Comparison,
+    Condition,
+    ConditionGroup,
+    OpportunityType,
+    Ordering,
+    SearchIndex,
+)
 from oppserver.store import StoreOptions
 from oppserver.store.sqlite import SqliteStore
+from oppserver.store.sqlite_totals import Totals
 from tests import stores
 from tests.contract.test_store_search import asked, is_
 from tests.stores import NOW, lead, opportunity
@@ -121,6 +132,39 @@ def test_what_half_of_the_rows_meet_is_met_by_walking(store: SqliteStore) -> Non
     for ordering in (BY_MODIFIED_ON, BY_CREATED_ON):
         condition = is_("status", "eq", "Open")
         assert steps_of_page(store, condition, ordering=ordering) < STEPS_OF_A_PAGE
+
+
+def test_a_total_is_counted_once_for_all_pages(store: SqliteStore) -> None:
+    """The pages behind the first do not count again, until something is written."""
+
+    def of_page(number: int) -> int:
+        search = asked(ordering=BY_MODIFIED_ON, limit=PAGE, offset=number * PAGE)
+        return steps(store, lambda: store.search(search))
+
+    for _ in range(2):
+        store.put_types([OpportunityType(event_code=5, name="Other")])
+        assert of_page(0) > ROWS
+        assert max(map(of_page, range(3))) < STEPS_OF_A_PAGE
+
+
+def test_what_is_remembered_has_a_bound() -> None:
+    """Totals of whole lists and of long values are not kept, and of others the last ones."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE opportunity (x)")
+        connection.execute("INSERT INTO opportunity VALUES (1), (2)")
+        totals = Totals()
+
+        def count(*values: str, page_end: int = 1) -> int:
+            where = " AND ".join("? <> ''" for _ in values)
+            return totals.count(connection, where, values, page_end=page_end)
+
+        assert count("whole", page_end=2) == count("x" * 2_000) == 2
+        assert len(totals._totals) == 0
+        for number in range(2 * SQLITE_TOTALS_MAX):
+            assert count(str(number)) == 2
+            assert count("0") == 2
+        assert len(totals._totals) == SQLITE_TOTALS_MAX
+        assert ("? <> ''", ("0",)) in totals._totals
 
 
 def test_the_store_is_the_suite_s(store: SqliteStore) -> None:

@@ -6,6 +6,7 @@ Everything is drawn from few ids, addresses and dates, so that operations meet.
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,14 @@ from oppserver.contract.model import (
     OpportunityType,
     Plan,
     PlannedEntry,
+    Search,
     Written,
 )
 from oppserver.store import Store
 from tests import stores
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples, texts
+from tests.property.test_search import searched, searches
 from tests.stores import ENGINES, guid, lead, owner
 
 CODES = [0, 12_000, 2**31 - 1]
@@ -185,6 +188,11 @@ class History(RuleBasedStateMachine):
             lambda store: store.read_opportunities(event_code=code, after_id=after, limit=limit),
         )
         self.both(which, lambda store: store.count_opportunities(event_code=code))
+
+    @rule(which=st.integers(0, 1), some=st.lists(searches, min_size=1, max_size=4))
+    def search(self, which: int, some: list[Search]) -> None:
+        for one in some:
+            self.both(which, partial(searched, search=one))
 
     @invariant()
     def both_stores_have_what_the_model_has(self) -> None:

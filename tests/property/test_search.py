@@ -4,9 +4,13 @@ Everything is drawn from few values, so that rows are equal in some columns and 
 """
 
 import json
+import random
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +18,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.contract.columns import CONSTANTS, CUSTOM_COLUMNS, LIST_COLUMNS, SYSTEM_COLUMNS
+from oppserver.contract.columns import (
+    CONSTANTS,
+    CUSTOM_COLUMNS,
+    LIST_COLUMNS,
+    SYSTEM_COLUMNS,
+    Column,
+)
 from oppserver.contract.leads import STANDARD_COLUMNS
 from oppserver.contract.model import (
     Comparison,
@@ -29,7 +39,7 @@ from oppserver.contract.model import (
 from oppserver.store import Store
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples, texts
-from tests.stores import ENGINES, NOW, guid, key, lead, owner
+from tests.stores import ENGINES, NOW, guid, key, lead, opportunity, owner, scaled
 
 CODES: Final = [12_000, 12_001]
 SLOTS: Final = ["mx_custom_1", "mx_custom_2", "mx_custom_250"]
@@ -159,7 +169,7 @@ def fill(store: Store, some_leads: list[Lead], batch: list[Opportunity], names: 
     store.add_key(key("AK1", email="owner1@x"), first_name=names[0], last_name=names[1])
 
 
-def decoded(store: Store, search: Search) -> tuple[int, Any]:
+def searched(store: Store, search: Search) -> tuple[int, Any]:
     """Rows as pairs, so that the order of members counts."""
     found = store.search(search)
     return found.total, json.loads(found.json, object_pairs_hook=list)
@@ -186,6 +196,66 @@ def test_an_engine_finds_what_the_model_finds(engine: str) -> None:
             for one in (store, model):
                 fill(one, some_leads, batch, names)
             for search in some:
-                assert decoded(store, search) == decoded(model, search)
+                assert searched(store, search) == searched(model, search)
 
     law()
+
+
+# --- while others write ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_pages_are_exact_while_rows_come_and_go(engine: str, tmp_path: Path) -> None:
+    """Whoever writes meanwhile, a page is the rows of its moment, and so is the total.
+
+    Rows are numbered from 0 without gaps: one is added behind the last, or the last is deleted. So
+    a page that was read with the number of another moment would have other rows than its own.
+    """
+    database = ENGINES[engine](tmp_path)
+    stores = [database.open() for _ in range(2)]
+    rows, size, turns = 30, 7, scaled(2_000)
+    stores[0].write_opportunities([opportunity(number) for number in range(rows)], now=NOW)
+    stop = threading.Event()
+    last = rows - 1
+
+    def write() -> None:
+        nonlocal last
+        chance = random.Random(5)
+        for turn in count():
+            if stop.is_set():
+                return
+            store = stores[turn % 2]
+            if (chance.random() < 0.5 and last < 60) or last < 10:
+                last += 1
+                store.write_opportunities([opportunity(last)], now=NOW)
+            else:
+                store.delete_opportunities([guid(last)], now=NOW, by=None)
+                last -= 1
+
+    def page(number: int) -> int:
+        chance = random.Random(number)
+        offset = chance.randrange(0, 65)
+        search = Search(
+            event_code=chance.choice([12_000, None]),
+            ordering=Ordering(stored="id", is_descending=False),
+            offset=offset,
+            limit=size,
+            columns=(Column(name="Id", stored="id"),),
+        )
+        found = stores[number % 2].search(search)
+        numbers = [int(row["Id"][:8], 16) for row in json.loads(found.json)]
+        assert numbers == list(range(offset, min(offset + size, found.total)))
+        return found.total
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        with ThreadPoolExecutor(4) as pagers:
+            totals = set(pagers.map(page, range(turns)))
+    finally:
+        stop.set()
+        writer.join()
+    assert len(totals) > 1, "nothing was written meanwhile"
+    assert stores[0].check() == []
+    for store in stores:
+        store.close()

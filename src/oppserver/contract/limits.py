@@ -178,6 +178,13 @@ SQLITE_WRITER_CACHE_BYTES: Final = 64 << 20
 SQLITE_CHECKPOINT_PAGES: Final = 1_000
 """Pages of the log after which it is copied into the file. Source: sqlite.org/wal.html, default."""
 
+SQLITE_TOTALS_MAX: Final = 256
+"""Searches whose number of rows a connection remembers. Ours: more than are paged through at once;
+with the next bound and that of conditions, less than 4 MB for each connection."""
+
+SQLITE_TOTALS_PARAMETER_CHARACTERS_MAX: Final = 1_000
+"""Characters in the values of a search whose number of rows is remembered. Ours: a dozen values."""
+
 SQLITE_LOADING_CACHE_BYTES: Final = 256 << 20
 """Bytes of page cache of the writer while it loads: random ids touch every page of the index."""
 

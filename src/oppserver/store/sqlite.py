@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, PoolProxiedConnection
 
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused, Unavailable
@@ -124,8 +124,8 @@ class SqliteStore:
             return read_leads(connection, ids, columns)
 
     def search(self, search: Search) -> RenderedPage:
-        with self._reader() as connection, one_moment(connection):
-            return read_page(connection, search)
+        with self._pooled() as pooled, one_moment(driver_of(pooled)) as connection:
+            return read_page(connection, search, pooled.info["totals"])
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
         with self._reader() as connection, one_moment(connection):
@@ -291,17 +291,21 @@ class SqliteStore:
     # --- inside
 
     @contextmanager
-    def _reader(self, *, timeout_s: float | None = None) -> Iterator[sqlite3.Connection]:
-        """A reader's driver connection, outside a transaction, with the clock set."""
+    def _pooled(self, *, timeout_s: float | None = None) -> Iterator[PoolProxiedConnection]:
+        """A reader, outside a transaction, with the clock set."""
         with named_errors(self._path):
             pooled = self._readers.raw_connection()
             try:
                 pooled.info["deadline"].set(timeout_s or self._options.query_timeout_s)
-                connection = pooled.driver_connection
-                assert isinstance(connection, sqlite3.Connection)
-                yield connection
+                yield pooled
             finally:
                 pooled.close()
+
+    @contextmanager
+    def _reader(self, *, timeout_s: float | None = None) -> Iterator[sqlite3.Connection]:
+        """A reader's driver connection, as ``_pooled``."""
+        with self._pooled(timeout_s=timeout_s) as pooled:
+            yield driver_of(pooled)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -16,6 +16,7 @@ from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Store
 from oppserver.contract.limits import BUSY_TIMEOUT_S, SQLITE_VERSION_MIN
 from oppserver.store import migrations
 from oppserver.store.port import StoreOptions
+from oppserver.store.sqlite_totals import Totals
 
 _APPLICATION_ID: Final = 0x4F505053  # "OPPS", in the file's header; `file` and we can tell it
 
@@ -72,7 +73,8 @@ class _Deadline:
 def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
     """A pool of connections to the file: one that writes, or ``options.readers`` that cannot.
 
-    A connection's ``info["deadline"]`` limits the time of each of its statements.
+    A connection's ``info["deadline"]`` limits the time of each of its statements, and its
+    ``info["totals"]`` remembers how many rows searches have found.
     """
     engine = create_engine(
         "sqlite://",
@@ -91,6 +93,7 @@ def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
     def connected(driver: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         deadline = record.info["deadline"] = _Deadline()
         driver.set_progress_handler(deadline.passed, _PROGRESS_OPCODES)
+        record.info["totals"] = Totals()
 
     event.listen(engine, "begin", begin)
     event.listen(engine, "connect", connected)
@@ -121,9 +124,10 @@ def tune_writer(driver: sqlite3.Connection, cache_bytes: int, checkpoint_pages: 
     driver.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
 
 
-def driver_of(connection: Connection) -> sqlite3.Connection:
-    """The driver's connection under one of SQLAlchemy's."""
-    driver = connection.connection.driver_connection
+def driver_of(connection: Connection | PoolProxiedConnection) -> sqlite3.Connection:
+    """The driver's connection under one of SQLAlchemy's, or of its pool."""
+    pooled = connection.connection if isinstance(connection, Connection) else connection
+    driver = pooled.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver
 

@@ -49,11 +49,11 @@ _TOMBSTONE: Final = (
 
 
 @contextmanager
-def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+def one_moment(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """All that is read in the block is of one moment."""
     connection.execute("BEGIN")
     try:
-        yield
+        yield connection
     finally:
         connection.rollback()
 

@@ -32,6 +32,7 @@ from oppserver.store.conditions import (
     owner_sql,
 )
 from oppserver.store.sqlite_read import row_json
+from oppserver.store.sqlite_totals import Parameters, Totals
 
 SQLITE: Final = Dialect(
     value="?",
@@ -49,19 +50,17 @@ SQLITE: Final = Dialect(
 _ARRAY_ELEMENTS_MAX: Final = 100
 """A function takes at most 127 arguments in many builds of SQLite."""
 
-_Parameters = tuple[str | int, ...]
 
-
-def read_page(connection: sqlite3.Connection, search: Search) -> RenderedPage:
-    """A page of a search, to be read in one moment.
+def read_page(connection: sqlite3.Connection, search: Search, totals: Totals) -> RenderedPage:
+    """A page of a search, to be read in one moment. ``totals`` are the connection's.
 
     The count comes first, because it says how the page is found best: from which end, and whether
     its order is walked or what matches is sorted.
     """
     search = msgspec.structs.replace(search, where=flattened(search.where))
     where, parameters = _where(search)
-    statement = f"SELECT count(*) FROM opportunity AS o WHERE {where}"
-    (total,) = connection.execute(statement, parameters).fetchone()
+    page_end = search.offset + search.limit
+    total = totals.count(connection, where, parameters, page_end=page_end)
     rows = min(search.limit, total - search.offset)
     if rows <= 0:
         return RenderedPage(total=total, json=b"[]")
@@ -81,7 +80,7 @@ def read_page(connection: sqlite3.Connection, search: Search) -> RenderedPage:
 # --- which rows --------------------------------------------------------------------------------
 
 
-def _where(search: Search) -> tuple[str, _Parameters]:
+def _where(search: Search) -> tuple[str, Parameters]:
     """What the rows have to meet.
 
     Where a lead is named, the type's indexes are kept out by the plus, which makes an expression of

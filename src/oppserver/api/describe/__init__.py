@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from oppserver.api.describe import activities, bulk_read, leads, types, users, writes
+from oppserver.api.describe import activities, bulk_read, leads, lists, types, users, writes
 from oppserver.api.describe.description import EVERY_CALL, EVERY_WRITE, Description, Parameter
 
 __all__ = ["DESCRIPTIONS", "EVERY_CALL", "EVERY_WRITE", "Description", "Parameter"]
@@ -18,6 +18,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType(
         **writes.DESCRIPTIONS,
         **types.DESCRIPTIONS,
         **users.DESCRIPTIONS,
+        **lists.DESCRIPTIONS,
         **leads.DESCRIPTIONS,
         **activities.DESCRIPTIONS,
     }
