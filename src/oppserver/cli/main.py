@@ -15,6 +15,7 @@ from oppserver.cli import (
     files,
     indexes,
     keys,
+    pull,
     serve,
     store,
     types,
@@ -42,6 +43,7 @@ app.add_typer(indexes.app, name="index")
 app.command("import")(files.import_command)
 app.command("export")(files.export_command)
 app.command("fetch")(fetch.fetch)
+app.command("pull")(pull.pull)
 app.add_typer(store.app, name="db")
 
 

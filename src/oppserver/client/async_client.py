@@ -13,7 +13,7 @@ from oppserver.client.async_transport import AsyncTransport
 from oppserver.client.bulk_read import Batch
 from oppserver.client.calls import Call
 from oppserver.client.conditions import EVERYTHING, Where
-from oppserver.client.core import BulkPlan, Core, Options, PagePlan, async_chunks
+from oppserver.client.core import BulkPlan, Core, Options, PagePlan, Pages, async_chunks, ignore
 from oppserver.client.details import (
     OpportunityDetails,
     TypeInfo,
@@ -31,10 +31,11 @@ from oppserver.client.lists import (
     lead_pages,
     search_pages,
 )
+from oppserver.client.modified import ModifiedPlan
 from oppserver.client.packing import Id
 from oppserver.client.results import AsyncRows, OnMissing
 from oppserver.client.rows import Opportunity
-from oppserver.client.values import Value
+from oppserver.client.values import Value, text_value
 from oppserver.client.writes import (
     NO_OVERLAP,
     Addition,
@@ -258,6 +259,13 @@ class AsyncClient:
         pages = activity_pages(opportunity_id, event_code)
         return AsyncRows(self._pages(PagePlan(pages)), form_of("dict", None), None)
 
+    def get_modified(
+        self, event_code: int, *, since: datetime | None = None, until: datetime | None = None
+    ) -> AsyncRows[Opportunity, list[Opportunity]]:
+        """As ``Client.get_modified``."""
+        plan = ModifiedPlan(event_code, since=text_value(since), until=text_value(until))
+        return AsyncRows(self._pages(plan), form_of("row", None), None)
+
     # --- one opportunity, types
 
     async def get_opportunity(self, opportunity_id: str | UUID) -> OpportunityDetails:
@@ -311,7 +319,7 @@ class AsyncClient:
         self, updates: Iterable[Update], *, event_code: int | str
     ) -> int:
         """As ``Client.update_opportunities``."""
-        return await self._write_all(bulk_update_calls(updates, event_code), _ignore)
+        return await self._write_all(bulk_update_calls(updates, event_code), ignore)
 
     async def add_opportunities(
         self,
@@ -361,12 +369,7 @@ class AsyncClient:
             async for batch in batches:
                 yield batch
 
-    async def _pages(self, plan: PagePlan) -> AsyncGenerator[Batch, None]:
+    async def _pages(self, plan: Pages) -> AsyncGenerator[Batch, None]:
         while (call := plan.next_call()) is not None:
             batch = await self._run(call)
-            plan.took(batch)
-            yield batch
-
-
-def _ignore(_: object) -> None:
-    """An answer that has nothing to be kept."""
+            yield plan.took(batch)

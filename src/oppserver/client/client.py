@@ -11,7 +11,7 @@ import httpx
 from oppserver.client.bulk_read import Batch
 from oppserver.client.calls import Call
 from oppserver.client.conditions import EVERYTHING, Where
-from oppserver.client.core import BulkPlan, Core, Options, PagePlan, chunks
+from oppserver.client.core import BulkPlan, Core, Options, PagePlan, Pages, chunks, ignore
 from oppserver.client.details import (
     OpportunityDetails,
     TypeInfo,
@@ -29,11 +29,12 @@ from oppserver.client.lists import (
     lead_pages,
     search_pages,
 )
+from oppserver.client.modified import ModifiedPlan
 from oppserver.client.packing import Id
 from oppserver.client.results import OnMissing, Rows
 from oppserver.client.rows import Opportunity
 from oppserver.client.sync_transport import SyncTransport
-from oppserver.client.values import Value
+from oppserver.client.values import Value, text_value
 from oppserver.client.writes import (
     NO_OVERLAP,
     Addition,
@@ -271,6 +272,16 @@ class Client:
         pages = activity_pages(opportunity_id, event_code)
         return Rows(self._pages(PagePlan(pages)), form_of("dict", None), None)
 
+    def get_modified(
+        self, event_code: int, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Rows[Opportunity, list[Opportunity]]:
+        """What was modified in a span, both ends in it, the oldest first: ids and dates.
+
+        A row that is modified while the rows are read may come twice; none is skipped.
+        """
+        plan = ModifiedPlan(event_code, since=text_value(since), until=text_value(until))
+        return Rows(self._pages(plan), form_of("row", None), None)
+
     # --- one opportunity, types
 
     def get_opportunity(self, opportunity_id: str | UUID) -> OpportunityDetails:
@@ -329,7 +340,7 @@ class Client:
 
         A call is done whole or not at all. Raises WritesStopped when one in the middle fails.
         """
-        return self._write_all(bulk_update_calls(updates, event_code), _ignore)
+        return self._write_all(bulk_update_calls(updates, event_code), ignore)
 
     def add_opportunities(
         self,
@@ -376,12 +387,7 @@ class Client:
         flows = (self._core.flow(plan.call(chunk)) for chunk in chunks(ids))
         yield from self._transport.run_in_order(flows, at_once=self._core.calls_in_flight)
 
-    def _pages(self, plan: PagePlan) -> Generator[Batch, None, None]:
+    def _pages(self, plan: Pages) -> Generator[Batch, None, None]:
         while (call := plan.next_call()) is not None:
             batch = self._run(call)
-            plan.took(batch)
-            yield batch
-
-
-def _ignore(_: object) -> None:
-    """An answer that has nothing to be kept."""
+            yield plan.took(batch)

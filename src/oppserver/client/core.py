@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, Literal, NoReturn, TypedDict, TypeVar
+from typing import Any, Final, Literal, NoReturn, Protocol, TypedDict, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -146,6 +146,18 @@ async def async_chunks(ids: Iterable[Id] | AsyncIterable[Id]) -> AsyncIterator[C
         yield last
 
 
+class Pages(Protocol):
+    """Calls that are made one after the other, and what is given of their answers."""
+
+    def next_call(self) -> Call[Batch] | None:
+        """The next call; None when there is none."""
+        ...
+
+    def took(self, batch: Batch) -> Batch:
+        """What is given of the answer to the call that was made last."""
+        ...
+
+
 class PagePlan:
     """The pages of a list, one after the other, until all rows that it counts were read.
 
@@ -166,16 +178,21 @@ class PagePlan:
         self._page += 1
         return self._call(self._page)
 
-    def took(self, batch: Batch) -> None:
-        """Takes note of the page that was asked for last."""
+    def took(self, batch: Batch) -> Batch:
+        """Takes note of the page that was asked for last; all of it is given."""
         self._rows += len(batch.rows)
         self._is_done = not batch.rows or self._rows >= (batch.total or 0)
+        return batch
 
 
 def with_idempotency_key(call: Call[T], key: str) -> Call[T]:
     """The call with a key by which the host knows it again."""
     fields: dict[str, Any] = {name: getattr(call, name) for name in call.__slots__}
     return Call(**{**fields, "idempotency_key": key})
+
+
+def ignore(_: object) -> None:
+    """Takes an answer that has nothing to be kept."""
 
 
 def _refuse_one_text(ids: object) -> None:

@@ -110,15 +110,15 @@ def activity_pages(opportunity_id: str | UUID, event_code: int | str | None) -> 
 
 
 def modified_call(
-    event_code: int, *, from_date: str | None, to_date: str, page: int, page_rows: int
+    event_code: int, *, from_date: str | None, to_date: str | None, page: int, page_rows: int
 ) -> Call[Batch]:
     """A page of what was modified in a span (stored form, both ends in it), the oldest first.
 
     The rows have Id, RelatedProspectId, CreatedOn and ModifiedOn.
     """
-    parameter = {"ActivityEvent": event_code, "IncludeCustomFields": 0, "ToDate": to_date}
-    if from_date is not None:
-        parameter["FromDate"] = from_date
+    parameter: dict[str, Any] = {"ActivityEvent": event_code, "IncludeCustomFields": 0}
+    ends = {"FromDate": from_date, "ToDate": to_date}
+    parameter.update({name: date for name, date in ends.items() if date is not None})
     message = {
         "Parameter": parameter,
         "Paging": {"PageIndex": page, "PageSize": page_rows},
