@@ -14,7 +14,7 @@ import msgspec
 from bench.options import COLUMNS
 
 PATH: Final = "/v2/OpportunityManagement.svc/GetOpportunitiesById"
-_BUFFER_BYTES: Final = 8 << 20
+_BUFFER_BYTES: Final = 16 << 20
 _LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import typed
 from tests.running import Server, create_key, serving
 from tests.world import fill
 
@@ -27,4 +28,13 @@ def server(filled_folder: Path) -> Iterator[Server]:
     """A running server over the filled database, with an administrator's key, unlimited."""
     keys = create_key(filled_folder, role="administrator", email="admin@example.com")
     with serving(filled_folder, keys=keys) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def typed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server over a type that was defined whole, with a reader's key, unlimited."""
+    folder = tmp_path_factory.mktemp("typed")
+    typed.define(folder)
+    with serving(folder, keys=create_key(folder, role="reader")) as running:
         yield running

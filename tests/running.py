@@ -160,6 +160,10 @@ class Server:
             },
         )
 
+    def get(self, path: str, *, keys: Keys | None = None) -> Answer:
+        """Gets a path, its query included, with the server's keys in headers."""
+        return self.call("GET", path, headers=(keys or self.keys).headers)
+
     def log(self) -> list[dict[str, Any]]:
         """The log's lines so far."""
         lines = self.log_file.read_text().splitlines()

@@ -72,7 +72,7 @@ def test_25_opportunities_are_updated(server: Server) -> None:
         (
             {"ProspectOpportunityId": UNKNOWN_ID},
             "MXInvalidEntity",
-            f"[1].ProspectOpportunityId: There is no opportunity {UNKNOWN_ID}.",
+            f"[1].ProspectOpportunityId: there is no opportunity {UNKNOWN_ID}.",
         ),
         (
             {"OpportunityEventCode": None},
@@ -130,7 +130,7 @@ def test_a_deleted_one_among_them(server: Server) -> None:
     one = captured(server)
     well(delete(server, one))
     message = refused(server.post([updating(one, c10="a")], path=BULK_UPDATE))
-    assert message.startswith(f"[0].ProspectOpportunityId: The opportunity {one} was deleted on ")
+    assert message.startswith(f"[0].ProspectOpportunityId: the opportunity {one} of type 12000 (")
 
 
 @pytest.mark.parametrize("path", [BULK_UPDATE, f"{BULK_ADD}?SearchBy=EmailAddress"])

@@ -32,7 +32,18 @@ def one_line(done: "subprocess.CompletedProcess[str]") -> str:
 def test_help_names_every_command(tmp_path: Path) -> None:
     """``oppserver --help`` and no argument at all teach the same."""
     text = run_well("--help", folder=tmp_path)
-    for command in ("demo", "serve", "key", "type", "field", "import", "export", "db"):
+    for command in (
+        "demo",
+        "serve",
+        "key",
+        "user",
+        "type",
+        "field",
+        "activity-type",
+        "import",
+        "export",
+        "db",
+    ):
         assert re.search(rf"^\s+{command}\s", text, re.MULTILINE), command
     assert "oppserver demo" in text
     assert run_well("--version", folder=tmp_path).startswith("oppserver ")
@@ -105,7 +116,11 @@ def test_a_damaged_store_is_reported(tmp_path: Path) -> None:
 READ_ONLY_COMMANDS = [
     ("key", "list"),
     ("key", "revoke", "x"),
+    ("user", "list"),
     ("type", "list"),
+    ("type", "show", "12001"),
+    ("type", "export"),
+    ("activity-type", "list"),
     ("field", "list", "12001"),
     ("export",),
     ("db", "check"),

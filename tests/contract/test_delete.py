@@ -43,7 +43,7 @@ def test_an_opportunity_is_deleted_once(server: Server) -> None:
     well(delete(server, one))
     answer = delete(server, one)
     assert (answer.status, answer.exception_type) == (404, "MXOpportunityNotFoundException")
-    assert answer.message.startswith(f"The opportunity {one} was deleted on ")
+    assert answer.message.startswith(f"query parameter 'Id': the opportunity {one} of type 12000 (")
     assert answer.message.endswith(" by writer@example.com.")
 
 
@@ -51,7 +51,9 @@ def test_an_unknown_opportunity_is_404(server: Server) -> None:
     """The message has the id."""
     answer = delete(server, UNKNOWN_ID)
     assert answer.status == 404
-    assert answer.message == f"There is no opportunity {UNKNOWN_ID}. Check the id."
+    assert answer.message == (
+        f"query parameter 'Id': there is no opportunity {UNKNOWN_ID}. Check the id."
+    )
 
 
 def test_a_type_may_forbid_it(server: Server) -> None:
@@ -60,7 +62,8 @@ def test_a_type_may_forbid_it(server: Server) -> None:
     answer = delete(server, one)
     assert (answer.status, answer.exception_type) == (403, "MXAccessDeniedException")
     assert answer.message.startswith(
-        f"Opportunities of type {UNIQUE} cannot be deleted. 'oppserver type "
+        f"Opportunities of type {UNIQUE} cannot be deleted."
+        f" 'oppserver type create {UNIQUE} --allow-delete' allows it."
     )
     assert row(server, one, code=UNIQUE) is not None
 

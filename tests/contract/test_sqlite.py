@@ -272,6 +272,10 @@ def damage(path: Path) -> None:
 
 # --- the check ---------------------------------------------------------------------------------
 
+AN_ACTIVITY = (
+    "INSERT INTO activity (id, event_code, lead_id, opportunity_id, created_on, modified_on)"
+)
+
 
 @pytest.mark.parametrize(
     ("statement", "found"),
@@ -285,6 +289,12 @@ def damage(path: Path) -> None:
         (
             "INSERT INTO deleted_opportunity SELECT id, event_code, 1, 'x', 'x' FROM opportunity",
             "2 opportunities that are marked as deleted",
+        ),
+        ("UPDATE lead SET owner_id = 'x'", "1 leads of an unknown owner"),
+        (f"{AN_ACTIVITY} VALUES ('x', 33, 'x', NULL, 'x', 'x')", "1 activities of an unknown lead"),
+        (
+            f"{AN_ACTIVITY} SELECT 'x', 33, id, 'x', 'x', 'x' FROM lead",
+            "1 activities of an opportunity that was never there",
         ),
         (
             "INSERT INTO field SELECT 1, 'mx_Custom_1', '', 'String', 0, 0, '[]', 1, '', '{}'",

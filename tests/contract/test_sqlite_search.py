@@ -3,11 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from oppserver.contract.limits import SQLITE_TOTALS_MAX
+from oppserver.contract.limits import SQLITE_TOTALS_CHARACTERS_MAX, SQLITE_TOTALS_MAX
 from oppserver.contract.model import (
     Comparison,
     Condition,
@@ -147,6 +148,17 @@ def test_a_total_is_counted_once_for_all_pages(store: SqliteStore) -> None:
         assert max(map(of_page, range(3))) < STEPS_OF_A_PAGE
 
 
+def test_what_another_program_writes_counts(tmp_path: Path) -> None:
+    """A total is counted anew after a row was deleted in the file, whoever did it."""
+    store = SqliteStore.open(f"sqlite:///{tmp_path}/a.db", StoreOptions(), migrate=True)
+    store.write_opportunities([opportunity(number) for number in range(5)], now=NOW)
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+        for total in (5, 4, 3):
+            assert [store.search(asked(limit=1)).total for _ in range(2)] == [total, total]
+            other.execute("DELETE FROM opportunity WHERE id = (SELECT max(id) FROM opportunity)")
+    store.close()
+
+
 def test_what_is_remembered_has_a_bound() -> None:
     """Totals of whole lists and of long values are not kept, and of others the last ones."""
     with closing(sqlite3.connect(":memory:")) as connection:
@@ -158,7 +170,7 @@ def test_what_is_remembered_has_a_bound() -> None:
             where = " AND ".join("? <> ''" for _ in values)
             return totals.count(connection, where, values, page_end=page_end)
 
-        assert count("whole", page_end=2) == count("x" * 2_000) == 2
+        assert count("whole", page_end=2) == count("x" * SQLITE_TOTALS_CHARACTERS_MAX) == 2
         assert len(totals._totals) == 0
         for number in range(2 * SQLITE_TOTALS_MAX):
             assert count(str(number)) == 2

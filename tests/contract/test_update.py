@@ -216,14 +216,16 @@ def test_a_bad_value_changes_nothing(values: dict[str, Any], expected: str, serv
 def test_an_unknown_opportunity_is_404(server: Server) -> None:
     """The message has the id."""
     answer = update(server, UNKNOWN_ID, c10="x")
-    assert refused(answer, status=404) == (f"There is no opportunity {UNKNOWN_ID}. Check the id.")
+    assert refused(answer, status=404) == (
+        f"ProspectOpportunityId: there is no opportunity {UNKNOWN_ID}. Check the id."
+    )
     assert answer.exception_type == "MXOpportunityNotFoundException"
 
 
 def test_a_deleted_opportunity_is_404_that_says_when_and_by_whom(
     server: Server, folder: Path
 ) -> None:
-    """By a caller's address, or by a command."""
+    """By a caller, with the address; by a command, which is nobody."""
     one, other = captured(server), captured(server)
     well(delete(server, one))
     store = store_of(folder)
@@ -231,10 +233,13 @@ def test_a_deleted_opportunity_is_404_that_says_when_and_by_whom(
     store.close()
     answer = update(server, one, c10="x")
     message = refused(answer, status=404)
-    assert message.startswith(f"The opportunity {one} was deleted on 2")
+    assert message.startswith(
+        f"ProspectOpportunityId: the opportunity {one} of type 12000 ('Deal') was deleted on 2"
+    )
     assert message.endswith(" (UTC) by writer@example.com.")
     assert refused(update(server, other, c10="x"), status=404) == (
-        f"The opportunity {other} was deleted on {OLD} (UTC) by a command of the operator."
+        f"ProspectOpportunityId: the opportunity {other} of type 12000 ('Deal') was deleted on"
+        f" {OLD} (UTC)."
     )
 
 

@@ -1,13 +1,19 @@
 """How laws are tried: how many examples, and values of the domain."""
 
 import string
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from oppserver.store import Store
+from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.running import SCALE
-from tests.stores import scaled
+from tests.stores import ENGINES, scaled
 
 
 def examples(number: int, *, steps: int = 30) -> settings:
@@ -50,3 +56,14 @@ def cased(draw: st.DrawFn, name: str) -> str:
     text = "".join(c.upper() if place in upper else c.lower() for place, c in enumerate(name))
     blanks = st.sampled_from(["", "", " ", "\t", "\n "])
     return draw(blanks) + text + draw(blanks)
+
+
+@contextmanager
+def both(engine: str) -> Iterator[tuple[Store, Store]]:
+    """A fresh store of an engine, and the model."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = ENGINES[engine](Path(folder)).open()
+        try:
+            yield store, MemoryStore(MemoryDatabase())
+        finally:
+            store.close()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from copy import deepcopy
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -101,9 +102,9 @@ messages = st.lists(groups, min_size=1, max_size=4).map(lambda some: asking(*som
 
 
 @st.composite
-def mended(draw: st.DrawFn) -> Any:
+def mended(draw: st.DrawFn, valid: st.SearchStrategy[Any] = messages) -> Any:
     """A valid message in which one place, wherever it is, holds something else or nothing."""
-    message = draw(messages)
+    message = deepcopy(draw(valid))
     place: Any = message
     while True:
         at = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))

@@ -20,21 +20,28 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from hypothesis.strategies import SearchStrategy
 
 from oppserver.contract.columns import SYSTEM_COLUMNS, column_named
 from oppserver.contract.model import (
+    ActivityType,
     Catalogue,
     DataType,
     Field,
+    KeptAnswer,
     Key,
+    Lead,
     Opportunity,
     OpportunityType,
     Plan,
     PlannedEntry,
+    Role,
     Search,
+    Tombstone,
     Written,
 )
 from oppserver.store import Store
+from oppserver.store.port import Session
 from tests import stores
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples, texts
@@ -74,7 +81,15 @@ opportunities = st.builds(
 
 batches = st.lists(opportunities, max_size=8)
 
-types = st.builds(OpportunityType, event_code=codes, name=values)
+types = st.builds(
+    OpportunityType,
+    event_code=codes,
+    name=values,
+    description=values,
+    can_delete=st.booleans(),
+    duplicate_rules=st.lists(st.lists(values, max_size=2).map(tuple), max_size=2).map(tuple),
+)
+activity_types = st.builds(ActivityType, event_code=codes, name=values)
 
 fields = st.builds(
     lambda slot, **more: Field(schema_name=f"mx_Custom_{slot}", **more),
@@ -85,6 +100,9 @@ fields = st.builds(
     is_mandatory=st.booleans(),
     sequence=st.integers(0, 3),
     options=st.lists(values, max_size=3).map(tuple),
+    max_length=st.none() | st.integers(1, 9),
+    parent_field=st.none() | values,
+    dependent_options=st.dictionaries(values, st.lists(values, max_size=2).map(tuple), max_size=2),
 )
 
 columns = st.sampled_from([*SYSTEM_COLUMNS, *(column_named(f"mx_Custom_{slot}") for slot in SLOTS)])
@@ -94,6 +112,68 @@ entries = st.builds(
     ids=st.lists(ids | st.just(guid(99)), unique=True),
     columns=st.lists(columns, min_size=1, unique=True).map(tuple),
 )
+
+
+some_ids = st.lists(ids, max_size=4)
+some_leads = st.lists(st.sampled_from([lead(number) for number in range(3)]), max_size=3)
+some_owners = st.lists(st.sampled_from([owner(1), owner(2), owner(9), *KEY_USERS]), max_size=3)
+numbers = st.sampled_from(["1", "2", "\N{DIGIT ONE}", ""])
+kept_keys = st.sampled_from(["k1", "k2"])
+
+session_leads = st.builds(
+    Lead,
+    id=st.sampled_from([lead(number) for number in range(3)]),
+    email=st.none() | emails,
+    first_name=st.none() | values,
+    phone=st.none() | numbers,
+    mobile=st.none() | numbers,
+    owner_id=st.none() | st.sampled_from([owner(1), owner(3), *KEY_USERS]),
+    created_on=st.none() | dates,
+    attributes=st.dictionaries(st.sampled_from(["mx_City", "Company"]), values),
+)
+kept_answers = st.builds(
+    KeptAnswer, key_sha256=kept_keys, request_sha256=values, body=st.binary(), created_on=dates
+)
+alike = st.dictionaries(
+    st.sampled_from(["lead_id", "lead_email", "owner_id", "status", "mx_custom_1"]),
+    emails | values | st.sampled_from([lead(1), owner(1)]),
+    max_size=2,
+)
+
+
+def does(name: str, **arguments: SearchStrategy[Any]) -> SearchStrategy[tuple[str, Any]]:
+    """A call of a session's method."""
+    return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
+
+
+session_calls = st.one_of(
+    does("opportunities", ids=some_ids),
+    does("tombstones", ids=some_ids),
+    does("opportunity_like", event_code=codes, values=alike),
+    does("write_opportunities", batch=batches, now=dates),
+    does("delete_opportunities", ids=some_ids, now=dates, by=st.none() | values),
+    does("leads", ids=some_leads),
+    does("leads_by", stored=st.just("email"), values=st.lists(emails)),
+    does("leads_by", stored=st.sampled_from(["phone", "mobile"]), values=st.lists(numbers)),
+    does("write_leads", batch=st.lists(session_leads, max_size=4)),
+    does("users", ids=some_owners),
+    does("users_by_email", emails=st.lists(emails, max_size=3)),
+    does("kept_answer", key_sha256=kept_keys, not_before=dates),
+    does("keep_answer", answer=kept_answers, not_before=dates),
+)
+
+
+class Failed(Exception):
+    """What the work of a session raises when it is told to fail."""
+
+
+def worked(session: Session, calls: Sequence[tuple[str, Any]], *, fails: bool) -> list[Any]:
+    """What each call answered."""
+    answers = [getattr(session, name)(**arguments) for name, arguments in calls]
+    answers.append(sorted(session.catalogue().types))
+    if fails:
+        raise Failed
+    return answers
 
 
 def _without_owner(one: Opportunity) -> Opportunity:
@@ -140,9 +220,24 @@ class History(RuleBasedStateMachine):
 
         self.both(which, loaded)
 
-    @rule(which=st.integers(0, 1), some=st.lists(ids, max_size=4), now=dates)
-    def delete(self, which: int, some: list[str], now: str) -> None:
-        self.both(which, lambda store: store.delete_opportunities(some, now=now, by=None))
+    @rule(which=st.integers(0, 1), calls=st.lists(session_calls, max_size=6), fails=st.booleans())
+    def session(self, which: int, calls: list[tuple[str, Any]], fails: bool) -> None:
+        def done(store: Store) -> list[Any] | None:
+            try:
+                return store.write(lambda session: worked(session, calls, fails=fails))
+            except Failed:
+                return None
+
+        self.both(which, done)
+
+    @rule(
+        which=st.integers(0, 1),
+        some=some_ids,
+        now=dates,
+        by=st.none() | st.sampled_from(KEY_USERS),
+    )
+    def delete(self, which: int, some: list[str], now: str, by: str | None) -> None:
+        self.both(which, lambda store: store.delete_opportunities(some, now=now, by=by))
 
     @rule(which=st.integers(0, 1), some=st.lists(types, max_size=3))
     def put_types(self, which: int, some: list[OpportunityType]) -> None:
@@ -152,13 +247,32 @@ class History(RuleBasedStateMachine):
     def put_fields(self, which: int, some: list[Field]) -> None:
         self.both(which, lambda store: store.put_fields(some))
 
-    @rule(which=st.integers(0, 1), email=emails)
-    def add_key(self, which: int, email: str, user_id: str = "") -> None:
+    @rule(which=st.integers(0, 1), some=st.lists(activity_types, max_size=2))
+    def put_activity_types(self, which: int, some: list[ActivityType]) -> None:
+        self.both(which, lambda store: store.put_activity_types(some))
+
+    @rule(
+        which=st.integers(0, 1),
+        email=emails,
+        role=st.sampled_from(Role),
+        first_name=st.none() | values,
+        last_name=st.none() | values,
+    )
+    def add_key(
+        self,
+        which: int,
+        email: str,
+        role: Role = Role.READER,
+        user_id: str = "",
+        first_name: str | None = None,
+        last_name: str | None = None,
+    ) -> None:
         number = next(self.key_numbers)
-        key = stores.key(
-            f"key{number}", email=email, user_id=user_id or guid(number, kind=3), created_on="x"
+        user_id = user_id or guid(number, kind=3)
+        key = stores.key(f"key{number}", email=email, role=role, user_id=user_id, created_on="x")
+        self.both(
+            which, lambda store: store.add_key(key, first_name=first_name, last_name=last_name)
         )
-        self.both(which, lambda store: store.add_key(key))
 
     @rule(which=st.integers(0, 1), number=st.integers(0, 4), now=dates)
     def revoke_key(self, which: int, number: int, now: str) -> None:
@@ -198,7 +312,9 @@ class History(RuleBasedStateMachine):
     def both_stores_have_what_the_model_has(self) -> None:
         for which in range(2):
             self.both(which, stores.everything)
+            self.both(which, _one_by_one)
             self.both(which, _keys)
+            self.both(which, lambda store: store.users())
             self.both(which, _catalogue)
 
     @invariant()
@@ -224,15 +340,19 @@ def _decoded(store: Store, plan: Plan) -> list[Any]:
     ]
 
 
+def _one_by_one(store: Store) -> list[Opportunity | Tombstone | None]:
+    return [store.opportunity(guid(number)) for number in range(8)]
+
+
 def _keys(store: Store) -> tuple[list[Key], list[Key | None]]:
     return store.keys(), [store.key(f"key{number}") for number in range(6)]
 
 
-def _catalogue(store: Store) -> tuple[Sequence[Any], Sequence[Any]]:
+def _catalogue(store: Store) -> tuple[Sequence[Any], ...]:
     """Types and fields in order; versions are the engine's own."""
     catalogue = store.catalogue()
     by_code = sorted((code, list(of.items())) for code, of in catalogue.fields.items())
-    return list(catalogue.types.items()), by_code
+    return list(catalogue.types.items()), by_code, list(catalogue.activity_types.items())
 
 
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "memory"])

@@ -5,11 +5,8 @@ Everything is drawn from few values, so that rows are equal in some columns and 
 
 import json
 import random
-import tempfile
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -37,8 +34,7 @@ from oppserver.contract.model import (
     Search,
 )
 from oppserver.store import Store
-from tests.memory_store import MemoryDatabase, MemoryStore
-from tests.property.laws import examples, texts
+from tests.property.laws import both, examples, texts
 from tests.stores import ENGINES, NOW, guid, key, lead, opportunity, owner, scaled
 
 CODES: Final = [12_000, 12_001]
@@ -139,17 +135,6 @@ searches = st.builds(
     ).map(tuple),
     form=st.sampled_from(RowForm),
 )
-
-
-@contextmanager
-def both(engine: str) -> Iterator[tuple[Store, Store]]:
-    """A fresh store of an engine, and the model."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = ENGINES[engine](Path(folder)).open()
-        try:
-            yield store, MemoryStore(MemoryDatabase())
-        finally:
-            store.close()
 
 
 def fill(store: Store, some_leads: list[Lead], batch: list[Opportunity], names: list[str]) -> None:

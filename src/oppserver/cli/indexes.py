@@ -16,7 +16,7 @@ app = typer.Typer(help="Indexes for searches.", no_args_is_help=True)
 def add_index(
     columns: Annotated[
         list[str],
-        typer.Argument(metavar="COLUMN...", help="What searches compare, by schema name."),
+        typer.Argument(metavar="COLUMN", help="What searches compare, by schema name."),
     ],
     database: Database = None,
 ) -> None:

@@ -9,13 +9,9 @@ import typer
 
 from oppserver.cli.common import Database, Json, opened_store, print_json, print_table
 from oppserver.contract.errors import InvalidFile, InvalidInput
-from oppserver.contract.limits import (
-    EVENT_CODE_MAX,
-    TEXT_CHARACTERS_MAX,
-    TYPES_FILE_BYTES_MAX,
-)
+from oppserver.contract.limits import EVENT_CODE_MAX, TYPES_FILE_BYTES_MAX
 from oppserver.contract.model import Catalogue, Field, OpportunityType
-from oppserver.steps.define import check_name, duplicate_rules
+from oppserver.steps.define import check_name, check_text, duplicate_rules
 from oppserver.transfer.files import opened
 from oppserver.transfer.types import ImportedType, exported_type, types_of
 
@@ -80,7 +76,7 @@ def create_type(
             one, **{member: value for member, value in given.items() if value is not None}
         )
         check_name(one.name, place="--name")
-        _check_description(one.description)
+        check_text(one.description, place="--description")
         store.put_types([one])
     typer.echo(f"type {code} {one.name}")
 
@@ -99,11 +95,6 @@ def _rules(
     if not given:
         return None
     return duplicate_rules([rule.split(",") for rule in given], catalogue.fields.get(code, {}))
-
-
-def _check_description(text: str) -> None:
-    if len(text) > TEXT_CHARACTERS_MAX or "\0" in text:
-        raise InvalidInput(f"--description: expected a text of up to {TEXT_CHARACTERS_MAX:,}")
 
 
 # --- shown -------------------------------------------------------------------------------------

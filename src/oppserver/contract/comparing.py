@@ -51,7 +51,7 @@ OPERATORS: Final[Mapping[str, Comparison]] = MappingProxyType(
 WITHOUT_OPERAND: Final = frozenset({Comparison.IS_NULL, Comparison.IS_NOT_NULL})
 
 _OF_TEXT: Final = frozenset({Comparison.CONTAINS, Comparison.BEGINS})
-_ENDS: Final = re.compile(r"\s+TO\s+", re.IGNORECASE)
+_BETWEEN_ENDS: Final = re.compile(r"(?<=\s)TO(?=\s)", re.IGNORECASE)
 _GUIDS: Final = frozenset({"id", "lead_id", "owner_id"})
 _MAYBE_GUIDS: Final = frozenset({"created_by", "modified_by"})
 
@@ -101,10 +101,10 @@ def _operands(comparison: Comparison, operand: str | None, *, place: str) -> tup
         )
     if comparison is not Comparison.BETWEEN:
         return (operand,)
-    ends = _ENDS.split(operand.strip())
-    if len(ends) != 2:
+    ends = [end.strip() for end in _BETWEEN_ENDS.split(operand)]
+    if len(ends) != 2 or not all(ends):
         raise InvalidValue(f"{place}: {quoted(operand)} are no two ends. Send 'A TO B'.")
-    return tuple(ends)
+    return ends[0], ends[1]
 
 
 def _value(text: str, column: Column, field: Field, *, place: str) -> str:

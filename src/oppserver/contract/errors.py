@@ -126,7 +126,7 @@ class InvalidReference(ApiError):
 class LimitExceeded(ApiError):
     status = 400
     exception_type = "MXLimitExceededException"
-    meaning = "More ids or groups than one call takes; the number and the limit are named."
+    meaning = "More ids, rows, columns or conditions than one call takes; the limit is named."
 
 
 class BodyTimeout(ApiError):

@@ -180,10 +180,11 @@ SQLITE_CHECKPOINT_PAGES: Final = 1_000
 
 SQLITE_TOTALS_MAX: Final = 256
 """Searches whose number of rows a connection remembers. Ours: more than are paged through at once;
-with the next bound and that of conditions, less than 4 MB for each connection."""
+with the next bound about 1 MB for each connection."""
 
-SQLITE_TOTALS_PARAMETER_CHARACTERS_MAX: Final = 1_000
-"""Characters in the values of a search whose number of rows is remembered. Ours: a dozen values."""
+SQLITE_TOTALS_CHARACTERS_MAX: Final = 4_000
+"""Characters of a search, its values among them, whose number of rows is remembered. Ours: a dozen
+conditions."""
 
 SQLITE_LOADING_CACHE_BYTES: Final = 256 << 20
 """Bytes of page cache of the writer while it loads: random ids touch every page of the index."""

@@ -112,6 +112,7 @@ NOTE_FIELD: Final = FieldWire(
     SchemaName="ActivityEvent_Note",
     InternalName="ActivityEvent_Note",
     DisplayName="Notes",
+    DataType=DataType.STRING.value,
     Sequence=0,
     IsDefault=True,
     MaxFieldLength=TEXT_CHARACTERS_MAX,

@@ -381,7 +381,7 @@ class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
     in_order_of_created_on: bool = False
     is_descending: bool = True
     with_opportunities: bool = False
-    """Whether opportunities are activities too, as on a lead's timeline."""
+    """Whether opportunities are activities too, as on a lead's timeline. None is of another one."""
     offset: int
     limit: int
 

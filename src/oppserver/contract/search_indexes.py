@@ -13,13 +13,12 @@ from oppserver.contract.names import did_you_mean
 _STORED: Final = (
     "status",
     "owner_id",
-    "lead_email",
     "created_on",
     "created_by",
     "modified_by",
 )
-"""The system columns that can be indexed. Of the others on the row, each index has the type before
-these, ModifiedOn and the id behind them; the lead has an index; a note is too long for one."""
+"""The system columns that can be indexed. Of the others, an index has the type before its columns,
+ModifiedOn and the id behind them; leads and their addresses have indexes; a note is too long."""
 
 _BY_FOLDED_NAME: Final = MappingProxyType(
     {

@@ -38,7 +38,7 @@ class FieldWire(msgspec.Struct, frozen=True, kw_only=True):
     InternalName: str | None = ""
     DisplayName: str | None = ""
     Value: str | None = None
-    DataType: str | None = "String"
+    DataType: str | None = None
     IsMandatory: bool = False
     ShowInForm: bool = True
     Sequence: int | None = None

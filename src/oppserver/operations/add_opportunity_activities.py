@@ -6,7 +6,8 @@ from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import OpportunityNotFound
 from oppserver.contract.query import mandatory_guid
 from oppserver.operations.call import Call, Services, admit
-from oppserver.operations.lookups import gone, users_named
+from oppserver.operations.lookups import users_named
+from oppserver.operations.named_opportunity import gone
 from oppserver.operations.write import write
 from oppserver.steps.parse_activities import parse_opportunity_activities
 from oppserver.steps.plan_activities import Subject, plan_activity
@@ -25,7 +26,9 @@ def add_opportunity_activities(call: Call, services: Services) -> bytes:
     def work(session: Session) -> bytes:
         opportunity = session.opportunities([opportunity_id]).get(opportunity_id)
         if opportunity is None:
-            raise OpportunityNotFound(gone(session, opportunity_id))
+            raise OpportunityNotFound(
+                f"query parameter 'opportunityId': {gone(session, opportunity_id)}"
+            )
         users = users_named(session, [one.owner for one in asked if one.owner is not None])
         activities = [
             plan_activity(

@@ -3,7 +3,7 @@
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidReference
 from oppserver.operations.call import Call, Services, admit
-from oppserver.operations.lookups import gone
+from oppserver.operations.named_opportunity import gone
 from oppserver.operations.updating import update_all
 from oppserver.operations.write import write
 from oppserver.steps.parse_writes import parse_bulk_update

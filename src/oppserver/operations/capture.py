@@ -5,11 +5,11 @@ from uuid import uuid4
 from oppserver.contract.dates import now_stored
 from oppserver.operations.call import Call, Services, admit
 from oppserver.operations.capturing import captured_all
-from oppserver.operations.lookups import find_leads, users_named
+from oppserver.operations.lead_writes import save_lead
+from oppserver.operations.lookups import users_named
 from oppserver.operations.write import write
 from oppserver.steps.parse_leads import parse_lead_details
 from oppserver.steps.parse_writes import parse_capture
-from oppserver.steps.plan_leads import plan_lead
 from oppserver.steps.plan_values import owners_named, plan_capture
 from oppserver.steps.render_writes import render_capture
 from oppserver.store.port import Session
@@ -22,28 +22,24 @@ def capture(call: Call, services: Services) -> bytes:
         call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
     )
     details = parse_lead_details(asked.lead, place="LeadDetails")
-    owners = [*owners_named(asked.opportunity.fields), *filter(None, [details.owner])]
+    owners = owners_named(asked.opportunity.fields)
     now = now_stored(call.now)
 
     def work(session: Session) -> bytes:
+        saved = save_lead(session, details, now=now)
         catalogue = session.catalogue()
-        users = users_named(session, owners)
-        [found] = find_leads(session, [details])
-        lead = plan_lead(details, found, users=users, new_id=str(uuid4()), now=now)
         planned = plan_capture(
             asked.opportunity,
-            lead=lead,
+            lead=saved.lead,
             catalogue=catalogue,
-            users=users,
+            users=users_named(session, owners),
             new_id=str(uuid4()),
             now=now,
         )
-        if lead != found.lead:
-            session.write_leads([lead])
         [captured] = captured_all(session, [planned], catalogue, now=now, by=caller.user_id)
         return render_capture(
             captured,
-            is_lead_new=found.lead is None,
+            is_lead_new=saved.is_created,
             flags=asked.opportunity.flags,
             request_id=call.request_id,
         )

@@ -4,7 +4,7 @@ from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import AccessDenied, OpportunityNotFound
 from oppserver.contract.query import mandatory_guid
 from oppserver.operations.call import Call, Services, admit
-from oppserver.operations.lookups import gone
+from oppserver.operations.named_opportunity import gone
 from oppserver.operations.write import write
 from oppserver.steps.render_writes import render_delete
 from oppserver.store.port import Session
@@ -18,12 +18,12 @@ def delete(call: Call, services: Services) -> bytes:
     def work(session: Session) -> bytes:
         stored = session.opportunities([opportunity_id]).get(opportunity_id)
         if stored is None:
-            raise OpportunityNotFound(gone(session, opportunity_id))
+            raise OpportunityNotFound(f"query parameter 'Id': {gone(session, opportunity_id)}")
         event_code = stored.event_code
         if not session.catalogue().types[event_code].can_delete:
             raise AccessDenied(
                 f"Opportunities of type {event_code} cannot be deleted."
-                f" 'oppserver type create {event_code} --can-delete' allows it."
+                f" 'oppserver type create {event_code} --allow-delete' allows it."
             )
         session.delete_opportunities([opportunity_id], now=now_stored(call.now), by=caller.user_id)
         return render_delete()

@@ -87,14 +87,3 @@ def _leads(session: Session, stored: str, values: Collection[str]) -> Mapping[st
         return {}
     asked = sorted(values)
     return session.leads(asked) if stored == "id" else session.leads_by(stored, asked)
-
-
-def gone(session: Session, one: str) -> str:
-    """Why there is no opportunity of an id, in a sentence for the caller."""
-    tombstone = session.tombstones([one]).get(one)
-    if tombstone is None:
-        return f"There is no opportunity {one}. Check the id."
-    by = tombstone.deleted_by
-    user = session.users([by]).get(by) if by is not None else None
-    who = (user and user.email) or by or "a command of the operator"
-    return f"The opportunity {one} was deleted on {tombstone.deleted_on} (UTC) by {who}."

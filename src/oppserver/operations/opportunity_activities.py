@@ -1,12 +1,11 @@
 """``GetActivitiesOfOpportunity``: the activities of an opportunity, page by page."""
 
-from oppserver.contract.errors import OpportunityNotFound
-from oppserver.contract.model import ActivitySearch, Opportunity
+from oppserver.contract.model import ActivitySearch
 from oppserver.contract.query import mandatory_guid
 from oppserver.operations.call import Call, Services, admit
+from oppserver.operations.named_opportunity import opportunity_here
 from oppserver.steps.parse_timelines import event_code_asked, parse_activity_list
 from oppserver.steps.render_activities import render_activity_list
-from oppserver.store.port import Store
 
 
 def opportunity_activities(call: Call, services: Services) -> bytes:
@@ -19,7 +18,7 @@ def opportunity_activities(call: Call, services: Services) -> bytes:
     asked = parse_activity_list(
         call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
     )
-    _refuse_unknown(services.store, opportunity_id)
+    opportunity_here(services.store, opportunity_id, place="query parameter 'opportunityId'")
     page = services.store.timeline(
         ActivitySearch(
             opportunity_id=opportunity_id,
@@ -31,11 +30,3 @@ def opportunity_activities(call: Call, services: Services) -> bytes:
         )
     )
     return render_activity_list(page, asked.columns, services.store.catalogue())
-
-
-def _refuse_unknown(store: Store, opportunity_id: str) -> None:
-    found = store.opportunity(opportunity_id)
-    if isinstance(found, Opportunity):
-        return
-    deleted = "" if found is None else f" It was deleted on {found.deleted_on} (UTC)."
-    raise OpportunityNotFound(f"There is no opportunity {opportunity_id}.{deleted}")

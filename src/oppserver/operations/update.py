@@ -3,7 +3,7 @@
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import OpportunityNotFound
 from oppserver.operations.call import Call, Services, admit
-from oppserver.operations.lookups import gone
+from oppserver.operations.named_opportunity import gone
 from oppserver.operations.updating import update_all
 from oppserver.operations.write import write
 from oppserver.steps.parse_writes import parse_update
@@ -21,7 +21,7 @@ def update(call: Call, services: Services) -> bytes:
     def work(session: Session) -> bytes:
         stored = session.opportunities([asked.id])
         if not stored:
-            raise OpportunityNotFound(gone(session, asked.id))
+            raise OpportunityNotFound(f"ProspectOpportunityId: {gone(session, asked.id)}")
         update_all(session, [asked], stored, now=now_stored(call.now), by=caller.user_id)
         return render_update(asked.id)
 

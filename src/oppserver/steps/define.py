@@ -1,5 +1,6 @@
 """From what an operator asks to the definition of a field or a rule, or why it cannot be."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -9,6 +10,7 @@ from oppserver.contract.columns import Column, column_named, first_of_stored
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import (
     DUPLICATE_RULES_MAX,
+    EVENT_CODE_MAX,
     FIELD_OPTIONS_MAX,
     NAME_CHARACTERS_MAX,
     TEXT_CHARACTERS_MAX,
@@ -17,6 +19,10 @@ from oppserver.contract.model import STATUSES, DataType, Field
 from oppserver.contract.names import ascii_lower, did_you_mean, quoted
 
 _STATUS: Final = "Status"
+_NO_LINE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of characters, which broken input has and UTF-8 cannot encode."""
+
+_NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
 _RULE_NAMES: Final = (
     "ProspectId",
     "EmailAddress",
@@ -51,8 +57,9 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
 def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]) -> Field:
     """The field, changed. ``fields`` are those of its type, by schema name.
 
-    Options make a dropdown; whatever is no dropdown any more has lost its options. The options of a
-    dependent dropdown are its own, then those that only depend on a parent's value.
+    Options make a dropdown; whatever is no dropdown any more has lost its options. When options
+    depend on a parent's value, there are no others: a value that goes with no value of the parent
+    could never be written.
 
     Raises InvalidInput. What the definition means beside others, ``check_fields`` checks.
     """
@@ -72,21 +79,31 @@ def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]
         return msgspec.structs.replace(field, data_type=data_type, **plain, **without)
     parent = _parent(field, change)
     dependent = _dependent_options(field, change, parent, fields)
-    own = field.options if change.options is None else change.options
     return msgspec.structs.replace(
         field,
         data_type=data_type,
         **plain,
-        options=with_dependent(own, dependent),
+        options=_options(field, change, dependent),
         parent_field=parent,
         dependent_options=dependent,
     )
 
 
+def _options(
+    field: Field, change: FieldChange, dependent: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    if not dependent:
+        return field.options if change.options is None else change.options
+    if change.options:
+        raise _refused(field, "its options depend on its parent: give them as --dependent-option")
+    bound = {one for some in dependent.values() for one in some}
+    return with_dependent([option for option in field.options if option in bound], dependent)
+
+
 def with_dependent(
     options: Sequence[str], dependent: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
-    """Options, and then those that only stand behind a parent's value."""
+    """Options, and then those that stand behind a parent's value alone."""
     return tuple(dict.fromkeys([*options, *(one for some in dependent.values() for one in some)]))
 
 
@@ -125,6 +142,7 @@ def check_fields(fields: Mapping[str, Field]) -> None:
     """Raises InvalidInput when one of the fields of a type, by schema name, cannot be as it is."""
     for field in fields.values():
         _check_display_name(field)
+        _check_numbers(field)
         _check_options(field)
         _check_parent(field, fields)
 
@@ -133,12 +151,29 @@ def _check_display_name(field: Field) -> None:
     check_name(field.display_name, place=_place(field, "the display name"))
 
 
+def _check_numbers(field: Field) -> None:
+    if not 0 <= field.sequence <= EVENT_CODE_MAX:
+        raise _refused(field, f"the sequence {field.sequence} is not from 0 to {EVENT_CODE_MAX}")
+    if field.max_length is not None and not 1 <= field.max_length <= TEXT_CHARACTERS_MAX:
+        raise _refused(field, f"the length {field.max_length} is not 1 to {TEXT_CHARACTERS_MAX}")
+
+
 def check_name(name: str, *, place: str) -> None:
-    """Raises InvalidInput when a name is empty, too long or not printable."""
-    if not name.strip() or not name.isprintable():
-        raise InvalidInput(f"{place} {quoted(name)} has to be printable characters")
+    """Raises InvalidInput when a name is empty, too long or more than a line of text."""
+    if not name.strip() or _NO_LINE.search(name):
+        raise InvalidInput(f"{place} {quoted(name)} has to be a line of text")
     if len(name) > NAME_CHARACTERS_MAX:
         raise InvalidInput(f"{place} has {len(name)} characters; it may have {NAME_CHARACTERS_MAX}")
+
+
+def check_text(text: str, *, place: str) -> None:
+    """Raises InvalidInput when a text is too long, or cannot be stored by every engine."""
+    if _NO_TEXT.search(text):
+        raise InvalidInput(f"{place} {quoted(text)} has characters that cannot be stored")
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise InvalidInput(
+            f"{place} has {len(text):,} characters; it may have {TEXT_CHARACTERS_MAX:,}"
+        )
 
 
 def _check_options(field: Field) -> None:
@@ -147,8 +182,8 @@ def _check_options(field: Field) -> None:
     longest = field.max_length or TEXT_CHARACTERS_MAX
     seen: dict[str, str] = {}
     for option in field.options:
-        if not option.strip() or not option.isprintable():
-            raise _refused(field, f"the option {quoted(option)} has to be printable characters")
+        if not option.strip() or _NO_LINE.search(option):
+            raise _refused(field, f"the option {quoted(option)} has to be a line of text")
         if len(option) > longest:
             raise _refused(field, f"the option {quoted(option)} is longer than {longest:,}")
         same = seen.setdefault(ascii_lower(option), option)

@@ -7,9 +7,9 @@ import msgspec
 
 from oppserver.contract.bodies import decode_body, decode_optional_body
 from oppserver.contract.columns import Column
-from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.comparing import condition_of
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
-from oppserver.contract.identifiers import distinct_guids, guid_at
+from oppserver.contract.identifiers import distinct_guids
 from oppserver.contract.leads import (
     ATTRIBUTE,
     EVERY_ATTRIBUTE,
@@ -26,6 +26,8 @@ from oppserver.contract.model import (
     Comparison,
     Condition,
     ConditionGroup,
+    DataType,
+    Field,
     LeadSearch,
     Ordering,
 )
@@ -44,9 +46,10 @@ EVERY_COLUMN: Final = (*READABLE_COLUMNS, EVERY_ATTRIBUTE)
 ID_COLUMN: Final = READABLE_COLUMNS[0]
 
 _DATES: Final = ("created_on", "modified_on")
-_IDS: Final = ("id", "owner_id")
-
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+
+_VALUE_PLACE: Final = "$.Parameter.LookupValue"
+_LIKE: Final = "LIKE"
 
 OPERATORS: Final = {
     "=": Comparison.EQUAL,
@@ -121,24 +124,49 @@ def parse_leads_get(body: bytes | None, *, content_type: str, body_bytes_max: in
 
 def _where(lookup: LeadLookupWire) -> ConditionGroup:
     name = lookup.LookupName.strip() if isinstance(lookup.LookupName, str) else ""
-    value = lookup.LookupValue if not isinstance(lookup.LookupValue, msgspec.UnsetType) else None
-    text = plain_text(value, place="$.Parameter.LookupValue")
+    value = None if isinstance(lookup.LookupValue, msgspec.UnsetType) else lookup.LookupValue
+    text = plain_text(value, place=_VALUE_PLACE)
     if not name:
         if text is not None:
             raise MissingAttribute("'LookupName' is mandatory in Parameter with a LookupValue")
         return ConditionGroup()
-    stored = _column(name, place="$.Parameter.LookupName").stored
+    column = _column(name, place="$.Parameter.LookupName")
     if text is None:
         raise MissingAttribute("'LookupValue' is mandatory in Parameter with a LookupName")
-    operator = lookup.SqlOperator.strip() if isinstance(lookup.SqlOperator, str) else "="
-    if operator.upper() == "LIKE":
-        return ConditionGroup(members=(_like(stored, text),))
-    comparison = OPERATORS.get(operator or "=")
-    if comparison is None:
+    return ConditionGroup(members=(_condition(column, _operator(lookup), text),))
+
+
+def _operator(lookup: LeadLookupWire) -> str:
+    operator = lookup.SqlOperator.strip() if isinstance(lookup.SqlOperator, str) else ""
+    if operator.upper() != _LIKE and operator not in ("", *OPERATORS):
         raise InvalidValue(
-            f"$.Parameter.SqlOperator: {quoted(operator)} is none of LIKE, {', '.join(OPERATORS)}"
+            f"$.Parameter.SqlOperator: {quoted(operator)} is none of {', '.join(OPERATORS)}, LIKE"
         )
-    return ConditionGroup(members=(_condition(stored, comparison, text),))
+    return operator.upper() or "="
+
+
+def _condition(column: Column, operator: str, text: str) -> Condition | ConditionGroup:
+    if operator == _LIKE:
+        return _like(column.stored, text)
+    comparison = OPERATORS[operator]
+    data_type = _data_type(column.stored, comparison, text)
+    field = Field(
+        event_code=0, schema_name=column.name, display_name=column.name, data_type=data_type
+    )
+    return condition_of(column, field, comparison, text, place=_VALUE_PLACE)
+
+
+def _data_type(stored: str, comparison: Comparison, text: str) -> DataType:
+    """What a value is compared as. No definition says it of what is kept among the attributes.
+
+    There a number is greater or less than numbers, and equal to what is written as it is.
+    """
+    if stored in _DATES:
+        return DataType.DATE_TIME
+    is_order = comparison not in (Comparison.EQUAL, Comparison.NOT_EQUAL)
+    if is_order and stored.startswith(ATTRIBUTE) and _NUMBER.fullmatch(text):
+        return DataType.NUMBER
+    return DataType.STRING
 
 
 def _like(stored: str, pattern: str) -> Condition:
@@ -147,35 +175,11 @@ def _like(stored: str, pattern: str) -> Condition:
     text = pattern.removesuffix("%").removeprefix("%")
     if not pattern.endswith("%") or not text or "%" in text:
         raise InvalidValue(
-            f"$.Parameter.LookupValue: {quoted(pattern)} is no pattern that LIKE takes here. Send"
-            " 'text%' for what begins with a text, '%text%' for what contains it."
+            f"{_VALUE_PLACE}: {quoted(pattern)} is no pattern that LIKE takes here. Send 'text%'"
+            " for what begins with a text, '%text%' for what contains it."
         )
     comparison = Comparison.BEGINS if begins else Comparison.CONTAINS
     return Condition(stored=stored, comparison=comparison, values=(text,))
-
-
-def _condition(stored: str, comparison: Comparison, text: str) -> Condition:
-    place = "$.Parameter.LookupValue"
-    if stored in _IDS:
-        text = guid_at(text, place=place)
-    if stored in _DATES:
-        text = _date(text, place)
-    is_equality = comparison in (Comparison.EQUAL, Comparison.NOT_EQUAL)
-    return Condition(
-        stored=stored,
-        comparison=comparison,
-        values=(text,),
-        is_number=not is_equality
-        and stored.startswith(ATTRIBUTE)
-        and _NUMBER.fullmatch(text) is not None,
-    )
-
-
-def _date(text: str, place: str) -> str:
-    try:
-        return moment_to_stored(text)
-    except ValueError as error:
-        raise InvalidValue(f"{place}: {quoted(text)} is {error}") from None
 
 
 # --- columns and order -------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def _fields(fields: list[FieldValueWire] | UnsetType | None, *, place: str) -> _
             owner_place = f"{where}.Value"
     owner, note = values.pop("Owner", None), values.pop("ActivityEvent_Note", None)
     given = {name: value for name, value in values.items() if value is not None}
-    return _Fields(given, owner and owner.strip(), owner_place, note)
+    return _Fields(given, (owner or "").strip() or None, owner_place, note)
 
 
 def _field_name(field: FieldValueWire, where: str) -> str:

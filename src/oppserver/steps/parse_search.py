@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 
 from oppserver.contract.asked_lists import (
     AskedComparison,
@@ -19,7 +19,7 @@ from oppserver.contract.asked_lists import (
     asked_list,
 )
 from oppserver.contract.bodies import decode_body, decode_text
-from oppserver.contract.comparing import WITHOUT_OPERAND, comparison_named
+from oppserver.contract.comparing import OPERATORS, WITHOUT_OPERAND, comparison_named
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
 from oppserver.contract.event_codes import number_of
 from oppserver.contract.limits import SEARCH_CONDITIONS_MAX, SEARCH_PAGE_ROWS_DEFAULT
@@ -108,14 +108,9 @@ def _is_base(row: RowConditionWire) -> bool:
 
 
 def _repeats(row: RowConditionWire, code: str) -> bool:
-    operator = _text(row.Operator) or "eq"
-    is_equal = comparison_named(operator, place=_PLACE) is Comparison.EQUAL
-    given = row.RSO if isinstance(row.RSO, str | int) else ""
-    return (
-        is_equal
-        and number_of(str(given)) is not None
-        and (number_of(str(given)) == number_of(code))
-    )
+    comparison = OPERATORS.get(_text(row.Operator).lower())
+    repeated = number_of(str(row.RSO)) if isinstance(row.RSO, str | int) else None
+    return comparison is Comparison.EQUAL and repeated is not None and repeated == number_of(code)
 
 
 # --- rows --------------------------------------------------------------------------------------
@@ -128,19 +123,16 @@ def _group(condition: ConditionWire, *, place: str) -> AskedComparisons:
             f"{place}.Type: conditions of type {quoted(kind)} are not supported. Send 'Activity',"
             " with columns of the opportunity."
         )
-    places = [f"{place}.RowCondition[{index}]" for index in range(len(_rows(condition)))]
     members = [
-        (row, at) for row, at in zip(_rows(condition), places, strict=True) if not _is_base(row)
+        (row, f"{place}.RowCondition[{index}]")
+        for index, row in enumerate(_rows(condition))
+        if not _is_base(row)
     ]
     joiners = [_joiner(row.SubConOp, place=f"{at}.SubConOp") for row, at in members]
+    instead = "Put what belongs together into one Condition, with one SubConOp in all its rows."
     return AskedComparisons(
         comparisons=tuple(_comparison(row, place=at) for row, at in members),
-        is_any=len(members) > 1
-        and _agreed(
-            joiners,
-            instead="Put what belongs together into one"
-            " Condition, with one SubConOp in all its rows.",
-        ),
+        is_any=len(members) > 1 and _agreed(joiners, instead=instead),
     )
 
 
@@ -157,13 +149,13 @@ def _comparison(row: RowConditionWire, *, place: str) -> AskedComparison:
             " RSO, and false here."
         )
     comparison = comparison_named(operator, place=f"{place}.Operator")
-    has_operand = comparison not in WITHOUT_OPERAND and row.RSO is not UNSET
-    operand = row.RSO if has_operand and not isinstance(row.RSO, UnsetType) else None
+    operand = None if isinstance(row.RSO, UnsetType) else row.RSO
+    is_ignored = comparison in WITHOUT_OPERAND
     return AskedComparison(
         place=place,
         name=name,
         comparison=comparison,
-        operand=plain_text(operand, place=f"{place}.RSO"),
+        operand=None if is_ignored else plain_text(operand, place=f"{place}.RSO"),
     )
 
 
@@ -185,8 +177,8 @@ def _is_any_condition(
         return False
     return _agreed(
         [of_all, *each[1:]],
-        instead="Send one of the two in GrpConOp and in every ConOp; rows of one Condition can be"
-        " joined otherwise.",
+        instead="Send one of the two in GrpConOp and in every ConOp; the rows of one Condition can"
+        " be joined otherwise.",
     )
 
 

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from oppserver.contract.bodies import decode_body
-from oppserver.contract.dates import to_stored
+from oppserver.contract.dates import moment_to_stored
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
-from oppserver.contract.identifiers import canonical_guid
+from oppserver.contract.identifiers import guid_at
 from oppserver.contract.leads import UNIQUE_COLUMNS, unique_column_named
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
 from oppserver.contract.names import quoted
@@ -228,20 +228,14 @@ def _opportunity_id(message: UpdateWire, *, inside: str) -> str:
     if not text:
         place = f" in {inside.rstrip('.')}" if inside else ""
         raise MissingAttribute(f"'ProspectOpportunityId' is mandatory{place}")
-    guid = canonical_guid(text)
-    if guid is None:
-        raise InvalidValue(
-            f"{inside}ProspectOpportunityId: {quoted(text)} is not a GUID. Expected a form like"
-            " 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
-        )
-    return guid
+    return guid_at(text, place=f"{inside}ProspectOpportunityId")
 
 
 def _date(text: str | UnsetType | None, *, place: str) -> str | None:
     if not isinstance(text, str) or not text.strip():
         return None
     try:
-        return to_stored(text.strip())
+        return moment_to_stored(text.strip())
     except ValueError as error:
         raise InvalidValue(f"{place}: {quoted(text)} is {error}") from None
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from oppserver.contract.model import Activity, ActivitySearch, Opportunity, TimelinePage
 from oppserver.store import tables
-from oppserver.store.common_session import rows_of, select_opportunities_of
+from oppserver.store.common_session import ASKED, rows_of, select_opportunities_of
 
 _TYPES_APART_MAX: Final = 50
 """Types that are read each on its own. Engines bound the selects of a statement, SQLite at 500."""
@@ -42,10 +42,12 @@ def select_timeline(connection: Connection, search: ActivitySearch) -> TimelineP
     return TimelinePage(total=total, rows=_details(connection, ids))
 
 
+_ACTIVITIES: Final = select(tables.activity).where(tables.activity.c.id.in_(ASKED))
+
+
 def _details(connection: Connection, ids: Sequence[str]) -> list[Activity | Opportunity]:
-    table = tables.activity
     found: dict[str, Activity | Opportunity] = {
-        row.id: _activity(row) for row in rows_of(connection, select(table), table.c.id, ids)
+        row.id: _activity(row) for row in rows_of(connection, _ACTIVITIES, ids)
     }
     others = [one for one in ids if one not in found]
     found.update(select_opportunities_of(connection, others))

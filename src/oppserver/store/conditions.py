@@ -12,6 +12,7 @@ import msgspec
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
 from oppserver.contract.leads import ATTRIBUTE
 from oppserver.contract.model import Comparison, Condition, ConditionGroup, Ordering
+from oppserver.contract.names import ascii_lower
 from oppserver.store import tables
 
 
@@ -59,7 +60,6 @@ _OPERATORS: Final = {
 }
 _OF_TEXT: Final = (Comparison.CONTAINS, Comparison.BEGINS)
 _OF_EQUALITY: Final = (Comparison.EQUAL, Comparison.NOT_EQUAL)
-_A_TO_Z: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 OWNER_NAME: Final = (
     "CASE WHEN u.first_name <> '' AND u.last_name <> '' THEN u.first_name || ' ' || u.last_name"
@@ -164,7 +164,7 @@ def condition_sql(condition: Condition, column: str, dialect: Dialect) -> Sql:
         comparison in _OF_EQUALITY and condition.stored in ADDRESSES and not condition.is_number
     ):
         column = dialect.lower.format(column)
-        values = tuple(value.translate(_A_TO_Z) for value in values)
+        values = tuple(map(ascii_lower, values))
     elif condition.is_number:
         column = dialect.number.format(column)
         place = dialect.number_value

@@ -327,7 +327,9 @@ class SqliteStore:
 
     def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
         with self._write() as connection:
-            return sqlite_write.write_batch(connection, batch, _select_catalogue(connection))
+            catalogue = _select_catalogue(connection)
+            missing = common.missing_types_and_fields(batch.brought.slots, catalogue)
+            return sqlite_write.write_batch(connection, batch, *missing)
 
     @contextmanager
     def _loading(self) -> Iterator[None]:

@@ -23,6 +23,19 @@ _BROKEN: Final = MappingProxyType(
         "opportunities that are marked as deleted": (
             "SELECT count(*) FROM deleted_opportunity d JOIN opportunity o ON o.id = d.id"
         ),
+        "leads of an unknown owner": (
+            'SELECT count(*) FROM lead l LEFT JOIN "user" u ON u.id = l.owner_id'
+            " WHERE l.owner_id IS NOT NULL AND u.id IS NULL"
+        ),
+        "activities of an unknown lead": (
+            "SELECT count(*) FROM activity a LEFT JOIN lead l ON l.id = a.lead_id"
+            " WHERE l.id IS NULL"
+        ),
+        "activities of an opportunity that was never there": (
+            "SELECT count(*) FROM activity a LEFT JOIN opportunity o ON o.id = a.opportunity_id"
+            " LEFT JOIN deleted_opportunity d ON d.id = a.opportunity_id"
+            " WHERE a.opportunity_id IS NOT NULL AND o.id IS NULL AND d.id IS NULL"
+        ),
         "fields of no known type": (
             "SELECT count(*) FROM field f LEFT JOIN opportunity_type t"
             " ON t.event_code = f.event_code WHERE t.event_code IS NULL"

@@ -30,16 +30,18 @@ class SqliteSession:
 
     def __init__(self, connection: Connection, kept_catalogue: Catalogue | None) -> None:
         self._connection = connection
+        self._has_looked = False  # at the catalogue's version, which nobody else moves meanwhile
         self.kept_catalogue = kept_catalogue
 
     def catalogue(self) -> Catalogue:
-        version = self._connection.exec_driver_sql(
-            "SELECT version FROM catalogue_version"
-        ).scalar_one()
         kept = self.kept_catalogue
-        if kept is None or kept.version != version:
-            kept = common.select_catalogue(self._connection, version=version)
+        if kept is None or not self._has_looked:
+            statement = "SELECT version FROM catalogue_version"
+            version = self._connection.exec_driver_sql(statement).scalar_one()
+            if kept is None or kept.version != version:
+                kept = common.select_catalogue(self._connection, version=version)
             self.kept_catalogue = kept
+            self._has_looked = True
         return kept
 
     # --- opportunities
@@ -51,13 +53,14 @@ class SqliteSession:
         return common_session.select_tombstones(self._connection, ids)
 
     def opportunity_like(self, event_code: int, values: Mapping[str, str]) -> str | None:
-        # By its lead, if it has to have one: without statistics SQLite takes the type's index to
-        # be as good, and that would read the whole type. A plus hides a column from the planner.
+        # Without statistics SQLite takes the type's index by date to be as good as any other, and
+        # would read the whole type by it. A plus hides a column from the planner: the date, so
+        # that an index of the values is taken, and the type, so that the lead's is.
         hidden = "+" if "lead_id" in values else ""
         alike = "".join(f" AND {stored} = ?" for stored in values)
         statement = (
             f"SELECT id FROM opportunity WHERE {hidden}event_code = ?{alike}"
-            f" ORDER BY {hidden}created_on, id LIMIT 1"
+            " ORDER BY +created_on, id LIMIT 1"
         )
         parameters = (event_code, *values.values())
         found = self._connection.exec_driver_sql(statement, parameters).first()
@@ -65,7 +68,10 @@ class SqliteSession:
 
     def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
         prepared = sqlite_write.prepare(batch, now=now)
-        return sqlite_write.write_batch(self._connection, prepared, self.catalogue())
+        catalogue = self.catalogue()
+        missing = common.missing_types_and_fields(prepared.brought.slots, catalogue)
+        self._has_looked = not any(missing)
+        return sqlite_write.write_batch(self._connection, prepared, *missing)
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
         return sqlite_write.delete_opportunities(self._connection, ids, now=now, by=by)

@@ -8,10 +8,7 @@ import sqlite3
 from collections import OrderedDict
 from typing import Final
 
-from oppserver.contract.limits import (
-    SQLITE_TOTALS_MAX,
-    SQLITE_TOTALS_PARAMETER_CHARACTERS_MAX,
-)
+from oppserver.contract.limits import SQLITE_TOTALS_CHARACTERS_MAX, SQLITE_TOTALS_MAX
 
 Parameters = tuple[str | int, ...]
 
@@ -46,13 +43,14 @@ class Totals:
             return known
         statement = f"SELECT count(*) FROM opportunity AS o WHERE {where}"
         (total,) = connection.execute(statement, parameters).fetchone()
-        if total > page_end and _is_short(parameters):
+        if total > page_end and _is_short(search):
             self._totals[search] = total
             if len(self._totals) > SQLITE_TOTALS_MAX:
                 self._totals.popitem(last=False)
         return int(total)
 
 
-def _is_short(parameters: Parameters) -> bool:
-    characters = sum(len(str(parameter)) for parameter in parameters)
-    return characters <= SQLITE_TOTALS_PARAMETER_CHARACTERS_MAX
+def _is_short(search: tuple[str, Parameters]) -> bool:
+    where, parameters = search
+    characters = len(where) + sum(len(str(parameter)) for parameter in parameters)
+    return characters <= SQLITE_TOTALS_CHARACTERS_MAX

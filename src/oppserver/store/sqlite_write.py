@@ -14,13 +14,12 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from oppserver.contract.model import Catalogue, Opportunity, Written
+from oppserver.contract.model import Field, Opportunity, OpportunityType, Written
 from oppserver.store import tables
 from oppserver.store.common import (
     OPPORTUNITY_COLUMNS,
     Brought,
     brought_by,
-    missing_types_and_fields,
     replace_fields,
     replace_types,
     runs_without_repeats,
@@ -64,9 +63,13 @@ def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
     )
 
 
-def write_batch(connection: Connection, batch: Prepared, catalogue: Catalogue) -> Written:
-    """Creates or replaces a batch, and creates what it names and is not there."""
-    types, fields = missing_types_and_fields(batch.brought.slots, catalogue)
+def write_batch(
+    connection: Connection,
+    batch: Prepared,
+    types: Sequence[OpportunityType],
+    fields: Sequence[Field],
+) -> Written:
+    """Creates or replaces a batch, and first the types and fields that it lacks, and the owners."""
     replace_types(connection, types)
     replace_fields(connection, fields)
     write_owners(connection, batch.brought.owners)

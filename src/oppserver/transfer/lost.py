@@ -34,7 +34,7 @@ def lost_of_type(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str,
     for field in given.get("Fields") or []:
         column = column_named(field["SchemaName"])
         if column is None:
-            lost.setdefault("everything", []).append(str(field["SchemaName"]))
+            lost.setdefault("everything", []).append(quoted(field["SchemaName"]))
         elif column.name in kept_fields or not is_system(column):
             for label in _lost_of_field(field, kept_fields[column.name]):
                 lost.setdefault(label, []).append(column.name)
@@ -54,7 +54,12 @@ def _lost_of_field(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterato
 def _lost_members(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:
     for name, value in given.items():
         if name not in _COMPARED_ELSEWHERE and _is_lost(value, kept.get(name)):
-            yield f"{name} {_shown(value)}".rstrip()
+            yield f"{_bare(name)} {_shown(value)}".rstrip()
+
+
+def _bare(name: str) -> str:
+    """A name of the file, short and printable, as it is told."""
+    return quoted(name)[1:-1]
 
 
 def _shown(value: object) -> str:
@@ -84,7 +89,7 @@ def _lost_of_option(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterat
     for name, value in given.items():
         is_shown_as_it_is = name == "Text" and value == kept["Value"]
         if name not in _OF_NO_ACCOUNT and not is_shown_as_it_is and _is_lost(value, kept.get(name)):
-            yield f"{name} of options"
+            yield f"{_bare(name)} of options"
 
 
 def _is_lost(given: Any, kept: Any) -> bool:

@@ -5,6 +5,7 @@ What an answer says and this server does not keep is told, found by comparing wh
 what is made of it.
 """
 
+import codecs
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from oppserver.contract.wire_types import FieldWire, OpportunityTypeWire
 from oppserver.steps.define import (
     check_fields,
     check_name,
+    check_text,
     duplicate_rules,
     options_of,
     with_dependent,
@@ -58,7 +60,7 @@ def types_of(text: bytes, catalogue: Catalogue) -> list[ImportedType]:
     Raises InvalidFile, which names the place, when there is something that cannot be understood.
     """
     try:
-        decoded = msgspec.json.decode(text)
+        decoded = msgspec.json.decode(text.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidFile(f"it is not JSON: {error}") from None
     if not isinstance(decoded, list):
@@ -84,6 +86,7 @@ def _type_of(given: Any, catalogue: Catalogue, *, place: str) -> ImportedType:
     )
     try:
         check_name(one.name, place="the display name")
+        check_text(one.description, place="the description")
         check_fields(merged)
         rules = _rules_of(message, merged, catalogue)
     except InvalidInput as error:
