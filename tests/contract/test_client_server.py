@@ -11,7 +11,7 @@ import trustme
 from oppserver.client import Client, HostUnreachable, KeysRefused, RequestRefused
 from oppserver.contract import example
 from tests.both_clients import EITHER, Async, Sync
-from tests.running import Server, create_key, serving
+from tests.running import Keys, Server, create_key, serving
 from tests.world import DELETED_ID, NOTE, OTHER_ID, SPARSE_ID, WIDE_CODE, WIDE_ID
 
 Either = Sync | Async
@@ -74,6 +74,12 @@ def test_refusals_have_the_server_s_words(client: Either, server: Server) -> Non
         read(client, server, [WIDE_ID], columns="Statsu", code=WIDE_CODE)
     assert caught.value.exception_type == "MXUnknownAttributeException"
     assert caught.value.request_id
+
+
+def test_every_answer_says_how_long_keys_are_kept(server: Server) -> None:
+    """Good or bad: ``Idempotency-Key-Hours``."""
+    for answer in (server.post(b"{}"), server.post(b"{}", keys=Keys("x", "y"))):
+        assert answer.headers["idempotency-key-hours"] == "24"
 
 
 @EITHER
