@@ -354,11 +354,15 @@ def test_ctrl_c_keeps_what_was_read(tmp_path: Path) -> None:
 
 
 def test_what_passes_does_not_show(tmp_path: Path) -> None:
-    """A host that fails now and then is retried; the file is whole."""
-    replies = (error(429), Reply(503), Reply(200, b""))
+    """A host that fails now and then is tried again, which is told once; the file is whole."""
+    replies = (Reply(503), error(429), Reply(200, b""))
     write_ids(tmp_path)
     with scripted_host(*replies) as host:
-        assert fetch(tmp_path, host.url).returncode == 0
+        done = fetch(tmp_path, host.url)
+    assert done.returncode == 0
+    first, summary = done.stderr.splitlines()
+    assert first.endswith("It is tried for 300 s.")
+    assert summary.startswith("fetched 5,000")
     assert ids_in(tmp_path / "out.csv") == IDS
 
 

@@ -14,6 +14,7 @@ from oppserver.client import (
     Batch,
     Client,
     ClientError,
+    HostUnreachable,
     InvalidCall,
     KeysRefused,
     RequestRefused,
@@ -121,8 +122,9 @@ class FetchJob:
             yield from entry.missing
 
     def _is_refused_whole(self, error: ClientError) -> bool:
-        """Whether the host takes no call of this kind: not even the first was good."""
-        return isinstance(error, RequestRefused) and not self._output.finished
+        """Whether the host takes no call of this kind, or is not there: no call was good."""
+        is_lasting = isinstance(error, (RequestRefused, HostUnreachable))
+        return is_lasting and not self._output.finished
 
     def _ids_of(self, chunks: tuple[int, ...]) -> Iterator[str]:
         """The ids of chunks: each is full but the last, so that each becomes one call."""

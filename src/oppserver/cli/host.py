@@ -1,5 +1,6 @@
 """What the commands that call a host share: where it is, the keys, its limit."""
 
+import threading
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
@@ -60,8 +61,19 @@ def client_of(
     rate_limit: str,
     on_retry: "Callable[[Retry], None]",
 ) -> "Client":
-    """A client of a host, to be closed. Raises InvalidSetting, InvalidInput or InvalidCall."""
+    """A client of a host, to be closed. Raises InvalidSetting, InvalidInput or InvalidCall.
+
+    The first reason to try again is told on stderr: a host that is not there is tried for minutes.
+    """
     from oppserver.client import Client  # noqa: PLC0415 (--help stays quick)
+
+    is_told = threading.Event()
+
+    def tell(retry: "Retry") -> None:
+        if not is_told.is_set():
+            is_told.set()
+            typer.echo(f"{retry.reason} It is tried for {_RETRY_FOR_S:g} s.", err=True)
+        on_retry(retry)
 
     access_key, secret_key = load_keys(keys_file)
     return Client(
@@ -71,7 +83,7 @@ def client_of(
         keys_in=keys_in.value,
         rate_limit=_limit_of(rate_limit),
         retry_for_s=_RETRY_FOR_S,
-        on_retry=on_retry,
+        on_retry=tell,
         proxy=proxy_for(host),
     )
 
