@@ -16,6 +16,7 @@ from oppserver.api.observe import observed
 from oppserver.api.routes import Route
 from oppserver.config import Settings
 from oppserver.contract.errors import ApiError, InternalFault, Unavailable
+from oppserver.contract.limits import IDEMPOTENCY_HOURS
 from oppserver.contract.wire import ErrorWire
 from oppserver.operations.call import Answer, Call, Services
 
@@ -79,11 +80,12 @@ class Door:
         return await loop.run_in_executor(self._workers, work, *arguments)
 
     def _headers(self, request: Request[Any, Any, Any], call: Call | None) -> dict[str, str]:
-        """What every answer tells of the rate limit, and whether the connection can go on.
+        """What every answer tells of repeated writes, of the rate limit, and of the connection.
 
-        Source of the two fields: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
+        ``Idempotency-Key-Hours`` is ours: a client may repeat a write that has a key. Source of the
+        two fields of the limit: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
         """
-        headers: dict[str, str] = {}
+        headers = {"Idempotency-Key-Hours": str(IDEMPOTENCY_HOURS)}
         limit = self._settings.rate_limit
         if limit is not None:
             headers["RateLimit-Policy"] = f'"default";q={limit.calls};w={limit.window_s}'
