@@ -1,7 +1,5 @@
 """``GetOpportunitiesById``: up to 2,000 opportunities in one call. The one to read first."""
 
-from functools import partial
-
 from oppserver.operations.bulk_read_forms import answer_of, formats_here, shape_bulk_read
 from oppserver.operations.bulk_read_found import find
 from oppserver.operations.call import Answer, Call, Services, admit
@@ -21,5 +19,5 @@ def bulk_read(call: Call, services: Services) -> Answer:
     )
     catalogue = services.store.catalogue()
     shape = shape_bulk_read(plan_bulk_read(asked, catalogue), wanted, catalogue)
-    found = services.store.read(partial(find, shape=shape, call=call, made_by=services.made_by))
+    found = find(services.store, shape=shape, call=call, made_by=services.made_by)
     return answer_of(shape, found)
