@@ -21,6 +21,7 @@ check: $(READY) ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright --project tests/typing --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 bench: $(READY) ## Run the benchmarks of docs/performance.md (BENCH="--quick" for a short look)

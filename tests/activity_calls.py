@@ -8,6 +8,7 @@ import pytest
 
 from oppserver.contract.model import ActivityType
 from tests import writing
+from tests.databases import kept_in
 from tests.lead_calls import saved
 from tests.running import Answer, Server
 from tests.writing import OWNER_EMAIL, fresh, store_of, well
@@ -23,9 +24,9 @@ MEETING = 201
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, folder_engine: str) -> Path:
     """A folder with the world's database, and two types of activities in it."""
-    folder = tmp_path_factory.mktemp("activities")
+    folder = kept_in(tmp_path_factory.mktemp("activities"), folder_engine)
     store = store_of(folder)
     writing.define(store)
     store.put_activity_types(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import typed
+from tests import postgres, typed
+from tests.databases import kept_in
 from tests.running import Server, create_key, serving
 from tests.world import fill
 
@@ -15,10 +16,31 @@ from tests.world import fill
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def postgres_is_stopped() -> Iterator[None]:
+    """Ends the PostgreSQL server of the tests, if one of them has started it."""
+    yield
+    postgres.stop_shared()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what needs an engine on SQLite, or on all that its module names in ``ENGINES``."""
+    if "folder_engine" in metafunc.fixturenames:
+        engines = getattr(metafunc.module, "ENGINES", ["sqlite"])
+        metafunc.parametrize("folder_engine", engines, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def filled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder_engine(request: pytest.FixtureRequest) -> str:
+    """The engine of a folder's database."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def filled_folder(tmp_path_factory: pytest.TempPathFactory, folder_engine: str) -> Path:
     """A folder with a filled database; tests that write to it take one of their own."""
-    folder = tmp_path_factory.mktemp("filled")
+    folder = kept_in(tmp_path_factory.mktemp("filled"), folder_engine)
     fill(folder)
     return folder
 
@@ -32,9 +54,9 @@ def server(filled_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def typed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def typed_server(tmp_path_factory: pytest.TempPathFactory, folder_engine: str) -> Iterator[Server]:
     """A running server over a type that was defined whole, with a reader's key, unlimited."""
-    folder = tmp_path_factory.mktemp("typed")
+    folder = kept_in(tmp_path_factory.mktemp("typed"), folder_engine)
     typed.define(folder)
     with serving(folder, keys=create_key(folder, role="reader")) as running:
         yield running

@@ -21,6 +21,7 @@ from oppserver.contract.model import (
     OpportunityType,
 )
 from oppserver.store import Store, open_store
+from tests.databases import database_of, kept_in
 from tests.running import Answer, Server, create_key, serving
 from tests.stores import guid, key, lead, owner
 
@@ -109,7 +110,7 @@ ROWS: Final = (
 
 def store_of(folder: Path) -> Store:
     """The store of a folder's database, to be closed by who asked for it."""
-    return open_store(f"sqlite:///{folder}/oppserver.db")
+    return open_store(database_of(folder))
 
 
 def fill(folder: Path) -> None:
@@ -162,9 +163,9 @@ def fill(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, folder_engine: str) -> Path:
     """A folder with the filled database."""
-    made = tmp_path_factory.mktemp("listed")
+    made = kept_in(tmp_path_factory.mktemp("listed"), folder_engine)
     fill(made)
     return made
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import msgspec
 
@@ -35,8 +36,9 @@ from oppserver.contract.model import (
     User,
     Written,
 )
-from oppserver.store.port import Session
+from oppserver.store.port import Moment, Session
 from tests import memory_leads, memory_search
+from tests.memory_moment import MemoryMoment
 from tests.memory_session import MemorySession
 from tests.memory_state import State, delete_all, put_field, put_type, with_emails, write_all
 
@@ -49,6 +51,7 @@ class MemoryDatabase:
     def __init__(self, state: State | None = None) -> None:
         self.state = state or State()
         self.lock = threading.Lock()
+        self.identity = str(uuid4())
 
     @classmethod
     def from_backup(cls, path: Path) -> Self:
@@ -74,6 +77,10 @@ class MemoryStore:
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         state = self._database.state
         return [_rendered(entry, state) for entry in plan.entries]
+
+    def read(self, work: Callable[[Moment], _T]) -> _T:
+        moment = MemoryStore(MemoryDatabase(self._database.state))
+        return work(MemoryMoment(moment, identity=self._database.identity))
 
     # --- the other reads
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from tests.databases import environment_of
+
 SCALE = float(os.environ.get("OPPSERVER_TEST_SCALE", "1"))
 """How much longer than the short form the slow tests run."""
 
@@ -49,7 +51,7 @@ def run(
     return subprocess.run(
         [OPPSERVER, *arguments],
         cwd=folder,
-        env=clean_environment(),
+        env=clean_environment() | environment_of(folder),
         input=text,
         capture_output=True,
         text=True,
@@ -81,11 +83,12 @@ class Keys:
         return f"accessKey={self.access}&secretKey={self.secret}"
 
 
-def create_key(folder: Path, *, role: str = "user", email: str = "test@example.com") -> Keys:
-    """A new key of the folder's database, made by the command."""
-    made = json.loads(
-        run_well("key", "create", "--email", email, "--role", role, "--json", folder=folder)
-    )
+def create_key(
+    folder: Path, *flags: str, role: str = "user", email: str = "test@example.com"
+) -> Keys:
+    """A new key of the folder's database, or the one that flags name, made by the command."""
+    who = ("--email", email, "--role", role)
+    made = json.loads(run_well("key", "create", *who, "--json", *flags, folder=folder))
     return Keys(made["accessKey"], made["secretKey"])
 
 
@@ -183,14 +186,19 @@ def read(response: HTTPResponse) -> Answer:
     return Answer(status=response.status, headers=headers, body=body)
 
 
-def start(folder: Path, *flags: str, command: tuple[str, ...] = ("serve",)) -> Server:
+def start(
+    folder: Path,
+    *flags: str,
+    command: tuple[str, ...] = ("serve",),
+    environment: Mapping[str, str] = {},
+) -> Server:
     """Starts a server on a free port over the folder's database, and waits until it listens."""
     log_file = folder / f"server-{time.monotonic_ns()}.log"
     with log_file.open("wb") as lines:
         process = subprocess.Popen(
             [OPPSERVER, *command, "--port", "0", *flags],
             cwd=folder,
-            env=clean_environment(),
+            env={**clean_environment(), **environment_of(folder), **environment},
             stdout=subprocess.DEVNULL,
             stderr=lines,
         )
@@ -208,11 +216,13 @@ def start(folder: Path, *flags: str, command: tuple[str, ...] = ("serve",)) -> S
 
 
 @contextmanager
-def serving(folder: Path, *flags: str, keys: Keys | None = None) -> Iterator[Server]:
+def serving(
+    folder: Path, *flags: str, keys: Keys | None = None, environment: Mapping[str, str] = {}
+) -> Iterator[Server]:
     """A server over the folder's database while the block runs; without a rate limit."""
     if "--rate-limit" not in flags:
         flags = (*flags, "--rate-limit", "off")
-    server = start(folder, *flags)
+    server = start(folder, *flags, environment=environment)
     server.keys = keys or Keys("", "")
     try:
         yield server

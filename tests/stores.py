@@ -20,6 +20,7 @@ import pytest
 from oppserver.contract.columns import Column, column_named
 from oppserver.contract.model import Field, Key, Opportunity, Plan, PlannedEntry, Role
 from oppserver.store import Store, StoreOptions, open_store
+from tests import postgres
 from tests.memory_store import MemoryDatabase, MemoryStore
 
 NOW: Final = "2024-02-29 13:05:09"
@@ -40,7 +41,7 @@ class Database(Protocol):
         """A store on the database, which exists and is migrated from the first time on."""
         ...
 
-    def open_backup(self, path: Path) -> Store:
+    def open_backup(self, path: Path, /) -> Store:
         """A store on what ``backup`` wrote."""
         ...
 
@@ -69,8 +70,36 @@ class _Sqlite:
         return open_store(f"sqlite:///{path}", migrate=False)
 
 
-ENGINES: Final[dict[str, Callable[[Path], Database]]] = {"memory": _Memory, "sqlite": _Sqlite}
+class _Postgres:
+    def __init__(self, _folder: Path) -> None:
+        self.url: str | None = postgres.shared().migrated_database()
+
+    def open(self, options: StoreOptions | None = None) -> Store:
+        assert self.url is not None
+        return open_store(self.url, options)
+
+    def open_backup(self, _path: Path) -> Store:
+        raise AssertionError("a PostgreSQL database is not backed up to a file")
+
+
+ENGINES: Final[dict[str, Callable[[Path], Database]]] = {
+    "memory": _Memory,
+    "sqlite": _Sqlite,
+    "postgres": _Postgres,
+}
 """Every engine by name: makes a database that may keep its files in a folder."""
+
+
+def _new_file(folder: Path) -> str:
+    folder.mkdir(exist_ok=True)
+    return f"sqlite:///{folder / 'new.db'}"
+
+
+UNOPENED: Final[dict[str, Callable[[Path], str]]] = {
+    "sqlite": _new_file,
+    "postgres": lambda _folder: postgres.shared().empty_database(),
+}
+"""Engines that several processes can open: makes the URL of a database nobody has opened yet."""
 
 
 @pytest.fixture(params=ENGINES)

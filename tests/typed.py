@@ -14,6 +14,7 @@ import pytest
 
 from oppserver.contract.model import Catalogue, Opportunity
 from oppserver.store import open_store
+from tests.databases import database_of
 from tests.running import run_well
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def define(folder: Path) -> None:
     """Runs the commands and writes the opportunities."""
     for command in COMMANDS:
         run_well(*command, folder=folder)
-    store = open_store(f"sqlite:///{folder}/oppserver.db")
+    store = open_store(database_of(folder))
     store.write_opportunities(
         [
             Opportunity(
@@ -91,7 +92,7 @@ def copied(made: Path, tmp_path: Path) -> Path:
 
 def catalogue(folder: Path) -> Catalogue:
     """All that is defined in a folder."""
-    store = open_store(f"sqlite:///{folder}/oppserver.db")
+    store = open_store(database_of(folder))
     try:
         return store.catalogue()
     finally:

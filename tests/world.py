@@ -5,6 +5,7 @@ from pathlib import Path
 from oppserver.contract import example
 from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType
 from oppserver.store import open_store
+from tests.databases import database_of
 from tests.running import run_well
 
 WIDE_CODE = 12100
@@ -19,12 +20,16 @@ OWNER_ID = "dddddddd-0000-4000-8000-000000000001"
 NOTE = 'He said "yes"\\no,\n\tthen {left} \N{SNOWMAN} \x01'
 
 
-def fill(folder: Path) -> None:
-    """The page's example, and opportunities that show every rule of a row."""
+def fill(folder: Path, url: str | None = None) -> None:
+    """The page's example, and opportunities that show every rule of a row.
+
+    Into the database of a URL, or the folder's.
+    """
+    url = url or database_of(folder)
     (folder / "opportunities.ndjson").write_bytes(example.opportunities())
-    run_well("import", "opportunities.ndjson", folder=folder)
-    run_well("type", "create", "12001", folder=folder)
-    store = open_store(f"sqlite:///{folder}/oppserver.db")
+    run_well("import", "opportunities.ndjson", "--database", url, folder=folder)
+    run_well("type", "create", "12001", "--database", url, folder=folder)
+    store = open_store(url)
     store.put_types([OpportunityType(event_code=WIDE_CODE, name="Wide")])
     store.put_fields(
         [

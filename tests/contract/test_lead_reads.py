@@ -27,6 +27,8 @@ from tests.lead_calls import (
 from tests.running import Server, create_key
 from tests.writing import DEAL, OWNER_EMAIL, UNKNOWN_ID, fresh, lead, store_of, well
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 
 # --- by id -------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from tests.lead_calls import SAVE, SERVICE, change, known, refused, save, saved
 from tests.running import Server
 from tests.writing import OWNER_EMAIL, UNKNOWN_ID, capture, fresh, lead, value, well
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 
 # --- create or update --------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from tests.listed import ANN, CALL, CAR, EMPTY, JANE, LOAN, MODIFIED, refused
 from tests.running import Answer, Server
 from tests.stores import guid
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = listed.folder, listed.server
 
 INVALID = "MXInvalidInputException"

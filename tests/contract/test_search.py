@@ -23,6 +23,8 @@ from tests.listed import (
 from tests.running import Answer, Server
 from tests.stores import guid
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = listed.folder, listed.server
 
 INVALID = "MXInvalidInputException"

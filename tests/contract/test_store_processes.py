@@ -29,7 +29,7 @@ for line in sys.stdin:
 """
 
 
-@pytest.fixture(params=[name for name in stores.ENGINES if name != "memory"])
+@pytest.fixture(params=stores.UNOPENED)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> stores.Database:
     """A fresh database of each engine that other processes can open."""
     return stores.ENGINES[request.param](tmp_path)
@@ -114,12 +114,13 @@ def test_processes_that_capture_the_same_write_each_once(database: stores.Databa
     store.close()
 
 
+@pytest.mark.parametrize("engine", stores.UNOPENED)
 def test_processes_that_open_a_new_database_at_once_all_get_it(
-    tmp_path: Path, processes: list["stores.Process"]
+    engine: str, tmp_path: Path, processes: list["stores.Process"]
 ) -> None:
     """Four processes race to create and migrate one database: each of them can write to it."""
     for turn in range(stores.scaled(15)):
-        url = f"sqlite:///{tmp_path / f'new{turn}.db'}"
+        url = stores.UNOPENED[engine](tmp_path / str(turn))
         for number, process in enumerate(processes):
             stores.tell(process, f"{url} {number * 10} 2")
         assert [stores.heard(process) for process in processes] == ["2"] * 4

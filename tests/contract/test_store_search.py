@@ -166,6 +166,31 @@ def test_numbers_are_compared_as_numbers(
     assert numbers(store, search) == found
 
 
+def test_numbers_may_have_any_number_of_digits(store: Store) -> None:
+    """Also more than a double precision holds, on either side, in rows and in conditions."""
+    long = [
+        "9" * 400,
+        f"1{'0' * 200}",
+        "1",
+        f"0.{'0' * 400}1",
+        f"-{'9' * 400}",
+        f"1.{'0' * 31_990}",
+    ]
+    with_values(store, "mx_custom_1", long)
+    by_number = Ordering(stored="mx_custom_1", is_number=True)
+    for comparison, value, found in [
+        ("gt", "1.5", [0, 1]),
+        ("gt", "1" * 300, [0]),
+        ("lt", f"-{'1' * 300}", [4]),
+        ("lt", "0.5", [3, 4]),
+        ("eq", "1.0", [2, 5]),
+        ("gte", f"0.{'0' * 500}1", [0, 1, 2, 3, 5]),
+    ]:
+        search = asked(is_("mx_custom_1", comparison, value, is_number=True))
+        assert numbers(store, search) == found, (comparison, value)
+    assert numbers(store, asked(ordering=by_number)) == [0, 1, 5, 2, 3, 4]
+
+
 @pytest.mark.parametrize("stored", ["lead_email", "lead.email", "owner_email"])
 def test_addresses_are_equal_without_regard_to_case(stored: str, store: Store) -> None:
     """A to Z are a to z in an address, where it is tested for being equal."""

@@ -8,6 +8,8 @@ import pytest
 from tests import typed
 from tests.running import Server
 
+ENGINES = ["sqlite", "postgres"]
+
 SERVICE = "/v2/OpportunityManagement.svc"
 TYPES = f"{SERVICE}/GetOpportunityTypes"
 METADATA = f"{SERVICE}/GetOpportunityTypeMetadata"

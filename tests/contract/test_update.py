@@ -23,6 +23,8 @@ from tests.writing import (
     well,
 )
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 
 OLD = "2020-01-01 00:00:00"

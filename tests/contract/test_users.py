@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests import typed
+from tests.databases import kept_in
 from tests.running import Keys, Server, create_key, run_well, serving
+
+ENGINES = ["sqlite", "postgres"]
 
 USERS = "/v2/UserManagement.svc/Users.Get"
 BY_KEY = "/v2/Authentication.svc/UserByAccessKey.Get"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, folder_engine: str) -> Path:
     """A folder with an owner, a reader, and an administrator who has a name."""
-    made = tmp_path_factory.mktemp("users")
+    made = kept_in(tmp_path_factory.mktemp("users"), folder_engine)
     typed.define(made)
     return made
 

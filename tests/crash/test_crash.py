@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from oppserver.store import open_store
+from tests import stores
 from tests.running import SCALE, asking, clean_environment, create_key, group, run_well, serving
 
-KILLS = max(10, int(50 * SCALE))
+KILLS = {"sqlite": max(10, int(50 * SCALE)), "postgres": max(10, int(15 * SCALE))}
+"""Fewer where the process that dies is not the one that keeps the data."""
 BATCH_ROWS = 200
 CODE = 12000
 
@@ -23,8 +25,8 @@ WRITER = f"""
 import sys
 from oppserver.contract.model import Opportunity
 from oppserver.store import open_store
-store = open_store("sqlite:///oppserver.db")
-batch = int(sys.argv[1])
+store = open_store(sys.argv[1])
+batch = int(sys.argv[2])
 while True:
     rows = [
         Opportunity(
@@ -46,11 +48,10 @@ def guid(number: int) -> str:
     return f"{number * 2654435761 % 2**32:08x}-0000-4000-8000-{number:012x}"
 
 
-def write_and_die(folder: Path, first: int, after_s: float) -> int:
+def write_and_die(url: str, first: int, after_s: float) -> int:
     """Runs the writer and kills it; the number of batches that it acknowledged, from the start."""
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(first)],
-        cwd=folder,
+        [sys.executable, "-c", WRITER, url, str(first)],
         env=clean_environment(),
         stdout=subprocess.PIPE,
         text=True,
@@ -70,14 +71,16 @@ def write_and_die(folder: Path, first: int, after_s: float) -> int:
 
 
 @pytest.mark.slow
-def test_every_acknowledged_batch_survives_sigkill(tmp_path: Path) -> None:
-    """50 kills of a writer: each acknowledged batch is whole; one more may be there, whole too."""
+@pytest.mark.parametrize("engine", stores.UNOPENED)
+def test_every_acknowledged_batch_survives_sigkill(engine: str, tmp_path: Path) -> None:
+    """Kills of a writer: each acknowledged batch is whole; one more may be there, whole too."""
     chance = random.Random(7)
-    run_well("db", "upgrade", folder=tmp_path)
+    url = stores.UNOPENED[engine](tmp_path)
+    open_store(url).close()
     done = 0
-    for _ in range(KILLS):
-        done = write_and_die(tmp_path, done, after_s=chance.uniform(0, 0.05))
-        store = open_store(f"sqlite:///{tmp_path}/oppserver.db")
+    for _ in range(KILLS[engine]):
+        done = write_and_die(url, done, after_s=chance.uniform(0, 0.05))
+        store = open_store(url)
         stored = store.count_opportunities(event_code=CODE)
         assert stored % BATCH_ROWS == 0, "a batch is there in part"
         assert done * BATCH_ROWS <= stored <= (done + 1) * BATCH_ROWS
@@ -87,18 +90,21 @@ def test_every_acknowledged_batch_survives_sigkill(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_server_leaves_a_sound_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", stores.UNOPENED)
+def test_a_killed_server_leaves_a_sound_store(engine: str, tmp_path: Path) -> None:
     """A server killed while it answers, with a writer beside it: sound, and it serves again."""
     chance = random.Random(8)
-    run_well("type", "create", str(CODE), folder=tmp_path)
-    keys = create_key(tmp_path)
+    url = stores.UNOPENED[engine](tmp_path)
+    database = ("--database", url)
+    run_well("type", "create", str(CODE), *database, folder=tmp_path)
+    keys = create_key(tmp_path, *database)
     batches = 0
     for _ in range(max(3, int(5 * SCALE))):
-        with serving(tmp_path, keys=keys) as server:
-            batches = write_and_die(tmp_path, batches, after_s=chance.uniform(0, 0.05))
+        with serving(tmp_path, *database, keys=keys) as server:
+            batches = write_and_die(url, batches, after_s=chance.uniform(0, 0.05))
             ids = [guid(n) for n in range((batches - 1) * BATCH_ROWS, batches * BATCH_ROWS)]
             answer = server.post(asking(group(ids, "mx_Custom_1", code=CODE)))
             assert answer.status == 200
             assert answer.json[0]["RecordCount"] == BATCH_ROWS
             server.process.kill()
-        assert run_well("db", "check", folder=tmp_path) == "ok\n"
+        assert run_well("db", "check", *database, folder=tmp_path) == "ok\n"

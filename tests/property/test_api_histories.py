@@ -52,6 +52,8 @@ from tests.writing import (
     delete,
 )
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 
 # --- writes ------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from tests.running import BULK_READ, Answer, Server, asking, group, read
 from tests.stores import guid
 from tests.world import DELETED_ID, OTHER_CODE, OTHER_ID, SPARSE_ID, WIDE_CODE, WIDE_ID
 
+ENGINES = ["sqlite", "postgres"]
+
 REFUSALS = {(error.status, error.exception_type) for error in HTTP_ERRORS if error.status < 500}
 
 

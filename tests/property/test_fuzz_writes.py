@@ -27,6 +27,8 @@ from tests.writing import (
     store_of,
 )
 
+ENGINES = ["sqlite", "postgres"]
+
 folder, server = writing.folder, writing.server
 
 VALUES = {

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from oppserver.transfer.importing import Import
 from oppserver.transfer.ndjson import read_ndjson
 from oppserver.transfer.parquet import read_parquet
 from tests.running import SCALE
-from tests.stores import NOW, everything, guid, lead, owner
+from tests.stores import ENGINES, NOW, everything, guid, lead, owner
 
 texts = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20
@@ -74,14 +75,20 @@ def exported(store: Store, form: Format) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "memory"])
 @given(batches, st.sampled_from(Format))
 @settings(max_examples=int(60 * SCALE), deadline=None)
-def test_an_export_imports_as_the_same(batch: Sequence[Opportunity], form: Format) -> None:
-    """In every format, with every text: also what looks like a quote, a line end or nothing."""
+def test_an_export_imports_as_the_same(
+    engine: str, batch: Sequence[Opportunity], form: Format
+) -> None:
+    """From SQLite into each engine, in every format, with every text.
+
+    Also what looks like a quote, a line end or nothing.
+    """
     with TemporaryDirectory() as name:
         folder = Path(name)
         first = open_store(f"sqlite:///{folder}/first.db")
-        second = open_store(f"sqlite:///{folder}/second.db")
+        second = ENGINES[engine](folder).open()
         first.write_opportunities(batch, now=NOW)
         file = exported(first, form)
         assert imported(second, file, form, folder) == len(batch)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from oppserver.client import errors as client_errors
 from oppserver.contract import errors
 from oppserver.contract.errors import (
     HTTP_ERRORS,
@@ -43,8 +44,12 @@ def test_the_table_is_by_status() -> None:
 
 @pytest.mark.parametrize("error", below(OppserverError), ids=lambda error: error.__name__)
 def test_every_error_is_of_this_one_tree(error: type[OppserverError]) -> None:
-    """Nothing of the tree is defined elsewhere, and each says in words what it means."""
-    assert error.__module__ == errors.__name__
+    """It stands in two modules, what a server or command says and what a client raises.
+
+    Each says in words what it means.
+    """
+    branch = client_errors if issubclass(error, client_errors.ClientError) else errors
+    assert error.__module__ == branch.__name__
     assert error.__doc__ or getattr(error, "meaning", "")
 
 

@@ -31,10 +31,18 @@ SECRET = "tHe-SeCrEt_0123456789"
         "accessKey=&secretKey=<S>",
         "https://host/?url=/v2/X%3FaccessKey%3D<A>%26secretKey%3d<S>",
         "secretKey=<S>\nsecretKey=<S>",
+        "host=db password=<S> dbname=x",
+        "postgresql://host/db?password=<S>&sslmode=require",
+        "postgresql://user:<S>@host:5432/db",
+        "no server at postgres://user:<S>@host,other/db?sslmode=require",
+        "'POSTGRESQL://:<S>@/db', 'redis://:<S>@host', 'valkeys://user:<S>@host/0'",
     ],
 )
 def test_the_value_of_a_key_is_hidden(text: str) -> None:
-    """In URLs, headers, JSON and what Python prints of them, in any case, every time."""
+    """In URLs, headers, JSON and what Python prints of them, in any case, every time.
+
+    So is the password of a database's URL.
+    """
     for secret in ("tHe-SeCrEt_0123456789", "bytes", "%2Fx%20y", "K" * 10_000):
         written = hide_secrets(text.replace("<A>", ACCESS).replace("<S>", secret))
         assert written == text.replace("<A>", "[hidden]").replace("<S>", "[hidden]")
@@ -42,7 +50,16 @@ def test_the_value_of_a_key_is_hidden(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x=1&y=2", "Pass accessKey and secretKey in the query, or as headers.", "secretKey", "="],
+    [
+        "",
+        "x=1&y=2",
+        "Pass accessKey and secretKey in the query, or as headers.",
+        "secretKey",
+        "=",
+        "password authentication failed for user 'x'",
+        "postgresql://user@host:5432/db",
+        "http://127.0.0.1:8080/v2/?email=a@example.com",
+    ],
 )
 def test_what_holds_no_key_stays_as_it_is(text: str) -> None:
     """The names alone are no secret."""

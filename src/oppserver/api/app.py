@@ -5,23 +5,29 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
 from litestar import Litestar, Request, Response
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler, get
 
+import oppserver
 from oppserver import telemetry
-from oppserver.api.door import Door, error_response, named
+from oppserver.api import encoding
+from oppserver.api.door import JSON, Door, error_response, named
 from oppserver.api.observe import Application, Observer, observed
 from oppserver.api.openapi import document, reference_page
 from oppserver.api.routes import ROUTES, Route
 from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
 from oppserver.contract.names import quoted
+from oppserver.formats import arrow
 from oppserver.operations.call import Services
 from oppserver.operations.rate_limit import RateLimiter
 from oppserver.operations.rate_limit_store import SharedWindow
 from oppserver.store import Store
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
+
+_QUERY_PATHS: Final = frozenset(route.path for route in ROUTES if route.takes_query)
 
 
 def create_app(
@@ -36,7 +42,10 @@ def create_app(
     It is to be run with its lifespan: at the end it waits for the calls under way.
     """
     services = Services(
-        store=store, rate_limiter=rate_limiter, body_bytes_max=settings.body_bytes_max
+        store=store,
+        rate_limiter=rate_limiter,
+        body_bytes_max=settings.body_bytes_max,
+        made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
     )
     door = Door(settings, services)
 
@@ -64,14 +73,24 @@ def create_app(
         cast("Application", app),
         metrics=metrics,
         canonical_paths={route.path.lower(): route.path for route in ROUTES},
+        query_paths=_QUERY_PATHS,
     )
 
 
 def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
+    """The call's handler. Of one that takes QUERY it is for OPTIONS too.
+
+    The framework's own answer to OPTIONS would not name all the methods.
+    """
+    methods = [HttpMethod(route.method), *([HttpMethod.OPTIONS] if route.takes_query else [])]
+
     async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
+        if request.method == "OPTIONS":
+            headers = {"Allow": f"OPTIONS, {route.method}, QUERY", "Accept-Query": JSON}
+            return Response(b"", status_code=204, headers=headers)
         return await door.answer(request, route)
 
-    return HTTPRouteHandler(route.path, http_method=route.method, name=route.name, status_code=200)(
+    return HTTPRouteHandler(route.path, http_method=methods, name=route.name, status_code=200)(
         handle
     )
 
@@ -131,6 +150,8 @@ def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
         )
     if error.status_code == MethodNotAllowed.status:
         allowed = (error.headers or {}).get("allow", "")
+        if path in _QUERY_PATHS:
+            allowed += ", QUERY"
         return error_response(
             MethodNotAllowed(
                 f"{quoted(path)} does not take {quoted(request.method)}. Use {allowed}."

@@ -3,22 +3,24 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
 
 from oppserver import telemetry
-from oppserver.api.encoding import choose_encoding, encode
+from oppserver.api.encoding import encode
 from oppserver.api.intake import take_in
 from oppserver.api.observe import observed
 from oppserver.api.routes import Route
 from oppserver.config import Settings
 from oppserver.contract.errors import ApiError, InternalFault, Unavailable
+from oppserver.contract.limits import IDEMPOTENCY_HOURS
 from oppserver.contract.wire import ErrorWire
-from oppserver.operations.call import Call, Services
+from oppserver.operations.call import Answer, Call, Services
 
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 
 
 class Door:
@@ -59,18 +61,18 @@ class Door:
                 body_bytes_max=self._settings.body_bytes_max,
                 body_timeout_s=self._settings.body_timeout_s,
             )
-            body, encoding = await self.on_worker(
-                _run, route, call, self._services, request.headers.get("accept-encoding", "")
-            )
+            answer, encoding = await self.on_worker(_run, route, call, self._services)
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
             refused = named(error)
             return error_response(refused, headers=self._headers(request, call))
-        headers = self._headers(request, call) | {"Vary": "Accept-Encoding"}
+        headers = self._headers(request, call) | {"Vary": "Accept-Encoding"} | answer.headers
         if call.is_replayed:
             headers["Idempotent-Replayed"] = "true"
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
-        return Response(body, media_type=_JSON, headers=headers)
+        return Response(
+            answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers
+        )
 
     async def on_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Runs work of the store on a worker thread."""
@@ -78,11 +80,12 @@ class Door:
         return await loop.run_in_executor(self._workers, work, *arguments)
 
     def _headers(self, request: Request[Any, Any, Any], call: Call | None) -> dict[str, str]:
-        """What every answer tells of the rate limit, and whether the connection can go on.
+        """What every answer tells of repeated writes, of the rate limit, and of the connection.
 
-        Source of the two fields: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
+        ``Idempotency-Key-Hours`` is ours: a client may repeat a write that has a key. Source of the
+        two fields of the limit: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
         """
-        headers: dict[str, str] = {}
+        headers = {"Idempotency-Key-Hours": str(IDEMPOTENCY_HOURS)}
         limit = self._settings.rate_limit
         if limit is not None:
             headers["RateLimit-Policy"] = f'"default";q={limit.calls};w={limit.window_s}'
@@ -96,11 +99,14 @@ class Door:
         return headers
 
 
-def _run(route: Route, call: Call, services: Services, accept_encoding: str) -> tuple[bytes, str]:
+def _run(route: Route, call: Call, services: Services) -> tuple[Answer, str]:
     """The one hop to a worker thread: the whole operation and the encoding of its answer."""
-    body = route.operation(call, services)
-    encoding = choose_encoding(accept_encoding, body_bytes=len(body))
-    return encode(body, encoding), encoding
+    done = route.operation(call, services)
+    answer = Answer(body=done) if isinstance(done, bytes) else done
+    if answer.is_packed:
+        return answer, "identity"
+    body, encoding = encode(answer.body, call.coding)
+    return replace(answer, body=body), encoding
 
 
 def named(error: Exception) -> ApiError:
@@ -121,6 +127,6 @@ def error_response(error: ApiError, *, headers: dict[str, str] | None = None) ->
     return Response(
         msgspec.json.encode(body),
         status_code=error.status,
-        media_type=_JSON,
+        media_type=JSON,
         headers={**(headers or {}), **error.headers},
     )

@@ -8,6 +8,7 @@ import re
 import threading
 from typing import Final
 
+import isal
 import zstandard
 from isal import igzip
 
@@ -22,9 +23,9 @@ Python would also read ``nan``, which compares as nothing does."""
 _LOCAL: Final = threading.local()  # a zstd compressor is reused, but by one thread at a time
 
 
-def choose_encoding(accept_encoding: str, *, body_bytes: int) -> str:
+def choose_encoding(accept_encoding: str) -> str:
     """``zstd``, ``gzip`` or ``identity``: the one that the caller likes best, zstd before gzip."""
-    if body_bytes < _BODY_BYTES_MIN or not accept_encoding:
+    if not accept_encoding:
         return "identity"
     weights = dict(_weighted(part) for part in accept_encoding.split(","))
     anything = weights.get("*", 0.0)
@@ -35,8 +36,19 @@ def choose_encoding(accept_encoding: str, *, body_bytes: int) -> str:
     return "zstd" if zstd >= gzip else "gzip"
 
 
-def encode(body: bytes, encoding: str) -> bytes:
-    """The body in an encoding that ``choose_encoding`` chose."""
+def made_by() -> str:
+    """The versions of what encodes: the next ones may encode the same body in other bytes."""
+    return f"isal {isal.__version__}, zstandard {zstandard.__version__}"
+
+
+def encode(body: bytes, encoding: str) -> tuple[bytes, str]:
+    """The body as it is sent, and the encoding that it has then: a short one stays as it is."""
+    if len(body) < _BODY_BYTES_MIN:
+        return body, "identity"
+    return _encoded(body, encoding), encoding
+
+
+def _encoded(body: bytes, encoding: str) -> bytes:
     if encoding == "zstd":
         compressor = getattr(_LOCAL, "zstd", None)
         if compressor is None:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from litestar import Request
 
+from oppserver.api.encoding import choose_encoding
 from oppserver.api.observe import observed
 from oppserver.api.routes import Route
 from oppserver.contract.errors import BodyTimeout
@@ -31,6 +32,7 @@ async def take_in(
         raise BodyTimeout(
             f"The body did not arrive within {body_timeout_s:g} seconds. Send it faster, or less."
         ) from None
+    conditions = request.headers.getall("if-none-match", [])
     query = _query(request.scope["query_string"])
     in_query = query.pop("accesskey", ""), query.pop("secretkey", "")
     return Call(
@@ -43,6 +45,9 @@ async def take_in(
         content_type=request.headers.get("content-type", ""),
         body=body,
         host=request.headers.get("host", ""),
+        accept=", ".join(request.headers.getall("accept", [])),
+        coding=choose_encoding(", ".join(request.headers.getall("accept-encoding", []))),
+        if_none_match=", ".join(conditions) if conditions else None,
         query=query,
         now=datetime.now(UTC),
     )

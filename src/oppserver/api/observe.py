@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -28,6 +28,7 @@ class Observed:
     """What becomes known of a request on its way. Owner: the one task that serves it."""
 
     request_id: str
+    method: str
     call: str = "other"
     access_key: str = ""
     status: int = 0
@@ -47,14 +48,24 @@ class Observer:
     A caller's ``X-Request-Id`` is kept where it is sane, so that its log and ours can be joined.
     Paths are matched without regard to case and to doubled slashes, as callers write them
     (source: docs/fidelity.md). The query is never logged: it may hold keys.
+
+    QUERY goes on as POST to the calls at ``query_paths``: the framework routes no method that it
+    has no name for, and to us both are the same call. Its answers may be kept by the caller alone:
+    they depend on keys that a shared cache does not look at.
     """
 
     def __init__(
-        self, app: Application, *, metrics: telemetry.Metrics, canonical_paths: dict[str, str]
+        self,
+        app: Application,
+        *,
+        metrics: telemetry.Metrics,
+        canonical_paths: Mapping[str, str],
+        query_paths: Set[str],
     ) -> None:
         self._app: Final = app
         self._metrics: Final = metrics
         self._canonical_paths: Final = canonical_paths
+        self._query_paths: Final = query_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -62,31 +73,33 @@ class Observer:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        known = Observed(request_id=_request_id(scope))
-        path = scope["path"]
+        method, path = scope["method"], scope["path"]
+        known = Observed(request_id=_request_id(scope), method=method)
         scope[_OBSERVED] = known
         scope["path"] = self._canonical(path)
+        if method == "QUERY" and scope["path"] in self._query_paths:
+            scope["method"] = "POST"
         structlog.contextvars.bind_contextvars(request_id=known.request_id)
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, receive, _observing(send, known))
         finally:
             self._metrics.in_flight.dec()
-            self._record(scope["method"], path, known, time.perf_counter() - started)
+            self._record(path, known, time.perf_counter() - started)
             structlog.contextvars.unbind_contextvars("request_id")
 
     def _canonical(self, path: str) -> str:
         folded = re.sub("/{2,}", "/", path).lower()
         return self._canonical_paths.get(folded, path)
 
-    def _record(self, method: str, path: str, known: Observed, seconds: float) -> None:
+    def _record(self, path: str, known: Observed, seconds: float) -> None:
         self._metrics.called(
             call=known.call, status=known.status, seconds=seconds, body_bytes=known.body_bytes
         )
         telemetry.logger().info(
             "call",
             call=known.call,
-            method=method,
+            method=known.method,
             path=path,
             status=known.status,
             ms=round(seconds * 1_000, 2),
@@ -106,10 +119,10 @@ def _observing(send: Send, known: Observed) -> Send:
     async def observing(message: Message) -> None:
         if message["type"] == "http.response.start":
             known.status = message["status"]
-            message["headers"] = [
-                *message["headers"],
-                (b"x-request-id", known.request_id.encode("ascii")),
-            ]
+            more = [(b"x-request-id", known.request_id.encode("ascii"))]
+            if known.method == "QUERY":
+                more.append((b"cache-control", b"private, no-cache"))
+            message["headers"] = [*message["headers"], *more]
         elif message["type"] == "http.response.body":
             known.body_bytes += len(message.get("body", b""))
         await send(message)

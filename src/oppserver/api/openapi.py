@@ -44,6 +44,31 @@ _HEADERS: Final = {
         "description": "r calls are free now; one more is in t seconds.",
         "schema": {"type": "string"},
     },
+    "ETag": {
+        "description": "Stands for the bytes of the answer. There when `etag=true` or an"
+        " `If-None-Match` asks for it.",
+        "schema": {"type": "string"},
+    },
+    "X-Opportunities-Requested": {
+        "description": "Distinct ids that were asked for.",
+        "schema": {"type": "integer"},
+    },
+    "X-Opportunities-Found": {
+        "description": "Those of them that are answered, in whatever entry.",
+        "schema": {"type": "integer"},
+    },
+    "X-Opportunities-Missing": {
+        "description": "Those that are not.",
+        "schema": {"type": "integer"},
+    },
+}
+_NOT_MODIFIED: Final = {
+    "304": {
+        "description": "`If-None-Match` has the tag of this answer: the caller has it already.",
+        "headers": {
+            name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "ETag")
+        },
+    }
 }
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -54,6 +79,9 @@ _IDEMPOTENCY_KEY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAX},
     "example": "0d8f1a52-6f0e-4c39-8d0e-6f0b1c7c2a11",
 }
+_QUERY_TEXT: Final = " The method may also be `QUERY` (RFC 10008), with the same body and answer."
+"""OpenAPI 3.1 has no place for the method; from 3.2 on it is one like the others."""
+
 _SCHEMES: Final = {
     "AccessKeyHeader": {"type": "apiKey", "in": "header", "name": "x-LSQ-AccessKey"},
     "SecretKeyHeader": {"type": "apiKey", "in": "header", "name": "x-LSQ-SecretKey"},
@@ -103,22 +131,34 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
-        "description": described.text,
+        "description": f"{described.text}{_QUERY_TEXT if route.takes_query else ''}",
+        **({"x-also-method": "QUERY"} if route.takes_query else {}),
         **_parameters(route, described),
         **_request_body(described),
         "responses": {
             "200": {
                 "description": "The answer.",
-                "headers": _header_references(("X-Request-Id", "RateLimit-Policy", "RateLimit")),
+                "headers": _header_references(
+                    ("X-Request-Id", "RateLimit-Policy", "RateLimit", *described.headers)
+                ),
                 "content": {
                     "application/json": {
                         "schema": described.response,
                         "example": described.response_example,
-                    }
+                    },
+                    **_other_formats(described),
                 },
             },
+            **(_NOT_MODIFIED if described.is_conditional else {}),
             **_error_responses([*described.errors, *_errors_of_all(route)]),
         },
+    }
+
+
+def _other_formats(described: Description) -> dict[str, Any]:
+    return {
+        media_type: {"schema": {"description": text}}
+        for media_type, text in described.formats.items()
     }
 
 

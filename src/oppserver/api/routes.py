@@ -9,7 +9,7 @@ from oppserver.operations.add_opportunity_activities import add_opportunity_acti
 from oppserver.operations.bulk_add import bulk_add
 from oppserver.operations.bulk_read import bulk_read
 from oppserver.operations.bulk_update import bulk_update
-from oppserver.operations.call import Call, Services
+from oppserver.operations.call import Answer, Call, Services
 from oppserver.operations.capture import capture
 from oppserver.operations.create_activity import create_activity
 from oppserver.operations.create_or_update_lead import create_or_update_lead
@@ -36,14 +36,16 @@ class Route(NamedTuple):
     """One call: ``name`` is what logs, metrics and the OpenAPI document call it.
 
     ``writes``: it changes what is stored, so a reader's key may not call it, and it takes an
-    ``Idempotency-Key``.
+    ``Idempotency-Key``. ``takes_query``: a POST that only reads; it is answered to QUERY too,
+    the safe method with a body (RFC 10008).
     """
 
     name: str
     method: Literal["GET", "POST"]
     path: str
-    operation: Callable[[Call, Services], bytes]
+    operation: Callable[[Call, Services], bytes | Answer]
     writes: bool = False
+    takes_query: bool = False
 
 
 ROUTES: Final = (
@@ -52,6 +54,7 @@ ROUTES: Final = (
         method="POST",
         path="/v2/OpportunityManagement.svc/GetOpportunitiesById",
         operation=bulk_read,
+        takes_query=True,
     ),
     Route(
         name="GetOpportunityDetails",

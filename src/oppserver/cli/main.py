@@ -10,10 +10,12 @@ import oppserver
 from oppserver.cli import (
     activity_types,
     demo,
+    fetch,
     fields,
     files,
     indexes,
     keys,
+    pull,
     serve,
     store,
     types,
@@ -40,6 +42,8 @@ app.add_typer(activity_types.app, name="activity-type")
 app.add_typer(indexes.app, name="index")
 app.command("import")(files.import_command)
 app.command("export")(files.export_command)
+app.command("fetch")(fetch.fetch)
+app.command("pull")(pull.pull)
 app.add_typer(store.app, name="db")
 
 

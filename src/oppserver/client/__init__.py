@@ -1,1 +1,72 @@
-"""The typed client. Imports contract/ only. Its issue has not been built yet; the room is empty."""
+"""A typed client of this API, synchronous and asynchronous, for this server and the hosted service.
+
+It imports nothing of the server. docs/client.md shows its use.
+"""
+
+from oppserver.client.async_client import AsyncClient
+from oppserver.client.bulk_read import Batch
+from oppserver.client.client import Client
+from oppserver.client.conditions import AnyOf, Condition, Where, any_of, field, where
+from oppserver.client.core import Options
+from oppserver.client.details import FieldInfo, OpportunityDetails, TypeInfo
+from oppserver.client.errors import (
+    AccessRefused,
+    ClientError,
+    HostError,
+    HostFailed,
+    HostUnavailable,
+    HostUnreachable,
+    InvalidCall,
+    KeysRefused,
+    NotFound,
+    RateLimitExceeded,
+    RequestRefused,
+    UnexpectedAnswer,
+    WritesStopped,
+    WriteUnconfirmed,
+)
+from oppserver.client.exchange import Retry
+from oppserver.client.pace import RateLimit
+from oppserver.client.results import AsyncRows, Rows
+from oppserver.client.rows import Opportunity
+from oppserver.client.writes import Addition, Captured, NewActivity, Overlap, Update
+
+__all__ = [
+    "AccessRefused",
+    "Addition",
+    "AnyOf",
+    "AsyncClient",
+    "AsyncRows",
+    "Batch",
+    "Captured",
+    "Client",
+    "ClientError",
+    "Condition",
+    "FieldInfo",
+    "HostError",
+    "HostFailed",
+    "HostUnavailable",
+    "HostUnreachable",
+    "InvalidCall",
+    "KeysRefused",
+    "NewActivity",
+    "NotFound",
+    "Opportunity",
+    "OpportunityDetails",
+    "Options",
+    "Overlap",
+    "RateLimit",
+    "RateLimitExceeded",
+    "RequestRefused",
+    "Retry",
+    "Rows",
+    "TypeInfo",
+    "UnexpectedAnswer",
+    "Update",
+    "Where",
+    "WriteUnconfirmed",
+    "WritesStopped",
+    "any_of",
+    "field",
+    "where",
+]

@@ -159,6 +159,12 @@ class MethodNotAllowed(ApiError):
     meaning = "The call exists, with another method; `Allow` names it."
 
 
+class NotAcceptable(ApiError):
+    status = 406
+    exception_type = "MXNotAcceptableException"
+    meaning = "The call answers none of the formats in `Accept`; those it answers are listed."
+
+
 class Unavailable(ApiError):
     """The store is not there, busy, full, or too slow, or too many calls are under way."""
 
@@ -203,6 +209,7 @@ HTTP_ERRORS: tuple[type[ApiError], ...] = (
     UnknownPath,
     OpportunityNotFound,
     MethodNotAllowed,
+    NotAcceptable,
     BodyTimeout,
     BodyTooLarge,
     IdempotencyConflict,

@@ -189,6 +189,12 @@ has no line ends at all must not be read whole."""
 EXPORT_PAGE_ROWS: Final = 5_000
 """Rows that an export reads at once. Ours: flat memory, few statements."""
 
+ARROW_DECIMAL_DIGITS: Final = 38
+"""Digits of a Number in Arrow and Parquet. Source: the most that decimal128 has."""
+
+ARROW_DECIMAL_SCALE: Final = 10
+"""Digits behind the point, of those. Ours: money and rates need fewer; 28 are left before it."""
+
 # --- SQLite ------------------------------------------------------------------------------------
 
 SQLITE_VERSION_MIN: Final = (3, 38, 0)
@@ -214,9 +220,49 @@ SQLITE_TOTALS_CHARACTERS_MAX: Final = 4_000
 """Characters of a search, its values among them, whose number of rows is remembered. Ours: a dozen
 conditions."""
 
+SQLITE_STAMPS_MAX: Final = 1_024
+"""Bulk reads whose stamp a connection remembers. Ours: more than are polled; half a MB."""
+
 SQLITE_LOADING_CACHE_BYTES: Final = 256 << 20
 """Bytes of page cache of the writer while it loads: random ids touch every page of the index."""
 
 SQLITE_LOADING_CHECKPOINT_PAGES: Final = 16_384
 """Pages of the log (64 MB) while it loads. Measured: a page of the index is changed by many
 batches and is copied once; with the larger batches, 18,000 opportunities/s became 33,000."""
+
+# --- PostgreSQL --------------------------------------------------------------------------------
+
+POSTGRES_VERSION_MIN: Final = 12
+"""Source: postgresql.org/docs/12/release-12.html: the first with stored generated columns."""
+
+POSTGRES_CONNECT_TIMEOUT_S: Final = 10
+"""Seconds in which a connection has to be made. Ours: a far network, and a server that starts."""
+
+POSTGRES_SILENCE_S: Final = 30
+"""Seconds after which a connection whose other end is silent is given up. Ours: a failover takes
+as long; a machine that vanished says nothing."""
+
+POSTGRES_IDLE_WRITE_S: Final = 30
+"""Seconds that a write may wait for its own program, after which the server undoes it. Ours: a
+program that is stopped in mid-write keeps all others from writing."""
+
+POSTGRES_RETRIES_MAX: Final = 10
+"""Times that a call is done again after a conflict with another. Ours: each time, some other call
+has succeeded."""
+
+POSTGRES_RETRY_PAUSE_S: Final = 0.05
+"""Seconds of the longest pause before the first of them. It doubles with each. Ours."""
+
+POSTGRES_RETRY_PAUSE_S_MAX: Final = 0.5
+"""Seconds of the longest pause before any of them. Ours: ten of them take 4 seconds at most."""
+
+POSTGRES_JSON_BYTES_MAX: Final = 32 << 20
+"""Bytes of rows that one statement carries. Source: a jsonb array takes 256 MB (jsonb.h,
+JENTRY_OFFLENMASK); ours: bounds the server's memory, where they are several times as large."""
+
+MIGRATION_LEASE_S: Final = 15
+"""Seconds after which a process that migrates and has not said so again counts as dead. Ours."""
+
+MIGRATION_WAIT_S: Final = 120
+"""Seconds to wait for another process that migrates. Ours: most migrations take a second; one that
+builds an index over many rows takes minutes, and whoever starts servers starts them again."""

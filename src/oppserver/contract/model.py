@@ -157,9 +157,14 @@ class PlannedEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulk read as it will be done: one entry per group, in request order."""
+    """A bulk read as it will be done: one entry per group, in request order.
+
+    ``asked`` has the ids that each group itself asks for, canonical, distinct and in order. The ids
+    of its entry begin with them; the others are asked for by groups of other types.
+    """
 
     entries: tuple[PlannedEntry, ...]
+    asked: tuple[Sequence[str], ...] = ()
 
 
 class RenderedRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +172,46 @@ class RenderedRows(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     json: bytes
+
+
+class RenderedColumns(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one entry by column, rendered by the store, and how many rows there are.
+
+    ``columns`` has a JSON array in UTF-8 for each of the entry's columns: the values of the rows,
+    strings or null.
+    """
+
+    count: int
+    columns: Sequence[bytes]
+
+
+class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands for the rows of a plan: equal stamps, equal rows.
+
+    ``counts`` has the number of rows of each entry.
+    """
+
+    counts: Sequence[int]
+    digest: bytes
+
+
+class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Of which type an id is; or was, when it was deleted on ``deleted_on`` (stored form)."""
+
+    event_code: int
+    deleted_on: str | None = None
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many distinct ids a call asked for, and how many of them are answered."""
+
+    requested: int
+    found: int
+
+    @property
+    def missing(self) -> int:
+        """How many are not answered."""
+        return self.requested - self.found
 
 
 # --- what is stored ----------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """What a call takes from its query: found, or refused with the name of what is missing or wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from oppserver.contract.errors import MissingAttribute
+from oppserver.contract.errors import InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import guid_at
+from oppserver.contract.names import quoted
 
 
 def mandatory(query: Mapping[str, str], name: str) -> str:
@@ -17,3 +18,23 @@ def mandatory(query: Mapping[str, str], name: str) -> str:
 def mandatory_guid(query: Mapping[str, str], name: str) -> str:
     """The id that a name has, canonical. Raises MissingAttribute or InvalidValue."""
     return guid_at(mandatory(query, name), place=f"query parameter '{name}'")
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """Whether a name is true; not when it is not there. Raises InvalidValue."""
+    value = query.get(name.lower(), "").strip().lower()
+    if value in ("", "false", "0"):
+        return False
+    if value in ("true", "1"):
+        return True
+    raise InvalidValue(f"query parameter '{name}': {quoted(value)} is neither true nor false")
+
+
+def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
+    """Which of some words a name has; the first when it is not there. Raises InvalidValue."""
+    value = query.get(name.lower(), "").strip().lower() or words[0]
+    if value not in words:
+        raise InvalidValue(
+            f"query parameter '{name}': {quoted(value)} is none of {', '.join(words)}"
+        )
+    return value

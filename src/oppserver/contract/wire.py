@@ -4,7 +4,7 @@ Members that the call demands are optional here, so that the step that checks th
 that is missing the way the API does.
 """
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -28,6 +28,20 @@ class GetOpportunitiesByIdWire(msgspec.Struct):
     """The body of ``GetOpportunitiesById``."""
 
     SearchParameters: list[SearchParameterWire] | UnsetType | None = UNSET
+
+
+class MissingWire(msgspec.Struct):
+    """One of ``Missing``: an id that was asked for and is not in the entry, and why.
+
+    ``EventCode``: of which type it is, or was when it was deleted. ``AnsweredIn``: the first entry
+    that has it, from 0; null when none is of its type.
+    """
+
+    ProspectActivityId: str
+    Reason: Literal["NotFound", "Deleted", "OtherEventCode"]
+    EventCode: str | UnsetType = UNSET
+    DeletedOn: str | UnsetType = UNSET
+    AnsweredIn: int | UnsetType | None = UNSET
 
 
 # --- what several calls take -------------------------------------------------------------------

@@ -1,17 +1,23 @@
 """``GetOpportunitiesById``: up to 2,000 opportunities in one call. The one to read first."""
 
-from oppserver.operations.call import Call, Services, admit
+from oppserver.operations.bulk_read_forms import answer_of, formats_here, shape_bulk_read
+from oppserver.operations.bulk_read_found import find
+from oppserver.operations.call import Answer, Call, Services, admit
+from oppserver.steps.negotiate import choose_format
 from oppserver.steps.parse import parse_bulk_read
+from oppserver.steps.parse_wanted import parse_wanted
 from oppserver.steps.plan import plan_bulk_read
-from oppserver.steps.render import render_bulk_read
 
 
-def bulk_read(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
+def bulk_read(call: Call, services: Services) -> Answer:
+    """The answer. Raises an ApiError for everything that is neither status 200 nor 304."""
     admit(call, services)
+    chosen = choose_format(call.accept, formats_here())
+    wanted = parse_wanted(call.query, chosen, is_conditional=call.if_none_match is not None)
     asked = parse_bulk_read(
         call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
     )
-    plan = plan_bulk_read(asked, services.store.catalogue())
-    rows = services.store.bulk_read(plan)
-    return render_bulk_read(plan, rows)
+    catalogue = services.store.catalogue()
+    shape = shape_bulk_read(plan_bulk_read(asked, catalogue), wanted, catalogue)
+    found = find(services.store, shape=shape, call=call, made_by=services.made_by)
+    return answer_of(shape, found)

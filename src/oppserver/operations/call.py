@@ -17,7 +17,8 @@ class Call:
     """One call as the door took it in. The body is bytes; nothing is decoded yet.
 
     ``name`` is the route's. ``body`` None: it was longer than the limit and was not read to its
-    end. ``host`` is where the caller sent it, empty when it did not say. ``query`` holds the
+    end. ``host`` is where the caller sent it, empty when it did not say. ``coding`` is the content
+    coding that the caller likes best of ours; a short answer is sent without. ``query`` holds the
     query's names in lower case, without the keys. ``principal`` and ``rate_window`` are written
     once, by ``admit``, and ``is_replayed`` by ``write``: the door tells of them in the log and in
     the headers, also when the call fails afterwards.
@@ -31,6 +32,9 @@ class Call:
     body: bytes | None
     now: datetime
     host: str = ""
+    accept: str = ""
+    coding: str = "identity"
+    if_none_match: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
     idempotency_key: str | None = None
@@ -40,12 +44,30 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a call answers, where there is more to say than a JSON body with status 200.
+
+    ``is_packed``: a content coding would make the body no smaller.
+    """
+
+    body: bytes
+    status: int = 200
+    media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_packed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """What operations work with. ``rate_limiter`` None: there is no limit."""
+    """What operations work with. ``rate_limiter`` None: there is no limit.
+
+    ``made_by``: the versions of what makes the bytes of answers.
+    """
 
     store: Store
     rate_limiter: RateLimiter | None
     body_bytes_max: int
+    made_by: str = ""
     details_forms: DetailsForms = field(default_factory=DetailsForms)
 
 

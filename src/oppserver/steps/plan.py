@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from oppserver.contract.columns import (
+    EVENT_CODE_COLUMN,
     IDENTITY_COLUMNS,
     OWNER_COLUMN,
     OWNER_EMAIL_COLUMN,
@@ -47,13 +50,32 @@ def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
         )
         for index, (group, code) in enumerate(zip(asked.groups, codes, strict=True))
     ]
+    asked_ids = ids
     if len(codes) > 1:
         ids = _with_ids_of_other_types(codes, ids)
     return Plan(
+        asked=tuple(asked_ids),
         entries=tuple(
             PlannedEntry(event_code=code, ids=entry_ids, columns=entry_columns)
             for code, entry_ids, entry_columns in zip(codes, ids, columns, strict=True)
-        )
+        ),
+    )
+
+
+def with_event_codes(plan: Plan) -> Plan:
+    """The plan for rows that are not in an entry that names their type: they begin with it."""
+    return msgspec.structs.replace(
+        plan,
+        entries=tuple(
+            msgspec.structs.replace(
+                entry,
+                columns=(
+                    EVENT_CODE_COLUMN,
+                    *(column for column in entry.columns if column != EVENT_CODE_COLUMN),
+                ),
+            )
+            for entry in plan.entries
+        ),
     )
 
 

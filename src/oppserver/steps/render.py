@@ -2,17 +2,29 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from oppserver.contract.model import Plan, RenderedRows
+from oppserver.contract.wire import MissingWire
 
 
-def render_bulk_read(plan: Plan, rows: Sequence[RenderedRows]) -> bytes:
+def render_bulk_read(
+    plan: Plan,
+    rows: Sequence[RenderedRows],
+    missing: Sequence[Sequence[MissingWire]] | None = None,
+) -> bytes:
     """The body of ``GetOpportunitiesById``: one entry per group, in request order.
 
-    The rows are JSON already and are not looked into.
+    The rows are JSON already and are not looked into. ``missing``: the ledger of each entry.
     """
+    ledgers = [b""] * len(rows) if missing is None else [_ledger(one) for one in missing]
     entries = (
-        b'{"EventCode":"%d","RecordCount":%d,"Opportunities":%b}'
-        % (entry.event_code, rendered.count, rendered.json)
-        for entry, rendered in zip(plan.entries, rows, strict=True)
+        b'{"EventCode":"%d","RecordCount":%d,"Opportunities":%b%b}'
+        % (entry.event_code, rendered.count, rendered.json, ledger)
+        for entry, rendered, ledger in zip(plan.entries, rows, ledgers, strict=True)
     )
     return b"[" + b",".join(entries) + b"]"
+
+
+def _ledger(missing: Sequence[MissingWire]) -> bytes:
+    return b',"Missing":%b' % msgspec.json.encode(missing)

@@ -1,13 +1,13 @@
 """Opening a store: the only place that knows the engines by name."""
 
-from oppserver.contract.errors import InvalidDatabaseUrl
+from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl
 from oppserver.store.port import Store, StoreOptions
 
 __all__ = ["Store", "StoreOptions", "open_store"]
 
 
 def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool = True) -> Store:
-    """The store at a URL: ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
+    """The store at a URL: ``sqlite:///relative.db``, ``postgresql://user@host/database``.
 
     Creates and migrates it, unless ``migrate`` is false; then a store that is missing or not of
     this version is refused. Raises InvalidDatabaseUrl or DatabaseRefused.
@@ -17,7 +17,17 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
         from oppserver.store.sqlite import SqliteStore  # noqa: PLC0415 (an engine loads when asked)
 
         return SqliteStore.open(url, options or StoreOptions(), migrate=migrate)
+    if scheme in ("postgresql", "postgres"):
+        try:
+            from oppserver.store.postgres import PostgresStore  # noqa: PLC0415 (as above)
+        except ModuleNotFoundError as error:
+            if error.name != "psycopg":
+                raise
+            raise DatabaseRefused(
+                "PostgreSQL's driver is not installed: pip install 'oppserver[postgres]'"
+            ) from None
+        return PostgresStore.open(url, options or StoreOptions(), migrate=migrate)
     raise InvalidDatabaseUrl(
         f"No engine for the database URL scheme '{scheme}'. Expected sqlite:///FILE, for example"
-        " sqlite:///oppserver.db"
+        " sqlite:///oppserver.db, or postgresql://USER@HOST/DATABASE"
     )

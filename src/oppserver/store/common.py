@@ -131,8 +131,15 @@ def select_users(connection: Connection) -> list[User]:
 # --- types and fields --------------------------------------------------------------------------
 
 
-def select_catalogue(connection: Connection, *, version: int) -> Catalogue:
+def select_catalogue_version(connection: Connection) -> int:
+    """The number that every write of types and fields raises."""
+    version: int = connection.execute(select(tables.catalogue_version.c.version)).scalar_one()
+    return version
+
+
+def select_catalogue(connection: Connection) -> Catalogue:
     """All types and fields; fields by type in their sequence."""
+    version = select_catalogue_version(connection)
     types = {
         row.event_code: OpportunityType(
             event_code=row.event_code,
@@ -204,6 +211,19 @@ def replace_activity_types(connection: Connection, types: Sequence[ActivityType]
     connection.execute(delete(table).where(table.c.event_code.in_(list(rows))))
     connection.execute(insert(table), list(rows.values()))
     raise_catalogue_version(connection)
+
+
+def put_fields(connection: Connection, fields: Sequence[Field]) -> None:
+    """Creates or replaces fields, and creates their types where they are missing."""
+    codes = {one.event_code for one in fields}
+    stored = select(tables.opportunity_type.c.event_code)
+    missing = sorted(codes.difference(connection.execute(stored).scalars()))
+    replace_types(connection, [_plain_type(code) for code in missing])
+    replace_fields(connection, fields)
+
+
+def _plain_type(event_code: int) -> OpportunityType:
+    return OpportunityType(event_code=event_code, name=f"Opportunity {event_code}")
 
 
 def replace_fields(connection: Connection, fields: Sequence[Field]) -> None:
@@ -326,10 +346,7 @@ def missing_types_and_fields(
     used: Mapping[int, frozenset[str]], catalogue: Catalogue
 ) -> tuple[list[OpportunityType], list[Field]]:
     """The types and fields that a batch uses and the catalogue lacks, with plain names."""
-    types = [
-        OpportunityType(event_code=code, name=f"Opportunity {code}")
-        for code in sorted(used.keys() - catalogue.types.keys())
-    ]
+    types = [_plain_type(code) for code in sorted(used.keys() - catalogue.types.keys())]
     fields = [
         Field(event_code=code, schema_name=name, display_name=name, sequence=slot)
         for code in sorted(used)

@@ -80,18 +80,6 @@ def select_tombstones(connection: Connection, ids: Sequence[str]) -> dict[str, T
     }
 
 
-def oldest_like(event_code: int, values: Mapping[str, str]) -> Select[tuple[str]]:
-    """The statement that finds the oldest opportunity of a type with these values."""
-    columns = tables.opportunity.c
-    return (
-        select(columns.id)
-        .where(columns.event_code == event_code)
-        .where(*(columns[stored] == value for stored, value in values.items()))
-        .order_by(columns.created_on, columns.id)
-        .limit(1)
-    )
-
-
 # --- leads -------------------------------------------------------------------------------------
 
 

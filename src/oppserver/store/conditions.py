@@ -183,8 +183,19 @@ def condition_sql(condition: Condition, column: str, dialect: Dialect) -> Sql:
 # --- orders ------------------------------------------------------------------------------------
 
 
-def order_sql(ordering: Ordering, column: str, row_id: str, *, is_reversed: bool = False) -> str:
-    """The SQL of an order by a column and an id; reversed, the last row comes first."""
+def order_sql(
+    ordering: Ordering,
+    column: str,
+    row_id: str,
+    *,
+    is_reversed: bool = False,
+    is_set: bool = False,
+) -> str:
+    """The SQL of an order by a column and an id; reversed, the last row comes first.
+
+    ``is_set``: it is never null. Then nothing is said of nulls, as in indexes, which may serve only
+    orders that say the same.
+    """
     if ordering.is_descending is not is_reversed:
-        return f"{column} DESC NULLS LAST, {row_id} DESC"
-    return f"{column} ASC NULLS FIRST, {row_id} ASC"
+        return f"{column} DESC{'' if is_set else ' NULLS LAST'}, {row_id} DESC"
+    return f"{column} ASC{'' if is_set else ' NULLS FIRST'}, {row_id} ASC"

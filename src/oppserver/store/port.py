@@ -29,13 +29,16 @@ from oppserver.contract.model import (
     Opportunity,
     OpportunityType,
     Plan,
+    RenderedColumns,
     RenderedPage,
     RenderedRows,
     Search,
     SearchIndex,
+    Stamp,
     TimelinePage,
     Tombstone,
     User,
+    Whereabouts,
     Written,
 )
 
@@ -128,6 +131,34 @@ class Session(Protocol):
         ...
 
 
+class Moment(Protocol):
+    """One moment of a store, given to the work of ``Store.read``: all that is read is of it."""
+
+    def bulk_read(self, plan: Plan) -> list[RenderedRows]:
+        """As ``Store.bulk_read``."""
+        ...
+
+    def bulk_read_columns(self, plan: Plan) -> list[RenderedColumns]:
+        """The rows that ``bulk_read`` has, in the same order, by column.
+
+        Values are the same, but CreatedOn and ModifiedOn are in the stored form.
+        """
+        ...
+
+    def stamp(self, plan: Plan) -> Stamp:
+        """What stands for the rows of ``bulk_read``, at a fraction of its price.
+
+        Two moments with one stamp for a plan have the same rows for it, byte for byte, also when
+        the database was restored or made anew in between. A write that changes nothing that the
+        rows show may change the stamp; without a write to its opportunities, or to users, it stays.
+        """
+        ...
+
+    def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+        """Of those ids that are stored or deleted, by id, the type and the deletion."""
+        ...
+
+
 class Store(Protocol):
     """A store of opportunities. See the module for what holds for every call."""
 
@@ -139,6 +170,14 @@ class Store(Protocol):
         All entries are of one moment. Ids that are not stored, or are of another type than the
         entry, are left out. A row has the entry's columns in order, every one of them: the value as
         a JSON string, or null; CreatedOn and ModifiedOn in the form of answers.
+        """
+        ...
+
+    def read(self, work: Callable[[Moment], _T]) -> _T:
+        """Does work that reads several things of one moment, and returns what it returns.
+
+        The moment ends with the work. An engine may have to do the work again from its beginning,
+        so it has no other effects.
         """
         ...
 

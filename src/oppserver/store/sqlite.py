@@ -8,7 +8,6 @@ driver; the rest goes through SQLAlchemy. Numbers behind the choices: docs/perfo
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self, TypeVar
@@ -45,12 +44,13 @@ from oppserver.contract.model import (
 from oppserver.store import (
     common,
     common_activities,
+    common_batches,
     common_indexes,
     migrations,
     sqlite_indexes,
     sqlite_write,
 )
-from oppserver.store.port import Session, StoreOptions
+from oppserver.store.port import Moment, Session, StoreOptions
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
     driver_of,
@@ -65,9 +65,11 @@ from oppserver.store.sqlite_connect import (
     tune_writer,
 )
 from oppserver.store.sqlite_leads import read_lead_page, read_leads
+from oppserver.store.sqlite_moment import SqliteMoment
 from oppserver.store.sqlite_read import one_moment, read_entry, read_key, read_opportunity
 from oppserver.store.sqlite_search import read_page
 from oppserver.store.sqlite_session import SqliteSession
+from oppserver.store.sqlite_stamps import give_identity
 
 _T = TypeVar("_T")
 
@@ -112,6 +114,10 @@ class SqliteStore:
                 return [read_entry(connection, plan.entries[0])]
             with one_moment(connection):
                 return [read_entry(connection, entry) for entry in plan.entries]
+
+    def read(self, work: Callable[[Moment], _T]) -> _T:
+        with self._pooled() as pooled, one_moment(driver_of(pooled)) as connection:
+            return work(SqliteMoment(connection, pooled.info["stamps"]))
 
     # --- the other reads
 
@@ -185,7 +191,7 @@ class SqliteStore:
         kept = self._catalogue
         if kept is None or kept.version != version:
             with self._read() as connection:
-                kept = self._catalogue = _select_catalogue(connection)
+                kept = self._catalogue = common.select_catalogue(connection)
         return kept
 
     def put_types(self, types: Sequence[OpportunityType]) -> None:
@@ -194,13 +200,7 @@ class SqliteStore:
 
     def put_fields(self, fields: Sequence[Field]) -> None:
         with self._write() as connection:
-            known = _select_catalogue(connection).types
-            missing = sorted({one.event_code for one in fields} - known.keys())
-            common.replace_types(
-                connection,
-                [OpportunityType(event_code=code, name=f"Opportunity {code}") for code in missing],
-            )
-            common.replace_fields(connection, fields)
+            common.put_fields(connection, fields)
 
     def put_activity_types(self, types: Sequence[ActivityType]) -> None:
         with self._write() as connection:
@@ -225,15 +225,12 @@ class SqliteStore:
         def write(batch: sqlite_write.Prepared) -> None:
             on_written(self._write_prepared(batch))
 
-        with self._loading(), ThreadPoolExecutor(1, thread_name_prefix="load") as writer:
-            under_way: Future[None] | None = None
-            for batch in batches:
-                prepared = sqlite_write.prepare(batch, now=now())
-                if under_way is not None:
-                    under_way.result()
-                under_way = writer.submit(write, prepared)
-            if under_way is not None:
-                under_way.result()
+        with self._loading():
+            common_batches.write_in_turn(
+                batches,
+                prepare=lambda batch: sqlite_write.prepare(batch, now=now()),
+                write=write,
+            )
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
@@ -268,7 +265,8 @@ class SqliteStore:
             connection.execute("SELECT version FROM catalogue_version").fetchone()
 
     def check(self) -> list[str]:
-        with self._reader(timeout_s=float("inf")) as connection:
+        with named_errors(self._path), self._readers.connect() as connection:
+            connection.info["deadline"].set(float("inf"))
             return problems_of(connection)
 
     def backup(self, path: Path) -> None:
@@ -279,6 +277,7 @@ class SqliteStore:
                 target = sqlite3.connect(path)
                 try:
                     connection.backup(target)
+                    give_identity(target)
                 finally:
                     target.close()
             except BaseException as error:
@@ -327,7 +326,7 @@ class SqliteStore:
 
     def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
         with self._write() as connection:
-            catalogue = _select_catalogue(connection)
+            catalogue = common.select_catalogue(connection)
             missing = common.missing_types_and_fields(batch.brought.slots, catalogue)
             return sqlite_write.write_batch(connection, batch, *missing)
 
@@ -363,10 +362,7 @@ class SqliteStore:
                 return
             refuse_foreign(at, self._path)
             if not migrate:
-                raise DatabaseRefused(
-                    f"The database {self._path} is of an older version of oppserver."
-                    " 'oppserver db upgrade' brings it up to date."
-                )
+                migrations.refuse_older(self._path)
             with self._writer.connect() as connection:
                 set_up_file(driver_of(connection))
             with self._write() as writer:
@@ -379,11 +375,6 @@ class SqliteStore:
                 return
         with self._write() as connection:
             sqlite_indexes.create_missing(connection)
-
-
-def _select_catalogue(connection: Connection) -> Catalogue:
-    version = connection.exec_driver_sql("SELECT version FROM catalogue_version").scalar_one()
-    return common.select_catalogue(connection, version=version)
 
 
 def _is_text(text: str) -> bool:

@@ -16,6 +16,7 @@ from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Store
 from oppserver.contract.limits import BUSY_TIMEOUT_S, SQLITE_VERSION_MIN
 from oppserver.store import migrations
 from oppserver.store.port import StoreOptions
+from oppserver.store.sqlite_stamps import Stamps
 from oppserver.store.sqlite_totals import Totals
 
 _APPLICATION_ID: Final = 0x4F505053  # "OPPS", in the file's header; `file` and we can tell it
@@ -73,8 +74,9 @@ class _Deadline:
 def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
     """A pool of connections to the file: one that writes, or ``options.readers`` that cannot.
 
-    A connection's ``info["deadline"]`` limits the time of each of its statements, and its
-    ``info["totals"]`` remembers how many rows searches have found.
+    A connection's ``info["deadline"]`` limits the time of each of its statements; its
+    ``info["totals"]`` and ``info["stamps"]`` remember, until something is written, how many rows
+    searches have found and what stands for the rows of bulk reads.
     """
     engine = create_engine(
         "sqlite://",
@@ -94,6 +96,7 @@ def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
         deadline = record.info["deadline"] = _Deadline()
         driver.set_progress_handler(deadline.passed, _PROGRESS_OPCODES)
         record.info["totals"] = Totals()
+        record.info["stamps"] = Stamps()
 
     event.listen(engine, "begin", begin)
     event.listen(engine, "connect", connected)
@@ -220,8 +223,4 @@ def refuse_foreign(revision: str | None, path: Path) -> None:
     """Raises DatabaseRefused when a database is not ours, or of a version we do not know."""
     if revision == "":
         raise DatabaseRefused(f"{path} is an SQLite database, but not one of oppserver")
-    if revision is not None and revision not in migrations.REVISIONS:
-        raise DatabaseRefused(
-            f"The database {path} is of a newer version (schema {revision}) than this oppserver"
-            f" (schema {migrations.HEAD}). Use the newer oppserver."
-        )
+    migrations.refuse_unknown(revision, path)

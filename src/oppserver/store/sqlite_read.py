@@ -7,45 +7,22 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import (
-    Key,
-    Opportunity,
-    PlannedEntry,
-    RenderedRows,
-    Role,
-    Tombstone,
+from oppserver.contract.model import Key, Opportunity, PlannedEntry, RenderedRows, Tombstone
+from oppserver.store.common_hot import (
+    KEY,
+    OPPORTUNITY,
+    TOMBSTONE,
+    key_of,
+    opportunity_of,
+    tombstone_of,
 )
-from oppserver.store.tables import SLOT_NAMES
+
+_KEY: Final = KEY.format("?")
+_OPPORTUNITY: Final = OPPORTUNITY.format("?")
+_TOMBSTONE: Final = TOMBSTONE.format("?")
 
 _JSON_OBJECT_COLUMNS_MAX: Final = 63
 """A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
-
-
-_KEY: Final = (
-    "SELECT k.access_key, k.secret_sha256, k.user_id, u.email, k.role, u.is_active,"
-    ' k.created_on, k.revoked_on FROM api_key k JOIN "user" u ON u.id = k.user_id'
-    " WHERE k.access_key = ?"
-)
-_MEMBERS: Final = (
-    "id",
-    "event_code",
-    "lead_id",
-    "lead_email",
-    "owner_id",
-    "status",
-    "note",
-    "created_on",
-    "modified_on",
-    "created_by",
-    "modified_by",
-)
-_OPPORTUNITY: Final = (
-    f"SELECT u.email, {', '.join(f'o.{name}' for name in _MEMBERS + SLOT_NAMES)}"
-    ' FROM opportunity AS o LEFT JOIN "user" AS u ON u.id = o.owner_id WHERE o.id = ?'
-)
-_TOMBSTONE: Final = (
-    "SELECT id, event_code, deleted_on, deleted_by FROM deleted_opportunity WHERE id = ?"
-)
 
 
 @contextmanager
@@ -61,45 +38,34 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
     """A key with what is known of its user; None when there is none of that name."""
     row = connection.execute(_KEY, (access_key,)).fetchone()
-    if row is None:
-        return None
-    return Key(
-        access_key=row[0],
-        secret_sha256=row[1],
-        user_id=row[2],
-        email=row[3],
-        role=Role(row[4]),
-        user_is_active=bool(row[5]),
-        created_on=row[6],
-        revoked_on=row[7],
-    )
+    return None if row is None else key_of(row)
 
 
 def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | Tombstone | None:
     """The opportunity of an id, or what is left of it; to be read in one moment."""
     row = connection.execute(_OPPORTUNITY, (one,)).fetchone()
     if row is not None:
-        first_slot = 1 + len(_MEMBERS)
-        slots = zip(SLOT_NAMES, row[first_slot:], strict=True)
-        return Opportunity(
-            owner_email=row[0],
-            **dict(zip(_MEMBERS, row[1:first_slot], strict=True)),
-            slots={name: value for name, value in slots if value is not None},
-        )
+        return opportunity_of(row)
     row = connection.execute(_TOMBSTONE, (one,)).fetchone()
-    if row is None:
-        return None
-    return Tombstone(id=row[0], event_code=row[1], deleted_on=row[2], deleted_by=row[3])
+    return None if row is None else tombstone_of(row)
 
 
 def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedRows:
     """The rows of one entry of a plan, as they are at this moment of the connection."""
-    # canonical GUIDs need no escaping, so this is the JSON array of them
-    ids = '["' + '","'.join(entry.ids) + '"]'
     json, count = connection.execute(
-        bulk_read_statement(entry.columns), (ids, entry.event_code)
+        bulk_read_statement(entry.columns), (json_of_ids(entry.ids), entry.event_code)
     ).fetchone()
     return RenderedRows(count=count, json=json)
+
+
+def json_of_ids(ids: Sequence[str]) -> str:
+    """The JSON array of canonical GUIDs, which need no escaping."""
+    return '["' + '","'.join(ids) + '"]' if ids else "[]"
+
+
+FROM_IDS: Final = " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
+WITH_OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
+OF_TYPE: Final = " WHERE o.event_code = ?"
 
 
 @lru_cache(maxsize=256)
@@ -110,13 +76,8 @@ def bulk_read_statement(columns: tuple[Column, ...]) -> str:
     with it the order of the rows (sqlite.org/optoverview.html, "Manual control of query plans").
     The cast hands the text over as bytes, which are not decoded and encoded again.
     """
-    row = row_json([(column.name, _column_sql(column)) for column in columns])
-    return (
-        f"SELECT CAST(json_group_array({row}) AS BLOB), count(*)"
-        " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
-        ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
-        " WHERE o.event_code = ?"
-    )
+    row = row_json([(column.name, column_sql(column)) for column in columns])
+    return f"SELECT CAST(json_group_array({row}) AS BLOB), count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
 
 
 def row_json(values: Sequence[tuple[str, str]]) -> str:
@@ -133,13 +94,14 @@ def row_json(values: Sequence[tuple[str, str]]) -> str:
     return f"json('{{' || {members} || '}}')"
 
 
-def _column_sql(column: Column) -> str:
+def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
+    """The value of a column, as text; dates in the form of answers, unless said otherwise."""
     match column.stored:
         case "owner_email":
             return "u.email"
         case "event_code":
             return "CAST(o.event_code AS TEXT)"
-        case "created_on" | "modified_on":
+        case "created_on" | "modified_on" if not dates_are_stored:
             return f"o.{column.stored}_answer"
         case stored:
             return f"o.{stored}"

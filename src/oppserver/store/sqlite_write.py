@@ -5,32 +5,23 @@ of their ids, which touches each page of the index once. ``executemany`` would b
 but takes the interpreter's lock once per row, where another thread may keep it for 5 ms.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import compress
-from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
 
 from oppserver.contract.model import Field, Opportunity, OpportunityType, Written
-from oppserver.store import tables
 from oppserver.store.common import (
-    OPPORTUNITY_COLUMNS,
     Brought,
     brought_by,
     replace_fields,
     replace_types,
-    runs_without_repeats,
     write_owners,
 )
+from oppserver.store.common_batches import Shape, shaped
 from oppserver.store.sqlite_indexes import create_missing
-
-_ID: Final = attrgetter("id")
-
-_ALWAYS: Final = ("id", "event_code", "lead_id", "lead_email", "created_on", "modified_on")
-_SOMETIMES: Final = ("owner_id", "status", "note", "created_by", "modified_by")
 
 
 class Prepared(NamedTuple):
@@ -54,11 +45,7 @@ def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
         rows_count=len(batch),
         brought=brought,
         leads=_json(sorted(brought.leads.items())),
-        rows=[
-            (_upsert(shape), _json([_values(one, shape, brought.leads, now) for one in group]))
-            for run in runs_without_repeats(batch)
-            for shape, group in _by_shape(sorted(run, key=_ID)).items()
-        ],
+        rows=[(_upsert(shape), _json(rows)) for shape, rows in shaped(batch, brought, now=now)],
         ids=_json([one.id for one in batch]),
     )
 
@@ -139,72 +126,34 @@ def _write_leads(connection: Connection, leads: str, *, count: int) -> None:
         )
 
 
-class _Shape(NamedTuple):
-    """What a statement for some rows is made of: the columns that any of them sets, in order.
-
-    ``kept``: the columns that a row keeps when it is replaced.
-    """
-
-    others: tuple[str, ...]
-    slots: tuple[str, ...]
-    kept: frozenset[str]
-
-
-def _by_shape(rows: Sequence[Opportunity]) -> dict[_Shape, list[Opportunity]]:
-    """Rows by the dates that they leave as they are; one set of columns for all."""
-    used = set().union(*(one.slots for one in rows))
-    slots = tuple(name for name in tables.SLOT_NAMES if name in used)
-    others = tuple(
-        name for name in _SOMETIMES if any(getattr(one, name) is not None for one in rows)
-    )
-    by_dates: dict[tuple[bool, bool], list[Opportunity]] = {}
-    for one in rows:
-        missing = one.created_on is None, one.modified_on is None
-        by_dates.setdefault(missing, []).append(one)
-    return {
-        _Shape(others, slots, frozenset(compress(("created_on", "modified_on"), missing))): group
-        for missing, group in by_dates.items()
-    }
-
-
 @lru_cache(maxsize=64)
-def _upsert(shape: _Shape) -> str:
-    """The statement that creates or replaces rows, out of one JSON array of ``_values``."""
-    names = _ALWAYS + shape.others + shape.slots
+def _upsert(shape: Shape) -> str:
+    """The statement that creates or replaces rows, out of one JSON array of them."""
+    names = shape.columns
     values = [f"v ->> {index}" for index in range(len(names))]
     # a batch that is silent about a lead's address takes the one that is stored
     email, lead_id = names.index("lead_email"), names.index("lead_id")
     values[email] = (
         f"coalesce({values[email]}, (SELECT email FROM lead WHERE id = {values[lead_id]}))"
     )
-    replaced = [
-        f"{name} = excluded.{name}"
-        for name in OPPORTUNITY_COLUMNS
-        if name not in ("id", "version") and name not in shape.kept
-    ]
+    replaced = ", ".join(f"{name} = excluded.{name}" for name in shape.replaced)
     return (
         f"INSERT INTO opportunity (version, {', '.join(names)}) SELECT 1, {', '.join(values)}"
         # the limit keeps the inner select whole: json_each would write out its value once a column
         " FROM (SELECT value AS v FROM json_each(?) LIMIT -1) WHERE true"
-        " ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, " + ", ".join(replaced)
-    )
-
-
-def _values(
-    one: Opportunity, shape: _Shape, lead_emails: Mapping[str, str | None], now: str
-) -> tuple[object, ...]:
-    created_on = one.created_on or now
-    modified_on = one.modified_on or created_on
-    lead_email = lead_emails[one.lead_id]
-    return (
-        *(one.id, one.event_code, one.lead_id, lead_email, created_on, modified_on),
-        *(getattr(one, name) for name in shape.others),
-        *map(one.slots.get, shape.slots),
+        f" ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, {replaced}"
     )
 
 
 def _forget_tombstones(connection: Connection, ids: str) -> None:
+    """Removes the tombstones of what is here again; its versions go on from those it had."""
     if connection.exec_driver_sql("SELECT 1 FROM deleted_opportunity LIMIT 1").first():
+        connection.exec_driver_sql(
+            "UPDATE opportunity SET version = opportunity.version + d.version"
+            " FROM deleted_opportunity AS d WHERE d.id = opportunity.id"
+            " AND d.id IN (SELECT value FROM json_each(?))",
+            (ids,),
+        )
         connection.exec_driver_sql(
             "DELETE FROM deleted_opportunity WHERE id IN (SELECT value FROM json_each(?))",
             (ids,),

@@ -26,6 +26,9 @@ from oppserver.contract.limits import CUSTOM_SLOTS
 
 metadata: Final = MetaData()
 
+TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is ordered and compared by code point, as SQLite does, in every engine."""
+
 SLOT_NAMES: Final = tuple(f"mx_custom_{slot}" for slot in range(1, CUSTOM_SLOTS + 1))
 
 
@@ -47,6 +50,10 @@ def answer_form(column: str) -> str:
     )
 
 
+_BY_EQUALITY: Final[dict[str, Any]] = {"postgresql_using": "hash"}
+"""Options of an index that finds equal values of any length: others hold 2,700 bytes there."""
+
+
 def _where(condition: str) -> dict[str, Any]:
     """Options of an index that has only the rows for which a condition holds."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
@@ -55,40 +62,40 @@ def _where(condition: str) -> dict[str, Any]:
 user = Table(
     "user",
     metadata,
-    Column("id", Text, primary_key=True, nullable=False),
-    Column("email", Text),
+    Column("id", TEXT, primary_key=True, nullable=False),
+    Column("email", TEXT),
     Column("is_active", Boolean, nullable=False),
-    Column("first_name", Text),
-    Column("last_name", Text),
+    Column("first_name", TEXT),
+    Column("last_name", TEXT),
 )
 
 api_key = Table(
     "api_key",
     metadata,
-    Column("access_key", Text, primary_key=True, nullable=False),
-    Column("secret_sha256", Text, nullable=False),
-    Column("user_id", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Column("created_on", Text, nullable=False),
-    Column("revoked_on", Text),
+    Column("access_key", TEXT, primary_key=True, nullable=False),
+    Column("secret_sha256", TEXT, nullable=False),
+    Column("user_id", TEXT, nullable=False),
+    Column("role", TEXT, nullable=False),
+    Column("created_on", TEXT, nullable=False),
+    Column("revoked_on", TEXT),
 )
 
 lead = Table(
     "lead",
     metadata,
-    Column("id", Text, primary_key=True, nullable=False),
-    Column("email", Text),
-    Column("first_name", Text),
-    Column("last_name", Text),
-    Column("phone", Text),
-    Column("mobile", Text),
-    Column("owner_id", Text),
-    Column("created_on", Text),
-    Column("modified_on", Text),
-    Column("attributes", Text),  # a JSON object of texts; null when it has none
-    Index("lead_by_email", func.lower(text("email"))),
-    Index("lead_by_phone", "phone", **_where("phone IS NOT NULL")),
-    Index("lead_by_mobile", "mobile", **_where("mobile IS NOT NULL")),
+    Column("id", TEXT, primary_key=True, nullable=False),
+    Column("email", TEXT),
+    Column("first_name", TEXT),
+    Column("last_name", TEXT),
+    Column("phone", TEXT),
+    Column("mobile", TEXT),
+    Column("owner_id", TEXT),
+    Column("created_on", TEXT),
+    Column("modified_on", TEXT),
+    Column("attributes", TEXT),  # a JSON object of texts; null when it has none
+    Index("lead_by_email", func.lower(text("email")), **_BY_EQUALITY),
+    Index("lead_by_phone", "phone", **_where("phone IS NOT NULL"), **_BY_EQUALITY),
+    Index("lead_by_mobile", "mobile", **_where("mobile IS NOT NULL"), **_BY_EQUALITY),
     sqlite_with_rowid=False,
 )
 
@@ -96,32 +103,32 @@ opportunity_type = Table(
     "opportunity_type",
     metadata,
     Column("event_code", BigInteger, primary_key=True, nullable=False, autoincrement=False),
-    Column("name", Text, nullable=False),
-    Column("description", Text, nullable=False, server_default=""),
+    Column("name", TEXT, nullable=False),
+    Column("description", TEXT, nullable=False, server_default=""),
     Column("can_delete", Boolean, nullable=False, server_default=true()),
-    Column("duplicate_rules", Text, nullable=False, server_default="[]"),
+    Column("duplicate_rules", TEXT, nullable=False, server_default="[]"),
 )
 
 activity_type = Table(
     "activity_type",
     metadata,
     Column("event_code", BigInteger, primary_key=True, nullable=False, autoincrement=False),
-    Column("name", Text, nullable=False),
+    Column("name", TEXT, nullable=False),
 )
 
 field = Table(
     "field",
     metadata,
     Column("event_code", BigInteger, primary_key=True, nullable=False, autoincrement=False),
-    Column("schema_name", Text, primary_key=True, nullable=False),
-    Column("display_name", Text, nullable=False),
-    Column("data_type", Text, nullable=False),
+    Column("schema_name", TEXT, primary_key=True, nullable=False),
+    Column("display_name", TEXT, nullable=False),
+    Column("data_type", TEXT, nullable=False),
     Column("is_mandatory", Boolean, nullable=False),
     Column("sequence", BigInteger, nullable=False),
-    Column("options", Text, nullable=False),
+    Column("options", TEXT, nullable=False),
     Column("max_length", BigInteger),
-    Column("parent_field", Text),
-    Column("dependent_options", Text, nullable=False, server_default="{}"),
+    Column("parent_field", TEXT),
+    Column("dependent_options", TEXT, nullable=False, server_default="{}"),
 )
 
 catalogue_version = Table(
@@ -132,25 +139,32 @@ catalogue_version = Table(
 )
 """One row, raised by every write of types and fields: readers keep the catalogue until it moves."""
 
+database_identity = Table(
+    "database_identity",
+    metadata,
+    Column("id", TEXT, primary_key=True, nullable=False),
+)
+"""One row with a random GUID: a new database has another, and so has each backup."""
+
 opportunity = Table(
     "opportunity",
     metadata,
-    Column("id", Text, primary_key=True, nullable=False),
+    Column("id", TEXT, primary_key=True, nullable=False),
     Column("event_code", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
-    Column("lead_id", Text, nullable=False),
-    Column("lead_email", Text),
-    Column("owner_id", Text),
-    Column("status", Text),
-    Column("created_on", Text, nullable=False),
-    Column("modified_on", Text, nullable=False),
-    Column("created_on_answer", Text, Computed(answer_form("created_on"), persisted=True)),
-    Column("modified_on_answer", Text, Computed(answer_form("modified_on"), persisted=True)),
-    Column("created_by", Text),
-    Column("modified_by", Text),
-    *(Column(name, Text) for name in SLOT_NAMES),
+    Column("lead_id", TEXT, nullable=False),
+    Column("lead_email", TEXT),
+    Column("owner_id", TEXT),
+    Column("status", TEXT),
+    Column("created_on", TEXT, nullable=False),
+    Column("modified_on", TEXT, nullable=False),
+    Column("created_on_answer", TEXT, Computed(answer_form("created_on"), persisted=True)),
+    Column("modified_on_answer", TEXT, Computed(answer_form("modified_on"), persisted=True)),
+    Column("created_by", TEXT),
+    Column("modified_by", TEXT),
+    *(Column(name, TEXT) for name in SLOT_NAMES),
     # last, because a long note would push the columns behind it off the row's first page
-    Column("note", Text),
+    Column("note", TEXT),
     Index("opportunity_by_lead", "lead_id"),
     Index("opportunity_by_created_on", "event_code", "created_on", "id"),
     Index("opportunity_by_modified_on", "event_code", "modified_on", "id"),
@@ -159,26 +173,26 @@ opportunity = Table(
 deleted_opportunity = Table(
     "deleted_opportunity",
     metadata,
-    Column("id", Text, primary_key=True, nullable=False),
+    Column("id", TEXT, primary_key=True, nullable=False),
     Column("event_code", BigInteger, nullable=False),
     Column("version", BigInteger, nullable=False),
-    Column("deleted_on", Text, nullable=False),
-    Column("deleted_by", Text),
+    Column("deleted_on", TEXT, nullable=False),
+    Column("deleted_by", TEXT),
 )
 
 activity = Table(
     "activity",
     metadata,
-    Column("id", Text, primary_key=True, nullable=False),
+    Column("id", TEXT, primary_key=True, nullable=False),
     Column("event_code", BigInteger, nullable=False),
-    Column("lead_id", Text, nullable=False),
-    Column("opportunity_id", Text),
-    Column("note", Text),
-    Column("owner_id", Text),
-    Column("created_by", Text),
-    Column("created_on", Text, nullable=False),
-    Column("modified_on", Text, nullable=False),
-    Column("fields", Text),  # a JSON object of texts; null when it has none
+    Column("lead_id", TEXT, nullable=False),
+    Column("opportunity_id", TEXT),
+    Column("note", TEXT),
+    Column("owner_id", TEXT),
+    Column("created_by", TEXT),
+    Column("created_on", TEXT, nullable=False),
+    Column("modified_on", TEXT, nullable=False),
+    Column("fields", TEXT),  # a JSON object of texts; null when it has none
     Index("activity_by_lead", "lead_id", "created_on", "id"),
     Index("activity_by_opportunity", "opportunity_id", "created_on", "id"),
     Index("activity_by_modified_on", "event_code", "modified_on", "id"),
@@ -187,10 +201,10 @@ activity = Table(
 kept_answer = Table(
     "kept_answer",
     metadata,
-    Column("key_sha256", Text, primary_key=True, nullable=False),
-    Column("request_sha256", Text, nullable=False),
+    Column("key_sha256", TEXT, primary_key=True, nullable=False),
+    Column("request_sha256", TEXT, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("created_on", Text, nullable=False),
+    Column("created_on", TEXT, nullable=False),
     Index("kept_answer_by_created_on", "created_on"),
 )
 """Answers to writes with an ``Idempotency-Key``."""
@@ -198,7 +212,7 @@ kept_answer = Table(
 search_index = Table(
     "search_index",
     metadata,
-    Column("name", Text, primary_key=True, nullable=False),
-    Column("columns", Text, nullable=False),  # a JSON array of stored names
+    Column("name", TEXT, primary_key=True, nullable=False),
+    Column("columns", TEXT, nullable=False),  # a JSON array of stored names
 )
 """The indexes of ``opportunity`` that an operator has added, by the index's name."""

@@ -16,7 +16,7 @@ from oppserver.store import Store
 from oppserver.transfer.csv_files import write_csv, write_csv_header
 from oppserver.transfer.files import Format
 from oppserver.transfer.ndjson import write_ndjson
-from oppserver.transfer.parquet import ParquetWriter
+from oppserver.transfer.parquet import parquet_writer
 from oppserver.transfer.records import MEMBER_COLUMNS, members_of
 
 _Row = Mapping[str, str | int]
@@ -61,7 +61,7 @@ def _writer(file: BinaryIO, form: Format, names: Sequence[str]) -> Iterator[_Wri
         write_csv_header(file, names)
         yield partial(write_csv, file, names)
     else:
-        writer = ParquetWriter(file, names)
+        writer = parquet_writer(file, names)
         try:
             yield writer.write
         finally:

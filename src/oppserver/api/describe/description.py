@@ -22,7 +22,9 @@ class Description(NamedTuple):
     """What the document says of one call.
 
     ``request`` None: the call takes no body. ``is_body_optional``: an empty body is as good as
-    ``{}``. ``errors`` are those beside what every call, and every write, can get.
+    ``{}``. ``errors`` are those beside what every call, and every write, can get. ``formats`` are
+    the media types that it answers beside JSON, with what each is. ``headers`` are those of its
+    answers beside what every answer has. ``is_conditional``: it may answer 304.
     """
 
     summary: str
@@ -34,6 +36,9 @@ class Description(NamedTuple):
     request_example: Any = None
     is_body_optional: bool = False
     query: Sequence[Parameter] = ()
+    formats: Mapping[str, str] = {}
+    headers: Sequence[str] = ()
+    is_conditional: bool = False
 
 
 EVERY_CALL: Final[Sequence[type[errors.ApiError]]] = (

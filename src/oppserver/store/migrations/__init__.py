@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from oppserver.contract.errors import DatabaseRefused
+
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
 
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every revision of this version, oldest first. A test holds it against the scripts."""
 
 HEAD: Final = REVISIONS[-1]
@@ -20,6 +22,23 @@ def upgrade(connection: "Connection") -> None:
     config = alembic_config()
     config.attributes["connection"] = connection
     command.upgrade(config, HEAD)
+
+
+def refuse_unknown(revision: str | None, database: object) -> None:
+    """Raises DatabaseRefused when a database is of a version that this one does not know."""
+    if revision is not None and revision not in REVISIONS:
+        raise DatabaseRefused(
+            f"The database {database} is of a newer version (schema {revision}) than this oppserver"
+            f" (schema {HEAD}). Use the newer oppserver."
+        )
+
+
+def refuse_older(database: object) -> None:
+    """Raises DatabaseRefused for a database that has to be upgraded by whoever may do that."""
+    raise DatabaseRefused(
+        f"The database {database} is of an older version of oppserver."
+        " 'oppserver db upgrade' brings it up to date."
+    )
 
 
 def alembic_config() -> "Config":

@@ -11,11 +11,14 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+# ordered and compared by code point in every engine
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Adds columns to tables, and tables; nothing of the data changes."""
     for name in ("first_name", "last_name"):
-        op.add_column("user", sa.Column(name, sa.Text))
+        op.add_column("user", sa.Column(name, TEXT))
     _widen_lead()
     _widen_catalogue()
     op.create_index("opportunity_by_created_on", "opportunity", ["event_code", "created_on", "id"])
@@ -25,16 +28,16 @@ def upgrade() -> None:
     _create_activity()
     op.create_table(
         "kept_answer",
-        sa.Column("key_sha256", sa.Text, primary_key=True, nullable=False),
-        sa.Column("request_sha256", sa.Text, nullable=False),
+        sa.Column("key_sha256", TEXT, primary_key=True, nullable=False),
+        sa.Column("request_sha256", TEXT, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
-        sa.Column("created_on", sa.Text, nullable=False),
+        sa.Column("created_on", TEXT, nullable=False),
     )
     op.create_index("kept_answer_by_created_on", "kept_answer", ["created_on"])
     op.create_table(
         "search_index",
-        sa.Column("name", sa.Text, primary_key=True, nullable=False),
-        sa.Column("columns", sa.Text, nullable=False),
+        sa.Column("name", TEXT, primary_key=True, nullable=False),
+        sa.Column("columns", TEXT, nullable=False),
     )
 
 
@@ -49,18 +52,25 @@ def _widen_lead() -> None:
         "modified_on",
         "attributes",
     ):
-        op.add_column("lead", sa.Column(name, sa.Text))
-    op.create_index("lead_by_email", "lead", [sa.func.lower(sa.text("email"))])
+        op.add_column("lead", sa.Column(name, TEXT))
+    # values may be longer than PostgreSQL's other indexes hold
+    address = sa.func.lower(sa.text("email"))
+    op.create_index("lead_by_email", "lead", [address], postgresql_using="hash")
     for name in ("phone", "mobile"):
         is_set = sa.text(f"{name} IS NOT NULL")
         op.create_index(
-            f"lead_by_{name}", "lead", [name], sqlite_where=is_set, postgresql_where=is_set
+            f"lead_by_{name}",
+            "lead",
+            [name],
+            sqlite_where=is_set,
+            postgresql_where=is_set,
+            postgresql_using="hash",
         )
 
 
 def _widen_catalogue() -> None:
     op.add_column(
-        "opportunity_type", sa.Column("description", sa.Text, nullable=False, server_default="")
+        "opportunity_type", sa.Column("description", TEXT, nullable=False, server_default="")
     )
     op.add_column(
         "opportunity_type",
@@ -68,33 +78,33 @@ def _widen_catalogue() -> None:
     )
     op.add_column(
         "opportunity_type",
-        sa.Column("duplicate_rules", sa.Text, nullable=False, server_default="[]"),
+        sa.Column("duplicate_rules", TEXT, nullable=False, server_default="[]"),
     )
     op.add_column("field", sa.Column("max_length", sa.BigInteger))
-    op.add_column("field", sa.Column("parent_field", sa.Text))
+    op.add_column("field", sa.Column("parent_field", TEXT))
     op.add_column(
-        "field", sa.Column("dependent_options", sa.Text, nullable=False, server_default="{}")
+        "field", sa.Column("dependent_options", TEXT, nullable=False, server_default="{}")
     )
     op.create_table(
         "activity_type",
         sa.Column("event_code", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
     )
 
 
 def _create_activity() -> None:
     op.create_table(
         "activity",
-        sa.Column("id", sa.Text, primary_key=True, nullable=False),
+        sa.Column("id", TEXT, primary_key=True, nullable=False),
         sa.Column("event_code", sa.BigInteger, nullable=False),
-        sa.Column("lead_id", sa.Text, nullable=False),
-        sa.Column("opportunity_id", sa.Text),
-        sa.Column("note", sa.Text),
-        sa.Column("owner_id", sa.Text),
-        sa.Column("created_by", sa.Text),
-        sa.Column("created_on", sa.Text, nullable=False),
-        sa.Column("modified_on", sa.Text, nullable=False),
-        sa.Column("fields", sa.Text),
+        sa.Column("lead_id", TEXT, nullable=False),
+        sa.Column("opportunity_id", TEXT),
+        sa.Column("note", TEXT),
+        sa.Column("owner_id", TEXT),
+        sa.Column("created_by", TEXT),
+        sa.Column("created_on", TEXT, nullable=False),
+        sa.Column("modified_on", TEXT, nullable=False),
+        sa.Column("fields", TEXT),
     )
     op.create_index("activity_by_lead", "activity", ["lead_id", "created_on", "id"])
     op.create_index("activity_by_opportunity", "activity", ["opportunity_id", "created_on", "id"])

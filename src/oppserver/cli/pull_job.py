@@ -1,0 +1,241 @@
+"""The work of ``pull``: types and fields, what was modified, what was deleted, and the count."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from oppserver.cli.common import now
+from oppserver.cli.pull_state import PullState
+from oppserver.client import Batch, Client, Opportunity
+from oppserver.contract.columns import column_named
+from oppserver.contract.dates import to_stored
+from oppserver.contract.errors import InvalidInput, RejectedLine
+from oppserver.contract.limits import EXPORT_PAGE_ROWS
+from oppserver.contract.model import Comparison, Condition, ConditionGroup, Ordering, Search
+from oppserver.contract.model import Opportunity as Stored
+from oppserver.store.port import Store
+from oppserver.transfer.records import opportunity_of
+from oppserver.transfer.types import ImportedType, types_of
+
+_SYSTEM: Final = (
+    "Owner",
+    "Status",
+    "ActivityEvent_Note",
+    "CreatedOn",
+    "CreatedBy",
+    "ModifiedOn",
+    "ModifiedBy",
+)
+"""What is read beside the fields of the type; the note under the name that metadata has for it."""
+
+_PASSES_MAX: Final = 5
+"""Passes over what has changed, until the counts agree: a host changes while it is read."""
+
+_MODIFIED_ON: Final = "ModifiedOn"
+
+
+class Pulled(msgspec.Struct, kw_only=True):
+    """What one run did. ``unstorable`` has the ids, and why, of what the store cannot hold."""
+
+    written: int = 0
+    deleted: int = 0
+    unstorable: dict[str, str] = {}
+    local: int = 0
+    host: int = 0
+    told: list[str] = []
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the store has as many as the host."""
+        return self.local == self.host
+
+
+class PullJob:
+    """One run of a pull. Owner of the state, which ``save`` puts on the disk."""
+
+    def __init__(
+        self,
+        *,
+        client: Client,
+        store: Store,
+        state: PullState,
+        save: Callable[[PullState], None],
+        on_progress: Callable[[int, int], None],
+    ) -> None:
+        """``on_progress`` is told how many rows are read, and of how many."""
+        self._client: Final = client
+        self._store: Final = store
+        self._state = state
+        self._save: Final = save
+        self._on_progress: Final = on_progress
+        self._code: Final = state.event_code
+        self.done: Final = Pulled()
+        self._read = 0
+
+    def run(self, *, full: bool) -> ImportedType:
+        """Pulls until the counts agree, or it is seen that they will not; the type.
+
+        Raises the client's and the store's errors; what was written before stays, and its place
+        in the list is kept.
+        """
+        pulled_type = self._pull_type()
+        columns = ",".join([*_SYSTEM, *(field.schema_name for field in pulled_type.fields)])
+        if full or self._was_changed_since():
+            self._keep(up_to=None)
+        for _ in range(_PASSES_MAX):
+            self._pull_changes(columns)
+            self.done.local = self._store.count_opportunities(event_code=self._code)
+            self.done.host = self._host_count()
+            if self.done.local > self.done.host:
+                self._delete_what_is_gone()
+            if self.done.is_complete:
+                break
+        self._settle()
+        return pulled_type
+
+    # --- the parts
+
+    def _pull_type(self) -> ImportedType:
+        message = self._client.get_type(self._code).message
+        catalogue = self._store.catalogue()
+        if self._code in catalogue.activity_types:
+            raise InvalidInput(
+                f"{self._code} is the code of an activity type here. Pull into another store."
+            )
+        [one] = types_of(message, catalogue)
+        self._store.put_types([one.type])
+        self._store.put_fields(one.fields)
+        return one
+
+    def _was_changed_since(self) -> bool:
+        """Whether the store is not the one that the last run has left."""
+        state = self._state
+        if state.up_to is None or state.count is None:
+            return False
+        count = self._store.count_opportunities(event_code=self._code)
+        if (count, self._newest()) == (state.count, state.newest):
+            return False
+        self.done.told.append(
+            "The store was changed since the last pull, so everything is read again."
+        )
+        return True
+
+    def _pull_changes(self, columns: str) -> None:
+        """Reads what was modified since the state's moment, and keeps the moment as it goes."""
+        moments: deque[str] = deque()
+        rows = self._client.get_opportunities(
+            self._modified_ids(moments),
+            event_code=self._code,
+            columns=columns,
+            on_missing=self._delete,
+        )
+        try:
+            for batch in rows.batches():
+                self._write(batch)
+                reached = [moments.popleft() for _ in batch.ids][-1]
+                self._keep(up_to=reached)
+        finally:
+            rows.close()
+
+    def _modified_ids(self, moments: deque[str]) -> Iterator[str]:
+        up_to = self._state.up_to
+        since = datetime.fromisoformat(up_to).replace(tzinfo=UTC) if up_to else None
+        rows = self._client.get_modified(self._code, since=since)
+        for row in rows:
+            moments.append(to_stored(row[_MODIFIED_ON] or ""))
+            self._on_progress(self._read, max(self._read, rows.total or 0))
+            yield row.id
+
+    def _write(self, batch: Batch) -> None:
+        stored = [one for row in batch.rows if (one := self._stored(row)) is not None]
+        self._store.write_opportunities(stored, now=now())
+        self.done.written += len(stored)
+        self._read += len(batch.ids)
+
+    def _stored(self, row: Opportunity) -> Stored | None:
+        members = {
+            "OpportunityNote" if name == "ActivityEvent_Note" else name: value
+            for name, value in row.items()
+            if column_named(name) is not None
+        }
+        try:
+            return opportunity_of({**members, "EventCode": self._code})
+        except RejectedLine as error:
+            self.done.unstorable[row.id] = str(error)
+            return None
+
+    # --- counts
+
+    def _host_count(self) -> int:
+        rows = self._client.get_modified(self._code)
+        next(rows, None)
+        rows.close()
+        return rows.total or 0
+
+    def _delete_what_is_gone(self) -> None:
+        """Asks the host for all that is stored; what it does not have is deleted here.
+
+        Only when it is as many as the counts differ by: keys that see less of the host than before
+        do not empty the mirror.
+        """
+        gone: list[str] = []
+        rows = self._client.get_opportunities(
+            self._stored_ids(), event_code=self._code, columns="Status", on_missing=gone.extend
+        )
+        for _ in rows.batches():
+            pass
+        surplus = self.done.local - self.done.host
+        if len(gone) <= surplus:
+            self._delete(gone)
+            self.done.local -= len(gone)
+        else:
+            self.done.told.append(
+                f"The host has {self.done.host:,} opportunities and gives {len(gone):,} of"
+                f" {self.done.local:,} stored ones no more: {surplus:,} were expected. Nothing was"
+                " deleted. Check that the keys see all opportunities."
+            )
+
+    def _stored_ids(self) -> Iterator[str]:
+        after_id = ""
+        while page := self._store.read_opportunities(
+            event_code=self._code, after_id=after_id, limit=EXPORT_PAGE_ROWS
+        ):
+            yield from (one.id for one in page)
+            after_id = page[-1].id
+
+    def _delete(self, ids: Sequence[str]) -> None:
+        self.done.deleted += self._store.delete_opportunities(ids, now=now(), by=None)
+
+    # --- the state
+
+    def _keep(self, *, up_to: str | None) -> None:
+        self._state = msgspec.structs.replace(self._state, up_to=up_to, count=None, newest=None)
+        self._save(self._state)
+
+    def _settle(self) -> None:
+        self._state = msgspec.structs.replace(
+            self._state, count=self.done.local, newest=self._newest()
+        )
+        self._save(self._state)
+
+    def _newest(self) -> str | None:
+        """The last ModifiedOn that is stored."""
+        column = column_named(_MODIFIED_ON)
+        assert column is not None, "every type has it"
+        page = self._store.search(
+            Search(
+                event_code=self._code,
+                where=ConditionGroup(
+                    members=(Condition(stored=column.stored, comparison=Comparison.IS_NOT_NULL),)
+                ),
+                ordering=Ordering(stored=column.stored),
+                offset=0,
+                limit=1,
+                columns=(column,),
+            )
+        )
+        rows = msgspec.json.decode(page.json, type=list[dict[str, str | None]])
+        return rows[0][_MODIFIED_ON] if rows else None

@@ -1,0 +1,76 @@
+"""How far a mirror is: a small file beside the store, durable, and proved before it is believed."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from oppserver.contract.errors import InvalidFile, InvalidInput
+from oppserver.transfer.files import written
+
+_SQLITE = "sqlite:///"
+
+
+class PullState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last run has reached.
+
+    All that the host had modified up to ``up_to`` (stored form) is in the store. ``count`` and
+    ``newest`` (the last ModifiedOn) are those of the store when a run had ended; a store that has
+    others was changed since, by a write or a restored backup, and is read anew. They are None while
+    a run is under way.
+    """
+
+    host: str
+    event_code: int
+    up_to: str | None = None
+    count: int | None = None
+    newest: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(PullState)
+
+
+def state_path(database: str, event_code: int, given: Path | None) -> Path:
+    """The file that was given, or one beside the SQLite file. Raises InvalidInput."""
+    if given is not None:
+        return given
+    if not database.startswith(_SQLITE):
+        raise InvalidInput(
+            "--state FILE is needed: this store is no file that one could be beside."
+        )
+    store = Path(database.removeprefix(_SQLITE).partition("?")[0])
+    return store.with_name(f"{store.name}.pull-{event_code}.json")
+
+
+def read_state(path: Path, *, host: str, event_code: int) -> PullState:
+    """The state of a file, or a new one where there is none.
+
+    Raises InvalidInput when it is of another host or type, InvalidFile when it cannot be read.
+    """
+    try:
+        state = _DECODER.decode(path.read_bytes())
+    except FileNotFoundError:
+        return PullState(host=host, event_code=event_code)
+    except OSError as error:
+        raise InvalidFile(f"{path} cannot be read: {error.strerror or error}") from None
+    except msgspec.DecodeError as error:
+        raise InvalidFile(
+            f"{path} is no state of a pull: {error}. Remove it, and everything is pulled again."
+        ) from None
+    if (state.host, state.event_code) != (host, event_code):
+        raise InvalidInput(
+            f"{path} is of type {state.event_code} of {state.host}. A mirror has one host: pull"
+            " into another store, or remove the file."
+        )
+    return state
+
+
+def write_state(path: Path, state: PullState) -> None:
+    """Puts a state on the disk, whole or not at all."""
+    with written(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,179 @@
+"""The conditions of a search, written as Python.
+
+``where(field("Status") == "Open", field("mx_Custom_6") > 1000)`` has both; ``any_of(…)`` inside has
+one of several. The search takes them as JSON in a text, ``AdvancedSearch``.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from oppserver.client.errors import InvalidCall
+from oppserver.client.values import Value, text_value
+
+Operand: TypeAlias = str | int | float | Decimal | bool | datetime | date
+
+_DROPDOWNS: Final = frozenset({"status"})
+_BASE: Final = "ActivityEvent"
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison of a field; made by ``field(…)``."""
+
+    name: str
+    operator: str
+    operand: str | None
+    data_type: str
+
+    def __bool__(self) -> bool:
+        raise InvalidCall(
+            "A condition has no truth value: pass conditions to where(), apart by commas; any_of()"
+            " stands for 'or'."
+        )
+
+
+class AnyOf(msgspec.Struct, frozen=True):
+    """Conditions of which one is enough; made by ``any_of(…)``."""
+
+    conditions: tuple[Condition, ...]
+
+
+class Where(msgspec.Struct, frozen=True):
+    """What a search looks for: all of these hold; made by ``where(…)``."""
+
+    conditions: tuple[Condition | AnyOf, ...]
+
+    def advanced_search(self, event_code: int) -> str:
+        """The text of ``AdvancedSearch`` for a type, whose code stands in it as the API demands."""
+        base = Condition(name=_BASE, operator="eq", operand=str(event_code), data_type="PAEvent")
+        alone = [base, *(one for one in self.conditions if isinstance(one, Condition))]
+        groups = [_group(alone, joiner="And")]
+        groups += [
+            _group(one.conditions, joiner="Or") for one in self.conditions if isinstance(one, AnyOf)
+        ]
+        message = {"GrpConOp": "And", "Conditions": groups, "QueryTimeZone": "UTC"}
+        return msgspec.json.encode(message).decode()
+
+
+EVERYTHING: Final = Where(())
+"""No condition: all opportunities of a type."""
+
+
+class FieldName:
+    """A field in a condition. ``None`` stands for a value that is not set. Made by ``field(…)``."""
+
+    __hash__ = None  # type: ignore[assignment]  # equality makes a condition here
+
+    def __init__(self, name: str, data_type: str | None) -> None:
+        self._name: Final = name
+        self._data_type: Final = data_type
+
+    def __eq__(self, other: object) -> Condition:  # type: ignore[override]  # makes a condition
+        return self.is_not_set() if other is None else self._compared("eq", other)
+
+    def __ne__(self, other: object) -> Condition:  # type: ignore[override]  # as above
+        return self.is_set() if other is None else self._compared("neq", other)
+
+    def __lt__(self, other: Operand) -> Condition:
+        return self._compared("lt", other)
+
+    def __le__(self, other: Operand) -> Condition:
+        return self._compared("lte", other)
+
+    def __gt__(self, other: Operand) -> Condition:
+        return self._compared("gt", other)
+
+    def __ge__(self, other: Operand) -> Condition:
+        return self._compared("gte", other)
+
+    def between(self, low: Operand, high: Operand) -> Condition:
+        """From ``low`` to ``high``, both among them."""
+        ends = f"{_operand(low)} TO {_operand(high)}"
+        return self._condition("between", ends, self._type_for(low))
+
+    def contains(self, text: str) -> Condition:
+        """The text is somewhere in it, in any case of its letters."""
+        return self._condition("contains", _operand(text), self._type_for(text))
+
+    def begins_with(self, text: str) -> Condition:
+        """The text is its beginning, in any case of its letters."""
+        return self._condition("begins", _operand(text), self._type_for(text))
+
+    def is_set(self) -> Condition:
+        """There is a value."""
+        return self._condition("isnotnull", None, self._type_for(""))
+
+    def is_not_set(self) -> Condition:
+        """There is none."""
+        return self._condition("isnull", None, self._type_for(""))
+
+    def _compared(self, operator: str, operand: Any) -> Condition:
+        return self._condition(operator, _operand(operand), self._type_for(operand))
+
+    def _condition(self, operator: str, operand: str | None, data_type: str) -> Condition:
+        return Condition(name=self._name, operator=operator, operand=operand, data_type=data_type)
+
+    def _type_for(self, operand: Any) -> str:
+        if self._data_type is not None:
+            return self._data_type
+        if self._name.lower() in _DROPDOWNS:
+            return "SearchableDropdown"
+        if isinstance(operand, (int, float, Decimal)) and not isinstance(operand, bool):
+            return "Number"
+        return "DateTime" if isinstance(operand, date) else "String"
+
+
+def field(name: str, data_type: str | None = None) -> FieldName:
+    """A field by its schema name, to be compared: ``field("mx_Custom_6") > 1000``.
+
+    ``data_type`` is what the type's metadata says, for hosts that look at it; without it, it is
+    taken from what the field is compared with.
+    """
+    if not name.strip():
+        raise InvalidCall("A field has a name, such as 'Status' or 'mx_Custom_1'.")
+    return FieldName(name.strip(), data_type)
+
+
+def where(*conditions: Condition | AnyOf) -> Where:
+    """All of these hold; without any, all opportunities of the type."""
+    return Where(_checked(conditions, (Condition, AnyOf)))
+
+
+def any_of(*conditions: Condition) -> AnyOf:
+    """One of these is enough."""
+    if not conditions:
+        raise InvalidCall("any_of() needs a condition: none would find nothing.")
+    return AnyOf(_checked(conditions, (Condition,)))
+
+
+def _checked(conditions: Iterable[Any], kinds: tuple[type, ...]) -> tuple[Any, ...]:
+    found = tuple(conditions)
+    for one in found:
+        if not isinstance(one, kinds):
+            raise InvalidCall(
+                f"{type(one).__name__} is no condition here. Pass what field('…') == value makes."
+            )
+    return found
+
+
+def _operand(value: Value) -> str:
+    text = text_value(value)
+    if text is None or not text.strip():
+        raise InvalidCall("A field is compared with a value; is_not_set() finds those without one.")
+    return text
+
+
+def _group(conditions: Iterable[Condition], *, joiner: str) -> dict[str, Any]:
+    rows = []
+    for one in conditions:
+        row = {
+            "SubConOp": joiner,
+            "LSO": one.name,
+            "LSO_Type": one.data_type,
+            "Operator": one.operator,
+        }
+        rows.append(row if one.operand is None else {**row, "RSO": one.operand})
+    return {"Type": "Activity", "ConOp": "And", "RowCondition": rows}

@@ -1,0 +1,159 @@
+"""Lists and searches: from what is asked to the calls of their pages, and from a page to rows."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from oppserver.client.bulk_read import Batch, as_event_code
+from oppserver.client.calls import ACTIVITIES, Call, decoded, post
+from oppserver.client.conditions import Where
+from oppserver.client.errors import InvalidCall
+from oppserver.client.rows import Opportunity, text_of
+from oppserver.client.values import Value, guid_of, names_of, text_value
+
+PAGE_ROWS: Final = 1_000
+"""Rows of a page. Source: the hosted API gives no more, and cuts larger pages silently."""
+
+PageCall = Callable[[int], Call[Batch]]
+"""Makes the call of a page, from 1."""
+
+
+class _Page(msgspec.Struct):
+    """An answer; where nothing was found, hosts leave ``List`` out."""
+
+    RecordCount: int | str = 0
+    List: list[dict[str, Any]] | None = None
+
+
+class _Modified(msgspec.Struct):
+    RecordCount: int | str = 0
+    ProspectActivities: list[dict[str, Any]] | None = None
+
+
+_PAGE: Final = msgspec.json.Decoder(_Page)
+_MODIFIED: Final = msgspec.json.Decoder(_Modified)
+
+
+class Sorting(msgspec.Struct, frozen=True, kw_only=True):
+    """``column`` None is the host's own order."""
+
+    column: str | None
+    is_descending: bool
+
+    def message(self) -> dict[str, Any]:
+        """``Sorting``, or nothing."""
+        if self.column is None:
+            return {}
+        direction = "1" if self.is_descending else "0"
+        return {"Sorting": {"ColumnName": self.column, "Direction": direction}}
+
+
+def search_pages(
+    event_code: int | str,
+    where: Where,
+    *,
+    columns: str | Iterable[str] | None,
+    sorting: Sorting,
+    page_rows: int = PAGE_ROWS,
+) -> PageCall:
+    """The pages of a search."""
+    code = int(as_event_code(event_code))
+    message = {
+        "OpportunityEventCode": code,
+        "AdvancedSearch": where.advanced_search(code),
+        **names_of(columns),
+        **sorting.message(),
+    }
+    return _pages("Retrieve/BySearchParameter", message, page_rows=page_rows)
+
+
+def lead_pages(
+    lead_id: str | UUID,
+    event_code: int | str | None,
+    *,
+    columns: str | Iterable[str] | None,
+    sorting: Sorting,
+) -> PageCall:
+    """The pages of a lead's opportunities, of one type or all."""
+    query = [("leadId", guid_of(lead_id, what="lead_id"))]
+    if event_code is not None:
+        query.append(("opportunityType", as_event_code(event_code)))
+    message = {**names_of(columns), **sorting.message()}
+    return _pages("GetOpportunitiesOfLead", message, query=tuple(query))
+
+
+def lead_field_pages(
+    name: str, value: Value, *, columns: str | Iterable[str] | None, sorting: Sorting
+) -> PageCall:
+    """The pages of the opportunities of the lead that a unique field names."""
+    parameter = {"LookupName": name, "LookupValue": text_value(value), "SqlOperator": "="}
+    message = {"Parameter": parameter, **names_of(columns), **sorting.message()}
+    return _pages("GetOpportunitiesByUniqueLeadField", message)
+
+
+def count_call(event_code: int | str, where: Where) -> Call[Batch]:
+    """The call whose ``total`` is how many a search finds."""
+    sorting = Sorting(column=None, is_descending=True)
+    pages = search_pages(event_code, where, columns="Status", sorting=sorting, page_rows=1)
+    return pages(1)
+
+
+def activity_pages(opportunity_id: str | UUID, event_code: int | str | None) -> PageCall:
+    """The pages of an opportunity's activities."""
+    query = [("opportunityId", guid_of(opportunity_id, what="opportunity_id"))]
+    if event_code is not None:
+        query.append(("activityEventCode", as_event_code(event_code)))
+    return _pages("GetActivitiesOfOpportunity", {}, query=tuple(query))
+
+
+def modified_call(
+    event_code: int, *, from_date: str | None, to_date: str | None, page: int, page_rows: int
+) -> Call[Batch]:
+    """A page of what was modified in a span (stored form, both ends in it), the oldest first.
+
+    The rows have Id, RelatedProspectId, CreatedOn and ModifiedOn.
+    """
+    parameter: dict[str, Any] = {"ActivityEvent": event_code, "IncludeCustomFields": 0}
+    ends = {"FromDate": from_date, "ToDate": to_date}
+    parameter.update({name: date for name, date in ends.items() if date is not None})
+    message = {
+        "Parameter": parameter,
+        "Paging": {"PageIndex": page, "PageSize": page_rows},
+        "Sorting": {"ColumnName": "ModifiedOn", "Direction": 0},
+    }
+    return post("RetrieveRecentlyModified", message, _read_modified, base=ACTIVITIES)
+
+
+def _pages(
+    name: str,
+    message: dict[str, Any],
+    *,
+    query: tuple[tuple[str, str], ...] = (),
+    page_rows: int = PAGE_ROWS,
+) -> PageCall:
+    def page_call(page: int) -> Call[Batch]:
+        if page < 1:
+            raise InvalidCall("Pages are counted from 1.")
+        paging = {"Paging": {"PageIndex": page, "PageSize": page_rows}}
+        return post(name, {**message, **paging}, partial(_read, name), query=query)
+
+    return page_call
+
+
+def _read(name: str, body: bytes) -> Batch:
+    page = decoded(_PAGE, body, name=name)
+    return _batch(page.List, page.RecordCount)
+
+
+def _read_modified(body: bytes) -> Batch:
+    page = decoded(_MODIFIED, body, name="RetrieveRecentlyModified")
+    return _batch(page.ProspectActivities, page.RecordCount)
+
+
+def _batch(rows: list[dict[str, Any]] | None, count: int | str) -> Batch:
+    texts = [{name: text_of(value) for name, value in row.items()} for row in rows or ()]
+    total = int(count) if str(count).strip().isdecimal() else len(texts)
+    return Batch(rows=list(map(Opportunity, texts)), total=total)

@@ -1,0 +1,271 @@
+"""Writes: from what is to be written to calls, and from their answers to what was done."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from oppserver.client.bulk_read import as_event_code
+from oppserver.client.calls import ACTIVITIES, Call, decoded, not_understood, write
+from oppserver.client.errors import ClientError, InvalidCall, WritesStopped
+from oppserver.client.values import Value, guid_of, pairs, text_value
+from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
+
+CAPTURE: Final = "Capture"
+UPDATE: Final = "Update"
+BULK_UPDATE: Final = "Bulk/Update/ByOpportunityId"
+BULK_ADD: Final = "Bulk/Add/ByLeadField"
+DELETE: Final = "Delete"
+ADD_ACTIVITIES: Final = "Bulk/CustomActivity/Add/ByOpportunityId"
+
+
+class Captured(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a new opportunity.
+
+    ``is_new`` False: a rule for duplicates found one that is there, ``opportunity_id`` is its id.
+    The ids are None where the host does not tell them.
+    """
+
+    opportunity_id: str | None
+    lead_id: str | None
+    is_new: bool
+
+
+class Update(msgspec.Struct, frozen=True):
+    """New values of an opportunity, by schema name; None clears a field."""
+
+    id: str | UUID
+    fields: Mapping[str, Value] = {}
+    note: str | None = None
+
+
+class Addition(msgspec.Struct, frozen=True, kw_only=True):
+    """A new opportunity of a lead that is there: ``lead`` is the value that finds it."""
+
+    lead: Value
+    fields: Mapping[str, Value]
+    note: str | None = None
+    owner_email: str | None = None
+
+
+class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """An activity to be posted on an opportunity."""
+
+    event_code: int
+    owner_email: str
+    note: str | None = None
+    fields: Mapping[str, Value] = {}
+
+
+class Overlap(msgspec.Struct, frozen=True, kw_only=True):
+    """What a capture does to the opportunity that it would repeat (the API's own flags)."""
+
+    overwrite_fields: bool = False
+    update_empty_fields: bool = False
+    do_not_post_duplicate_activity: bool = False
+    do_not_change_owner: bool = False
+
+
+NO_OVERLAP: Final = Overlap()
+
+
+class _CaptureAnswer(msgspec.Struct):
+    RelatedProspectId: str | None = None
+    IsUnique: bool | None = None
+    CreatedOpportunityId: str | None = None
+    ConflictedOpportunityId: str | None = None
+
+
+class _BulkAnswer(msgspec.Struct):
+    Response: list[_CaptureAnswer] | None = None
+
+
+class _ActivityAnswer(msgspec.Struct):
+    ProspectActivityId: str | None = None
+
+
+class _ActivitiesAnswer(msgspec.Struct):
+    Response: list[_ActivityAnswer] | None = None
+
+
+_CAPTURED: Final = msgspec.json.Decoder(_CaptureAnswer)
+_ADDED: Final = msgspec.json.Decoder(_BulkAnswer)
+_POSTED: Final = msgspec.json.Decoder(_ActivitiesAnswer)
+
+
+def capture_call(
+    event_code: int | str,
+    fields: Mapping[str, Value],
+    *,
+    lead: Mapping[str, Value] | str | UUID,
+    search_by: str | None,
+    note: str | None,
+    created_on: datetime | str | None,
+    overlap: Overlap,
+) -> Call[Captured]:
+    """The call for a new opportunity. ``lead``: its id, or the values that name or make one."""
+    opportunity: dict[str, Any] = {
+        "OpportunityEventCode": int(as_event_code(event_code)),
+        "Fields": pairs(fields, name="SchemaName"),
+        "OverwriteFields": overlap.overwrite_fields,
+        "UpdateEmptyFields": overlap.update_empty_fields,
+        "DoNotPostDuplicateActivity": overlap.do_not_post_duplicate_activity,
+        "DoNotChangeOwner": overlap.do_not_change_owner,
+    }
+    if note is not None:
+        opportunity["OpportunityNote"] = note
+    if created_on is not None:
+        opportunity["OpportunityDateTime"] = text_value(created_on)
+    details = _lead_details(lead, search_by)
+    message = {"LeadDetails": details, "Opportunity": opportunity}
+    return write(CAPTURE, message, _read_captured)
+
+
+def update_call(update: Update) -> Call[None]:
+    """The call for new values of one opportunity."""
+    return write(UPDATE, _update_message(update), _read_nothing)
+
+
+def delete_call(opportunity_id: str | UUID) -> Call[None]:
+    """The call that deletes one opportunity."""
+    one = guid_of(opportunity_id, what="opportunity_id")
+    return write(DELETE, None, _read_nothing, query=(("Id", one),))
+
+
+def bulk_update_calls(
+    updates: Iterable[Update], event_code: int | str
+) -> Iterator[tuple[int, Call[None]]]:
+    """The calls for any number of updates, 25 each, and how many each has."""
+    code = int(as_event_code(event_code))
+    for batch in _batches(updates):
+        message = [{**_update_message(one), "OpportunityEventCode": code} for one in batch]
+        yield len(batch), write(BULK_UPDATE, message, _read_nothing)
+
+
+def bulk_add_calls(
+    additions: Iterable[Addition], event_code: int | str, *, search_by: str
+) -> Iterator[tuple[int, Call[list[Captured]]]]:
+    """The calls for any number of new opportunities, 25 each, and how many each has."""
+    code = int(as_event_code(event_code))
+    for batch in _batches(additions):
+        message = [_addition_message(one, code) for one in batch]
+        read = partial(_read_added, len(batch))
+        yield len(batch), write(BULK_ADD, message, read, query=(("SearchBy", search_by),))
+
+
+def activity_calls(
+    opportunity_id: str | UUID, activities: Iterable[NewActivity]
+) -> Iterator[tuple[int, Call[list[str]]]]:
+    """The calls that post any number of activities, 25 each, and how many each has."""
+    one = guid_of(opportunity_id, what="opportunity_id")
+    for batch in _batches(activities):
+        message = [_activity_message(activity) for activity in batch]
+        query = (("opportunityId", one),)
+        yield (
+            len(batch),
+            write(ADD_ACTIVITIES, message, _read_posted, query=query, base=ACTIVITIES),
+        )
+
+
+def stopped(error: ClientError, *, done: int) -> ClientError:
+    """The error of many writes, of which ``done`` are written and one call has failed."""
+    if not done:
+        return error
+    return WritesStopped(f"{error} The {done:,} before that are written, none behind.", done=done)
+
+
+# --- messages ----------------------------------------------------------------------------------
+
+
+def _lead_details(
+    lead: Mapping[str, Value] | str | UUID, search_by: str | None
+) -> list[dict[str, Any]]:
+    if isinstance(lead, (str, UUID)):
+        lead = {"ProspectID": guid_of(lead, what="lead")}
+        search_by = search_by or "ProspectId"
+    details = pairs(lead, name="Attribute")
+    if not details:
+        raise InvalidCall("lead is empty: pass its id, or at least one unique field.")
+    if search_by is not None:
+        details.append({"Attribute": "SearchBy", "Value": search_by})
+    return details
+
+
+def _update_message(update: Update) -> dict[str, Any]:
+    if not update.fields and update.note is None:
+        raise InvalidCall("There is nothing to change: pass fields, or a note.")
+    message: dict[str, Any] = {
+        "ProspectOpportunityId": guid_of(update.id, what="id"),
+        "Fields": pairs(update.fields, name="SchemaName"),
+    }
+    return message if update.note is None else {**message, "OpportunityNote": update.note}
+
+
+def _addition_message(one: Addition, code: int) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "SearchByValue": text_value(one.lead),
+        "OpportunityEventCode": code,
+        "Fields": pairs(one.fields, name="SchemaName"),
+    }
+    if one.note is not None:
+        message["OpportunityNote"] = one.note
+    if one.owner_email is not None:
+        message["OpportunityOwnerEmail"] = one.owner_email
+    return message
+
+
+def _activity_message(one: NewActivity) -> dict[str, Any]:
+    return {
+        "ActivityEvent": one.event_code,
+        "ActivityNote": one.note or "",
+        "ActivityOwnerEmail": one.owner_email,
+        "Fields": pairs(one.fields, name="SchemaName"),
+    }
+
+
+def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BULK_WRITE_ROWS_MAX:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+# --- answers -----------------------------------------------------------------------------------
+
+
+def _read_nothing(_: bytes) -> None:
+    """That it is good is all that is known of an answer."""
+
+
+def _read_captured(body: bytes) -> Captured:
+    return _captured(decoded(_CAPTURED, body or b"{}", name=CAPTURE))
+
+
+def _read_added(number: int, body: bytes) -> list[Captured]:
+    answers = decoded(_ADDED, body or b"{}", name=BULK_ADD).Response
+    if answers is None:
+        return [Captured(opportunity_id=None, lead_id=None, is_new=True)] * number
+    if len(answers) != number:
+        raise not_understood(BULK_ADD, f"{number} were sent, it tells of {len(answers)}")
+    return [_captured(one) for one in answers]
+
+
+def _read_posted(body: bytes) -> list[str]:
+    answers = decoded(_POSTED, body or b"{}", name=ADD_ACTIVITIES).Response or []
+    return [one.ProspectActivityId for one in answers if one.ProspectActivityId]
+
+
+def _captured(one: _CaptureAnswer) -> Captured:
+    # IsUnique is true on the hosted service also where nothing was created (source: observed)
+    return Captured(
+        opportunity_id=one.CreatedOpportunityId or one.ConflictedOpportunityId,
+        lead_id=one.RelatedProspectId,
+        is_new=one.ConflictedOpportunityId is None,
+    )

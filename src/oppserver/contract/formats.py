@@ -1,0 +1,81 @@
+"""The formats of answers, what a caller wants of one, and a table: what the typed ones are of."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Format(StrEnum):
+    """A format that rows are answered in; its value is the media type."""
+
+    JSON = "application/json"
+    NDJSON = "application/x-ndjson"
+    CSV = "text/csv"
+    ARROW = "application/vnd.apache.arrow.stream"
+    PARQUET = "application/vnd.apache.parquet"
+
+    @property
+    def content_type(self) -> str:
+        """The media type as it is sent (RFC 4180, section 3); to text, a charset is added."""
+        return f"{self}; header=present" if self is Format.CSV else str(self)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether a content coding makes it smaller; the others know how to pack themselves."""
+        return self not in ARROW_FORMATS
+
+
+TEXT_FORMATS = (Format.JSON, Format.NDJSON, Format.CSV)
+ARROW_FORMATS = (Format.ARROW, Format.PARQUET)
+"""Those that need the extra ``oppserver[arrow]``."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """How an answer is wanted, as ``Accept`` and the query say."""
+
+    format: Format = Format.JSON
+    ledger: bool = False
+    """Whether each entry tells of the ids that were asked for and are not in it."""
+
+    entity_tag: bool = False
+    """Whether the answer has an ``ETag``."""
+
+    escapes_formulas: bool = False
+    """Whether values that a spreadsheet would calculate are made plain text, in CSV."""
+
+    types_are_text: bool = False
+    """Whether typed formats have every value as the text that is stored."""
+
+
+class Kind(StrEnum):
+    """What the values of a table's column are in the typed formats."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    MOMENT = "moment"
+    BOOLEAN = "boolean"
+
+
+class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of a table. ``display_name`` None: it is a system column, or types differ in it."""
+
+    name: str
+    kind: Kind = Kind.TEXT
+    display_name: str | None = None
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """What rows have in a format that has one set of columns for all of them."""
+
+    columns: tuple[TableColumn, ...]
+
+
+class TableRows(msgspec.Struct, frozen=True, kw_only=True):
+    """Some rows of a table: by a column's name, a JSON array of their values, strings or null.
+
+    Rows have nothing in the columns that are not in it.
+    """
+
+    count: int
+    columns: dict[str, bytes]

@@ -1,0 +1,64 @@
+"""CSV (RFC 4180): a header, commas, UTF-8. What is not set is an empty cell.
+
+Columns are looked at as a whole first: most have nothing to quote. That takes less than half the
+time of the standard library's writer, which looks at each cell.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from oppserver.contract.formats import Table, TableRows
+
+_DECODE: Final = msgspec.json.Decoder(list[str | None]).decode
+
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+"""What a spreadsheet may take for the start of a formula. Source: OWASP, "CSV Injection"; the wide
+forms are read as the others where such keyboards are used."""
+
+
+class CsvWriter:
+    """Rows of a table as CSV: ``begin`` once, ``rows`` as often as there are some."""
+
+    def __init__(self, table: Table, *, escapes_formulas: bool) -> None:
+        self._names: Final = [column.name for column in table.columns]
+        self._escapes_formulas: Final = escapes_formulas
+
+    def begin(self) -> bytes:
+        """The header; no name has a character that would have to be quoted."""
+        return f"{','.join(self._names)}\r\n".encode()
+
+    def rows(self, rows: TableRows) -> bytes:
+        """The records of some rows."""
+        if rows.count == 0:
+            return b""
+        cells = [self._cells(name, rows) for name in self._names]
+        lines = map(",".join, zip(*cells, strict=True))
+        return "".join(f"{line}\r\n" for line in lines).encode()
+
+    def end(self) -> bytes:
+        """Nothing: a file of CSV ends anywhere."""
+        return b""
+
+    def _cells(self, name: str, rows: TableRows) -> Sequence[str]:
+        json = rows.columns.get(name)
+        if json is None:
+            return [""] * rows.count
+        cells = [value or "" for value in _DECODE(json)]
+        if self._escapes_formulas:
+            cells = [_harmless(cell) for cell in cells]
+        return [_quoted(cell) for cell in cells] if _needs_quotes("".join(cells)) else cells
+
+
+def _harmless(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+
+
+def _needs_quotes(text: str) -> bool:
+    """Whether a cell, or any of several that are joined, has to be quoted."""
+    return "," in text or '"' in text or "\n" in text or "\r" in text
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if _needs_quotes(cell) else cell

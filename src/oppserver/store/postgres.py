@@ -1,0 +1,253 @@
+"""The engine for more than one machine: PostgreSQL, or what speaks as it does.
+
+Any number of processes share a database. Readers never wait; writes go in one at a time. The hot
+calls (a key, the catalogue's version, the bulk read) go straight to the driver; the rest goes
+through SQLAlchemy. Numbers behind the choices: docs/performance.md.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection
+
+from oppserver.contract.columns import Column
+from oppserver.contract.errors import DatabaseRefused
+from oppserver.contract.model import (
+    ActivitySearch,
+    ActivityType,
+    Catalogue,
+    Field,
+    Key,
+    LeadSearch,
+    Opportunity,
+    OpportunityType,
+    Plan,
+    RenderedPage,
+    RenderedRows,
+    Search,
+    SearchIndex,
+    TimelinePage,
+    Tombstone,
+    User,
+    Written,
+)
+from oppserver.store import (
+    common,
+    common_activities,
+    common_batches,
+    common_indexes,
+    postgres_indexes,
+    postgres_migrate,
+    postgres_write,
+)
+from oppserver.store.port import Moment, Session, StoreOptions
+from oppserver.store.postgres_check import problems_of
+from oppserver.store.postgres_connect import Address, Connections, Driver, opening, refuse_unfit
+from oppserver.store.postgres_leads import read_lead_page, read_leads
+from oppserver.store.postgres_moment import PostgresMoment
+from oppserver.store.postgres_read import (
+    one_moment,
+    read_entries,
+    read_key,
+    read_opportunity,
+    read_version,
+)
+from oppserver.store.postgres_search import read_page
+from oppserver.store.postgres_session import PostgresSession
+
+_T = TypeVar("_T")
+
+
+class PostgresStore:
+    """The promises of ``port.Store`` on one PostgreSQL database."""
+
+    def __init__(self, address: Address, options: StoreOptions) -> None:
+        self._connections = Connections(address, options)
+        self._catalogue: Catalogue | None = None  # owner: catalogue(); replaced whole, never edited
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions, *, migrate: bool) -> Self:
+        """Opens the database of a URL; creates and migrates it where ``migrate`` says so."""
+        address = Address(url)
+        store = cls(address, options)
+        try:
+            with opening(address):
+                store._connections.fetch(lambda driver: refuse_unfit(driver, address))
+                postgres_migrate.prepare(store._connections, migrate=migrate)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        self._connections.close()
+
+    # --- the hot read
+
+    def bulk_read(self, plan: Plan) -> list[RenderedRows]:
+        return self._connections.fetch(lambda driver: read_entries(driver, plan.entries))
+
+    def read(self, work: Callable[[Moment], _T]) -> _T:
+        def within(driver: Driver) -> _T:
+            with one_moment(driver):
+                return work(PostgresMoment(driver))
+
+        return self._connections.fetch(within)
+
+    # --- the other reads
+
+    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+        return self._connections.fetch(lambda driver: read_opportunity(driver, one))
+
+    def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
+        return self._connections.fetch(lambda driver: read_leads(driver, ids, columns))
+
+    def search(self, search: Search) -> RenderedPage:
+        return self._connections.fetch(lambda driver: read_page(driver, search))
+
+    def search_leads(self, search: LeadSearch) -> RenderedPage:
+        return self._connections.fetch(lambda driver: read_lead_page(driver, search))
+
+    def timeline(self, search: ActivitySearch) -> TimelinePage:
+        return self._connections.read(lambda c: common_activities.select_timeline(c, search))
+
+    def users(self) -> list[User]:
+        return self._connections.read(common.select_users)
+
+    # --- writes
+
+    def write(self, work: Callable[[Session], _T]) -> _T:
+        def within(connection: Connection) -> tuple[_T, Catalogue | None]:
+            session = PostgresSession(connection, self._catalogue)
+            return work(session), session.kept_catalogue
+
+        answer, self._catalogue = self._connections.write(within)
+        return answer
+
+    # --- who may call
+
+    def key(self, access_key: str) -> Key | None:
+        if not _is_text(access_key):
+            return None
+        return self._connections.fetch(lambda driver: read_key(driver, access_key))
+
+    def keys(self) -> list[Key]:
+        return self._connections.read(common.select_keys)
+
+    def add_key(
+        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
+    ) -> Key:
+        return self._connections.write(
+            lambda c: common.insert_key(c, key, first_name=first_name, last_name=last_name)
+        )
+
+    def revoke_key(self, access_key: str, *, now: str) -> bool:
+        if not _is_text(access_key):
+            return False
+        return self._connections.write(lambda c: common.revoke_key(c, access_key, now=now))
+
+    # --- types and fields
+
+    def catalogue(self) -> Catalogue:
+        version = self._connections.fetch(read_version)
+        kept = self._catalogue
+        if kept is None or kept.version != version:
+            kept = self._catalogue = self._connections.read(common.select_catalogue)
+        return kept
+
+    def put_types(self, types: Sequence[OpportunityType]) -> None:
+        self._connections.write(lambda c: common.replace_types(c, types))
+
+    def put_fields(self, fields: Sequence[Field]) -> None:
+        self._connections.write(lambda c: common.put_fields(c, fields))
+
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        self._connections.write(lambda c: common.replace_activity_types(c, types))
+
+    # --- opportunities
+
+    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+        return self._write_prepared(postgres_write.prepare(batch, now=now))
+
+    def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
+        return self._connections.write(
+            lambda c: postgres_write.delete_opportunities(c, ids, now=now, by=by)
+        )
+
+    def load(
+        self,
+        batches: Iterable[Sequence[Opportunity]],
+        *,
+        now: Callable[[], str],
+        on_written: Callable[[Written], None],
+    ) -> None:
+        def write(batch: postgres_write.Prepared) -> None:
+            on_written(self._write_prepared(batch))
+
+        common_batches.write_in_turn(
+            batches,
+            prepare=lambda batch: postgres_write.prepare(batch, now=now()),
+            write=write,
+        )
+        self._connections.write(postgres_write.analyse, is_gated=False, is_limited=False)
+
+    def read_opportunities(
+        self, *, event_code: int | None, after_id: str, limit: int
+    ) -> list[Opportunity]:
+        return self._connections.read(
+            lambda c: common.select_opportunities(
+                c, event_code=event_code, after_id=after_id, limit=limit
+            )
+        )
+
+    def count_opportunities(self, *, event_code: int | None) -> int:
+        return self._connections.read(
+            lambda c: common.count_opportunities(c, event_code=event_code)
+        )
+
+    # --- indexes of searches
+
+    def search_indexes(self) -> list[SearchIndex]:
+        return self._connections.read(common_indexes.select_search_indexes)
+
+    def add_search_index(self, index: SearchIndex) -> bool:
+        return self._connections.write(lambda c: postgres_indexes.add(c, index), is_limited=False)
+
+    def drop_search_index(self, name: str) -> bool:
+        return self._connections.write(lambda c: postgres_indexes.drop(c, name))
+
+    # --- the store itself
+
+    def ping(self) -> None:
+        self._connections.fetch(read_version)
+
+    def check(self) -> list[str]:
+        return self._connections.read(problems_of, is_limited=False)
+
+    def backup(self, path: Path) -> None:
+        raise DatabaseRefused(
+            f"A PostgreSQL database is backed up by PostgreSQL's own programs, not to {path}:"
+            " pg_dump for one database, pg_basebackup for a whole server."
+        )
+
+    # --- inside
+
+    def _write_prepared(self, batch: postgres_write.Prepared) -> Written:
+        def write(connection: Connection) -> Written:
+            catalogue = common.select_catalogue(connection)
+            missing = common.missing_types_and_fields(batch.brought.slots, catalogue)
+            return postgres_write.write_batch(connection, batch, *missing)
+
+        return self._connections.write(write, is_limited=False)
+
+
+def _is_text(text: str) -> bool:
+    """Whether a database can be asked for it: broken input may hold what no text is.
+
+    That is U+0000, which PostgreSQL does not store, and lone surrogates.
+    """
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,114 @@
+"""One moment of a PostgreSQL database: the reads around a bulk read.
+
+Rows come as they are found and are placed here, as those of the bulk read are
+(``postgres_read.py``).
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from oppserver.contract.columns import Column
+from oppserver.contract.model import (
+    Plan,
+    PlannedEntry,
+    RenderedColumns,
+    RenderedRows,
+    Stamp,
+    Whereabouts,
+)
+from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_read import array_of, column_sql, read_entries
+
+_DIGEST_BYTES: Final = 32
+_OF_TYPE: Final = " WHERE o.id = ANY(%s::text[]) AND o.event_code = %s"
+_VERSIONS: Final = f"SELECT o.id, o.version, o.owner_id FROM opportunity AS o{_OF_TYPE}"
+_ADDRESSES: Final = 'SELECT id, email FROM "user" WHERE id = ANY(%s::text[]) ORDER BY id'
+_WHEREABOUTS: Final = (
+    "SELECT id, event_code, NULL FROM opportunity WHERE id = ANY(%s::text[])"
+    " UNION ALL SELECT id, event_code, deleted_on FROM deleted_opportunity"
+    " WHERE id = ANY(%s::text[])"
+)
+_IDENTITY: Final = "SELECT id, version() FROM database_identity"
+
+
+class PostgresMoment:
+    """The promises of ``port.Moment`` on a driver's connection that is in a transaction."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver: Final = driver
+
+    def bulk_read(self, plan: Plan) -> list[RenderedRows]:
+        return read_entries(self._driver, plan.entries)
+
+    def bulk_read_columns(self, plan: Plan) -> list[RenderedColumns]:
+        return [self._columns(entry) for entry in plan.entries]
+
+    def stamp(self, plan: Plan) -> Stamp:
+        """Of what is asked, and of the versions of what is there; and of owners' addresses.
+
+        The server's version is part of it, because the server renders the rows.
+        """
+        digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        digest.update(msgspec.json.encode((plan, self._fetched(_IDENTITY, ()))))
+        counts = []
+        for entry in plan.entries:
+            found = self._versions(entry)
+            counts.append(len(found))
+            digest.update(msgspec.json.encode((found, self._addresses(entry, found))))
+        return Stamp(counts=counts, digest=digest.digest())
+
+    def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+        array = array_of(ids)
+        return {
+            one: Whereabouts(event_code=event_code, deleted_on=deleted_on)
+            for one, event_code, deleted_on in self._fetched(_WHEREABOUTS, (array, array))
+        }
+
+    def _columns(self, entry: PlannedEntry) -> RenderedColumns:
+        found = self._fetched(columns_statement(entry.columns), _parameters(entry))
+        rows = _placed(found, entry.ids)
+        turned = list(zip(*rows, strict=True))[1:] if rows else [()] * len(entry.columns)
+        return RenderedColumns(
+            count=len(rows), columns=[msgspec.json.encode(column) for column in turned]
+        )
+
+    def _versions(self, entry: PlannedEntry) -> list[tuple[Any, ...]]:
+        return _placed(self._fetched(_VERSIONS, _parameters(entry)), entry.ids)
+
+    def _addresses(self, entry: PlannedEntry, found: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """The addresses of the owners of rows, where the entry shows them."""
+        if not any(column.stored == "owner_email" for column in entry.columns):
+            return []
+        owners = {owner for _, _, owner in found if owner is not None}
+        return self._fetched(_ADDRESSES, (sorted(owners),))
+
+    def _fetched(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._driver.cursor(binary=True) as cursor:
+            return cursor.execute(statement.encode(), parameters, prepare=True).fetchall()
+
+
+def _parameters(entry: PlannedEntry) -> tuple[str, str]:
+    return array_of(entry.ids), str(entry.event_code)
+
+
+def _placed(rows: Iterable[tuple[Any, ...]], ids: Iterable[str]) -> list[tuple[Any, ...]]:
+    """Rows that begin with an id, in the order of ids."""
+    by_id = {row[0]: row for row in rows}
+    return [by_id[one] for one in ids if one in by_id]
+
+
+@lru_cache(maxsize=256)
+def columns_statement(columns: tuple[Column, ...]) -> str:
+    """The statement that reads the rows of one entry: the id, then the columns, as text.
+
+    Parameters as those of ``bulk_read_statement``.
+    """
+    values = ", ".join(column_sql(column, dates_are_stored=True) for column in columns)
+    return (
+        f"SELECT o.id, {values} FROM opportunity AS o"
+        f' LEFT JOIN "user" AS u ON u.id = o.owner_id{_OF_TYPE}'
+    )

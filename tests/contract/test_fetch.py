@@ -1,0 +1,551 @@
+"""``oppserver fetch`` as typed, against a scripted host: files, resuming, exit status."""
+
+import csv
+import gzip
+import json
+import os
+import pty
+import random
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from tests.both_clients import ACCESS, SECRET
+from tests.running import OPPSERVER, SCALE, clean_environment, poll, run_well, serving
+from tests.scripted_host import Reply, ScriptedHost, error, scripted_host
+from tests.world import SPARSE_ID, WIDE_CODE, WIDE_ID
+
+COLUMNS = "Status,CreatedOn,mx_Custom_1"
+NAMES = ["ProspectId", "EmailAddress", "ProspectActivityId", "Status", "CreatedOn", "mx_Custom_1"]
+
+
+def guid(number: int) -> str:
+    return f"{number:08x}-0000-4000-8000-000000000000"
+
+
+IDS = [guid(n) for n in range(5_000)]
+
+
+def write_ids(folder: Path, ids: list[str] = IDS) -> None:
+    (folder / "ids.txt").write_text("\n".join(ids))
+
+
+def command(host: str, *more: str, output: str = "out.csv") -> list[str]:
+    fixed = ["--host", host, "--event-code", "12000", "--ids", "ids.txt", "--columns", COLUMNS]
+    limit = [] if "--rate-limit" in more else ["--rate-limit", "off"]
+    return [OPPSERVER, "fetch", *fixed, "--output", output, *limit, *more]
+
+
+ENVIRONMENT = {"OPPSERVER_ACCESS_KEY": ACCESS, "OPPSERVER_SECRET_KEY": SECRET}
+
+
+def fetch(
+    folder: Path, host: str, *more: str, output: str = "out.csv", text: str | None = None
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command(host, *more, output=output),
+        cwd=folder,
+        env=clean_environment() | ENVIRONMENT,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def ids_in(path: Path) -> list[str]:
+    with path.open(encoding="utf-8") as file:
+        return [line["ProspectActivityId"] for line in csv.DictReader(file)]
+
+
+# --- complete ----------------------------------------------------------------------------------
+
+
+def test_a_file_of_all_rows_in_order(tmp_path: Path) -> None:
+    """Rows in the order of the ids, missing ids in a file, a summary, status 0, nothing left."""
+    absent = frozenset(IDS[7:4_000:500])
+    write_ids(tmp_path, [*IDS, IDS[0].upper(), ""])
+    with scripted_host(absent=absent) as host:
+        done = fetch(tmp_path, host.url, "--missing", "missing.txt")
+    assert done.returncode == 0, done.stderr
+    assert ids_in(tmp_path / "out.csv") == [one for one in IDS if one not in absent]
+    assert (tmp_path / "missing.txt").read_text().split() == [one for one in IDS if one in absent]
+    assert re.fullmatch(
+        r"fetched 4,992 opportunities into out\.csv in [\d.]+ s \([\d,]+ ids/s\):"
+        r" 8 not found, 1 repeated ids asked for once\n",
+        done.stderr,
+    )
+    assert files(tmp_path) == {"ids.txt", "out.csv", "missing.txt"}
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of any format, dates as text."""
+    if path.suffix == ".csv":
+        return list(csv.DictReader(path.read_text().splitlines()))
+    if path.suffix == ".gz":
+        return list(csv.DictReader(gzip.decompress(path.read_bytes()).decode().splitlines()))
+    if path.suffix == ".ndjson":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    if path.suffix == ".parquet":
+        table = parquet.read_table(path)
+    else:
+        with pa.ipc.open_file(path) as file:
+            table = file.read_all()
+    assert str(table.schema.field("CreatedOn").type) in (
+        "timestamp[s, tz=UTC]",
+        "timestamp[ms, tz=UTC]",
+    )
+    return [
+        row | {"CreatedOn": row["CreatedOn"].strftime("%Y-%m-%d %H:%M:%S")}
+        for row in table.to_pylist()
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["out.csv", "out.ndjson", "out.parquet", "out.arrow", "out.csv.gz"]
+)
+def test_every_format_has_the_same_rows(tmp_path: Path, name: str) -> None:
+    """Names in order, dates that sort, all else as the host has it."""
+    write_ids(tmp_path, IDS[:2_100])
+    with scripted_host() as host:
+        assert fetch(tmp_path, host.url, output=name).returncode == 0
+    rows = rows_of(tmp_path / name)
+    assert len(rows) == 2_100
+    assert list(rows[0]) == NAMES
+    assert rows[2_099] == {
+        "ProspectId": "a368678f-1e81-4fb8-af0a-4b896f6330e1",
+        "EmailAddress": "jane@example.com",
+        "ProspectActivityId": IDS[2_099],
+        "Status": "Open",
+        "CreatedOn": "2023-04-06 15:23:34",
+        "mx_Custom_1": f"mx_Custom_1 of {IDS[2_099]}",
+    }
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.ndjson", "out.parquet", "out.arrow"])
+def test_no_id_is_found(tmp_path: Path, name: str) -> None:
+    """The file is there, with its columns where the format has them; status 0."""
+    write_ids(tmp_path, IDS[:3])
+    with scripted_host(absent=frozenset(IDS)) as host:
+        assert fetch(tmp_path, host.url, output=name).returncode == 0
+    assert rows_of(tmp_path / name) == []
+
+
+def test_ids_from_stdin_and_numbers_for_programs(tmp_path: Path) -> None:
+    """``--ids -`` and ``--json``."""
+    with scripted_host(absent=frozenset(IDS[:2])) as host:
+        done = fetch(tmp_path, host.url, "--ids", "-", "--json", text="\n".join(IDS))
+    told = json.loads(done.stdout)
+    assert told.pop("seconds") > 0
+    assert told == {
+        "state": "complete",
+        "ids": 5_000,
+        "fetched": 4_998,
+        "missing": 2,
+        "unread": 0,
+    }
+
+
+def test_from_the_real_server_and_back_into_a_store(filled_folder: Path, tmp_path: Path) -> None:
+    """What was fetched with EventCode can be imported."""
+    keys = json.loads(
+        run_well("key", "create", "--email", "f@example.com", "--json", folder=filled_folder)
+    )
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    write_ids(tmp_path, [WIDE_ID, SPARSE_ID])
+    with serving(filled_folder, "--rate-limit", "25/5") as server:
+        columns = "EventCode,Status,Owner,OpportunityNote,CreatedOn,ModifiedOn,mx_Custom_1"
+        done = subprocess.run(
+            [
+                *command(server.url, "--keys-file", "keys.json", "--rate-limit", "learn"),
+                *("--event-code", str(WIDE_CODE), "--columns", columns, "--output", "out.ndjson"),
+            ],
+            cwd=tmp_path,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "imported 2 opportunities" in run_well("import", "out.ndjson", folder=tmp_path)
+
+
+# --- after a kill ------------------------------------------------------------------------------
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(
+        arguments,
+        cwd=folder,
+        env=clean_environment() | ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def journal_lines(folder: Path, output: str = "out.csv") -> int:
+    with suppress(FileNotFoundError):
+        return (folder / f"{output}.journal").read_bytes().count(b"\n")
+    return 0
+
+
+def wait_for_lines(folder: Path, number: int, output: str = "out.csv") -> None:
+    poll(lambda: journal_lines(folder, output) >= number or None, what="finished chunks")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_kills_at_any_moment(tmp_path: Path, name: str) -> None:
+    """Killed again and again, the file is in the end the one that no kill has met.
+
+    No chunk that was finished is asked for again, and no row is there twice.
+    """
+    ids = [guid(n) for n in range(int(60_000 * max(SCALE, 0.5)))]
+    chance = random.Random(6)
+    write_ids(tmp_path, ids)
+    absent = frozenset(ids[::1_000])
+    with scripted_host(absent=absent, delay_s=0.03) as host:
+        finished = 1  # the journal's first line is the job's
+        while finished <= 20 and journal_lines(tmp_path, name) < 28:
+            with started(tmp_path, *command(host.url, output=name)) as process:
+                aim = finished + chance.randrange(1, 6)
+                wait_for_lines(tmp_path, aim, name)
+                process.send_signal(signal.SIGKILL)
+            finished = journal_lines(tmp_path, name)
+        kept = _finished_ids(tmp_path, name, ids)
+        host.requests.clear()
+        done = fetch(tmp_path, host.url, "--missing", "missing.txt", output=name)
+        assert done.returncode == 0, done.stderr
+        assert "calls of an earlier run kept" in done.stderr
+        asked = [one for request in host.requests for one in request.ids]
+    assert sorted(asked) == sorted(set(ids) - kept)
+    found = [row["ProspectActivityId"] for row in rows_of(tmp_path / name)]
+    assert found == [one for one in ids if one not in absent]
+    assert (tmp_path / "missing.txt").read_text().split() == [one for one in ids if one in absent]
+    assert files(tmp_path) == {"ids.txt", name, "missing.txt"}
+
+
+def _finished_ids(folder: Path, name: str, ids: list[str]) -> set[str]:
+    """The ids of the chunks whose lines are whole in the journal."""
+    lines = (folder / f"{name}.journal").read_bytes()
+    whole = lines[: lines.rfind(b"\n")].splitlines()[1:]
+    chunks = [json.loads(line)["chunk"] for line in whole]
+    assert len(set(chunks)) == len(chunks)
+    return {one for chunk in chunks for one in ids[chunk * 2_000 : (chunk + 1) * 2_000]}
+
+
+def unfinished(folder: Path, host: ScriptedHost) -> None:
+    """A run of which two of three chunks are finished."""
+    write_ids(folder)
+    host.answer = lambda request: error(400, "no") if IDS[-1] in request.ids else host.rows(request)
+    done = fetch(folder, host.url)
+    assert done.returncode == 3, done.stderr
+    assert "4,000 of 5,000 ids are read and kept in out.csv.part" in done.stderr
+    assert "Run the same command again to go on." in done.stderr
+    assert files(folder) == {"ids.txt", "out.csv.part", "out.csv.journal"}
+    host.answer = None
+    host.requests.clear()
+
+
+def test_partial_then_complete(tmp_path: Path) -> None:
+    """Status 3 keeps what was read; the next run asks for the rest."""
+    with scripted_host() as host:
+        unfinished(tmp_path, host)
+        assert fetch(tmp_path, host.url).returncode == 0
+        assert [request.ids for request in host.requests] == [IDS[4_000:]]
+    assert ids_in(tmp_path / "out.csv") == IDS
+
+
+def test_data_that_was_damaged_is_read_again(tmp_path: Path) -> None:
+    """The second chunk of the part is not what the journal says: it alone is asked for again."""
+    with scripted_host() as host:
+        unfinished(tmp_path, host)
+        part = tmp_path / "out.csv.part"
+        data = bytearray(part.read_bytes())
+        data[-100] ^= 1
+        part.write_bytes(data)
+        assert fetch(tmp_path, host.url).returncode == 0
+        assert sorted(request.ids for request in host.requests) == [IDS[2_000:4_000], IDS[4_000:]]
+    assert ids_in(tmp_path / "out.csv") == IDS
+
+
+@pytest.mark.parametrize("lost", [b"", b'{"chunk":9', b"nonsense\n"])
+def test_a_torn_journal(tmp_path: Path, lost: bytes) -> None:
+    """A line that was cut off counts for nothing, and neither does what follows it in the part."""
+    with scripted_host() as host:
+        unfinished(tmp_path, host)
+        journal = tmp_path / "out.csv.journal"
+        lines = journal.read_bytes().splitlines(keepends=True)
+        journal.write_bytes(b"".join(lines[:2]) + lost)
+        assert fetch(tmp_path, host.url).returncode == 0
+        assert sorted(request.ids for request in host.requests) == [IDS[2_000:4_000], IDS[4_000:]]
+    assert ids_in(tmp_path / "out.csv") == IDS
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--columns", "Status"), "with other columns"),
+        (("--event-code", "12001"), "with other event code"),
+        (("--format", "ndjson"), "with other format"),
+    ],
+)
+def test_another_job_does_not_mix_in(tmp_path: Path, more: tuple[str, str], said: str) -> None:
+    """It is refused with what differs; ``--restart`` throws the old one away."""
+    with scripted_host() as host:
+        unfinished(tmp_path, host)
+        done = fetch(tmp_path, host.url, *more)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "--restart" in done.stderr
+        assert host.requests == []
+        assert fetch(tmp_path, host.url, *more, "--restart").returncode == 0
+        assert len(host.requests) == 3
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    """The second says so, and the first goes on."""
+    write_ids(tmp_path)
+    with (
+        scripted_host(delay_s=0.5) as host,
+        started(tmp_path, *command(host.url)) as first,
+    ):
+        poll(lambda: host.requests or None, what="the first call")
+        done = fetch(tmp_path, host.url)
+        assert done.returncode == 1
+        assert "is being made by another process" in done.stderr
+        assert first.wait(60) == 0
+    assert ids_in(tmp_path / "out.csv") == IDS
+
+
+def test_ctrl_c_keeps_what_was_read(tmp_path: Path) -> None:
+    """Status 130, and the next run goes on."""
+    write_ids(tmp_path, [guid(n) for n in range(60_000)])
+    with scripted_host(delay_s=0.05) as host:
+        with started(tmp_path, *command(host.url)) as process:
+            wait_for_lines(tmp_path, 3)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        kept = journal_lines(tmp_path) - 1
+        host.requests.clear()
+        assert fetch(tmp_path, host.url).returncode == 0
+        assert len(host.requests) == 30 - kept
+    assert len(ids_in(tmp_path / "out.csv")) == 60_000
+
+
+def test_what_passes_does_not_show(tmp_path: Path) -> None:
+    """A host that fails now and then is tried again, which is told once; the file is whole."""
+    replies = (Reply(503), error(429), Reply(200, b""))
+    write_ids(tmp_path)
+    with scripted_host(*replies) as host:
+        done = fetch(tmp_path, host.url)
+    assert done.returncode == 0
+    first, summary = done.stderr.splitlines()
+    assert first.endswith("It is tried for 300 s.")
+    assert summary.startswith("fetched 5,000")
+    assert ids_in(tmp_path / "out.csv") == IDS
+
+
+def test_a_chunk_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    """The first of three chunks fails for good: the two behind it are read; then it alone."""
+    write_ids(tmp_path)
+    with scripted_host() as host:
+        host.answer = lambda request: (
+            error(500, "x", kind="Oops") if IDS[0] in request.ids else host.rows(request)
+        )
+        assert fetch(tmp_path, host.url).returncode == 3
+        host.answer = None
+        host.requests.clear()
+        assert fetch(tmp_path, host.url).returncode == 0
+        assert [request.ids for request in host.requests] == [IDS[:2_000]]
+    assert ids_in(tmp_path / "out.csv") == IDS
+
+
+# --- failed ------------------------------------------------------------------------------------
+
+FAILURES = [
+    (error(401, kind="MXInvalidAccessDetailsException"), "Check both keys"),
+    (error(400, "'Statsu' is no column", kind="MXUnknownAttributeException"), "'Statsu'"),
+    (Reply(200, b"<html>"), "cannot be understood"),
+]
+
+
+@pytest.mark.parametrize(("reply", "said"), FAILURES)
+def test_nothing_can_be_read(tmp_path: Path, reply: Reply, said: str) -> None:
+    """Status 1, the host's words, and no file is left."""
+    write_ids(tmp_path)
+    with scripted_host(answer=lambda _: reply) as host:
+        done = fetch(tmp_path, host.url)
+    assert done.returncode == 1, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert files(tmp_path) == {"ids.txt"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--output", "out.txt"), "--format csv, ndjson, parquet, arrow"),
+        (("--output", "out.parquet.gz"), "without .gz"),
+        (("--output", "-"), "--output has to be a file"),
+        (("--output", "no/such/folder/out.csv"), "cannot be made"),
+        (("--ids", "nowhere.txt"), "nowhere.txt cannot be read"),
+        (("--columns", ","), "columns is empty"),
+        (("--host", "ftp://x"), "is no host"),
+        (("--rate-limit", "many"), "--rate-limit: 'many'"),
+        (("--keys-file", "nowhere.json"), "nowhere.json cannot be read"),
+        (("--keys-file", "ids.txt"), "has no key pair"),
+    ],
+)
+def test_what_cannot_be_is_one_line(tmp_path: Path, more: tuple[str, str], said: str) -> None:
+    """Exit status 1 before anything is sent."""
+    write_ids(tmp_path)
+    with scripted_host() as host:
+        done = fetch(tmp_path, host.url, *more)
+        assert host.requests == []
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("oppserver: ")
+    assert said in line
+    assert files(tmp_path) == {"ids.txt"}
+
+
+def test_an_id_that_is_none(tmp_path: Path) -> None:
+    """Line and value are named; nothing was asked for."""
+    write_ids(tmp_path, [*IDS[:3], "24cf277e"])
+    with scripted_host() as host:
+        done = fetch(tmp_path, host.url)
+        assert host.requests == []
+    assert done.returncode == 1
+    assert "ids.txt, line 4: '24cf277e' is no GUID" in done.stderr
+
+
+# --- keys --------------------------------------------------------------------------------------
+
+
+def test_without_keys(tmp_path: Path) -> None:
+    """Both ways to give them are named."""
+    write_ids(tmp_path)
+    done = subprocess.run(
+        command("http://127.0.0.1:1"),
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    for part in ("OPPSERVER_ACCESS_KEY", "OPPSERVER_SECRET_KEY", "--keys-file"):
+        assert part in done.stderr
+
+
+KEY_FILES = [
+    f'{{"accessKey":"{ACCESS}","secretKey":"{SECRET}"}}\n',
+    f'{{\n  "secretKey": "{SECRET}",\n  "accessKey": "{ACCESS}"\n}}\n',
+    f"accessKey  {ACCESS}\nsecretKey  {SECRET}\n",
+    f"accessKey={ACCESS}\nsecretKey={SECRET}\n",
+]
+
+
+@pytest.mark.parametrize("text", KEY_FILES)
+def test_a_file_of_keys(tmp_path: Path, text: str) -> None:
+    """What ``key create`` prints in either form; neither key is in the list of processes."""
+    (tmp_path / "keys").write_text(text)
+    write_ids(tmp_path)
+    arguments: list[str] = []
+
+    def answer(request: Any) -> Reply:
+        arguments.extend(
+            argument
+            for process in psutil.Process().children(recursive=True)
+            for argument in process.cmdline()
+        )
+        return host.rows(request)
+
+    with scripted_host(answer=answer) as host:
+        done = subprocess.run(
+            command(host.url, "--keys-file", "keys", "--keys-in", "query"),
+            cwd=tmp_path,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert host.requests[0].query == {"accessKey": ACCESS, "secretKey": SECRET}
+    assert arguments
+    assert not {ACCESS, SECRET} & set(arguments)
+
+
+# --- in a terminal -----------------------------------------------------------------------------
+
+
+def test_the_bar_in_a_terminal(tmp_path: Path) -> None:
+    """Rate, missing count and time left while it runs; the summary stays."""
+    write_ids(tmp_path, [guid(n) for n in range(40_000)])
+    with scripted_host(absent=frozenset(IDS[:12]), delay_s=0.1) as host:
+        printed, status = _in_terminal(command(host.url), folder=tmp_path)
+    assert status == 0, printed
+    assert re.search(r"fetching .*\d+/40000 [\d,]+/s, 12 not found \d:\d\d:\d\d", printed)
+    assert "fetched 39,988 opportunities into out.csv" in printed
+
+
+def _in_terminal(arguments: list[str], *, folder: Path) -> tuple[str, int]:
+    """What a command prints on a terminal, without colours, and its exit status."""
+    mine, its = pty.openpty()
+    environment = clean_environment() | ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(
+        arguments, cwd=folder, env=environment, stdin=its, stdout=its, stderr=its
+    )
+    os.close(its)
+    printed = b""
+    with suppress(OSError):  # the other end has gone
+        while piece := os.read(mine, 65_536):
+            printed += piece
+    os.close(mine)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode()), process.wait(60)
+
+
+# --- memory ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_parquet_in_bounded_memory(tmp_path: Path) -> None:
+    """A Parquet file of 1,000,000 rows (in the long form) within 300 MB resident."""
+    number = int(100_000 * SCALE)
+    write_ids(tmp_path, [guid(n) for n in range(number)])
+    peak = 0
+    with (
+        scripted_host() as host,
+        started(tmp_path, *command(host.url, output="out.parquet")) as process,
+    ):
+        watched = psutil.Process(process.pid)
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                peak = max(peak, watched.memory_info().rss)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.02)
+            host.requests.clear()
+        assert process.returncode == 0
+    assert parquet.ParquetFile(tmp_path / "out.parquet").metadata.num_rows == number
+    assert 0 < peak <= 300 << 20, f"{peak >> 20} MB"

@@ -1,0 +1,188 @@
+"""The way of a call, driven without a network and without a clock that runs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from oppserver.client import errors
+from oppserver.client.address import Keys
+from oppserver.client.answers import Answer, Broken
+from oppserver.client.calls import Call
+from oppserver.client.exchange import Exchange, Retry, Send, Wait
+from oppserver.client.pace import Pace, RateLimit
+from oppserver.client.retrying import Retries
+
+READ = Call(name="Read", method="POST", path="/", read=bytes.decode)
+WRITE = replace(READ, name="Write", writes=True)
+KEYED = replace(WRITE, idempotency_key="one")
+GOOD = Answer(status=200, headers={}, body=b"good")
+KNOWS = Answer(status=200, headers={"idempotency-key-hours": "24"}, body=b"good")
+BUSY = Answer(status=503, headers={}, body=b"")
+LATER = Answer(status=503, headers={"retry-after": "7"}, body=b"")
+LIMITED = Answer(status=429, headers={}, body=b"")
+BROKE = Broken(reason="it broke", was_sent=True)
+UNSENT = Broken(reason="refused", was_sent=False)
+
+
+class World:
+    """Time, and replies in their order."""
+
+    def __init__(
+        self, *replies: Answer | Broken, retry_for_s: float = 60, limit: RateLimit | None = None
+    ) -> None:
+        self.now = 1_000.0
+        self.replies = list(replies)
+        self.sent: list[float] = []
+        self.waits: list[float] = []
+        self.told: list[Retry] = []
+        self.exchange = Exchange(
+            pace=Pace(limit, is_fixed=True),
+            retries=Retries(retry_for_s=retry_for_s),
+            keys=Keys("access-key", "secret-key"),
+            on_retry=self.told.append,
+            clock=lambda: self.now,
+            chance=lambda: 1.0,
+        )
+
+    def run(self, call: Call[str]) -> str:
+        flow = self.exchange.flow(call)
+        reply: Answer | Broken | None = None
+        while True:
+            try:
+                step = flow.send(reply)
+            except StopIteration as done:
+                result: str = done.value
+                return result
+            if isinstance(step, Wait):
+                assert step.seconds > 0
+                self.waits.append(step.seconds)
+                self.now += step.seconds
+                reply = None
+            else:
+                assert isinstance(step, Send)
+                self.sent.append(self.now)
+                reply = self.replies.pop(0)
+
+
+@pytest.mark.parametrize("problem", [BUSY, LIMITED, BROKE, UNSENT])
+def test_a_read_is_tried_again(problem: Answer | Broken) -> None:
+    """After 0.5, 1, 2 … seconds at most, and each wait is told."""
+    world = World(problem, problem, problem, GOOD)
+    assert world.run(READ) == "good"
+    assert [retry.wait_s for retry in world.told] == [0.5, 1.0, 2.0]
+    assert [retry.attempt for retry in world.told] == [1, 2, 3]
+    assert world.told[0].call == "Read"
+
+
+def test_back_off_is_capped() -> None:
+    """No wait is longer than 20 s, and the tries end when the time has gone."""
+    world = World(*[BUSY] * 100, retry_for_s=300)
+    with pytest.raises(errors.HostUnavailable):
+        world.run(READ)
+    assert max(world.waits) == 20.0
+    assert 250 < world.now - 1_000 <= 300
+
+
+def test_retry_after_is_kept() -> None:
+    """And half a second at most is added, so that clients do not come back together."""
+    world = World(LATER, GOOD)
+    assert world.run(READ) == "good"
+    assert world.waits == [7.5]
+
+
+def test_a_host_that_asks_for_too_long_is_not_waited_for() -> None:
+    """The error comes at once."""
+    world = World(replace_header(LATER, "3600"))
+    with pytest.raises(errors.HostUnavailable):
+        world.run(READ)
+    assert world.waits == []
+
+
+def replace_header(answer: Answer, seconds: str) -> Answer:
+    return Answer(status=answer.status, headers={"retry-after": seconds}, body=b"")
+
+
+def test_zero_never_tries_again() -> None:
+    """``retry_for_s=0``: one request."""
+    world = World(BUSY, retry_for_s=0)
+    with pytest.raises(errors.HostUnavailable):
+        world.run(READ)
+    assert len(world.sent) == 1
+
+
+@pytest.mark.parametrize("problem", [BUSY, BROKE])
+def test_a_write_that_may_have_happened_is_not_repeated(problem: Answer | Broken) -> None:
+    """Neither without a key nor with one that the host is not known to take."""
+    for call in (WRITE, KEYED):
+        world = World(problem)
+        with pytest.raises(errors.WriteUnconfirmed, match="look before you send it again"):
+            world.run(call)
+        assert len(world.sent) == 1
+
+
+@pytest.mark.parametrize("problem", [LIMITED, UNSENT])
+def test_a_write_that_did_not_happen_is_repeated(problem: Answer | Broken) -> None:
+    """It was refused for its rate, or no connection was there."""
+    world = World(problem, GOOD)
+    assert world.run(WRITE) == "good"
+
+
+@pytest.mark.parametrize("problem", [BUSY, BROKE])
+def test_a_write_is_repeated_where_the_host_knows_it_again(problem: Answer | Broken) -> None:
+    """Once any answer of the host has said so, and only with a key."""
+    world = World(KNOWS, problem, GOOD)
+    world.run(READ)
+    assert world.run(KEYED) == "good"
+    world.replies = [problem]
+    with pytest.raises(errors.WriteUnconfirmed):
+        world.run(WRITE)
+
+
+def test_a_repeated_write_that_never_got_an_answer_is_unconfirmed() -> None:
+    """Its last error does not claim that nothing happened."""
+    world = World(KNOWS, *[BROKE] * 100)
+    world.run(READ)
+    with pytest.raises(errors.WriteUnconfirmed):
+        world.run(KEYED)
+
+
+def test_an_empty_answer_to_a_read_is_asked_for_again() -> None:
+    """And is an error when it stays empty."""
+    empty = Answer(status=200, headers={}, body=b"")
+    assert World(empty, GOOD).run(READ) == "good"
+    with pytest.raises(errors.UnexpectedAnswer):
+        World(*[empty] * 100).run(READ)
+
+
+def test_the_window_is_kept_by_tries_too() -> None:
+    """A try takes a place like any call."""
+    world = World(*[BUSY] * 3, GOOD, limit=RateLimit(1, 10))
+    world.run(READ)
+    assert all(
+        after - before >= 10 for before, after in zip(world.sent, world.sent[1:], strict=False)
+    )
+
+
+def test_time_in_the_queue_is_not_time_of_tries() -> None:
+    """A call that waited long for its place is still tried again."""
+    world = World(GOOD, BUSY, GOOD, limit=RateLimit(1, 100), retry_for_s=110)
+    world.run(READ)
+    assert world.run(READ) == "good"
+
+
+def hiding(message: str) -> Callable[[], Answer]:
+    body = b'{"ExceptionType":"X","ExceptionMessage":"' + message.encode() + b'"}'
+    return lambda: Answer(status=400, headers={}, body=body)
+
+
+def test_keys_that_a_host_repeats_are_hidden() -> None:
+    """In errors and in what is told before a retry."""
+    said = hiding("for /v2?accessKey=access-key&secretKey=secret-key")
+    with pytest.raises(errors.RequestRefused) as caught:
+        World(said()).run(READ)
+    assert "access-key" not in str(caught.value)
+    assert "secret-key" not in str(caught.value)
+    world = World(Broken(reason="secret-key", was_sent=False), GOOD)
+    world.run(READ)
+    assert "secret-key" not in world.told[0].reason
