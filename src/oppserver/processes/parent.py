@@ -29,7 +29,7 @@ from oppserver.contract.limits import (
 from oppserver.operations.rate_limit import MovingWindow
 from oppserver.operations.rate_limit_machine import answer_questions
 from oppserver.processes.started import StartedWorker, how_ended, start_worker
-from oppserver.processes.task import WorkerTask
+from oppserver.processes.task import READY, WorkerTask
 
 
 def serve_with_workers(
@@ -148,8 +148,10 @@ class _Parent:
         """A worker said that it serves, or its stdout came to its end, as it has itself."""
         worker = place.worker
         assert worker is not None
-        if not os.read(worker.words, 1_024):
+        words = os.read(worker.words, 1_024)
+        if not words:
             self._ended(place, worker)
+        if READY not in words:
             return
         telemetry.logger().info("worker_ready", worker=place.number, process=worker.process_id)
         if not self.is_serving:
