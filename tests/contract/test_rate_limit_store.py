@@ -319,6 +319,22 @@ def test_a_password_and_a_socket_and_a_database(folder: Path, tmp_path: Path) ->
                 assert not [part for part in ("s3cret", "pass@", QUOTED_PASSWORD) if part in text]
 
 
+def test_the_rights_that_a_user_of_the_store_needs(folder: Path, tmp_path: Path) -> None:
+    """Those that the documents name are enough."""
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text(encoding="utf-8")
+    named = re.search(r"`(\+evalsha[^`]*)`", page)
+    assert named
+    with running_valkey(tmp_path) as valkey:
+        rights = [*named[1].split(), "+select"]
+        valkey.command("ACL", "SETUSER", "limited", "on", ">pw", "~oppserver:*", "-@all", *rights)
+        keys = create_key(folder)
+        store = f"valkey://limited:pw@127.0.0.1:{valkey.port}/2"
+        with nodes(folder, store, number=1) as [server]:
+            assert health(server) == {"status": "ready", "rateLimitStore": "shared"}
+            assert statuses([server], keys, 30).count(200) == 25
+            assert health(server) == {"status": "ready", "rateLimitStore": "shared"}
+
+
 @pytest.mark.parametrize(
     ("address", "reason"),
     [

@@ -97,14 +97,11 @@ def test_writes_under_workers_that_are_killed(tmp_path: Path) -> None:
 
     def write(server: Server) -> None:
         while not ended.is_set():
-            name, idempotency_key = fresh(), str(uuid4())
+            name, key = fresh(), str(uuid4())
             while name not in stored:
                 with suppress(OSError, HTTPException):
-                    answer = server.post(
-                        capturing(values={"c1": name}),
-                        path=CAPTURE,
-                        Idempotency_Key=idempotency_key,
-                    )
+                    message = capturing(values={"c1": name})
+                    answer = server.post(message, path=CAPTURE, Idempotency_Key=key)
                     stored[name] = well(answer)["CreatedOpportunityId"]
 
     with workers(tmp_path, keys=keys) as server, ThreadPoolExecutor(4) as pool:

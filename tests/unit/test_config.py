@@ -62,6 +62,7 @@ def test_names() -> None:
     ("name", "smallest", "largest"),
     [
         ("port", 0, 65_535),
+        ("workers", 1, 64),
         ("worker_threads", 1, 256),
         ("calls_in_flight_max", 1, 65_536),
         ("body_bytes_max", 1_024, 1 << 30),
@@ -159,3 +160,13 @@ def test_a_refusal_names_where_the_value_came_from() -> None:
         load_settings({}, {"OPPSERVER_PORT": "x"})
     with pytest.raises(InvalidSetting, match=r"^--port: 'y' is refused: expected "):
         load_settings({"port": "y"}, {"OPPSERVER_PORT": "x"})
+
+
+def test_a_refusal_repeats_no_password() -> None:
+    """Of a setting that may hold one, the value is not quoted; a good one is shown without it."""
+    with pytest.raises(InvalidSetting, match=r"^--rate-limit-store: the value is refused: ") as no:
+        load_settings({"rate_limit_store": "redis://:s3cret@host:port"}, {})
+    assert "s3cret" not in str(no.value)
+    settings = load_settings({}, {"OPPSERVER_RATE_LIMIT_STORE": "redis://:s3cret@host"})
+    assert str(settings.rate_limit_store) == "redis://:[hidden]@host:6379/0"
+    assert "s3cret" not in repr(settings)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +134,50 @@ def test_servers_in_one_process_count_for_themselves() -> None:
     """There is no registry of the process that two of them would share."""
     Metrics().called(call="A", status=200, seconds=0.0, body_bytes=0)
     assert b'call="A"' not in Metrics().exposition()
+
+
+NUMBERED = """
+import logging
+from oppserver.telemetry import logger, start_logging
+
+start_logging(form="json", level="info", worker=3)
+logger().info("ours")
+logger().info("of another", worker=1)
+logging.getLogger("library").warning("theirs")
+"""
+
+
+def test_the_lines_of_a_worker_bear_its_number() -> None:
+    """Ours and libraries'; a line that is about a worker has that one's."""
+    program = [sys.executable, "-c", NUMBERED]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    assert [json.loads(line)["worker"] for line in done.stderr.splitlines()] == [3, 1, 3]
+
+
+COUNTING = """
+import sys
+from pathlib import Path
+from oppserver.telemetry import Metrics, SharedMetrics
+
+metrics = Metrics(SharedMetrics(Path(sys.argv[1]), int(sys.argv[2])))
+metrics.in_flight.inc()
+for _ in range(int(sys.argv[3])):
+    metrics.called(call="A", status=200, seconds=0.5, body_bytes=10)
+    metrics.counted_alone()
+print(metrics.exposition().decode())
+"""
+
+
+def test_workers_count_together(tmp_path: Path) -> None:
+    """Any tells the sum. One that is started again goes on counting; what was under way is gone."""
+    for number, calls in ((1, 3), (2, 4), (1, 5)):
+        program = [sys.executable, "-c", COUNTING, str(tmp_path), str(number), str(calls)]
+        done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    lines = done.stdout.splitlines()
+    assert 'oppserver_calls_total{call="A",status="200"} 12.0' in lines
+    assert 'oppserver_call_seconds_bucket{call="A",le="0.5"} 12.0' in lines
+    assert 'oppserver_call_seconds_count{call="A"} 12.0' in lines
+    assert 'oppserver_answer_bytes_total{call="A"} 120.0' in lines
+    assert "oppserver_calls_counted_alone_total 12.0" in lines
+    assert "oppserver_calls_in_flight 2.0" in lines
+    assert len(list(tmp_path.iterdir())) == 2 * 3

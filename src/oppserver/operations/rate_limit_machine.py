@@ -2,7 +2,7 @@
 
 Both ends of it: a worker asks with a datagram over a pair of sockets, the parent answers with one.
 Nothing is shared but the sockets, so a worker that is killed at any point leaves nothing locked and
-nothing half written (decision 0011).
+nothing half written (decision 0021).
 """
 
 import socket

@@ -1,7 +1,7 @@
 """The shared rate limit in Redis or Valkey: one script, one round trip, one clock.
 
 The only module that knows the client library, which ``oppserver[redis]`` brings. Why the window is
-not that of the library ``limits``: decision 0010.
+not that of the library ``limits``: decision 0019.
 """
 
 from typing import Any, Final, Never

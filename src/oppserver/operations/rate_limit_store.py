@@ -32,7 +32,7 @@ class SharedWindow:
     """Counts in the store; while it is lost, each machine holds the limit alone.
 
     A call that meets the loss waits for the time limit of the store; the calls after it do not: a
-    thread tries the store, once a second, until it counts again. Why so: decision 0010.
+    thread tries the store, once a second, until it counts again. Why so: decision 0020.
     """
 
     def __init__(
