@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -192,3 +193,29 @@ def test_no_password_is_in_the_list_of_processes(folder: Path, keys: Keys) -> No
         assert sorted(line[-2:] for line in lines) == [
             ["oppserver.processes.worker", number] for number in "12"
         ]
+
+
+WITHOUT_ROOM = """
+import sys, tempfile
+from oppserver.cli.main import main
+
+tempfile.tempdir = "/no/such/folder"
+sys.argv = ["oppserver", "serve", "--workers", "2", "--port", "0"]
+main()
+"""
+
+
+def test_workers_need_a_temporary_folder(folder: Path) -> None:
+    """Where there is none, one line says so."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ROOM],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("oppserver: The workers need a temporary folder to count in: ")

@@ -256,7 +256,7 @@ class RateLimitStoreRefused(RateLimitStoreLost, OperatorError):
 
 
 class WorkerFailed(OperatorError):
-    """The first worker process ended before it could serve, without a word."""
+    """Workers cannot be started, or the first ended before it could serve, without a word."""
 
 
 class StoreFull(Unavailable, OperatorError):

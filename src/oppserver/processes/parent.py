@@ -47,7 +47,7 @@ def serve_with_workers(
     telemetry.start_logging(form=settings.log_format, level=settings.log_level)
     with ExitStack() as stack:
         bound = stack.enter_context(reserve(settings) if balances_by_port else listen(settings))
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="oppserver-metrics-"))
+        folder = stack.enter_context(_metrics_folder())
 
         def make_task(number: int, machine_window: int | None) -> WorkerTask:
             return WorkerTask(
@@ -62,6 +62,15 @@ def serve_with_workers(
 
         parent = stack.enter_context(_parent(settings, make_task))
         return parent.run()
+
+
+def _metrics_folder() -> "tempfile.TemporaryDirectory[str]":
+    try:
+        return tempfile.TemporaryDirectory(prefix="oppserver-metrics-")
+    except OSError as error:
+        raise WorkerFailed(
+            f"The workers need a temporary folder to count in: {error}. TMPDIR names another."
+        ) from None
 
 
 @dataclass(slots=True)

@@ -29,16 +29,15 @@ _STDOUT: Final = 1
 def main() -> None:
     """Serves as the line on stdin says. What it cannot do is one line on stderr, exit status 1."""
     task = msgspec.json.decode(_line(), type=WorkerTask)
-    settings = load_settings(task.flags)
-    parent = _Parent(settings)
     try:
+        settings = load_settings(task.flags)
+        parent = _Parent(patience_s=settings.shutdown_timeout_s + WORKER_STOP_MARGIN_S)
         _serve(task, settings)
+        if parent.is_gone:
+            shutil.rmtree(task.metrics_folder, ignore_errors=True)
     except OppserverError as error:
         print(f"oppserver: {error}", file=sys.stderr)
         sys.exit(1)
-    finally:
-        if parent.is_gone:
-            shutil.rmtree(task.metrics_folder, ignore_errors=True)
 
 
 def _serve(task: WorkerTask, settings: Settings) -> None:
@@ -70,9 +69,9 @@ class _Parent:
     The parent holds the other end of stdin, and the kernel closes it with the parent's last breath.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, *, patience_s: float) -> None:
         self.is_gone = False
-        self._patience_s: Final = settings.shutdown_timeout_s + WORKER_STOP_MARGIN_S
+        self._patience_s: Final = patience_s
         threading.Thread(target=self._wait, name="oppserver-parent", daemon=True).start()
 
     def _wait(self) -> None:
