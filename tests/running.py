@@ -168,9 +168,9 @@ class Server:
         return self.call("GET", path, headers=(keys or self.keys).headers)
 
     def log(self) -> list[dict[str, Any]]:
-        """The log's lines so far."""
-        lines = self.log_file.read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        """The log's lines so far; the last one may not be whole yet."""
+        lines = self.log_file.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def stop(self, how: signal.Signals = signal.SIGTERM, *, timeout_s: float = 40.0) -> int:
         """Stops the server; its exit status."""

@@ -98,9 +98,9 @@ def test_writes_under_workers_that_are_killed(tmp_path: Path) -> None:
     def write(server: Server) -> None:
         while not ended.is_set():
             name, key = fresh(), str(uuid4())
+            message = capturing(values={"c1": name})
             while name not in stored:
                 with suppress(OSError, HTTPException):
-                    message = capturing(values={"c1": name})
                     answer = server.post(message, path=CAPTURE, Idempotency_Key=key)
                     stored[name] = well(answer)["CreatedOpportunityId"]
 
