@@ -219,3 +219,20 @@ def test_workers_need_a_temporary_folder(folder: Path) -> None:
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("oppserver: The workers need a temporary folder to count in: ")
+
+
+def test_a_first_worker_that_is_killed_before_it_serves(folder: Path) -> None:
+    """The server does not start, and one line says how its worker ended."""
+    server = subprocess.Popen(
+        [OPPSERVER, "serve", "--workers", "2", "--port", "0"],
+        cwd=folder,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    parent = psutil.Process(server.pid)
+    [child] = poll(lambda: parent.children() or None, what="the first worker")
+    child.kill()
+    _, errors = server.communicate(timeout=30)
+    assert server.returncode == 1
+    assert errors == "oppserver: The first worker could not serve: SIGKILL.\n"

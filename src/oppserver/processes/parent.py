@@ -142,7 +142,7 @@ class _Parent:
                 has_window=self._window is not None,
             )
         except OSError as error:  # no memory, no process, no descriptor is left
-            self._failed(place, f"it cannot be started: {error}")
+            self._failed(place, f"not started, {error}")
             return
         place.worker = worker
         self._selector.register(worker.words, selectors.EVENT_READ, partial(self._heard, place))
@@ -185,7 +185,7 @@ class _Parent:
     def _failed(self, place: _Place, how: str) -> None:
         """Has a worker started again; at once, unless it has served for a short time only."""
         if not self.is_serving:
-            raise WorkerFailed(f"The server cannot start: its first worker ended with {how}.")
+            raise WorkerFailed(f"The first worker could not serve: {how}.")
         is_sound = time.monotonic() - place.started_at >= WORKER_SOUND_S
         pause_s = max(WORKER_PAUSE_S, min(WORKER_PAUSE_S_MAX, 2 * place.pause_s))
         place.pause_s = 0.0 if is_sound else pause_s
