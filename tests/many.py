@@ -1,6 +1,7 @@
 """A server of several workers for tests: its processes, its lines, calls on all of them."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,14 +39,17 @@ def fill(folder: Path) -> Path:
 def workers(
     folder: Path, *flags: str, number: int = 2, keys: Keys | None = None
 ) -> Iterator[Server]:
-    """A server with workers that all serve; what is left of it at the end is killed."""
+    """A server with workers that all serve; at the end it is stopped, or killed."""
     with serving(folder, "--workers", str(number), *flags, keys=keys) as server:
         family = psutil.Process(server.process.pid)
         try:
             poll(lambda: len(processes(server)) == number or None, what="all workers")
             yield server
         finally:
-            kill_all([family, *children(family)])
+            left = [family, *children(family)]
+            with suppress(subprocess.TimeoutExpired):
+                server.stop(timeout_s=10)  # in order, so that its files go too
+            kill_all(left)
 
 
 def children(process: psutil.Process) -> list[psutil.Process]:

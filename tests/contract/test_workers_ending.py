@@ -144,13 +144,13 @@ def test_workers_end_with_a_parent_that_is_killed(folder: Path, keys: Keys) -> N
             again.process.wait()
 
 
-def test_a_parent_that_is_killed_while_workers_start(folder: Path) -> None:
-    """They end too, wherever they are."""
+def test_a_parent_that_is_killed_while_workers_start(folder: Path, tmp_path: Path) -> None:
+    """They end too, wherever they are, and leave no file."""
     for _ in range(3):
         server = subprocess.Popen(
             [OPPSERVER, "serve", "--workers", "2", "--port", "0"],
             cwd=folder,
-            env=clean_environment(),
+            env=clean_environment() | {"TMPDIR": str(tmp_path)},
             stderr=subprocess.DEVNULL,
         )
         parent = psutil.Process(server.pid)
@@ -158,6 +158,7 @@ def test_a_parent_that_is_killed_while_workers_start(folder: Path) -> None:
         server.kill()
         server.wait()
         poll(lambda: not is_there(child.pid) or None, what="its end")  # noqa: B023
+        assert not list(tmp_path.glob("oppserver-metrics-*"))
 
 
 @pytest.mark.parametrize(

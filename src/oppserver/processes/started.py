@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack
 from typing import Final
 
 import msgspec
@@ -20,11 +20,15 @@ _COMMAND: Final = (sys.executable, "-P", "-m", "oppserver.processes.worker")
 class StartedWorker:
     """A process that serves, until it ends. Owner: the parent, which closes it.
 
-    ``questions`` is the parent's end of the rate limit, or None without a limit.
+    ``questions`` is the parent's end of the rate limit, or None without a limit. ``lifeline`` is a
+    descriptor whose other end is the worker's stdin: that comes to its end when we are gone.
     """
 
-    def __init__(self, process: "subprocess.Popen[bytes]", questions: socket.socket | None) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", lifeline: int, questions: socket.socket | None
+    ) -> None:
         self._process: Final = process
+        self._lifeline: Final = lifeline
         self.questions: Final = questions
 
     @property
@@ -45,9 +49,11 @@ class StartedWorker:
     def close(self) -> int:
         """Waits for the process, which is about to end, and lets go of all; its exit status."""
         status = self._process.wait()
-        for end in (self.questions, self._process.stdin, self._process.stdout):
-            if end is not None:
-                end.close()
+        os.close(self._lifeline)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        if self.questions is not None:
+            self.questions.close()
         return status
 
 
@@ -58,40 +64,39 @@ def start_worker(
 
     Raises OSError when there is no room for one more.
     """
-    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) if has_window else (None, None)
-    try:
-        task = make_task(its.fileno() if its is not None else None)
-        process = _start_process(number, task)
-    except BaseException:
-        if ours is not None:
-            ours.close()
-        raise
-    finally:
-        if its is not None:
-            its.close()
-    if ours is not None:
-        ours.setblocking(False)
-    return StartedWorker(process, ours)
+    with ExitStack() as ours, ExitStack() as its:
+        questions = None
+        if has_window:
+            questions, its_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            questions.setblocking(False)
+            ours.callback(questions.close)
+            its.callback(its_end.close)
+            task = make_task(its_end.fileno())
+        else:
+            task = make_task(None)
+        stdin, lifeline = os.pipe()
+        ours.callback(os.close, lifeline)
+        its.callback(os.close, stdin)
+        os.set_blocking(lifeline, False)
+        os.write(lifeline, msgspec.json.encode(task) + b"\n")  # there before it is: not half told
+        process = _start_process(number, task, stdin)
+        ours.pop_all()
+        return StartedWorker(process, lifeline, questions)
 
 
-def _start_process(number: int, task: WorkerTask) -> "subprocess.Popen[bytes]":
-    """A process with its task. Its stdin stays open: the end of it tells that we are gone.
+def _start_process(number: int, task: WorkerTask, stdin: int) -> "subprocess.Popen[bytes]":
+    """Starts it as the leader of a process group of its own.
 
-    It leads a process group of its own: Ctrl-C at a terminal reaches the parent alone, which passes
-    it on.
+    Ctrl-C at a terminal reaches the parent alone then, which passes it on.
     """
-    process = subprocess.Popen(  # noqa: S603 (our own command, no shell)
+    return subprocess.Popen(  # noqa: S603 (our own command, no shell)
         [*_COMMAND, str(number)],  # the number is for those who list processes
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         bufsize=0,
         pass_fds=[one for one in (task.listener, task.machine_window) if one is not None],
         process_group=0,
     )
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):  # it has ended already, and its stdout says so
-        os.write(process.stdin.fileno(), msgspec.json.encode(task) + b"\n")
-    return process
 
 
 def how_ended(status: int) -> str:

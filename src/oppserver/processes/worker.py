@@ -28,16 +28,24 @@ _STDOUT: Final = 1
 
 def main() -> None:
     """Serves as the line on stdin says. What it cannot do is one line on stderr, exit status 1."""
+    signal.signal(signal.SIGTERM, _end)  # while it serves, the server has a handler of its own
     task = msgspec.json.decode(_line(), type=WorkerTask)
+    parent = _Parent()
     try:
+        parent.watch()
         settings = load_settings(task.flags)
-        parent = _Parent(patience_s=settings.shutdown_timeout_s + WORKER_STOP_MARGIN_S)
+        parent.patience_s = settings.shutdown_timeout_s + WORKER_STOP_MARGIN_S
         _serve(task, settings)
-        if parent.is_gone:
-            shutil.rmtree(task.metrics_folder, ignore_errors=True)
     except OppserverError as error:
         print(f"oppserver: {error}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        if parent.is_gone:
+            shutil.rmtree(task.metrics_folder, ignore_errors=True)
+
+
+def _end(_: int, __: object) -> None:
+    sys.exit(0)
 
 
 def _serve(task: WorkerTask, settings: Settings) -> None:
@@ -69,9 +77,12 @@ class _Parent:
     The parent holds the other end of stdin, and the kernel closes it with the parent's last breath.
     """
 
-    def __init__(self, *, patience_s: float) -> None:
+    def __init__(self) -> None:
         self.is_gone = False
-        self._patience_s: Final = patience_s
+        self.patience_s: float = WORKER_STOP_MARGIN_S
+
+    def watch(self) -> None:
+        """Begins to wait for its end, which may have come already."""
         threading.Thread(target=self._wait, name="oppserver-parent", daemon=True).start()
 
     def _wait(self) -> None:
@@ -79,7 +90,7 @@ class _Parent:
             pass
         self.is_gone = True
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(self._patience_s)
+        time.sleep(self.patience_s)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
