@@ -36,6 +36,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 from oppserver.store.port import Moment, Session
 from tests import memory_leads, memory_search
 from tests.memory_moment import MemoryMoment
@@ -232,6 +233,9 @@ class MemoryStore:
 
     def ping(self) -> None:
         pass
+
+    def servers(self) -> list[StoreServer]:
+        return []
 
     def check(self) -> list[str]:
         return []

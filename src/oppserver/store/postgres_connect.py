@@ -16,10 +16,15 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import ByteaBinaryLoader
 from sqlalchemy import Connection, Engine, Transaction, create_engine, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
+from oppserver.contract.errors import (
+    DatabaseRefused,
+    InvalidDatabaseUrl,
+    StoreFull,
+    StoreUnreachable,
+    Unavailable,
+)
 from oppserver.contract.limits import (
     BUSY_TIMEOUT_S,
     POSTGRES_CONNECT_TIMEOUT_S,
@@ -31,7 +36,16 @@ from oppserver.contract.limits import (
     POSTGRES_VERSION_MIN,
 )
 from oppserver.store.port import StoreOptions
-from oppserver.store.postgres_errors import is_conflict, is_lost, is_undone, raise_named, told
+from oppserver.store.postgres_errors import (
+    DRIVER_ERRORS,
+    DriverError,
+    is_conflict,
+    is_lost,
+    is_undone,
+    raise_named,
+    told,
+)
+from oppserver.store.postgres_patience import PatientConnection
 
 _T = TypeVar("_T")
 Driver = psycopg.Connection[tuple[Any, ...]]
@@ -65,10 +79,11 @@ So nothing that it reads changes before it ends. Numbers: docs/decisions.
 class Address:
     """Where a database is and how one connects to it; printed without its password."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, defaults: Mapping[str, str | int] = {}) -> None:
         given = _given(url)
         self._parameters: Final[dict[str, Any]] = {
             **_DEFAULTS,
+            **defaults,
             **given,
             "client_encoding": "utf8",
         }
@@ -99,12 +114,18 @@ def _given(url: str) -> Mapping[str, Any]:
     return given
 
 
-def _connect(address: Address, settings: Mapping[str, str]) -> Driver:
-    """A new connection, outside a transaction. Raises Unavailable."""
+def connect(
+    address: Address, settings: Mapping[str, str], *, is_over: Callable[[], bool]
+) -> PatientConnection:
+    """A new connection, outside a transaction, which waits until it is over.
+
+    Raises StoreUnreachable, with the driver's error as its cause.
+    """
     try:
-        connection: Driver = psycopg.connect(address.conninfo, autocommit=True)
+        connection = PatientConnection.connect(address.conninfo, autocommit=True)
     except psycopg.Error as error:
-        raise Unavailable("The store cannot be reached now. Try again.") from error
+        raise StoreUnreachable from error
+    connection.is_over = is_over
     try:
         # set by a statement and not as options of the connection, which poolers do not pass on
         pairs = [part for setting in settings.items() for part in setting]
@@ -142,15 +163,23 @@ class Connections:
     """The connections of a store: a pool that only reads, and one that writes.
 
     Owner of both pools, and of ``_lost_at``: when a connection was last found broken. What was
-    opened before then is not trusted again.
+    opened before then is not trusted again. ``is_silent`` belongs to whoever watches the server:
+    while it is set, nothing is waited for, and reads under way end as on a lost connection.
     """
 
-    def __init__(self, address: Address, options: StoreOptions) -> None:
+    def __init__(
+        self, address: Address, options: StoreOptions, *, pool_wait_s: float | None = None
+    ) -> None:
         self.address: Final = address
+        self.is_silent = False
+        self._pool_wait_s: Final = BUSY_TIMEOUT_S if pool_wait_s is None else pool_wait_s
         self._lost_at = float("-inf")
         limit_ms = {"statement_timeout": _milliseconds(options.query_timeout_s), "jit": "off"}
         self._readers: Final = self._engine(
-            options.readers, limit_ms | {"default_transaction_read_only": "on"}, "AUTOCOMMIT"
+            options.readers,
+            limit_ms | {"default_transaction_read_only": "on"},
+            "AUTOCOMMIT",
+            is_over=lambda: self.is_silent,
         )
         self._moments: Final = self._readers.execution_options(isolation_level="REPEATABLE READ")
         self._writers: Final = self._engine(
@@ -161,6 +190,7 @@ class Connections:
                 "idle_in_transaction_session_timeout": _milliseconds(POSTGRES_IDLE_WRITE_S),
             },
             "READ COMMITTED",
+            is_over=lambda: False,  # whether a write was done has to be found out
         )
 
     def close(self) -> None:
@@ -172,31 +202,55 @@ class Connections:
 
     def fetch(self, work: Callable[[Driver], _T]) -> _T:
         """Does work on a driver's connection that cannot write; each statement is of its moment."""
-
-        def once() -> _T:
-            pooled = self._readers.raw_connection()
-            try:
-                driver = pooled.driver_connection
-                assert isinstance(driver, psycopg.Connection)
-                return work(driver)
-            except psycopg.Error as error:
-                if is_lost(error):
-                    pooled.invalidate(error)
-                raise
-            finally:
-                pooled.close()
-
-        return self._repeated(once)
+        return self._repeated(lambda: self.fetch_once(work))
 
     def read(self, work: Callable[[Connection], _T], *, is_limited: bool = True) -> _T:
         """Does work that reads one moment; unless ``is_limited``, statements take any time."""
+        return self._repeated(lambda: self.read_once(work, is_limited=is_limited))
 
-        def once() -> _T:
-            with self._moments.begin() as connection:
-                _limit(connection, is_limited=is_limited)
-                return work(connection)
+    def fetch_once(
+        self, work: Callable[[Driver], _T], *, first: Callable[[Driver], None] | None = None
+    ) -> _T:
+        """As ``fetch``, but is not done again, and raises the driver's own errors.
 
-        return self._repeated(once)
+        ``first`` is done before it, on the same connection, in a transaction of its own.
+        """
+        pooled = self._readers.raw_connection()
+        try:
+            driver = pooled.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            if first is not None:
+                first(driver)
+            return work(driver)
+        except psycopg.Error as error:
+            if is_lost(error):
+                self._lose(error)
+                pooled.invalidate(error)
+            raise
+        finally:
+            pooled.close()
+
+    def read_once(
+        self,
+        work: Callable[[Connection], _T],
+        *,
+        is_limited: bool = True,
+        first: Callable[[Driver], None] | None = None,
+    ) -> _T:
+        """As ``read``, in the way of ``fetch_once``."""
+        try:
+            with self._moments.connect() as connection:
+                if first is not None:
+                    driver = connection.connection.driver_connection
+                    assert isinstance(driver, psycopg.Connection)
+                    first(driver)
+                    driver.rollback()  # a moment begins with the first statement after this
+                with connection.begin():
+                    _limit(connection, is_limited=is_limited)
+                    return work(connection)
+        except DRIVER_ERRORS as error:
+            self._lose(error)
+            raise
 
     def write(
         self,
@@ -228,10 +282,10 @@ class Connections:
         for conflicts in count():
             try:
                 return once()
-            except (DBAPIError, psycopg.Error, PoolTimeoutError) as error:
+            except DRIVER_ERRORS as error:
                 if is_lost(error):
-                    self._lost_at = time.monotonic()
-                    if was_lost:
+                    self._lose(error)
+                    if was_lost or self.is_silent:
                         raise_named(error)
                     was_lost = True
                 elif is_conflict(error) and conflicts < POSTGRES_RETRIES_MAX:
@@ -245,14 +299,25 @@ class Connections:
 
     # --- inside
 
-    def _engine(self, size: int, settings: Mapping[str, str], isolation_level: Any) -> Engine:
+    def _lose(self, error: DriverError) -> None:
+        if is_lost(error):
+            self._lost_at = time.monotonic()
+
+    def _engine(
+        self,
+        size: int,
+        settings: Mapping[str, str],
+        isolation_level: Any,
+        *,
+        is_over: Callable[[], bool],
+    ) -> Engine:
         engine = create_engine(
             "postgresql+psycopg://",
-            creator=lambda: _connect(self.address, settings),
+            creator=lambda: connect(self.address, settings, is_over=is_over),
             isolation_level=isolation_level,
             pool_size=size,
             max_overflow=0,
-            pool_timeout=BUSY_TIMEOUT_S,
+            pool_timeout=self._pool_wait_s,
             pool_use_lifo=True,  # the connection that was used last is the likeliest to be alive
             pool_reset_on_return=None,  # every transaction is ended by the one who began it
             poolclass=QueuePool,

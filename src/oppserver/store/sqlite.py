@@ -41,6 +41,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 from oppserver.store import (
     common,
     common_activities,
@@ -263,6 +264,9 @@ class SqliteStore:
     def ping(self) -> None:
         with self._reader() as connection:
             connection.execute("SELECT version FROM catalogue_version").fetchone()
+
+    def servers(self) -> list[StoreServer]:
+        return []
 
     def check(self) -> list[str]:
         with named_errors(self._path), self._readers.connect() as connection:
