@@ -107,7 +107,7 @@ class Settings:
         "The store: `sqlite:///relative.db`, `sqlite:////absolute.db` or"
         " `postgresql://USER:PASSWORD@HOST/DATABASE`.",
     )
-    read_database: tuple[str, ...] | None = _setting(  # noqa: RUF009 (it is dataclasses.field)
+    read_database: tuple[str, ...] | None = _setting(
         None,
         "A PostgreSQL standby of the store, from which reads are answered. The flag can be"
         " given several times; the variable takes several URLs with blanks between them.",

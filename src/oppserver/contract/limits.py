@@ -269,6 +269,10 @@ STANDBY_WAIT_S: Final = 0.02
 read. Ours: measured, a standby is 0.1 ms behind, and 1.3 ms in one of a hundred looks; and waiting
 for longer than a bulk read takes would gain nothing."""
 
+STANDBY_STAND_IN_S: Final = 0.25
+"""Seconds that a read waits, while the primary cannot be reached, for a standby to have all that is
+known; then 503. Ours: what a standby has received, it applies in far less, or is paused."""
+
 STANDBY_POLL_S: Final = 0.0005
 """Seconds between two looks at a standby's position meanwhile. Ours: a few times its usual lag."""
 
@@ -281,8 +285,8 @@ STANDBY_SILENCE_S: Final = 1.0
 wait for it are ended. Ours: a thousand times what it takes; above pauses of a busy machine."""
 
 STANDBY_CONNECT_TIMEOUT_S: Final = 2
-"""Seconds in which a connection to a standby has to be made. Source: postgresql.org, libpq, the
-shortest ``connect_timeout`` that there is."""
+"""Seconds in which a connection has to be made where standbys are read. Source: postgresql.org,
+libpq, the shortest ``connect_timeout`` that there is."""
 
 STANDBY_POOL_WAIT_S: Final = 0.05
 """Seconds to wait for a free connection to a standby; then the primary is read. Ours: a few calls'

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused
+from oppserver.contract.limits import STANDBY_CONNECT_TIMEOUT_S
 from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
@@ -65,8 +66,10 @@ class PostgresStore:
     """The promises of ``port.Store`` on one PostgreSQL database."""
 
     def __init__(self, url: str, options: StoreOptions) -> None:
-        self._connections = Connections(Address(url), options)  # of the primary
-        self._servers = Servers(self._connections, url, options)
+        # a primary that says nothing is not waited for where standbys stand in for it
+        defaults = {"connect_timeout": STANDBY_CONNECT_TIMEOUT_S} if options.read_urls else {}
+        self._connections = Connections(Address(url, defaults), options)  # of the primary
+        self._servers = Servers(self._connections, options)
         self._catalogue: Catalogue | None = None  # owner: catalogue(); replaced whole, never edited
 
     @classmethod

@@ -17,14 +17,10 @@ from sqlalchemy import Connection
 
 from oppserver import telemetry
 from oppserver.contract.errors import InvalidDatabaseUrl, StoreUnreachable, Unavailable
-from oppserver.contract.limits import (
-    STANDBY_CONNECT_TIMEOUT_S,
-    STANDBY_SILENCE_S,
-    STANDBY_WAIT_S,
-)
+from oppserver.contract.limits import STANDBY_STAND_IN_S, STANDBY_WAIT_S
 from oppserver.contract.servers import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
-from oppserver.store.postgres_connect import Address, Connections, Driver
+from oppserver.store.postgres_connect import Connections, Driver
 from oppserver.store.postgres_errors import told
 from oppserver.store.postgres_position import (
     BEGINNING,
@@ -46,7 +42,7 @@ class Servers:
     Without standbys, everything goes to the primary and nothing is watched.
     """
 
-    def __init__(self, primary: Connections, url: str, options: StoreOptions) -> None:
+    def __init__(self, primary: Connections, options: StoreOptions) -> None:
         self._primary: Final = primary
         self._tell: Final = options.on_server or (lambda _: None)
         self._lock: Final = threading.Lock()  # guards the next two
@@ -60,11 +56,7 @@ class Servers:
         self._standbys: Final = [
             self._standby(number, one, options) for number, one in enumerate(options.read_urls, 1)
         ]
-        self._watch: Final = Watch(
-            Address(url, {"connect_timeout": STANDBY_CONNECT_TIMEOUT_S}),
-            look=self._look,
-            failed=self._failed,
-        )
+        self._watch: Final = Watch(primary.address, look=self._look, failed=self._failed)
 
     def _standby(self, number: int, url: str, options: StoreOptions) -> Standby:
         try:
@@ -175,7 +167,7 @@ class Servers:
     ) -> _T:
         """Reads on a standby that has all that this process knows of. Raises the error if none."""
         position = self._newest
-        ends_at = time.monotonic() + STANDBY_SILENCE_S
+        ends_at = time.monotonic() + STANDBY_STAND_IN_S
         for standby in self._in_turn(is_primary_lost=True):
             with suppress(PassedOver):
                 return standby.read(once, position=position, is_primary_lost=True, ends_at=ends_at)
