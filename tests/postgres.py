@@ -49,7 +49,7 @@ class Cluster:
     def __init__(
         self, folder: Path, settings: Sequence[str] = (), *, primary: "Cluster | None" = None
     ) -> None:
-        self.port: Final = _free_port()
+        self.port: Final = free_port()
         self._data: Final = folder / "data"
         programs = _programs()
         folder.mkdir(parents=True, exist_ok=True)
@@ -163,7 +163,8 @@ def _unprivileged(folder: Path) -> tuple[list[str], int | None]:
     return [], _NOBODY
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]

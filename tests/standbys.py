@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ from tests import postgres
 from tests.running import poll
 
 DATABASE: Final = "kept"
+MIGRATED: Final = "migrated"
 
-_SETTINGS: Final = ("wal_keep_size=64MB", "hot_standby_feedback=on", "max_connections=50")
+_SETTINGS: Final = ("wal_keep_size=64MB", "max_connections=50")
 
 
 class Member:
@@ -86,6 +88,12 @@ class Member:
         """Makes a primary of it; returns when it is one."""
         assert self.ask("SELECT pg_promote()")
 
+    def set(self, setting: str, value: str) -> None:
+        """Changes one of its settings."""
+        self.ask(f"ALTER SYSTEM SET {setting} = '{value}'")
+        self.ask("SELECT pg_reload_conf()")
+        poll(lambda: self.ask(f"SHOW {setting}") == value or None, what=f"{setting} = {value}")
+
     # --- what is seen of it
 
     def lookups(self) -> int:
@@ -96,7 +104,7 @@ class Member:
 
     def has_all_of(self, other: "Member") -> bool:
         """Whether it has applied all that another one has written."""
-        written = other.ask("SELECT pg_current_wal_flush_lsn()")
+        written = other.ask("SELECT pg_current_wal_insert_lsn()")
         return bool(self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{written}'"))
 
     def _all(self) -> list[psutil.Process]:
@@ -116,10 +124,12 @@ class Family:
             tempfile.mkdtemp(prefix="oppserver-postgres-", dir=postgres.memory())
         )
         self._members: Final[list[Member]] = []
+        self._numbers: Final = count(1)
         try:
             self.primary: Final = self._add(None)
-            self.primary.ask(f"CREATE DATABASE {DATABASE} TEMPLATE template0", database="postgres")
-            open_store(self.primary.url).close()
+            self._create(MIGRATED, template="template0")
+            open_store(self.primary.cluster.url(MIGRATED)).close()
+            self._create(DATABASE, template=MIGRATED)
             self.standbys: Final = [self._add(self.primary) for _ in range(standbys)]
         except BaseException:
             self.stop()
@@ -142,13 +152,16 @@ class Family:
             member.kill()
         shutil.rmtree(self._folder)
 
-    def new_database(self, number: int) -> str:
+    def new_database(self) -> str:
         """The name of a new, migrated database on all of them, soon."""
+        name = f"kept_{next(self._numbers)}"
+        self._create(name, template=MIGRATED)
+        return name
+
+    def _create(self, name: str, *, template: str) -> None:
         self.primary.ask(
-            f"CREATE DATABASE kept_{number} TEMPLATE {DATABASE} STRATEGY FILE_COPY",
-            database="postgres",
+            f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY", database="postgres"
         )
-        return f"kept_{number}"
 
     def _add(self, primary: Member | None) -> Member:
         member = Member(self._folder / f"member-{len(self._members)}", primary=primary)

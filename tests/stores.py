@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any, Final, Protocol
 from zlib import crc32
@@ -87,11 +86,9 @@ class _Postgres:
 class _Standby:
     """A database on a primary and its standby. Reads of the store are the standby's."""
 
-    _numbers = count(1)
-
     def __init__(self, _folder: Path) -> None:
         self.url: str | None = None  # other processes would read the primary
-        self._name = standbys.shared().new_database(next(self._numbers))
+        self._name = standbys.shared().new_database()
 
     def open(self, options: StoreOptions | None = None) -> Store:
         family = standbys.shared()

@@ -77,6 +77,7 @@ class Standby:
         self._newest: Final = newest
         self._tell: Final = tell
         self._watch: Final = Watch(self.address, look=self._look, failed=self._failed)
+        self._is_open = False  # before, what is wrong is an error and no line of the log
         self._identity: tuple[int, str] | None = None
         self._state = ServerState.LOST
         self._told_state = ServerState.IN_USE  # what the log knows
@@ -112,6 +113,8 @@ class Standby:
             raise DatabaseRefused(
                 f"The read database {self.address} cannot be opened: {told(self._cause)}"
             ) from self._cause
+        self._is_open = True
+        self._report()
         self._watch.start()
 
     def close(self) -> None:
@@ -240,6 +243,8 @@ class Standby:
         self._report()
 
     def _state_of(self, driver: Driver, standing: Standing, newest: Position) -> ServerState:
+        if read_identity(driver) != self._identity:
+            return ServerState.OTHER_DATABASE
         if not standing.is_standby:
             return ServerState.NO_STANDBY
         # one that is in use may be behind by what was written since it was last looked at
@@ -262,6 +267,8 @@ class Standby:
         self._report()
 
     def _report(self) -> None:
+        if not self._is_open:
+            return
         if self._state is not self._told_state:
             self._told_state = self._state
             lines = telemetry.logger()
