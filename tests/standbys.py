@@ -84,6 +84,10 @@ class Member:
         """Has it apply what it has received."""
         self.ask("SELECT pg_wal_replay_resume()")
 
+    def follow(self, primary: "Member") -> None:
+        """Has a standby follow another primary, as whoever looks after a failover does."""
+        self.set("primary_conninfo", f"host=127.0.0.1 port={primary.cluster.port} user=postgres")
+
     def promote(self) -> None:
         """Makes a primary of it; returns when it is one."""
         assert self.ask("SELECT pg_promote()")

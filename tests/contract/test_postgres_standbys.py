@@ -1,5 +1,6 @@
 """A store on a primary and its standbys: which server a read goes to, and what is refused."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from oppserver.store import StoreOptions, postgres_servers, postgres_standby
 from oppserver.store.port import Moment
 from oppserver.store.postgres import PostgresStore
 from tests import postgres, standbys
-from tests.running import run, run_well, serving
+from tests.running import poll, run, run_well, serving
 from tests.standbys import Family, Member
 from tests.stores import NOW, entry, guid, ids_read, opportunity, wait_until
 
@@ -259,3 +260,26 @@ def test_a_store_without_any_server_is_unreachable() -> None:
             with pytest.raises(StoreUnreachable):
                 store.bulk_read(PLAN)
         store.close()
+
+
+def test_the_servers_of_a_store_are_shown(tmp_path: Path) -> None:
+    """As a table or as JSON; the exit status tells whether all can be read."""
+    family = standbys.shared()
+    primary_only = ("--database", family.primary.url)
+    assert run_well("db", "servers", *primary_only, folder=tmp_path) == ""
+    flags = (*primary_only, "--read-database", family.standby.url)
+    poll(
+        lambda: run("db", "servers", *flags, folder=tmp_path).returncode == 0 or None,
+        what="a standby that has all",
+    )
+    [primary, standby] = json.loads(run_well("db", "servers", *flags, "--json", folder=tmp_path))
+    assert primary["role"] == "primary"
+    assert standby == {
+        "server": family.standby.address,
+        "role": "standby",
+        "state": "in use",
+        "bytesBehind": 0,
+    }
+    done = run("db", "servers", *flags, "--read-database", family.primary.url, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].split()[1:4] == ["standby", "no", "standby"]

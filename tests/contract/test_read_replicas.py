@@ -334,3 +334,31 @@ def test_a_standby_that_lacks_what_was_seen_does_not_stand_in(
 
         answered = poll(read, what="a standby that has caught up")
         assert b"the last" in answered.body
+
+
+def test_a_new_primary_is_found_and_its_standbys_are_read(family: Family, tmp_path: Path) -> None:
+    """Where the URL names several hosts; a standby is read again when it follows the new one."""
+    first, second = family.standbys
+    hosts = ",".join(f"127.0.0.1:{member.cluster.port}" for member in (family.primary, first))
+    both = f"postgresql://postgres@{hosts}/{standbys.DATABASE}?target_session_attrs=read-write"
+    with nodes(family, tmp_path, "--database", both) as [server]:
+        read_until(server, "reads", lambda: reads(server, family.standbys) > 0)
+        family.primary.kill()
+        first.promote()
+        update = {"ProspectOpportunityId": IDS[0], "Fields": fields(c1="new")}
+
+        def written() -> bool | None:
+            answer = server.post(update, path=UPDATE)
+            assert answer.status in (200, 503)
+            return answer.status == 200 or None
+
+        poll(written, what="a write on the new primary")
+        assert first.ask(f"SELECT mx_custom_1 FROM opportunity WHERE id = '{IDS[0]}'") == "new"
+        wait_for(server, second, "behind")
+        wait_for(server, first, "no standby")
+        second.follow(first)
+        wait_for(server, second, "in use")
+        before = reads(server, [second])
+        read_until(server, "reads of the standby", lambda: reads(server, [second]) > before)
+        [entry] = server.post(asking(group(IDS[:1], "mx_Custom_1", code=DEAL))).json
+        assert entry["Opportunities"][0]["mx_Custom_1"] == "new"

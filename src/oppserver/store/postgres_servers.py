@@ -119,17 +119,17 @@ class Servers:
 
         For what is so short that asking how far the primary is would take as long.
         """
-        try:
-            return self._on_primary(lambda: self._primary.fetch(work))
-        except StoreUnreachable as error:
-            return self._without_primary(lambda c, prove: c.fetch_once(work, first=prove), error)
+        return self._read_newest(
+            lambda connections, prove: connections.fetch_once(work, first=prove),
+            lambda: self._primary.fetch(work),
+        )
 
     def read_newest(self, work: Callable[[Connection], _T]) -> _T:
         """As ``Connections.read``, in the way of ``fetch_newest``."""
-        try:
-            return self._on_primary(lambda: self._primary.read(work))
-        except StoreUnreachable as error:
-            return self._without_primary(lambda c, prove: c.read_once(work, first=prove), error)
+        return self._read_newest(
+            lambda connections, prove: connections.read_once(work, first=prove),
+            lambda: self._primary.read(work),
+        )
 
     def write(
         self, work: Callable[[Connection], _T], *, is_limited: bool = True, is_gated: bool = True
@@ -141,6 +141,7 @@ class Servers:
             # has received has to do, which includes this write where commits wait for standbys
             with suppress(Unavailable):
                 self._note(self._primary.fetch(read_position))
+                self._is_primary_lost = False
         return answer
 
     # --- which server
@@ -151,7 +152,7 @@ class Servers:
         try:
             position = self._on_primary(lambda: self._primary.fetch(read_position))
         except StoreUnreachable as error:
-            return self._without_primary(once, error)
+            return self._without_primary(once, on_primary, error)
         self._note(position)
         ends_at = time.monotonic() + STANDBY_WAIT_S
         for standby in self._in_turn(is_primary_lost=False):
@@ -162,16 +163,32 @@ class Servers:
             self._reads += 1
         return answer
 
-    def _without_primary(
-        self, once: Callable[[Connections, Prove], _T], error: StoreUnreachable
+    def _read_newest(
+        self, once: Callable[[Connections, Prove], _T], on_primary: Callable[[], _T]
     ) -> _T:
-        """Reads on a standby that has all that this process knows of. Raises the error if none."""
+        try:
+            return self._on_primary(on_primary)
+        except StoreUnreachable as error:
+            return self._without_primary(once, on_primary, error)
+
+    def _without_primary(
+        self,
+        once: Callable[[Connections, Prove], _T],
+        on_primary: Callable[[], _T],
+        error: StoreUnreachable,
+    ) -> _T:
+        """Reads on a standby that has all that this process knows of.
+
+        If there is none, the primary is tried all the same: it may be back since it was looked at.
+        """
         position = self._newest
         ends_at = time.monotonic() + STANDBY_STAND_IN_S
         for standby in self._in_turn(is_primary_lost=True):
             with suppress(PassedOver):
                 return standby.read(once, position=position, is_primary_lost=True, ends_at=ends_at)
-        raise error
+        if self._primary.is_silent or not self._standbys:
+            raise error
+        return on_primary()
 
     def _in_turn(self, *, is_primary_lost: bool) -> list[Standby]:
         """The standbys that can be read, the least busy first, and each of them in its turn."""
