@@ -177,7 +177,7 @@ def _diverge(family: Family) -> None:
 def test_a_primary_that_has_become_a_standby_is_none() -> None:
     """A store that is opened on it is refused."""
     family = standbys.shared()
-    with pytest.raises(DatabaseRefused, match="its server is a standby"):
+    with pytest.raises(DatabaseRefused, match="hot standby mode"):
         opened(family.standby, [family.standby])
 
 

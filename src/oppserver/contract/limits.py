@@ -242,6 +242,16 @@ POSTGRES_SILENCE_S: Final = 30
 """Seconds after which a connection whose other end is silent is given up. Ours: a failover takes
 as long; a machine that vanished says nothing."""
 
+POSTGRES_GRACE_S: Final = 3.0
+"""Seconds that a statement, and the end of a write, is waited for beyond ``query_timeout_s``. Ours:
+the server ends what it can end; a frozen one, or one that waits for a standby that is gone, ends
+nothing."""
+
+POSTGRES_LOOK_S: Final = 2
+"""Seconds in which each host of several has to take a connection, and to say what it is. Source:
+postgresql.org, libpq, the shortest ``connect_timeout`` that there is; a primary that is looked for
+is one that others wait for."""
+
 POSTGRES_IDLE_WRITE_S: Final = 30
 """Seconds that a write may wait for its own program, after which the server undoes it. Ours: a
 program that is stopped in mid-write keeps all others from writing."""

@@ -48,6 +48,7 @@ from oppserver.store.postgres_check import problems_of
 from oppserver.store.postgres_connect import Address, Connections, Driver, opening, refuse_unfit
 from oppserver.store.postgres_leads import read_lead_page, read_leads
 from oppserver.store.postgres_moment import PostgresMoment
+from oppserver.store.postgres_primary import Primary
 from oppserver.store.postgres_read import (
     one_moment,
     read_entries,
@@ -68,7 +69,17 @@ class PostgresStore:
     def __init__(self, url: str, options: StoreOptions) -> None:
         # a primary that says nothing is not waited for where standbys stand in for it
         defaults = {"connect_timeout": STANDBY_CONNECT_TIMEOUT_S} if options.read_urls else {}
-        self._connections = Connections(Address(url, defaults), options)  # of the primary
+        address = Address.of(url, defaults)
+        self._primary = Primary(address)
+        if address.wants_primary:
+            self._connections = Connections(
+                address,
+                options,
+                connect=self._primary.connect,
+                newest_timeline=self._primary.newest_timeline,
+            )
+        else:
+            self._connections = Connections(address, options)
         self._servers = Servers(self._connections, options)
         self._catalogue: Catalogue | None = None  # owner: catalogue(); replaced whole, never edited
 
@@ -82,12 +93,15 @@ class PostgresStore:
                 store._connections.fetch(lambda driver: refuse_unfit(driver, address))
                 postgres_migrate.prepare(store._connections, migrate=migrate)
                 store._servers.open()
+                if address.wants_primary:
+                    store._primary.open()
         except BaseException:
             store.close()
             raise
         return store
 
     def close(self) -> None:
+        self._primary.close()
         self._servers.close()
 
     # --- the hot read

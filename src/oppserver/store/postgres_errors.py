@@ -72,6 +72,11 @@ def is_lost(error: DriverError) -> bool:
     return cause.sqlstate is None or cause.sqlstate.startswith(_CONNECTION_CLASS)
 
 
+def is_demoted(error: DriverError) -> bool:
+    """Whether the server takes no writes (any more), so that another one may; nothing was done."""
+    return isinstance(cause_of(error), errors.ReadOnlySqlTransaction)
+
+
 def is_refusal(error: BaseException) -> bool:
     """Whether a connection was refused for a reason that does not pass by itself."""
     return isinstance(error, psycopg.OperationalError) and bool(_REFUSED.search(str(error)))

@@ -4,6 +4,7 @@ The server's own limits of time need a server that runs, and a frozen one's syst
 that is sent to it. So the end of waiting is decided here.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -25,17 +26,30 @@ def is_silence(error: BaseException | None) -> bool:
 class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that waits for its server until ``is_over`` says that this has no end.
 
-    It is asked ten times a second while nothing comes, and not while anything does.
+    It is asked ten times a second while nothing comes, and not while anything does. An answer that
+    does not begin within ``patience_s`` is not waited for either.
     """
 
     is_over: Callable[[], bool] = staticmethod(lambda: False)
+    patience_s = float("inf")
     timeline = 0
-    """The timeline whose mark the server was seen to have (``postgres_position.py``)."""
+    """That of a primary, or whose mark a standby has (``postgres_position.py``)."""
+    was_warned = False
+    """Whether a warning has come; whoever wants to know sets it back before."""
+
+    def note_warning(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Takes what a server says beside its answers. Its words may be in any language."""
+        self.was_warned |= notice.severity_nonlocalized == "WARNING"
 
     def wait(self, gen: PQGen[_T], *limits: Any, **named_limits: Any) -> _T:
         """As the driver's own, but raises GivenUp when the wait is over."""
+        ends_at = time.monotonic() + self.patience_s
+
+        def is_over() -> bool:
+            return self.is_over() or time.monotonic() > ends_at
+
         try:
-            return super().wait(_until(gen, self.is_over), *limits, **named_limits)
+            return super().wait(_until(gen, is_over), *limits, **named_limits)
         except GivenUp:
             self.close()
             raise

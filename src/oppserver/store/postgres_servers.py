@@ -22,6 +22,7 @@ from oppserver.contract.servers import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
 from oppserver.store.postgres_connect import Connections, Driver
 from oppserver.store.postgres_errors import told
+from oppserver.store.postgres_patience import PatientConnection
 from oppserver.store.postgres_position import (
     BEGINNING,
     Position,
@@ -56,7 +57,7 @@ class Servers:
         self._standbys: Final = [
             self._standby(number, one, options) for number, one in enumerate(options.read_urls, 1)
         ]
-        self._watch: Final = Watch(primary.address, look=self._look, failed=self._failed)
+        self._watch: Final = Watch(primary.connect, look=self._look, failed=self._failed)
 
     def _standby(self, number: int, url: str, options: StoreOptions) -> Standby:
         try:
@@ -227,7 +228,8 @@ class Servers:
             reads=self._reads,
         )
 
-    def _look(self, driver: Driver) -> None:
+    def _look(self, driver: PatientConnection) -> None:
+        self._primary.refuse_old(driver)
         position = read_position(driver)
         self._note(position)
         if position.timeline != self._marked:

@@ -21,7 +21,7 @@ from oppserver.contract.limits import (
 )
 from oppserver.contract.servers import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
-from oppserver.store.postgres_connect import Address, Connections, Driver
+from oppserver.store.postgres_connect import Address, Connections, Driver, connecting
 from oppserver.store.postgres_errors import (
     DRIVER_ERRORS,
     DriverError,
@@ -70,13 +70,13 @@ class Standby:
         newest: Callable[[], Position],
         tell: Callable[[StoreServer], None],
     ) -> None:
-        self.address: Final = Address(url, {"connect_timeout": STANDBY_CONNECT_TIMEOUT_S})
+        self.address: Final = Address.of(url, {"connect_timeout": STANDBY_CONNECT_TIMEOUT_S})
         self._connections: Final = Connections(
             self.address, options, pool_wait_s=STANDBY_POOL_WAIT_S
         )
         self._newest: Final = newest
         self._tell: Final = tell
-        self._watch: Final = Watch(self.address, look=self._look, failed=self._failed)
+        self._watch: Final = Watch(connecting(self.address), look=self._look, failed=self._failed)
         self._is_open = False  # before, what is wrong is an error and no line of the log
         self._identity: tuple[int, str] | None = None
         self._state = ServerState.LOST

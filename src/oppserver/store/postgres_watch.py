@@ -8,11 +8,11 @@ from typing import Final
 
 from oppserver.contract.errors import Unavailable
 from oppserver.contract.limits import STANDBY_LOOK_S, STANDBY_SILENCE_S
-from oppserver.store.postgres_connect import Address, Driver, connect
+from oppserver.store.postgres_connect import Connect
 from oppserver.store.postgres_errors import DRIVER_ERRORS
-from oppserver.store.postgres_patience import is_silence
+from oppserver.store.postgres_patience import PatientConnection, is_silence
 
-_SETTINGS: Final = {"default_transaction_read_only": "on"}
+SETTINGS: Final = {"default_transaction_read_only": "on"}
 
 
 class Watch:
@@ -25,15 +25,15 @@ class Watch:
 
     def __init__(
         self,
-        address: Address,
+        connect: Connect,
         *,
-        look: Callable[[Driver], None],
+        look: Callable[[PatientConnection], None],
         failed: Callable[[BaseException, bool], None],
     ) -> None:
-        self._address: Final = address
+        self._connect: Final = connect
         self._look: Final = look
         self._failed: Final = failed
-        self._driver: Driver | None = None  # owner: whoever looks
+        self._driver: PatientConnection | None = None  # owner: whoever looks
         self._ends_at = 0.0
         self._wanted: Final = threading.Event()
         self._is_closing = False
@@ -62,7 +62,7 @@ class Watch:
         self._ends_at = time.monotonic() + STANDBY_SILENCE_S
         try:
             if self._driver is None:
-                self._driver = connect(self._address, _SETTINGS, is_over=self._is_over)
+                self._driver = self._connect(SETTINGS, is_over=self._is_over)
             self._look(self._driver)
         except (*DRIVER_ERRORS, Unavailable) as error:
             self._disconnect()
