@@ -43,13 +43,19 @@ class Cluster:
     """A new folder of data, and how its server is started: ``command``, by ``user_id``.
 
     ``user_id`` is None when it is started by whoever asks. ``primary``: a cluster whose server
-    runs; the new one is a standby of it. Raises PostgresMissing.
+    runs; the new one is a standby of it. ``port``: where it listens; else a free one. Raises
+    PostgresMissing.
     """
 
     def __init__(
-        self, folder: Path, settings: Sequence[str] = (), *, primary: "Cluster | None" = None
+        self,
+        folder: Path,
+        settings: Sequence[str] = (),
+        *,
+        primary: "Cluster | None" = None,
+        port: int | None = None,
     ) -> None:
-        self.port: Final = free_port()
+        self.port: Final = port or free_port()
         self._data: Final = folder / "data"
         programs = _programs()
         folder.mkdir(parents=True, exist_ok=True)

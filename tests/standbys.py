@@ -28,7 +28,7 @@ class Member:
     def __init__(self, folder: Path, *, primary: "Member | None" = None) -> None:
         self._folder: Final = folder
         self._starts = 0
-        self.cluster: Final[postgres.Cluster] = postgres.Cluster(
+        self.cluster = postgres.Cluster(
             folder, _SETTINGS, primary=None if primary is None else primary.cluster
         )
         self.start()
@@ -88,6 +88,20 @@ class Member:
         """Has a standby follow another primary, as whoever looks after a failover does."""
         self.set("primary_conninfo", f"host=127.0.0.1 port={primary.cluster.port} user=postgres")
 
+    def join(self, primary: "Member") -> None:
+        """Makes a standby of one that was killed, from a new copy, at the same address."""
+        folder = self._folder / f"copy-{self._starts}"
+        self.cluster = postgres.Cluster(
+            folder, _SETTINGS, primary=primary.cluster, port=self.cluster.port
+        )
+        self.start()
+
+    def wait_for_standbys(self) -> None:
+        """Has commits wait for a standby from now on; returns when there is one."""
+        self.set("synchronous_standby_names", "*")
+        synchronous = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
+        poll(lambda: self.ask(synchronous), what="a synchronous standby")
+
     def promote(self) -> None:
         """Makes a primary of it; returns when it is one."""
         assert self.ask("SELECT pg_promote()")
@@ -143,6 +157,17 @@ class Family:
     def standby(self) -> Member:
         """The first of them."""
         return self.standbys[0]
+
+    @property
+    def members(self) -> list[Member]:
+        """All of them, the first primary first."""
+        return list(self._members)
+
+    @property
+    def every_host(self) -> str:
+        """Where the database is, whichever of them is the primary."""
+        hosts = ",".join(f"127.0.0.1:{one.cluster.port}" for one in self._members)
+        return f"postgresql://postgres@{hosts}/{DATABASE}"
 
     @property
     def flags(self) -> list[str]:
