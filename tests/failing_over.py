@@ -17,9 +17,8 @@ from oppserver.store import open_store
 from tests.running import BULK_READ, Answer, Server, asking, create_key, group, poll, read, serving
 from tests.writing import CAPTURE, DEAL, capturing, define
 
-ID: Final = "prospectactivityid"
 PACE_S: Final = 0.01
-"""Between two tries of one write: less than ``Retry-After``, so that more of them meet a failure."""
+"""Between two tries of one write. Less than ``Retry-After``: so more of them meet a failure."""
 
 
 def body(name: str) -> dict[str, Any]:

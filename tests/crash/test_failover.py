@@ -1,7 +1,6 @@
 """Servers of a database that die at random under load: nothing that was acknowledged is lost."""
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,7 +87,7 @@ def test_what_was_acknowledged_survives_the_loss_of_servers(tmp_path: Path) -> N
         with serving_on(tmp_path, family.every_host, *read) as server:
             with calling(server) as callers:
                 pair = Pair(family, callers)
-                events: list[Callable[[], None]] = [
+                events = [
                     pair.kill_primary,
                     pair.kill_standby,
                     pair.two_primaries,

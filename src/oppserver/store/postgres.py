@@ -81,7 +81,8 @@ class PostgresStore:
         else:
             self._connections = Connections(address, options)
         self._servers = Servers(self._connections, options)
-        self._catalogue: Catalogue | None = None  # owner: catalogue(); replaced whole, never edited
+        # by the timeline it is of; owner: catalogue(); replaced whole, never edited
+        self._catalogue: tuple[int, Catalogue] | None = None
 
     @classmethod
     def open(cls, url: str, options: StoreOptions, *, migrate: bool) -> Self:
@@ -140,10 +141,13 @@ class PostgresStore:
 
     def write(self, work: Callable[[Session], _T]) -> _T:
         def within(connection: Connection) -> tuple[_T, Catalogue | None]:
-            session = PostgresSession(connection, self._catalogue)
+            session = PostgresSession(connection, self._kept_catalogue())
             return work(session), session.kept_catalogue
 
-        answer, self._catalogue = self._servers.write(within)
+        timeline = self._primary.newest_timeline()
+        answer, catalogue = self._servers.write(within)
+        if catalogue is not None:
+            self._catalogue = (timeline, catalogue)
         return answer
 
     # --- who may call
@@ -171,15 +175,26 @@ class PostgresStore:
     # --- types and fields
 
     def catalogue(self) -> Catalogue:
+        timeline = self._primary.newest_timeline()
         version = self._servers.fetch_newest(read_version)
-        kept = self._catalogue
+        kept = self._kept_catalogue()
         if kept is None or kept.version != version:
             read = self._servers.read_newest(common.select_catalogue)
             # a standby that stands in for the primary may not have what this process has seen
             is_older = kept is not None and read.version < kept.version
             if kept is None or not (is_older and self._servers.is_primary_lost):
-                kept = self._catalogue = read
+                kept = read
+                self._catalogue = (timeline, read)
         return kept
+
+    def _kept_catalogue(self) -> Catalogue | None:
+        """The one that was read last, unless the primary was replaced since.
+
+        With commits that were lost then, a version may be there again, and of something else.
+        """
+        if self._catalogue is None or self._catalogue[0] != self._primary.newest_timeline():
+            return None
+        return self._catalogue[1]
 
     def put_types(self, types: Sequence[OpportunityType]) -> None:
         self._servers.write(lambda c: common.replace_types(c, types))
