@@ -164,7 +164,7 @@ class Connections:
 
     Owner of both pools, and of ``_lost_at``: when a connection was last found broken. What was
     opened before then is not trusted again. ``is_silent`` belongs to whoever watches the server:
-    while it is set, nothing is waited for, and reads under way end as on a lost connection.
+    while it is set, nothing is waited for, and calls under way end as on a lost connection.
     """
 
     def __init__(
@@ -179,7 +179,6 @@ class Connections:
             options.readers,
             limit_ms | {"default_transaction_read_only": "on"},
             "AUTOCOMMIT",
-            is_over=lambda: self.is_silent,
         )
         self._moments: Final = self._readers.execution_options(isolation_level="REPEATABLE READ")
         self._writers: Final = self._engine(
@@ -190,7 +189,6 @@ class Connections:
                 "idle_in_transaction_session_timeout": _milliseconds(POSTGRES_IDLE_WRITE_S),
             },
             "READ COMMITTED",
-            is_over=lambda: False,  # whether a write was done has to be found out
         )
 
     def close(self) -> None:
@@ -303,17 +301,10 @@ class Connections:
         if is_lost(error):
             self._lost_at = time.monotonic()
 
-    def _engine(
-        self,
-        size: int,
-        settings: Mapping[str, str],
-        isolation_level: Any,
-        *,
-        is_over: Callable[[], bool],
-    ) -> Engine:
+    def _engine(self, size: int, settings: Mapping[str, str], isolation_level: Any) -> Engine:
         engine = create_engine(
             "postgresql+psycopg://",
-            creator=lambda: connect(self.address, settings, is_over=is_over),
+            creator=lambda: connect(self.address, settings, is_over=lambda: self.is_silent),
             isolation_level=isolation_level,
             pool_size=size,
             max_overflow=0,

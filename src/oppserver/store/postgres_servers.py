@@ -135,6 +135,8 @@ class Servers:
         self, work: Callable[[Connection], _T], *, is_limited: bool = True, is_gated: bool = True
     ) -> _T:
         """As ``Connections.write``; what it wrote is seen by all reads from then on."""
+        if self._primary.is_silent:
+            raise StoreUnreachable
         answer = self._primary.write(work, is_limited=is_limited, is_gated=is_gated)
         if self._standbys:
             # for reads without the primary. When it dies before it can be asked, all that a standby
