@@ -241,8 +241,8 @@ class Connections:
                 if first is not None:
                     driver = connection.connection.driver_connection
                     assert isinstance(driver, psycopg.Connection)
-                    first(driver)
-                    driver.rollback()  # a moment begins with the first statement after this
+                    with _no_transaction(driver):
+                        first(driver)
                 with connection.begin():
                     _limit(connection, is_limited=is_limited)
                     return work(connection)
@@ -326,6 +326,17 @@ class Connections:
         event.listen(engine, "connect", opened)
         event.listen(engine, "checkout", taken)
         return engine
+
+
+@contextmanager
+def _no_transaction(driver: Driver) -> Iterator[None]:
+    """Statements of the block are of a moment each, on a connection that else is of one."""
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 def _milliseconds(seconds: float) -> str:

@@ -82,6 +82,8 @@ class Servers:
 
     def close(self) -> None:
         """Ends all watches and all connections, the primary's too."""
+        for standby in self._standbys:
+            standby.stop()
         self._watch.close()
         for standby in self._standbys:
             standby.close()
@@ -160,7 +162,7 @@ class Servers:
         for standby in self._in_turn(is_primary_lost=False):
             with suppress(PassedOver):
                 return standby.read(once, position=position, is_primary_lost=False, ends_at=ends_at)
-        answer = self._on_primary(on_primary)
+        answer = self._read_newest(once, on_primary)
         with self._lock:
             self._reads += 1
         return answer
@@ -254,6 +256,7 @@ class Servers:
         self._report()
 
     def _report(self) -> None:
-        self._tell(self._server)
         with self._lock:
+            server = self._server
             self._reads = 0
+        self._tell(server)
