@@ -226,8 +226,9 @@ class Connections:
 
     Owner of both pools, and of ``_lost_at``: when a connection was last found broken. What was
     opened before then is not trusted again, nor what is of an older timeline than the newest that
-    is known. ``is_silent`` belongs to whoever watches the server:
-    while it is set, nothing is waited for, and reads under way end as on a lost connection.
+    is known. ``is_silent`` belongs to whoever watches the server: while it is set, nothing is
+    waited for, and calls under way end as on a lost connection. ``connect`` makes a connection;
+    without it, it is one to the first host that answers.
     """
 
     def __init__(
@@ -251,7 +252,6 @@ class Connections:
             options.readers,
             limit_ms | {"default_transaction_read_only": "on"},
             "AUTOCOMMIT",
-            is_over=lambda: self.is_silent,
         )
         self._moments: Final = self._readers.execution_options(isolation_level="REPEATABLE READ")
         self._writers: Final = self._engine(
@@ -263,7 +263,6 @@ class Connections:
                 "idle_in_transaction_session_timeout": _milliseconds(POSTGRES_IDLE_WRITE_S),
             },
             "READ COMMITTED",
-            is_over=lambda: False,  # a write has its own end of waiting, below
         )
 
     def close(self) -> None:
@@ -316,8 +315,8 @@ class Connections:
             with self._moments.connect() as connection:
                 if first is not None:
                     driver = _patient(connection)
-                    first(driver)
-                    driver.rollback()  # a moment begins with the first statement after this
+                    with _no_transaction(driver):
+                        first(driver)
                 with connection.begin():
                     self._limit(connection, is_limited=is_limited)
                     return work(connection)
@@ -393,17 +392,10 @@ class Connections:
         if is_lost(error) or is_demoted(error):
             self._lost_at = time.monotonic()
 
-    def _engine(
-        self,
-        size: int,
-        settings: Mapping[str, str],
-        isolation_level: Any,
-        *,
-        is_over: Callable[[], bool],
-    ) -> Engine:
+    def _engine(self, size: int, settings: Mapping[str, str], isolation_level: Any) -> Engine:
         engine = create_engine(
             "postgresql+psycopg://",
-            creator=lambda: self.connect(settings, is_over=is_over),
+            creator=lambda: self.connect(settings, is_over=lambda: self.is_silent),
             isolation_level=isolation_level,
             pool_size=size,
             max_overflow=0,
@@ -426,6 +418,17 @@ class Connections:
         event.listen(engine, "connect", opened)
         event.listen(engine, "checkout", taken)
         return engine
+
+
+@contextmanager
+def _no_transaction(driver: Driver) -> Iterator[None]:
+    """Statements of the block are of a moment each, on a connection that else is of one."""
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 def _milliseconds(seconds: float) -> str:
