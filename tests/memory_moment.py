@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from oppserver.contract.model import (
+    Change,
+    ChangeNumbers,
     Opportunity,
     Plan,
     PlannedEntry,
     RenderedColumns,
     RenderedRows,
     Stamp,
+    Tombstone,
     Whereabouts,
 )
+from tests.memory_state import State
 
 if TYPE_CHECKING:
     from oppserver.store.port import Store
@@ -23,8 +27,9 @@ if TYPE_CHECKING:
 class MemoryMoment:
     """The promises of ``port.Moment`` on a store that does not change."""
 
-    def __init__(self, store: "Store", *, identity: str) -> None:
+    def __init__(self, store: "Store", state: State, *, identity: str) -> None:
         self._store = store
+        self._state = state
         self._identity = identity
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
@@ -41,6 +46,34 @@ class MemoryMoment:
             counts=[one.count for one in rows],
             digest=hashlib.sha256(msgspec.json.encode(parts)).digest(),
         )
+
+    def change_numbers(self) -> ChangeNumbers:
+        return self._store.change_numbers()
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        there: list[Opportunity | Tombstone] = [
+            *self._state.opportunities.values(),
+            *self._state.deleted.values(),
+        ]
+        changes = [
+            Change(
+                id=one.id,
+                number=self._state.numbers[one.id],
+                event_code=one.event_code,
+                has_moved=one.id in self._state.moved,
+                deleted_on=one.deleted_on if isinstance(one, Tombstone) else None,
+            )
+            for one in there
+        ]
+        found = [
+            change
+            for change in sorted(changes, key=lambda change: change.number)
+            if after < change.number <= until
+            and (event_code in (None, change.event_code) or change.has_moved)
+        ]
+        return found[:limit]
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found = {one: self._store.opportunity(one) for one in ids}

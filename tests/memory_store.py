@@ -19,6 +19,7 @@ from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
     Catalogue,
+    ChangeNumbers,
     Field,
     Key,
     LeadSearch,
@@ -79,8 +80,13 @@ class MemoryStore:
         return [_rendered(entry, state) for entry in plan.entries]
 
     def read(self, work: Callable[[Moment], _T]) -> _T:
-        moment = MemoryStore(MemoryDatabase(self._database.state))
-        return work(MemoryMoment(moment, identity=self._database.identity))
+        state = self._database.state
+        moment = MemoryStore(MemoryDatabase(state))
+        return work(MemoryMoment(moment, state, identity=self._database.identity))
+
+    def change_numbers(self) -> ChangeNumbers:
+        state = self._database.state
+        return ChangeNumbers(last=state.last_number, addresses=state.addresses_number)
 
     # --- the other reads
 

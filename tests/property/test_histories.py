@@ -26,6 +26,7 @@ from oppserver.contract.columns import SYSTEM_COLUMNS, column_named
 from oppserver.contract.model import (
     ActivityType,
     Catalogue,
+    ChangeNumbers,
     DataType,
     Field,
     KeptAnswer,
@@ -195,6 +196,7 @@ class History(RuleBasedStateMachine):
         self.stores = [database.open(), database.open()]
         self.key_numbers = count()
         self.catalogue_seen: Catalogue | None = None
+        self.numbers_seen = [self.stores[0].change_numbers(), self.model.change_numbers()]
 
     def both(self, which: int, operation: Callable[[Store], Any]) -> None:
         """Does one thing to the engine and to the model; they answer the same."""
@@ -325,6 +327,16 @@ class History(RuleBasedStateMachine):
             assert now.version > seen.version
         self.catalogue_seen = now
 
+    @invariant()
+    def both_have_changed_alike(self) -> None:
+        """Numbers are the engine's own; what has changed since the last look is the same."""
+        engine, model = (
+            _changed(store, seen)
+            for store, seen in zip((self.stores[1], self.model), self.numbers_seen, strict=True)
+        )
+        assert engine == model
+        self.numbers_seen = [self.stores[0].change_numbers(), self.model.change_numbers()]
+
     def teardown(self) -> None:
         try:
             assert self.stores[0].check() == []
@@ -342,6 +354,23 @@ def _of_moment(moment: Moment, plan: Plan) -> list[Any]:
         list(moment.stamp(plan).counts),
         moment.whereabouts(plan.entries[0].ids),
     ]
+
+
+def _changed(store: Store, seen: ChangeNumbers) -> list[Any]:
+    """What has changed since, whatever the order, and whether an owner's address has."""
+    now = store.change_numbers()
+    all_of_them = stores.changes(store)
+    numbers = [one.number for one in all_of_them]
+    assert numbers == sorted(set(numbers))
+    assert all(0 < number <= now.last for number in numbers)
+    new = [one for one in all_of_them if one.number > seen.last]
+    assert new == stores.changes(store, after=seen.last)
+    told = sorted((one.id, one.event_code, one.has_moved, one.deleted_on) for one in new)
+    return [told, now.addresses > seen.last, [_of_type(store, code) for code in CODES]]
+
+
+def _of_type(store: Store, code: int) -> set[str]:
+    return {one.id for one in stores.changes(store, event_code=code)}
 
 
 def _decoded(store: Store, plan: Plan) -> list[Any]:

@@ -21,6 +21,8 @@ from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
     Catalogue,
+    Change,
+    ChangeNumbers,
     Field,
     KeptAnswer,
     Key,
@@ -154,6 +156,20 @@ class Moment(Protocol):
         """
         ...
 
+    def change_numbers(self) -> ChangeNumbers:
+        """As ``Store.change_numbers``."""
+        ...
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        """Up to ``limit`` changes with numbers above ``after`` and up to ``until``, by number.
+
+        Every opportunity that is stored or deleted is there once, at its last change. Of one type:
+        also what has ever been of another type, so that whoever holds it learns that it has left.
+        """
+        ...
+
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         """Of those ids that are stored or deleted, by id, the type and the deletion."""
         ...
@@ -178,6 +194,16 @@ class Store(Protocol):
 
         The moment ends with the work. An engine may have to do the work again from its beginning,
         so it has no other effects.
+        """
+        ...
+
+    def change_numbers(self) -> ChangeNumbers:
+        """The number of the last change, and of the last change of an owner's address.
+
+        Each write of an opportunity takes a number that none has had: creation, replacement,
+        deletion, a new address of its lead. Whoever sees a number sees all changes with lower ones.
+        While ``last`` stays, rows stay; it rises when an owner's address changes too, which rows
+        show but which is no change of theirs.
         """
         ...
 

@@ -17,6 +17,7 @@ from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
     Catalogue,
+    ChangeNumbers,
     Field,
     Key,
     LeadSearch,
@@ -48,6 +49,7 @@ from oppserver.store.postgres_leads import read_lead_page, read_leads
 from oppserver.store.postgres_moment import PostgresMoment
 from oppserver.store.postgres_read import (
     one_moment,
+    read_change_numbers,
     read_entries,
     read_key,
     read_opportunity,
@@ -94,6 +96,9 @@ class PostgresStore:
                 return work(PostgresMoment(driver))
 
         return self._connections.fetch(within)
+
+    def change_numbers(self) -> ChangeNumbers:
+        return self._connections.fetch(read_change_numbers)
 
     # --- the other reads
 

@@ -13,6 +13,8 @@ import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
+    Change,
+    ChangeNumbers,
     Plan,
     PlannedEntry,
     RenderedColumns,
@@ -20,8 +22,9 @@ from oppserver.contract.model import (
     Stamp,
     Whereabouts,
 )
+from oppserver.store.common_changes import change_of, changes_parameters, changes_statement
 from oppserver.store.postgres_connect import Driver
-from oppserver.store.postgres_read import array_of, column_sql, read_entries
+from oppserver.store.postgres_read import array_of, column_sql, read_change_numbers, read_entries
 
 _DIGEST_BYTES: Final = 32
 _OF_TYPE: Final = " WHERE o.id = ANY(%s::text[]) AND o.event_code = %s"
@@ -60,6 +63,18 @@ class PostgresMoment:
             counts.append(len(found))
             digest.update(msgspec.json.encode((found, self._addresses(entry, found))))
         return Stamp(counts=counts, digest=digest.digest())
+
+    def change_numbers(self) -> ChangeNumbers:
+        return read_change_numbers(self._driver)
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        statement = changes_statement("%s::bigint", of_type=event_code is not None)
+        parameters = changes_parameters(
+            after=after, until=until, limit=limit, event_code=event_code
+        )
+        return [change_of(row) for row in self._fetched(statement, parameters)]
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         array = array_of(ids)

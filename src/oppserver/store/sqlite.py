@@ -26,6 +26,7 @@ from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
     Catalogue,
+    ChangeNumbers,
     Field,
     Key,
     LeadSearch,
@@ -66,7 +67,13 @@ from oppserver.store.sqlite_connect import (
 )
 from oppserver.store.sqlite_leads import read_lead_page, read_leads
 from oppserver.store.sqlite_moment import SqliteMoment
-from oppserver.store.sqlite_read import one_moment, read_entry, read_key, read_opportunity
+from oppserver.store.sqlite_read import (
+    one_moment,
+    read_change_numbers,
+    read_entry,
+    read_key,
+    read_opportunity,
+)
 from oppserver.store.sqlite_search import read_page
 from oppserver.store.sqlite_session import SqliteSession
 from oppserver.store.sqlite_stamps import give_identity
@@ -118,6 +125,10 @@ class SqliteStore:
     def read(self, work: Callable[[Moment], _T]) -> _T:
         with self._pooled() as pooled, one_moment(driver_of(pooled)) as connection:
             return work(SqliteMoment(connection, pooled.info["stamps"]))
+
+    def change_numbers(self) -> ChangeNumbers:
+        with self._reader() as connection:
+            return read_change_numbers(connection)
 
     # --- the other reads
 

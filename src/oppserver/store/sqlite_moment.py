@@ -9,6 +9,8 @@ import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
+    Change,
+    ChangeNumbers,
     Plan,
     PlannedEntry,
     RenderedColumns,
@@ -16,12 +18,14 @@ from oppserver.contract.model import (
     Stamp,
     Whereabouts,
 )
+from oppserver.store.common_changes import change_of, changes_parameters, changes_statement
 from oppserver.store.sqlite_read import (
     FROM_IDS,
     OF_TYPE,
     WITH_OWNER,
     column_sql,
     json_of_ids,
+    read_change_numbers,
     read_entry,
 )
 from oppserver.store.sqlite_stamps import Stamps
@@ -54,6 +58,18 @@ class SqliteMoment:
 
     def stamp(self, plan: Plan) -> Stamp:
         return self._stamps.stamp(self._connection, plan)
+
+    def change_numbers(self) -> ChangeNumbers:
+        return read_change_numbers(self._connection)
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        statement = changes_statement("?", of_type=event_code is not None)
+        parameters = changes_parameters(
+            after=after, until=until, limit=limit, event_code=event_code
+        )
+        return [change_of(row) for row in self._connection.execute(statement, parameters)]
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         (json,) = self._connection.execute(_WHEREABOUTS, (json_of_ids(ids),)).fetchone()
