@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
+import msgspec
 from litestar import Litestar, Request, Response
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
@@ -12,13 +13,15 @@ from litestar.handlers import HTTPRouteHandler, get
 import oppserver
 from oppserver import telemetry
 from oppserver.api import encoding
-from oppserver.api.door import JSON, Door, error_response, named
+from oppserver.api.door import JSON, Door, named
 from oppserver.api.observe import Application, Observer, observed
 from oppserver.api.openapi import document, reference_page
+from oppserver.api.refuse import error_response
 from oppserver.api.routes import ROUTES, Route
 from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
 from oppserver.contract.names import quoted
+from oppserver.contract.problems import all_problems, described_problem, kind_named
 from oppserver.formats import arrow
 from oppserver.operations.call import Services
 from oppserver.operations.rate_limit import RateLimiter
@@ -107,7 +110,7 @@ def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:
         try:
             await door.on_worker(services.store.ping)
         except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
-            return error_response(named(error), headers=_NO_STORE)
+            return error_response(named(error), request.scope, headers=_NO_STORE)
         return Response(
             {"status": "ready", **_rate_limit_store(services.rate_limiter)}, headers=_NO_STORE
         )
@@ -138,15 +141,28 @@ def _document_handlers(metrics: telemetry.Metrics) -> list[HTTPRouteHandler]:
     async def reference() -> Response[str]:
         return Response(reference_page(), media_type="text/html")
 
-    return [exposition, openapi, reference]
+    @get("/problems", name="Problems")
+    async def problems() -> Response[bytes]:
+        return Response(msgspec.json.encode(all_problems()), media_type=JSON)
+
+    @get("/problems/{name:str}", name="Problem")
+    async def problem(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+        kind = kind_named(name)
+        if kind is None:
+            unknown = UnknownPath(f"{quoted(name)} is no type of problem. /problems lists them.")
+            return error_response(unknown, request.scope)
+        return Response(msgspec.json.encode(described_problem(kind)), media_type=JSON)
+
+    return [exposition, openapi, reference, problems, problem]
 
 
 def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """What the framework refuses before a handler runs, in the API's envelope."""
+    """What the framework refuses before a handler runs, in the form of the path."""
     path = request.scope["path"]
     if error.status_code == UnknownPath.status:
         return error_response(
-            UnknownPath(f"There is no call at {quoted(path)}. /openapi.json lists the calls.")
+            UnknownPath(f"There is no call at {quoted(path)}. /openapi.json lists the calls."),
+            request.scope,
         )
     if error.status_code == MethodNotAllowed.status:
         allowed = (error.headers or {}).get("allow", "")
@@ -156,12 +172,15 @@ def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
             MethodNotAllowed(
                 f"{quoted(path)} does not take {quoted(request.method)}. Use {allowed}."
             ),
+            request.scope,
             headers={"Allow": allowed},
         )
     if 400 <= error.status_code < 500:
-        return error_response(MalformedBody(f"The request cannot be read: {error.detail}"))
+        return error_response(
+            MalformedBody(f"The request cannot be read: {error.detail}"), request.scope
+        )
     return _fail(request, error)
 
 
-def _fail(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return error_response(named(error))
+def _fail(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return error_response(named(error), request.scope)

@@ -6,18 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
 from litestar import Request, Response
 
 from oppserver import telemetry
 from oppserver.api.encoding import encode
 from oppserver.api.intake import take_in
 from oppserver.api.observe import observed
+from oppserver.api.refuse import error_response
 from oppserver.api.routes import Route
 from oppserver.config import Settings
 from oppserver.contract.errors import ApiError, InternalFault, Unavailable
 from oppserver.contract.limits import IDEMPOTENCY_HOURS
-from oppserver.contract.wire import ErrorWire
 from oppserver.operations.call import Answer, Call, Services
 
 JSON: Final = "application/json"
@@ -44,6 +43,7 @@ class Door:
         if self._in_flight >= self._settings.calls_in_flight_max:
             return error_response(
                 Unavailable("The server is busy: too many calls at once. Try again."),
+                request.scope,
                 headers={"Connection": "close"},  # the body has not been read
             )
         self._in_flight += 1
@@ -64,7 +64,7 @@ class Door:
             answer, encoding = await self.on_worker(_run, route, call, self._services)
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
             refused = named(error)
-            return error_response(refused, headers=self._headers(request, call))
+            return error_response(refused, request.scope, headers=self._headers(request, call))
         headers = self._headers(request, call) | {"Vary": "Accept-Encoding"} | answer.headers
         if call.is_replayed:
             headers["Idempotent-Replayed"] = "true"
@@ -117,16 +117,3 @@ def named(error: Exception) -> ApiError:
         return error
     telemetry.logger().error("fault", exc_info=error)
     return InternalFault()
-
-
-def error_response(error: ApiError, *, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """An error in the API's envelope."""
-    body = ErrorWire(
-        Status="Error", ExceptionType=error.exception_type, ExceptionMessage=str(error)
-    )
-    return Response(
-        msgspec.json.encode(body),
-        status_code=error.status,
-        media_type=JSON,
-        headers={**(headers or {}), **error.headers},
-    )

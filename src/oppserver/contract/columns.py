@@ -6,7 +6,7 @@ who asks for it gets it under that name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -77,6 +77,23 @@ _BY_FOLDED_NAME: Final = MappingProxyType(
 )
 _SYSTEM_NAMES: Final = frozenset(column.name for column in SYSTEM_COLUMNS)
 _CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASCII)
+
+
+def columns_of_row(asked: Iterable[Column]) -> tuple[Column, ...]:
+    """The columns of a row for which some are asked: each once, behind those that every row has.
+
+    Owner brings the owner's address with it (source: the documented page).
+    """
+    distinct = dict.fromkeys(asked)
+    if OWNER_COLUMN in distinct:
+        distinct.pop(OWNER_EMAIL_COLUMN, None)
+    columns = list(IDENTITY_COLUMNS)
+    for column in distinct:
+        if column not in IDENTITY_COLUMNS:
+            columns.append(column)
+        if column == OWNER_COLUMN:
+            columns.append(OWNER_EMAIL_COLUMN)
+    return tuple(columns)
 
 
 def column_named(name: str) -> Column | None:

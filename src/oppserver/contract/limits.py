@@ -24,6 +24,9 @@ BODY_DISCARDED_BYTES_MAX: Final = 32 << 20
 """Bytes of a body past its limit that are read and thrown away, so that the caller gets the answer.
 Ours: any mistake; what is longer is no mistake, and its connection is cut."""
 
+IN_ERROR_FAULTS_MAX: Final = 20
+"""Faults of one call that an error names. Ours: a screenful; it is said how many more there are."""
+
 IN_ERROR_NEIGHBOURS_MAX: Final = 3
 """Near names that an error suggests. Ours: more is noise."""
 

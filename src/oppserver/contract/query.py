@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from oppserver.contract.errors import InvalidValue, MissingAttribute
+from oppserver.contract.errors import Fault, InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.names import quoted
 
@@ -11,7 +11,10 @@ def mandatory(query: Mapping[str, str], name: str) -> str:
     """The value of a name, which the query has in lower case. Raises MissingAttribute."""
     value = query.get(name.lower(), "").strip()
     if not value:
-        raise MissingAttribute(f"'{name}' is mandatory in the query")
+        raise MissingAttribute(
+            f"'{name}' is mandatory in the query",
+            faults=[Fault(parameter=name, what="it is missing", mend="Add it to the query.")],
+        )
     return value
 
 
@@ -27,14 +30,20 @@ def flag(query: Mapping[str, str], name: str) -> bool:
         return False
     if value in ("true", "1"):
         return True
-    raise InvalidValue(f"query parameter '{name}': {quoted(value)} is neither true nor false")
+    what = f"{quoted(value)} is neither true nor false"
+    raise InvalidValue(
+        f"query parameter '{name}': {what}",
+        faults=[Fault(parameter=name, what=what, mend="Use true or false, or leave it out.")],
+    )
 
 
 def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
     """Which of some words a name has; the first when it is not there. Raises InvalidValue."""
     value = query.get(name.lower(), "").strip().lower() or words[0]
     if value not in words:
+        what = f"{quoted(value)} is none of {', '.join(words)}"
         raise InvalidValue(
-            f"query parameter '{name}': {quoted(value)} is none of {', '.join(words)}"
+            f"query parameter '{name}': {what}",
+            faults=[Fault(parameter=name, what=what, mend="Use one of them, or leave it out.")],
         )
     return value

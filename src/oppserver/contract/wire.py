@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from oppserver.contract.errors import Fault
+
 
 class ColumnsWire(msgspec.Struct):
     """``Columns``: the names asked for, comma separated."""
@@ -98,3 +100,18 @@ class ErrorWire(msgspec.Struct):
     Status: str
     ExceptionType: str
     ExceptionMessage: str
+
+
+class ProblemWire(msgspec.Struct, kw_only=True):
+    """The body of every error of ``/v1``: a problem document (RFC 9457, section 3.1).
+
+    ``errors`` and ``moreErrors`` are ours: the faults, and how many more there are.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | UnsetType = UNSET
+    errors: list[Fault] | UnsetType = UNSET
+    moreErrors: int | UnsetType = UNSET
