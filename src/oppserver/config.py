@@ -161,6 +161,12 @@ class Settings:
         "The least important lines to log: `debug`, `info`, `warning` or `error`.",
         _one_of("debug", "info", "warning", "error"),
     )
+    hot_rows_bytes: int = _setting(
+        limits.HOT_ROWS_BYTES_DEFAULT,
+        "Bytes of rendered rows that each worker keeps for callers that ask for them again; 0 keeps"
+        " none. No answer is stale: what changes is dropped before the next answer.",
+        _integer(0, 1 << 40),
+    )
     sqlite_mmap_bytes: int = _setting(
         limits.SQLITE_MMAP_BYTES_DEFAULT,
         "Bytes of the database file that are mapped into memory. They are the kernel's page cache,"

@@ -144,6 +144,12 @@ class Metrics:
             ("call",),
             registry=self._registry,
         )
+        self._rows: Final = Counter(
+            "oppserver_bulk_read_ids",
+            "Ids of bulk reads, by where their rows came from.",
+            ("source",),
+            registry=self._registry,
+        )
         self._alone: Final = Counter(
             "oppserver_calls_counted_alone",
             "Calls counted by one machine alone, because the store of the rate limit was lost.",
@@ -161,6 +167,11 @@ class Metrics:
         self._calls.labels(call, str(status)).inc()
         self._seconds.labels(call).observe(seconds)
         self._bytes.labels(call).inc(body_bytes)
+
+    def rows_read(self, kept: int, fetched: int) -> None:
+        """Counts the ids of a bulk read: those of kept rows, and those that the store looked up."""
+        self._rows.labels("memory").inc(kept)
+        self._rows.labels("store").inc(fetched)
 
     def counted_alone(self) -> None:
         """Counts one call whose rate limit one machine held alone."""

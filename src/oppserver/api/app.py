@@ -24,6 +24,7 @@ from oppserver.contract.names import quoted
 from oppserver.contract.problems import all_problems, described_problem, kind_named
 from oppserver.formats import arrow
 from oppserver.operations.call import Services
+from oppserver.operations.hot_rows import HotRows
 from oppserver.operations.rate_limit import RateLimiter
 from oppserver.operations.rate_limit_store import SharedWindow
 from oppserver.store import Store
@@ -47,6 +48,7 @@ def create_app(
     services = Services(
         store=store,
         rate_limiter=rate_limiter,
+        hot_rows=_hot_rows(settings, metrics),
         body_bytes_max=settings.body_bytes_max,
         made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
     )
@@ -78,6 +80,12 @@ def create_app(
         canonical_paths={route.path.lower(): route.path for route in ROUTES},
         query_paths=_QUERY_PATHS,
     )
+
+
+def _hot_rows(settings: Settings, metrics: telemetry.Metrics) -> HotRows | None:
+    if settings.hot_rows_bytes == 0:
+        return None
+    return HotRows(bytes_max=settings.hot_rows_bytes, on_read=metrics.rows_read)
 
 
 def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:

@@ -42,6 +42,7 @@ SYSTEM_COLUMNS: Final = (
 IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
 """The three columns that every row starts with, asked for or not (source: the documented page)."""
 
+ID_COLUMN: Final = IDENTITY_COLUMNS[2]
 EVENT_CODE_COLUMN: Final = SYSTEM_COLUMNS[3]
 OWNER_COLUMN: Final = SYSTEM_COLUMNS[4]
 OWNER_EMAIL_COLUMN: Final = SYSTEM_COLUMNS[5]
