@@ -24,6 +24,7 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "start": lifecycle.starting,
     "bare": latency.against_bare,
     "memory": latency.against_memory,
+    "hot": latency.hot,
     "groups": latency.in_groups,
     "orm": latency.against_orm,
     "datasette": latency.against_datasette,
