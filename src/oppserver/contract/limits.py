@@ -36,6 +36,14 @@ IN_ERROR_OPTIONS_MAX: Final = 10
 IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 """Characters of a caller's value that an error repeats. Ours: enough to recognise it."""
 
+# --- changes and whole types ---------------------------------------------------------------------
+
+CHANGES_ROWS_MAX: Final = 2_000
+"""Changes in one answer. Ours: the rows of a bulk read, so that a call costs as much."""
+
+CHANGES_ROWS_DEFAULT: Final = 1_000
+"""Ours: some hundred kilobytes."""
+
 # --- lists, searches and writes ----------------------------------------------------------------
 
 PAGE_ROWS_MAX: Final = 5_000

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from oppserver.contract import limits
+from oppserver.contract.changes import ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
     Activity,
@@ -168,6 +169,19 @@ class Moment(Protocol):
         Every opportunity that is stored or deleted is there once, at its last change. Of one type:
         also what has ever been of another type, so that whoever holds it learns that it has left.
         """
+        ...
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        """A page of changes as JSON objects, by number.
+
+        Each has ``Change`` (``Upserted``, ``Deleted``, or ``Moved`` when the page is of another
+        type), ``ProspectActivityId`` and ``EventCode``; a deleted one ``DeletedOn`` in the form of
+        answers; an upserted one its row as ``Opportunity``, unless there are no columns.
+        """
+        ...
+
+    def identity(self) -> str:
+        """The random name of the database; a backup has another one."""
         ...
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from oppserver.contract.changes import ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
     Change,
@@ -22,9 +23,14 @@ from oppserver.contract.model import (
     Stamp,
     Whereabouts,
 )
-from oppserver.store.common_changes import change_of, changes_parameters, changes_statement
+from oppserver.store.postgres_changes import (
+    read_change_numbers,
+    read_changes,
+    read_identity,
+    read_rendered_changes,
+)
 from oppserver.store.postgres_connect import Driver
-from oppserver.store.postgres_read import array_of, column_sql, read_change_numbers, read_entries
+from oppserver.store.postgres_read import array_of, column_sql, read_entries
 
 _DIGEST_BYTES: Final = 32
 _OF_TYPE: Final = " WHERE o.id = ANY(%s::text[]) AND o.event_code = %s"
@@ -70,11 +76,14 @@ class PostgresMoment:
     def changes(
         self, *, after: int, until: int, limit: int, event_code: int | None
     ) -> list[Change]:
-        statement = changes_statement("%s::bigint", of_type=event_code is not None)
-        parameters = changes_parameters(
-            after=after, until=until, limit=limit, event_code=event_code
-        )
-        return [change_of(row) for row in self._fetched(statement, parameters)]
+        page = ChangesPage(after=after, until=until, limit=limit, event_code=event_code)
+        return read_changes(self._driver, page)
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        return read_rendered_changes(self._driver, page, columns)
+
+    def identity(self) -> str:
+        return read_identity(self._driver)
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         array = array_of(ids)

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from oppserver.contract.changes import ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
     Change,
@@ -18,14 +19,18 @@ from oppserver.contract.model import (
     Stamp,
     Whereabouts,
 )
-from oppserver.store.common_changes import change_of, changes_parameters, changes_statement
+from oppserver.store.sqlite_changes import (
+    read_change_numbers,
+    read_changes,
+    read_identity,
+    read_rendered_changes,
+)
 from oppserver.store.sqlite_read import (
     FROM_IDS,
     OF_TYPE,
     WITH_OWNER,
     column_sql,
     json_of_ids,
-    read_change_numbers,
     read_entry,
 )
 from oppserver.store.sqlite_stamps import Stamps
@@ -65,11 +70,14 @@ class SqliteMoment:
     def changes(
         self, *, after: int, until: int, limit: int, event_code: int | None
     ) -> list[Change]:
-        statement = changes_statement("?", of_type=event_code is not None)
-        parameters = changes_parameters(
-            after=after, until=until, limit=limit, event_code=event_code
-        )
-        return [change_of(row) for row in self._connection.execute(statement, parameters)]
+        page = ChangesPage(after=after, until=until, limit=limit, event_code=event_code)
+        return read_changes(self._connection, page)
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        return read_rendered_changes(self._connection, page, columns)
+
+    def identity(self) -> str:
+        return read_identity(self._connection)
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         (json,) = self._connection.execute(_WHEREABOUTS, (json_of_ids(ids),)).fetchone()
