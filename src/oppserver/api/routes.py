@@ -11,6 +11,7 @@ from oppserver.operations.bulk_read import bulk_read
 from oppserver.operations.bulk_update import bulk_update
 from oppserver.operations.call import Answer, Call, Services
 from oppserver.operations.capture import capture
+from oppserver.operations.changes import changes
 from oppserver.operations.create_activity import create_activity
 from oppserver.operations.create_or_update_lead import create_or_update_lead
 from oppserver.operations.delete import delete
@@ -214,5 +215,11 @@ ROUTES: Final = (
         path="/v2/ProspectActivity.svc/Bulk/CustomActivity/Add/ByOpportunityId",
         operation=add_opportunity_activities,
         writes=True,
+    ),
+    Route(
+        name="Changes",
+        method="GET",
+        path="/v1/changes",
+        operation=changes,
     ),
 )

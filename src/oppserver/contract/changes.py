@@ -59,3 +59,16 @@ class ChangesCursor(msgspec.Struct, frozen=True, array_like=True, tag="changes")
     database: str
     event_code: int | None
     number: int
+
+
+class FoundChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of changes, and the place behind it.
+
+    ``has_more``: whether there is a further page now. ``addresses_changed``: whether an owner has
+    had another address since the page's beginning.
+    """
+
+    rendered: RenderedChanges
+    cursor: ChangesCursor
+    has_more: bool
+    addresses_changed: bool

@@ -115,3 +115,12 @@ class ProblemWire(msgspec.Struct, kw_only=True):
     instance: str | UnsetType = UNSET
     errors: list[Fault] | UnsetType = UNSET
     moreErrors: int | UnsetType = UNSET
+
+
+class ChangesEndWire(msgspec.Struct):
+    """What a page of changes has beside them; of NDJSON it is the last line."""
+
+    RecordCount: int
+    HasMore: bool
+    OwnerAddressesChanged: bool
+    Cursor: str
