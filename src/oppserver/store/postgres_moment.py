@@ -61,6 +61,12 @@ class PostgresMoment:
             digest.update(msgspec.json.encode((found, self._addresses(entry, found))))
         return Stamp(counts=counts, digest=digest.digest())
 
+    def versions(self, plan: Plan) -> list[bytes]:
+        return [
+            "".join([f"{one} {version}\n" for one, version, _ in self._versions(entry)]).encode()
+            for entry in plan.entries
+        ]
+
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         array = array_of(ids)
         return {
