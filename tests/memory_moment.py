@@ -105,6 +105,17 @@ class MemoryMoment:
     def identity(self) -> str:
         return self._identity
 
+    def versions(self, plan: Plan) -> list[bytes]:
+        """The version of an opportunity is a digest of it."""
+        return [
+            b"".join(
+                b"%b %d\n" % (one.id.encode(), _version(one))
+                for one in map(self._store.opportunity, entry.ids)
+                if isinstance(one, Opportunity) and one.event_code == entry.event_code
+            )
+            for entry in plan.entries
+        ]
+
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found = {one: self._store.opportunity(one) for one in ids}
         return {
@@ -136,3 +147,8 @@ class MemoryMoment:
                 for column in entry.columns
             ],
         )
+
+
+def _version(one: Opportunity) -> int:
+    stored = msgspec.structs.replace(one, owner_email=None)
+    return int.from_bytes(hashlib.sha256(msgspec.json.encode(stored)).digest()[:7])

@@ -26,6 +26,7 @@ from oppserver.operations.opportunity_details import opportunity_details
 from oppserver.operations.opportunity_feature import opportunity_feature
 from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
 from oppserver.operations.opportunity_types import opportunity_types
+from oppserver.operations.read_stream import ReadStream, open_stream
 from oppserver.operations.recently_modified import recently_modified
 from oppserver.operations.search import search
 from oppserver.operations.update import update
@@ -48,6 +49,24 @@ class Route(NamedTuple):
     writes: bool = False
     takes_query: bool = False
 
+
+class StreamRoute(NamedTuple):
+    """A call whose body and answer are streams: it is opened, and goes on from there."""
+
+    name: str
+    method: Literal["POST"]
+    path: str
+    open: Callable[[Call, Services], ReadStream]
+
+
+STREAM_ROUTES: Final = (
+    StreamRoute(
+        name="ReadOpportunities",
+        method="POST",
+        path="/v1/opportunities/read",
+        open=open_stream,
+    ),
+)
 
 ROUTES: Final = (
     Route(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from oppserver.contract.columns import (
     SYSTEM_COLUMNS,
+    VERSION_COLUMN,
     Column,
     column_named,
     columns_of_row,
@@ -53,6 +54,8 @@ def every_column(fields: Iterable[str]) -> tuple[Column, ...]:
 
 
 def _column(name: str, fields: Mapping[str, Field]) -> Column | None:
+    if name.casefold() == VERSION_COLUMN.name.casefold():
+        return VERSION_COLUMN
     column = column_named(name)
     is_there = column is not None and (is_system(column) or column.name in fields)
     return column if is_there else None
@@ -74,7 +77,7 @@ def _fault(
 
 def _near(name: str, fields: Mapping[str, Field]) -> Sequence[str]:
     """The nearest names; a field that is near by its display name stands with it."""
-    shown = {column.name: column.name for column in SYSTEM_COLUMNS}
+    shown = {column.name: column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN)}
     for schema_name, field in fields.items():
         shown[schema_name] = schema_name
         shown[field.display_name] = f"{schema_name} ({field.display_name})"

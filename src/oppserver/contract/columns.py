@@ -42,6 +42,9 @@ SYSTEM_COLUMNS: Final = (
 IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
 """The three columns that every row starts with, asked for or not (source: the documented page)."""
 
+VERSION_COLUMN: Final = Column(name="Version", stored="version")
+"""Which write of an opportunity it is, from 1. Calls of ``/v1`` can ask for it."""
+
 EVENT_CODE_COLUMN: Final = SYSTEM_COLUMNS[3]
 OWNER_COLUMN: Final = SYSTEM_COLUMNS[4]
 OWNER_EMAIL_COLUMN: Final = SYSTEM_COLUMNS[5]
@@ -75,7 +78,7 @@ CUSTOM_COLUMNS: Final = tuple(
 _BY_FOLDED_NAME: Final = MappingProxyType(
     {column.name.casefold(): column for column in SYSTEM_COLUMNS + CUSTOM_COLUMNS}
 )
-_SYSTEM_NAMES: Final = frozenset(column.name for column in SYSTEM_COLUMNS)
+_SYSTEM_NAMES: Final = frozenset(column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN))
 _CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASCII)
 
 

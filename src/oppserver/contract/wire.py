@@ -46,6 +46,20 @@ class MissingWire(msgspec.Struct):
     AnsweredIn: int | UnsetType | None = UNSET
 
 
+class StreamMissingWire(msgspec.Struct, kw_only=True):
+    """What is told of an id that a stream does not answer, or of a line that holds none.
+
+    Of the latter ``Line`` is the number, from 1, and ``Asked`` what stands in it.
+    """
+
+    ProspectActivityId: str | UnsetType = UNSET
+    Reason: Literal["NotFound", "Deleted", "OtherEventCode", "NotAnId"]
+    EventCode: str | UnsetType = UNSET
+    DeletedOn: str | UnsetType = UNSET
+    Line: int | UnsetType = UNSET
+    Asked: str | UnsetType = UNSET
+
+
 # --- what several calls take -------------------------------------------------------------------
 
 Number: TypeAlias = int | str

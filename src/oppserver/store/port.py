@@ -184,6 +184,14 @@ class Moment(Protocol):
         """The random name of the database; a backup has another one."""
         ...
 
+    def versions(self, plan: Plan) -> list[bytes]:
+        """For each entry, a line ``ID VERSION`` of each row of ``bulk_read``, in their order.
+
+        A line ends in LF. A version is a whole number, and another after each write that changes
+        the opportunity: equal lines, equal opportunities, but for their owners' addresses.
+        """
+        ...
+
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         """Of those ids that are stored or deleted, by id, the type and the deletion."""
         ...

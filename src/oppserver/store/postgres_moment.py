@@ -85,6 +85,12 @@ class PostgresMoment:
     def identity(self) -> str:
         return read_identity(self._driver)
 
+    def versions(self, plan: Plan) -> list[bytes]:
+        return [
+            "".join([f"{one} {version}\n" for one, version, _ in self._versions(entry)]).encode()
+            for entry in plan.entries
+        ]
+
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         array = array_of(ids)
         return {

@@ -142,8 +142,8 @@ def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
     match column.stored:
         case "owner_email":
             return "u.email"
-        case "event_code":
-            return "o.event_code::text"
+        case "event_code" | "version":
+            return f"o.{column.stored}::text"
         case "created_on" | "modified_on" if not dates_are_stored:
             return f"o.{column.stored}_answer"
         case stored:

@@ -42,6 +42,10 @@ _WHEREABOUTS: Final = (
     " UNION ALL SELECT d.id, d.event_code, d.deleted_on"
     " FROM json_each(?1) AS asked CROSS JOIN deleted_opportunity AS d ON d.id = asked.value)"
 )
+_VERSIONS: Final = (
+    "SELECT CAST(coalesce(group_concat(o.id || ' ' || o.version || char(10), ''), '') AS BLOB)"
+    f"{FROM_IDS}{OF_TYPE}"
+)
 _DECODE_WHEREABOUTS: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]]).decode
 
 
@@ -78,6 +82,14 @@ class SqliteMoment:
 
     def identity(self) -> str:
         return read_identity(self._connection)
+
+    def versions(self, plan: Plan) -> list[bytes]:
+        found: list[bytes] = []
+        for entry in plan.entries:
+            parameters = (json_of_ids(entry.ids), entry.event_code)
+            (lines,) = self._connection.execute(_VERSIONS, parameters).fetchone()
+            found.append(lines)
+        return found
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         (json,) = self._connection.execute(_WHEREABOUTS, (json_of_ids(ids),)).fetchone()
