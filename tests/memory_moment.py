@@ -102,6 +102,18 @@ class MemoryMoment:
         [row] = msgspec.json.decode(rows.json)
         return {"Change": "Upserted", **head, "Opportunity": row}
 
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        found = sorted(
+            one.id
+            for one in self._state.opportunities.values()
+            if one.event_code == event_code
+            and one.id > after_id
+            and (one.modified_on or "") >= (modified_since or "")
+        )
+        return found[:limit]
+
     def identity(self) -> str:
         return self._identity
 

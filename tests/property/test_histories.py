@@ -355,6 +355,7 @@ def _of_moment(moment: Moment, plan: Plan) -> list[Any]:
         list(moment.stamp(plan).counts),
         moment.whereabouts(plan.entries[0].ids),
         _rendered_changes(moment, plan.entries[0]),
+        _ids_of_type(moment, plan.entries[0].event_code),
     ]
 
 
@@ -385,6 +386,16 @@ def _rendered_changes(moment: Moment, entry: PlannedEntry) -> list[Any]:
     assert [one["ProspectActivityId"] for one in changes] == [one.id for one in told]
     assert (rendered.count, rendered.last) == (len(told), told[-1].number if told else 0)
     return sorted(changes, key=lambda change: str(change["ProspectActivityId"]))
+
+
+def _ids_of_type(moment: Moment, code: int) -> list[list[str]]:
+    """From every id on, and from every date, in pages of each size."""
+    return [
+        moment.ids_of_type(code, after_id=after, modified_since=since, limit=limit)
+        for after in ("", guid(3), guid(9))
+        for since in (None, "2024-02-29 12:00:00", "9999")
+        for limit in (1, 3, 99)
+    ]
 
 
 def _decoded(store: Store, plan: Plan) -> list[Any]:

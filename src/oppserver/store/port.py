@@ -180,6 +180,15 @@ class Moment(Protocol):
         """
         ...
 
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        """Up to ``limit`` ids above ``after_id`` of the opportunities of a type, in their order.
+
+        ``modified_since`` (stored form): only of those whose ModifiedOn is not before it.
+        """
+        ...
+
     def identity(self) -> str:
         """The random name of the database; a backup has another one."""
         ...

@@ -41,6 +41,10 @@ _WHEREABOUTS: Final = (
     " UNION ALL SELECT id, event_code, deleted_on FROM deleted_opportunity"
     " WHERE id = ANY(%s::text[])"
 )
+_IDS: Final = (
+    "SELECT id FROM opportunity WHERE event_code = %s::bigint AND modified_on >= %s::text"
+    " AND id > %s::text ORDER BY id LIMIT %s::bigint"
+)
 _IDENTITY: Final = "SELECT id, version() FROM database_identity"
 
 
@@ -81,6 +85,12 @@ class PostgresMoment:
 
     def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
         return read_rendered_changes(self._driver, page, columns)
+
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        since = modified_since or ""
+        return [row[0] for row in self._fetched(_IDS, (event_code, since, after_id, limit))]
 
     def identity(self) -> str:
         return read_identity(self._driver)

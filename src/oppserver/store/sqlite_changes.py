@@ -1,7 +1,8 @@
-"""Changes on SQLite: how far they are, and pages of them, as values or rendered."""
+"""Changes and whole types on SQLite: how far changes are, pages of them, ids of a type."""
 
 import sqlite3
 from functools import lru_cache
+from math import isqrt
 from typing import Final
 
 from oppserver.contract.changes import ChangesPage, RenderedChanges
@@ -19,6 +20,18 @@ from oppserver.store.common_changes import (
 )
 from oppserver.store.sqlite_read import WITH_OWNER, column_sql, row_json
 
+_MATCHING: Final = (
+    "SELECT count(*) FROM (SELECT 1 FROM opportunity WHERE event_code = ? AND modified_on >= ?"
+    " LIMIT ?)"
+)
+_SORTED: Final = (
+    "SELECT id FROM opportunity WHERE event_code = ? AND modified_on >= ? AND +id > ?"
+    " ORDER BY +id LIMIT ?"
+)
+_WALKED: Final = (
+    "SELECT id FROM opportunity WHERE +event_code = ? AND +modified_on >= ? AND id > ?"
+    " ORDER BY id LIMIT ?"
+)
 _HEAD: Final = "'ProspectActivityId', c.id, 'EventCode', CAST(c.event_code AS TEXT)"
 
 
@@ -47,6 +60,22 @@ def read_rendered_changes(
         _rendered_statement(page.event_code, columns), changes_parameters(page)
     ).fetchone()
     return RenderedChanges(count=count, last=last or 0, json=json)
+
+
+def read_ids_of_type(
+    connection: sqlite3.Connection, event_code: int, since: str, after_id: str, limit: int
+) -> list[str]:
+    """Up to so many ids of a type above one, that were not modified before ``since``.
+
+    All ids that match are sorted, out of the index of dates, or all ids of the store are walked
+    through until there are enough: whichever looks at fewer (docs/decisions, 0010).
+    """
+    (rows,) = connection.execute("SELECT max(rowid) FROM opportunity").fetchone()
+    few = isqrt(limit * (rows or 0))
+    (matching,) = connection.execute(_MATCHING, (event_code, since, few + 1)).fetchone()
+    statement = _SORTED if matching <= few else _WALKED
+    found = connection.execute(statement, (event_code, since, after_id, limit))
+    return [one for (one,) in found]
 
 
 @lru_cache(maxsize=256)

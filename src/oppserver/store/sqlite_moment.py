@@ -23,6 +23,7 @@ from oppserver.store.sqlite_changes import (
     read_change_numbers,
     read_changes,
     read_identity,
+    read_ids_of_type,
     read_rendered_changes,
 )
 from oppserver.store.sqlite_read import (
@@ -79,6 +80,13 @@ class SqliteMoment:
 
     def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
         return read_rendered_changes(self._connection, page, columns)
+
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        since = modified_since or ""
+        asked = (event_code, since, after_id, limit)
+        return read_ids_of_type(self._connection, *asked)
 
     def identity(self) -> str:
         return read_identity(self._connection)
