@@ -169,9 +169,9 @@ def test_lines_end_with_the_cursor(server: Server, store: Store) -> None:
     *lines, end = map(json.loads, answer.body.splitlines())
     message = page(server)
     assert lines == message.pop("Changes")
-    assert end == message
+    assert end == {"End": message}
     answer = server.call("GET", "/v1/changes?cursor=now", headers=headers)
-    assert [json.loads(line)["RecordCount"] for line in answer.body.splitlines()] == [0]
+    assert [json.loads(line)["End"]["RecordCount"] for line in answer.body.splitlines()] == [0]
     refusal = server.call("GET", "/v1/changes", headers={**keys, "Accept": "text/csv"})
     assert refused(refusal, 406)["header"] == "Accept"
 

@@ -29,6 +29,7 @@ from oppserver.contract.limits import (
 )
 from oppserver.contract.names import quoted
 from oppserver.operations.call import Call, Services
+from oppserver.operations.export import ExportStream
 from oppserver.operations.read_stream import ReadStream
 from oppserver.operations.read_stream_found import StreamFound
 from oppserver.steps.gather_ids import Batch
@@ -200,12 +201,14 @@ class _Exchange:
 class _Running:
     """A stream under way."""
 
-    def __init__(self, door: Door, exchange: _Exchange, call: Call, stream: ReadStream) -> None:
+    def __init__(
+        self, door: Door, exchange: _Exchange, call: Call, stream: ReadStream | ExportStream
+    ) -> None:
         self._door: Final = door
         self._exchange: Final = exchange
         self._call: Final = call
         self._stream: Final = stream
-        self._is_text: Final = stream.asked.wanted.format.is_text
+        self._is_text: Final = stream.wanted.format.is_text
         self._coding: Final = call.coding if self._is_text else "identity"
         self._encoder: Final = StreamEncoder(self._coding)
         self._arrived: Final[asyncio.Queue[bytes]] = asyncio.Queue(1)
@@ -249,12 +252,22 @@ class _Running:
         """Has what arrives read, batch by batch; an error takes its turn behind the rows before."""
         end: Exception | None = None
         try:
-            while data := await self._next():
-                await self._have_read(await self._on_worker(self._stream.feed, data))
-            await self._have_read(await self._on_worker(self._stream.finish))
+            if isinstance(self._stream, ExportStream):
+                await self._plan_stored(self._stream)
+            else:
+                await self._plan_arriving(self._stream)
         except Exception as error:  # noqa: BLE001 (it is raised where it is answered)
             end = error
         await self._reads.put(end)
+
+    async def _plan_arriving(self, stream: ReadStream) -> None:
+        while data := await self._next(stream):
+            await self._have_read(await self._on_worker(stream.feed, data))
+        await self._have_read(await self._on_worker(stream.finish))
+
+    async def _plan_stored(self, stream: ExportStream) -> None:
+        while batches := await self._on_worker(stream.more):
+            await self._have_read(batches)
 
     async def _answer(self) -> None:
         """Sends rows in the order of their ids. Raises what ends the stream."""
@@ -270,13 +283,13 @@ class _Running:
 
     # --- what they do
 
-    async def _next(self) -> bytes:
+    async def _next(self, stream: ReadStream) -> bytes:
         """The next bytes of the body. When none come, what has come is read meanwhile."""
         try:
             async with asyncio.timeout(STREAM_PAUSE_S):
                 return await self._arrived.get()
         except TimeoutError:
-            await self._have_read(await self._on_worker(self._stream.pause))
+            await self._have_read(await self._on_worker(stream.pause))
         try:
             async with asyncio.timeout(self._exchange.timeout_s):
                 return await self._arrived.get()
@@ -312,8 +325,9 @@ class _Running:
             return
         if self._early is not None:
             raise self._early
-        media_type = self._stream.asked.wanted.format.content_type
+        media_type = self._stream.wanted.format.content_type
         headers = self._door.headers(self._exchange.request, self._call) | {
+            **self._stream.headers,
             "Vary": "Accept, Accept-Encoding",
             "Content-Type": f"{media_type}; charset=utf-8"
             if media_type.startswith("text/")

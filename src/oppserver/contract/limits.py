@@ -44,6 +44,9 @@ CHANGES_ROWS_MAX: Final = 2_000
 CHANGES_ROWS_DEFAULT: Final = 1_000
 """Ours: some hundred kilobytes."""
 
+EXPORT_ROWS_MAX: Final = 2**31 - 1
+"""Largest limit of an export. Ours: more than any type has; without a limit all rows come."""
+
 # --- lists, searches and writes ----------------------------------------------------------------
 
 PAGE_ROWS_MAX: Final = 5_000

@@ -64,7 +64,9 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 is_required=False,
             ),
         ),
-        formats={Format.NDJSON: "A change on each line; the last line has the other members."},
+        formats={
+            Format.NDJSON: "A change on each line; the last line has the other members, as `End`."
+        },
         response={
             "type": "object",
             "required": ["Changes", "RecordCount", "HasMore", "OwnerAddressesChanged", "Cursor"],
