@@ -202,3 +202,12 @@ def test_cursors_of_exports(server: Server, folder: Path) -> None:
     execute(folder, "UPDATE database_identity SET id = 'another'")
     assert "another database" in refused(asked(server, **cursor), 410)["what"]
     execute(folder, "UPDATE database_identity SET id = :identity", identity=identity)
+
+
+def test_an_export_counts_for_every_2000_rows(folder: Path) -> None:
+    """4,500 rows are three calls."""
+    keys = create_key(folder, role="reader", email="counted@example.com")
+    with serving(folder, "--rate-limit", "10/600", keys=keys) as server:
+        assert len(lines(asked(server, columns="Status"))[0]) == ROWS
+        answer = asked(server, limit=1)
+        assert "r=6;" in answer.headers["ratelimit"]
