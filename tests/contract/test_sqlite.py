@@ -287,8 +287,7 @@ AN_ACTIVITY = (
         ("DELETE FROM user", "2 opportunities of an unknown owner"),
         ("DELETE FROM user", "1 keys of an unknown user"),
         (
-            "INSERT INTO deleted_opportunity (id, event_code, version, deleted_on, change_number)"
-            " SELECT id, event_code, 1, 'x', change_number FROM opportunity",
+            "INSERT INTO deleted_opportunity SELECT id, 1, 1, 'x', 'x', 1, false FROM opportunity",
             "2 opportunities that are marked as deleted",
         ),
         ("UPDATE lead SET owner_id = 'x'", "1 leads of an unknown owner"),
