@@ -135,6 +135,11 @@ class Settings:
         "Seconds in which the body of a call has to arrive; then 408.",
         _seconds,
     )
+    stream_timeout_s: float = _setting(
+        limits.STREAM_TIMEOUT_S_DEFAULT,
+        "Seconds for which the caller of a stream may stand still: send no ids, or take no rows.",
+        _seconds,
+    )
     query_timeout_s: float = _setting(
         limits.QUERY_TIMEOUT_S_DEFAULT,
         "Seconds that one statement of a call may take in the store; then 503.",

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from oppserver.contract.changes import ChangesPage
 from oppserver.contract.columns import Column
 from oppserver.contract.model import Plan, Written
 from oppserver.store import StoreOptions, common_changes, tables
@@ -76,7 +77,7 @@ def test_a_page_of_changes_is_read_in_their_order(
     )
     statement = common_changes.changes_statement("%s::bigint", of_type=event_code is not None)
     parameters = common_changes.changes_parameters(
-        after=100, until=5_000, limit=50, event_code=event_code
+        ChangesPage(after=100, until=5_000, limit=50, event_code=event_code)
     )
 
     def explained(driver: Driver) -> str:

@@ -215,6 +215,29 @@ def test_no_change_is_passed_over_while_others_write(database: stores.Database) 
         opened.close()
 
 
+# --- whole types -------------------------------------------------------------------------------
+
+
+def test_ids_of_a_type_in_pages(store: Store) -> None:
+    """In the order of ids, above one, of one type, and not modified before a date."""
+    for number in (4, 1, 3, 2):
+        write(store, number, modified_on=f"2024-01-0{number} 00:00:00")
+    write(store, 5, event_code=12_001)
+
+    def page(after: str, limit: int, since: str | None = None) -> list[str]:
+        return store.read(
+            lambda moment: moment.ids_of_type(
+                12_000, after_id=after, modified_since=since, limit=limit
+            )
+        )
+
+    assert page("", 3) == [guid(1), guid(2), guid(3)]
+    assert page(guid(3), 3) == [guid(4)]
+    assert page(guid(4), 3) == page("", 0) == []
+    assert page("", 9, "2024-01-03 00:00:00") == [guid(3), guid(4)]
+    assert page(guid(3), 9, "2024-01-02 00:00:00") == [guid(4)]
+
+
 # --- care --------------------------------------------------------------------------------------
 
 

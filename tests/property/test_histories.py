@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 )
 from hypothesis.strategies import SearchStrategy
 
+from oppserver.contract.changes import ChangesPage
 from oppserver.contract.columns import SYSTEM_COLUMNS, column_named
 from oppserver.contract.model import (
     ActivityType,
@@ -353,6 +354,8 @@ def _of_moment(moment: Moment, plan: Plan) -> list[Any]:
         [json.loads(rows.json) for rows in moment.bulk_read(plan)],
         list(moment.stamp(plan).counts),
         moment.whereabouts(plan.entries[0].ids),
+        _rendered_changes(moment, plan.entries[0]),
+        _ids_of_type(moment, plan.entries[0].event_code),
     ]
 
 
@@ -371,6 +374,28 @@ def _changed(store: Store, seen: ChangeNumbers) -> list[Any]:
 
 def _of_type(store: Store, code: int) -> set[str]:
     return {one.id for one in stores.changes(store, event_code=code)}
+
+
+def _rendered_changes(moment: Moment, entry: PlannedEntry) -> list[Any]:
+    """All changes as those of a type are told, by id: their order is the engine's own."""
+    last = moment.change_numbers().last
+    page = ChangesPage(after=0, until=last, limit=99, event_code=entry.event_code)
+    rendered = moment.rendered_changes(page, entry.columns)
+    changes = json.loads(rendered.json)
+    told = moment.changes(after=0, until=last, limit=99, event_code=entry.event_code)
+    assert [one["ProspectActivityId"] for one in changes] == [one.id for one in told]
+    assert (rendered.count, rendered.last) == (len(told), told[-1].number if told else 0)
+    return sorted(changes, key=lambda change: str(change["ProspectActivityId"]))
+
+
+def _ids_of_type(moment: Moment, code: int) -> list[list[str]]:
+    """From every id on, and from every date, in pages of each size."""
+    return [
+        moment.ids_of_type(code, after_id=after, modified_since=since, limit=limit)
+        for after in ("", guid(3), guid(9))
+        for since in (None, "2024-02-29 12:00:00", "9999")
+        for limit in (1, 3, 99)
+    ]
 
 
 def _decoded(store: Store, plan: Plan) -> list[Any]:

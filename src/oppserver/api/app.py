@@ -8,7 +8,7 @@ import msgspec
 from litestar import Litestar, Request, Response
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler, get
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler, get
 
 import oppserver
 from oppserver import telemetry
@@ -17,7 +17,8 @@ from oppserver.api.door import JSON, Door, named
 from oppserver.api.observe import Application, Observer, observed
 from oppserver.api.openapi import document, reference_page
 from oppserver.api.refuse import error_response
-from oppserver.api.routes import ROUTES, Route
+from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
+from oppserver.api.stream import Streams
 from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
 from oppserver.contract.names import quoted
@@ -53,6 +54,7 @@ def create_app(
         made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
     )
     door = Door(settings, services)
+    streams = Streams(door, settings, services)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -64,6 +66,7 @@ def create_app(
     app = Litestar(
         route_handlers=[
             *(_call_handler(route, door) for route in ROUTES),
+            *(_stream_handler(route, streams) for route in STREAM_ROUTES),
             *_health_handlers(door, services),
             *_document_handlers(metrics),
         ],
@@ -77,7 +80,7 @@ def create_app(
     return Observer(
         cast("Application", app),
         metrics=metrics,
-        canonical_paths={route.path.lower(): route.path for route in ROUTES},
+        canonical_paths={route.path.lower(): route.path for route in (*ROUTES, *STREAM_ROUTES)},
         query_paths=_QUERY_PATHS,
     )
 
@@ -104,6 +107,13 @@ def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
     return HTTPRouteHandler(route.path, http_method=methods, name=route.name, status_code=200)(
         handle
     )
+
+
+def _stream_handler(route: StreamRoute, streams: Streams) -> ASGIRouteHandler:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await streams.answer(scope, receive, send, route)
+
+    return ASGIRouteHandler(route.path, name=route.name)(handle)
 
 
 def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:

@@ -64,8 +64,8 @@ class Door:
             answer, encoding = await self.on_worker(_run, route, call, self._services)
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
             refused = named(error)
-            return error_response(refused, request.scope, headers=self._headers(request, call))
-        headers = self._headers(request, call) | {"Vary": "Accept-Encoding"} | answer.headers
+            return error_response(refused, request.scope, headers=self.headers(request, call))
+        headers = self.headers(request, call) | {"Vary": "Accept-Encoding"} | answer.headers
         if call.is_replayed:
             headers["Idempotent-Replayed"] = "true"
         if encoding != "identity":
@@ -79,7 +79,7 @@ class Door:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._workers, work, *arguments)
 
-    def _headers(self, request: Request[Any, Any, Any], call: Call | None) -> dict[str, str]:
+    def headers(self, request: Request[Any, Any, Any], call: Call | None) -> dict[str, str]:
         """What every answer tells of repeated writes, of the rate limit, and of the connection.
 
         ``Idempotency-Key-Hours`` is ours: a client may repeat a write that has a key. Source of the

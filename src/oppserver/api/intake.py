@@ -32,12 +32,19 @@ async def take_in(
         raise BodyTimeout(
             f"The body did not arrive within {body_timeout_s:g} seconds. Send it faster, or less."
         ) from None
+    return call_of(request, route.name, writes=route.writes, body=body)
+
+
+def call_of(
+    request: Request[Any, Any, Any], name: str, *, writes: bool, body: bytes | None
+) -> Call:
+    """The call of a request's headers and query, and of a body that was read."""
     conditions = request.headers.getall("if-none-match", [])
     query = _query(request.scope["query_string"])
     in_query = query.pop("accesskey", ""), query.pop("secretkey", "")
     return Call(
-        name=route.name,
-        writes=route.writes,
+        name=name,
+        writes=writes,
         request_id=observed(request.scope).request_id,
         idempotency_key=request.headers.get("idempotency-key"),
         access_key=request.headers.get("x-lsq-accesskey") or in_query[0],
@@ -47,6 +54,7 @@ async def take_in(
         host=request.headers.get("host", ""),
         accept=", ".join(request.headers.getall("accept", [])),
         coding=choose_encoding(", ".join(request.headers.getall("accept-encoding", []))),
+        content_encoding=request.headers.get("content-encoding", ""),
         if_none_match=", ".join(conditions) if conditions else None,
         query=query,
         now=datetime.now(UTC),

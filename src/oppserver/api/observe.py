@@ -20,6 +20,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _KEY_CHARACTERS_SHOWN: Final = 8
+CONNECTION: Final = "oppserver.connection"
+"""The ASGI extension that holds the connection of a request (``api/server.py``)."""
+
 _OBSERVED: Final = "oppserver.observed"
 
 

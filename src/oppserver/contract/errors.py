@@ -186,6 +186,12 @@ class OpportunityNotFound(ApiError):
     meaning = "There is no such opportunity. If it was deleted, it is said when and by whom."
 
 
+class CursorGone(ApiError):
+    status = 410
+    exception_type = "MXCursorGoneException"
+    meaning = "The cursor is of another database, or of a place that a restored one does not have."
+
+
 class MethodNotAllowed(ApiError):
     status = 405
     exception_type = "MXMethodNotAllowedException"
@@ -244,6 +250,7 @@ HTTP_ERRORS: tuple[type[ApiError], ...] = (
     MethodNotAllowed,
     NotAcceptable,
     BodyTimeout,
+    CursorGone,
     BodyTooLarge,
     UnsupportedMediaType,
     IdempotencyConflict,

@@ -36,6 +36,17 @@ IN_ERROR_OPTIONS_MAX: Final = 10
 IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 """Characters of a caller's value that an error repeats. Ours: enough to recognise it."""
 
+# --- changes and whole types ---------------------------------------------------------------------
+
+CHANGES_ROWS_MAX: Final = 2_000
+"""Changes in one answer. Ours: the rows of a bulk read, so that a call costs as much."""
+
+CHANGES_ROWS_DEFAULT: Final = 1_000
+"""Ours: some hundred kilobytes."""
+
+EXPORT_ROWS_MAX: Final = 2**31 - 1
+"""Largest limit of an export. Ours: more than any type has; without a limit all rows come."""
+
 # --- lists, searches and writes ----------------------------------------------------------------
 
 PAGE_ROWS_MAX: Final = 5_000
@@ -86,6 +97,39 @@ IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 255
 
 IDEMPOTENCY_HOURS: Final = 24
 """Hours for which a write's answer is given again. Ours: a day of retries."""
+
+# --- streams of ids ------------------------------------------------------------------------------
+
+STREAM_UNIT_IDS: Final = BULK_READ_IDS_MAX
+"""Ids of a stream that count as one call, and are read at once. Ours: what one call may ask for."""
+
+STREAM_READS_IN_FLIGHT: Final = 2
+"""Reads of one stream that are under way or wait to be sent. Measured: the second one keeps the
+other core busy; more add memory and nothing else."""
+
+STREAMS_MAX: Final = 32
+"""Streams that a worker serves at once; above that 503. Ours: bounds their memory, some MB each."""
+
+STREAM_PAUSE_S: Final = 0.05
+"""Seconds without new ids after which those that are there are read. Ours: a caller that waits for
+rows before it sends on sees no delay; one that sends on fills whole batches."""
+
+STREAM_TIMEOUT_S_DEFAULT: Final = 30.0
+"""Seconds for which a caller of a stream may send no ids while they are waited for, or take no
+rows. Ours: as long as a body may take; a network that is away for longer is lost."""
+
+STREAM_SENT_BYTES: Final = 128 << 10
+"""Bytes of rows that are handed to a connection at once; a caller has the time above for each.
+Ours: 4 KB/s are taken then, which is no network any more."""
+
+ID_LINE_BYTES_MAX: Final = 64 << 10
+"""Bytes of a line of ids. Ours: an id has 36; an object may have more members, a record cells."""
+
+ID_ARROW_BATCH_BYTES_MAX: Final = 16 << 20
+"""Bytes of a record batch of ids. Ours: 300,000 ids, more than writers of streams put in one."""
+
+PARQUET_GROUP_ROWS: Final = 32_768
+"""Rows of a row group. Ours: enough to be read fast, and 20 MB while they are gathered."""
 
 # --- data --------------------------------------------------------------------------------------
 

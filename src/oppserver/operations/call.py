@@ -35,6 +35,7 @@ class Call:
     host: str = ""
     accept: str = ""
     coding: str = "identity"
+    content_encoding: str = ""
     if_none_match: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
@@ -73,13 +74,18 @@ class Services:
     details_forms: DetailsForms = field(default_factory=DetailsForms)
 
 
+def identify(call: Call, services: Services) -> Principal:
+    """Who is calling, as of now. Raises InvalidCredentials."""
+    stored = services.store.key(call.access_key)
+    return authenticate(stored, secret_key=call.secret_key)
+
+
 def admit(call: Call, services: Services) -> Principal:
     """Who is calling, counted against their limit. Comes before anything of the body is decoded.
 
     Raises InvalidCredentials, RateLimited, or AccessDenied when a reader's key would write.
     """
-    stored = services.store.key(call.access_key)
-    call.principal = authenticate(stored, secret_key=call.secret_key)
+    call.principal = identify(call, services)
     if services.rate_limiter is not None:
         call.rate_window = services.rate_limiter.count(call.principal.access_key)
         call.rate_window.raise_if_exceeded()

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from oppserver.contract.changes import ChangesPage
 from oppserver.contract.model import Change, ChangeNumbers
+from oppserver.store import tables
 
 _LAST: Final = "SELECT last_number FROM change_counter"
 _ADDRESSES: Final = (
@@ -41,6 +43,7 @@ def addresses_have_changed(connection: Connection) -> None:
 # --- reading them, past SQLAlchemy -------------------------------------------------------------
 
 NUMBERS: Final = "SELECT last_number, addresses_number FROM change_counter"
+IDENTITY: Final = "SELECT id FROM database_identity"
 
 _MEMBERS: Final = "id, change_number, event_code, has_moved"
 _OF_TYPE: Final = " AND (event_code = {place} OR has_moved)"
@@ -63,12 +66,21 @@ def changes_statement(place: str, *, of_type: bool) -> str:
     )
 
 
-def changes_parameters(
-    *, after: int, until: int, limit: int, event_code: int | None
-) -> tuple[int, ...]:
+def changes_parameters(page: ChangesPage) -> tuple[int, ...]:
     """The parameters of that statement."""
-    page = (after, until, *(() if event_code is None else (event_code,)), limit)
-    return (*page, *page, limit)
+    of_type = () if page.event_code is None else (page.event_code,)
+    of_table = (page.after, page.until, *of_type, page.limit)
+    return (*of_table, *of_table, page.limit)
+
+
+DELETED_ON: Final = tables.answer_form("c.deleted_on")
+"""When a change's opportunity was deleted, in the form of answers."""
+
+
+def kind_sql(event_code: int | None) -> str:
+    """The SQL of what a change is to whoever reads those of a type, or of all."""
+    moved = "" if event_code is None else f" WHEN c.event_code <> {event_code:d} THEN 'Moved'"
+    return f"CASE WHEN c.deleted_on IS NOT NULL THEN 'Deleted'{moved} ELSE 'Upserted' END"
 
 
 def change_of(row: Sequence[Any]) -> Change:

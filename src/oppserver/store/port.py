@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from oppserver.contract import limits
+from oppserver.contract.changes import ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
     Activity,
@@ -167,6 +168,36 @@ class Moment(Protocol):
 
         Every opportunity that is stored or deleted is there once, at its last change. Of one type:
         also what has ever been of another type, so that whoever holds it learns that it has left.
+        """
+        ...
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        """A page of changes as JSON objects, by number.
+
+        Each has ``Change`` (``Upserted``, ``Deleted``, or ``Moved`` when the page is of another
+        type), ``ProspectActivityId`` and ``EventCode``; a deleted one ``DeletedOn`` in the form of
+        answers; an upserted one its row as ``Opportunity``, unless there are no columns.
+        """
+        ...
+
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        """Up to ``limit`` ids above ``after_id`` of the opportunities of a type, in their order.
+
+        ``modified_since`` (stored form): only of those whose ModifiedOn is not before it.
+        """
+        ...
+
+    def identity(self) -> str:
+        """The random name of the database; a backup has another one."""
+        ...
+
+    def versions(self, plan: Plan) -> list[bytes]:
+        """For each entry, a line ``ID VERSION`` of each row of ``bulk_read``, in their order.
+
+        A line ends in LF. A version is a whole number, and another after each write that changes
+        the opportunity: equal lines, equal opportunities, but for their owners' addresses.
         """
         ...
 

@@ -13,14 +13,12 @@ from typing import Final, TypeVar
 
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
-    ChangeNumbers,
     Key,
     Opportunity,
     PlannedEntry,
     RenderedRows,
     Tombstone,
 )
-from oppserver.store.common_changes import NUMBERS, numbers_of
 from oppserver.store.common_hot import (
     KEY,
     OPPORTUNITY,
@@ -36,7 +34,6 @@ _Place = TypeVar("_Place", bound=Hashable)
 
 _KEY: Final = KEY.format("%s").encode()
 _VERSION: Final = VERSION.encode()
-_NUMBERS: Final = NUMBERS.encode()
 _OPPORTUNITY: Final = OPPORTUNITY.format("%s").encode()
 _TOMBSTONE: Final = TOMBSTONE.format("%s").encode()
 
@@ -64,13 +61,6 @@ def read_key(driver: Driver, access_key: str) -> Key | None:
     """A key with what is known of its user; None when there is none of that name."""
     row = driver.execute(_KEY, (access_key,), prepare=True).fetchone()
     return None if row is None else key_of(row)
-
-
-def read_change_numbers(driver: Driver) -> ChangeNumbers:
-    """How far changes are."""
-    row = driver.execute(_NUMBERS, prepare=True).fetchone()
-    assert row is not None, "the migrations have made the row"
-    return numbers_of(row)
 
 
 def read_opportunity(driver: Driver, one: str) -> Opportunity | Tombstone | None:
@@ -152,8 +142,8 @@ def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
     match column.stored:
         case "owner_email":
             return "u.email"
-        case "event_code":
-            return "o.event_code::text"
+        case "event_code" | "version":
+            return f"o.{column.stored}::text"
         case "created_on" | "modified_on" if not dates_are_stored:
             return f"o.{column.stored}_answer"
         case stored:

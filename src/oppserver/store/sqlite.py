@@ -52,6 +52,7 @@ from oppserver.store import (
     sqlite_write,
 )
 from oppserver.store.port import Moment, Session, StoreOptions
+from oppserver.store.sqlite_changes import read_change_numbers
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
     driver_of,
@@ -69,7 +70,6 @@ from oppserver.store.sqlite_leads import read_lead_page, read_leads
 from oppserver.store.sqlite_moment import SqliteMoment
 from oppserver.store.sqlite_read import (
     one_moment,
-    read_change_numbers,
     read_entry,
     read_key,
     read_opportunity,

@@ -8,14 +8,12 @@ from typing import Final
 
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
-    ChangeNumbers,
     Key,
     Opportunity,
     PlannedEntry,
     RenderedRows,
     Tombstone,
 )
-from oppserver.store.common_changes import NUMBERS, numbers_of
 from oppserver.store.common_hot import (
     KEY,
     OPPORTUNITY,
@@ -47,11 +45,6 @@ def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
     """A key with what is known of its user; None when there is none of that name."""
     row = connection.execute(_KEY, (access_key,)).fetchone()
     return None if row is None else key_of(row)
-
-
-def read_change_numbers(connection: sqlite3.Connection) -> ChangeNumbers:
-    """How far changes are."""
-    return numbers_of(connection.execute(NUMBERS).fetchone())
 
 
 def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | Tombstone | None:
@@ -112,8 +105,8 @@ def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
     match column.stored:
         case "owner_email":
             return "u.email"
-        case "event_code":
-            return "CAST(o.event_code AS TEXT)"
+        case "event_code" | "version":
+            return f"CAST(o.{column.stored} AS TEXT)"
         case "created_on" | "modified_on" if not dates_are_stored:
             return f"o.{column.stored}_answer"
         case stored:
