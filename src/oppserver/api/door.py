@@ -28,7 +28,7 @@ class Door:
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self._settings: Final = settings
-        self._services: Final = services
+        self.services: Final = services
         self._workers: Final = ThreadPoolExecutor(
             settings.worker_threads, thread_name_prefix="oppserver-call"
         )
@@ -60,8 +60,9 @@ class Door:
                 route,
                 body_bytes_max=self._settings.body_bytes_max,
                 body_timeout_s=self._settings.body_timeout_s,
+                clock=self.services.sources.now,
             )
-            answer, encoding = await self.on_worker(_run, route, call, self._services)
+            answer, encoding = await self.on_worker(_run, route, call, self.services)
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
             refused = named(error)
             return error_response(refused, headers=self._headers(request, call))

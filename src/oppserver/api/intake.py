@@ -1,7 +1,8 @@
 """Taking a call in: its keys, its query, its body, and no more of the body than the limit."""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -18,7 +19,12 @@ _QUERY_FIELDS_MAX: Final = 100
 
 
 async def take_in(
-    request: Request[Any, Any, Any], route: Route, *, body_bytes_max: int, body_timeout_s: float
+    request: Request[Any, Any, Any],
+    route: Route,
+    *,
+    body_bytes_max: int,
+    body_timeout_s: float,
+    clock: Callable[[], datetime],
 ) -> Call:
     """The call of a request. Raises BodyTimeout when its body does not arrive in time.
 
@@ -49,7 +55,7 @@ async def take_in(
         coding=choose_encoding(", ".join(request.headers.getall("accept-encoding", []))),
         if_none_match=", ".join(conditions) if conditions else None,
         query=query,
-        now=datetime.now(UTC),
+        now=clock(),
     )
 
 
