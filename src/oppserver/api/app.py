@@ -64,6 +64,9 @@ def app_behind(door: Callable[[], Door], *, metrics: telemetry.Metrics) -> Obser
         finally:
             door().close()
 
+    def new_request_id() -> str:
+        return door().services.sources.new_request_id()
+
     app = Litestar(
         route_handlers=[
             *(_call_handler(route, door) for route in ROUTES),
@@ -82,7 +85,7 @@ def app_behind(door: Callable[[], Door], *, metrics: telemetry.Metrics) -> Obser
         metrics=metrics,
         canonical_paths={route.path.lower(): route.path for route in ROUTES},
         query_paths=_QUERY_PATHS,
-        new_request_id=lambda: door().services.sources.new_request_id(),
+        new_request_id=new_request_id,
     )
 
 
