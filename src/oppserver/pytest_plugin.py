@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oppserver.testing import OppserverFixture, OppserverOptions
 
 _OPTIONS: Final = {
@@ -44,7 +46,7 @@ def oppserver_session(pytestconfig: pytest.Config) -> "Iterator[OppserverFixture
     from oppserver.testing import OppserverFixture  # noqa: PLC0415 (pytest starts without it)
 
     options: Any = {name: pytestconfig.getini(f"oppserver_{name}") for name in _OPTIONS}
-    server = OppserverFixture(options)
+    server = OppserverFixture(options, kept_in=_cache(pytestconfig))
     try:
         yield server
     finally:
@@ -94,6 +96,15 @@ def pytest_runtest_makereport(
         for server in _servers_of(item):
             report.sections.append((f"oppserver at {server.url}", server.report()))
     return report
+
+
+def _cache(config: pytest.Config) -> "Path | None":
+    """A folder of pytest's cache, where it has one that can be written."""
+    cache = getattr(config, "cache", None)  # there is none with -p no:cacheprovider
+    try:
+        return None if cache is None else cache.mkdir("oppserver")
+    except OSError:
+        return None
 
 
 def _servers_of(item: pytest.Item) -> list[Any]:

@@ -104,7 +104,7 @@ class Prepared:
 
 
 class Faults:
-    """Switches faults on. A call meets the first that is there for it. Safe from several threads."""
+    """Switches faults on. A call meets the first that is there for it. Safe from threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -148,8 +148,9 @@ class Faults:
         return self._add(Fault(Act.SLOW, f"slow, {seconds:g} s", options, seconds=seconds))
 
     def cut(self, when: CutWhen = "before", **options: Unpack[FaultOptions]) -> Fault:
-        """The connection is cut: before the call is done, after it was done and before its answer
-        begins, or in the middle of the answer's body.
+        """The connection is cut: before the call is done, after it, or in the middle of its answer.
+
+        After: it was done, and no byte of its answer is sent.
         """
         acts = {"before": Act.CUT_BEFORE, "after": Act.CUT_AFTER, "middle": Act.CUT_MIDDLE}
         if when not in acts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack
 from uuid import UUID
 
@@ -28,12 +29,13 @@ class OppserverFixture:
     """A running server, its keys, and what a test does with it.
 
     ``url``, ``access_key`` and ``secret_key`` stay the same for a whole run of tests; the rest is
-    new for every test. All of it may be used from several threads.
+    new for every test. All of it may be used from several threads. ``kept_in`` is a folder in which
+    the next run finds what this one has made, to start quicker.
     """
 
-    def __init__(self, options: OppserverOptions) -> None:
+    def __init__(self, options: OppserverOptions, *, kept_in: Path | None = None) -> None:
         self._options: Final = options
-        self._host: Final = Host(chosen(options))
+        self._host: Final = Host(chosen(options), kept_in=kept_in)
         self._clients: Final[list[Client]] = []
 
     def __repr__(self) -> str:

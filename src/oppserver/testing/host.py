@@ -20,6 +20,7 @@ from oppserver.operations.sources import Sources
 from oppserver.store import open_store
 from oppserver.store.sqlite_copy import copy_closed
 from oppserver.testing.application import FaultyApplication
+from oppserver.testing.empty import make_empty
 from oppserver.testing.options import Chosen
 from oppserver.testing.people import OppserverUser, add_user
 from oppserver.testing.world import World
@@ -37,12 +38,13 @@ class Host:
     is a copy of an empty store, behind a door that nobody has gone through.
     """
 
-    def __init__(self, options: Chosen) -> None:
+    def __init__(self, options: Chosen, *, kept_in: Path | None = None) -> None:
+        """``kept_in`` is a folder in which the next run finds what this one has made."""
         telemetry.log_to(_take)
         self._folder: Final = TemporaryDirectory(prefix="oppserver-")
         self._empty: Final = Path(self._folder.name) / "empty.db"
         self._numbers: Final = count(1)
-        self.user: Final = self._make_empty()
+        self.user: Final = self._make_empty(kept_in)
         self.world = self._new_world(options)
         settings = Settings(host="127.0.0.1", port=0)
         listener = listen(settings)
@@ -63,8 +65,9 @@ class Host:
         self.world.end()
         self._folder.cleanup()
 
-    def _make_empty(self) -> OppserverUser:
+    def _make_empty(self, kept_in: Path | None) -> OppserverUser:
         """The store that every world begins with: nothing but one user."""
+        make_empty(self._empty, kept_in=kept_in)
         with closing(open_store(f"sqlite:///{self._empty}")) as store:
             sources = Sources()
             return add_user(
