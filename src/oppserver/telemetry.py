@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -87,7 +88,34 @@ def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
 
 def logger() -> Any:
     """The program's logger: ``logger().info("event", name=value)``."""
-    return structlog.get_logger()
+    return _EMBEDDED[-1] if _EMBEDDED else structlog.get_logger()
+
+
+def log_to(take: Callable[[Mapping[str, Any]], None]) -> None:
+    """Gives every line of ours to ``take``, as long as the process lives.
+
+    For a server inside of a program that has logs of its own: nothing of them is touched. ``take``
+    may be called by several threads at once.
+    """
+    last: Processor = _taking(take)
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        _hide,
+        last,
+    ]
+    _EMBEDDED[:] = [structlog.wrap_logger(None, processors=processors)]
+
+
+_EMBEDDED: Final[list[Any]] = []  # at most one logger; owner: log_to()
+
+
+def _taking(take: Callable[[Mapping[str, Any]], None]) -> Processor:
+    def last(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        take(event)
+        raise structlog.DropEvent
+
+    return last
 
 
 def _numbered(worker: int) -> Processor:

@@ -1,6 +1,6 @@
 """The application: the API's calls, health, metrics and the documents, put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
@@ -54,20 +54,31 @@ def create_app(
         made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
     )
     door = Door(settings, services)
-    streams = Streams(door, settings, services)
+    return app_behind(lambda: door, metrics=metrics)
+
+
+def app_behind(door: Callable[[], Door], *, metrics: telemetry.Metrics) -> Observer:
+    """The ASGI application behind a door, which is asked for with every request.
+
+    The door that is open when the lifespan ends is closed then; others are closed by who made them.
+    """
+    streams = Streams(door)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            door.close()
+            door().close()
+
+    def new_request_id() -> str:
+        return door().services.sources.new_request_id()
 
     app = Litestar(
         route_handlers=[
             *(_call_handler(route, door) for route in ROUTES),
             *(_stream_handler(route, streams) for route in STREAM_ROUTES),
-            *_health_handlers(door, services),
+            *_health_handlers(door),
             *_document_handlers(metrics),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
@@ -82,6 +93,7 @@ def create_app(
         metrics=metrics,
         canonical_paths={route.path.lower(): route.path for route in (*ROUTES, *STREAM_ROUTES)},
         query_paths=_QUERY_PATHS,
+        new_request_id=new_request_id,
     )
 
 
@@ -91,7 +103,7 @@ def _hot_rows(settings: Settings, metrics: telemetry.Metrics) -> HotRows | None:
     return HotRows(bytes_max=settings.hot_rows_bytes, on_read=metrics.rows_read)
 
 
-def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
+def _call_handler(route: Route, door: Callable[[], Door]) -> HTTPRouteHandler:
     """The call's handler. Of one that takes QUERY it is for OPTIONS too.
 
     The framework's own answer to OPTIONS would not name all the methods.
@@ -102,7 +114,7 @@ def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
         if request.method == "OPTIONS":
             headers = {"Allow": f"OPTIONS, {route.method}, QUERY", "Accept-Query": JSON}
             return Response(b"", status_code=204, headers=headers)
-        return await door.answer(request, route)
+        return await door().answer(request, route)
 
     return HTTPRouteHandler(route.path, http_method=methods, name=route.name, status_code=200)(
         handle
@@ -116,7 +128,7 @@ def _stream_handler(route: StreamRoute, streams: Streams) -> ASGIRouteHandler:
     return ASGIRouteHandler(route.path, name=route.name)(handle)
 
 
-def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:
+def _health_handlers(door: Callable[[], Door]) -> list[HTTPRouteHandler]:
     @get("/health/live", name="HealthLive")
     async def live(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         observed(request.scope).call = "health"
@@ -126,11 +138,12 @@ def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:
     async def ready(request: Request[Any, Any, Any]) -> Response[Any]:
         observed(request.scope).call = "health"
         try:
-            await door.on_worker(services.store.ping)
+            await door().on_worker(door().services.store.ping)
         except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
             return error_response(named(error), request.scope, headers=_NO_STORE)
         return Response(
-            {"status": "ready", **_rate_limit_store(services.rate_limiter)}, headers=_NO_STORE
+            {"status": "ready", **_rate_limit_store(door().services.rate_limiter)},
+            headers=_NO_STORE,
         )
 
     return [live, ready]

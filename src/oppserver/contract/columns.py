@@ -42,6 +42,81 @@ SYSTEM_COLUMNS: Final = (
 IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
 """The three columns that every row starts with, asked for or not (source: the documented page)."""
 
+ID_COLUMN: Final = IDENTITY_COLUMNS[2]
+
 VERSION_COLUMN: Final = Column(name="Version", stored="version")
 """Which write of an opportunity it is, from 1. Calls of ``/v1`` can ask for it."""
 
+EVENT_CODE_COLUMN: Final = SYSTEM_COLUMNS[3]
+OWNER_COLUMN: Final = SYSTEM_COLUMNS[4]
+OWNER_EMAIL_COLUMN: Final = SYSTEM_COLUMNS[5]
+
+LIST_COLUMNS: Final = (
+    Column(name="OpportunityId", stored="id"),
+    Column(name="RelatedProspectId", stored="lead_id"),
+    Column(name="OwnerName", stored="owner_name"),
+    Column(name="OpportunityEvent", stored="event_code"),
+    Column(name="OpportunityEventType", stored="event_type"),
+    Column(name="TrackingNormalized", stored="tracking"),
+)
+"""What lists have beside the system columns, mostly other names for them."""
+
+CONSTANTS: Final[Mapping[str, str | None]] = MappingProxyType({"event_type": "2", "tracking": None})
+"""The stored columns that have one value for every opportunity: 2 is the kind of events that
+opportunities are (source: the documented rows of lists)."""
+
+ADDRESSES: Final = frozenset({"email", "lead_email", "owner_email"})
+"""The stored columns that hold e-mail addresses, of opportunities, leads and users."""
+
+LEAD: Final = "lead."
+"""Before the stored name of a column of an opportunity's lead: ``lead.first_name``."""
+
+CUSTOM_COLUMNS: Final = tuple(
+    Column(name=f"mx_Custom_{slot}", stored=f"mx_custom_{slot}")
+    for slot in range(1, CUSTOM_SLOTS + 1)
+)
+"""The slots, ``mx_Custom_1`` first. A type has a slot only where a field defines it."""
+
+_BY_FOLDED_NAME: Final = MappingProxyType(
+    {column.name.casefold(): column for column in SYSTEM_COLUMNS + CUSTOM_COLUMNS}
+)
+_SYSTEM_NAMES: Final = frozenset(column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN))
+_CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASCII)
+
+
+def columns_of_row(asked: Iterable[Column]) -> tuple[Column, ...]:
+    """The columns of a row for which some are asked: each once, behind those that every row has.
+
+    Owner brings the owner's address with it (source: the documented page).
+    """
+    distinct = dict.fromkeys(asked)
+    if OWNER_COLUMN in distinct:
+        distinct.pop(OWNER_EMAIL_COLUMN, None)
+    columns = list(IDENTITY_COLUMNS)
+    for column in distinct:
+        if column not in IDENTITY_COLUMNS:
+            columns.append(column)
+        if column == OWNER_COLUMN:
+            columns.append(OWNER_EMAIL_COLUMN)
+    return tuple(columns)
+
+
+def column_named(name: str) -> Column | None:
+    """The column of a requested name, in any case and with blanks around it; None when unknown."""
+    return _BY_FOLDED_NAME.get(name.strip().casefold())
+
+
+def first_of_stored(column: Column) -> Column:
+    """The first name of what is stored: OpportunityNote for ActivityEvent_Note."""
+    return next((one for one in SYSTEM_COLUMNS if one.stored == column.stored), column)
+
+
+def is_system(column: Column) -> bool:
+    """Whether every type has the column, so that no field has to define it."""
+    return column.name in _SYSTEM_NAMES
+
+
+def slot_of(name: str) -> int | None:
+    """The number of a name of the form ``mx_Custom_N``, also past the last slot; else None."""
+    match = _CUSTOM_NAME.fullmatch(name.strip())
+    return int(match[1]) if match else None

@@ -331,3 +331,21 @@ MIGRATION_LEASE_S: Final = 15
 MIGRATION_WAIT_S: Final = 120
 """Seconds to wait for another process that migrates. Ours: most migrations take a second; one that
 builds an index over many rows takes minutes, and whoever starts servers starts them again."""
+
+# --- tests of callers --------------------------------------------------------------------------
+
+BACKGROUND_START_TIMEOUT_S: Final = 30
+"""Seconds in which a server in a thread has to listen. Ours: it takes a hundredth of one, on a
+machine that is not at its end."""
+
+BACKGROUND_STOP_TIMEOUT_S: Final = 1
+"""Seconds that calls under way get when such a server is stopped. Ours: its tests have ended."""
+
+TESTED_LOG_LINES_MAX: Final = 50
+"""Lines of a server under test that are kept for the report of a test that fails. Ours."""
+
+TESTED_BODY_CHARACTERS_SHOWN: Final = 400
+"""Characters of a request's body that the printed journal shows. Ours: some lines of a terminal."""
+
+TESTED_OPPORTUNITIES_SHOWN_MAX: Final = 100_000
+"""Opportunities that a test gets in one list. Ours: more than tests put in, and some 100 MB."""
