@@ -37,6 +37,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 from oppserver.store.port import Moment, Session
 from tests import memory_leads, memory_search
 from tests.memory_moment import MemoryMoment
@@ -89,6 +90,9 @@ class MemoryStore:
         return ChangeNumbers(last=state.last_number, addresses=state.addresses_number)
 
     # --- the other reads
+
+    def lineage(self) -> int:
+        return 0
 
     def opportunity(self, one: str) -> Opportunity | Tombstone | None:
         state = self._database.state
@@ -238,6 +242,9 @@ class MemoryStore:
 
     def ping(self) -> None:
         pass
+
+    def servers(self) -> list[StoreServer]:
+        return []
 
     def check(self) -> list[str]:
         return []

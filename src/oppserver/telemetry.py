@@ -26,6 +26,8 @@ from prometheus_client import (
 )
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from oppserver.contract.servers import ServerState, StoreServer
+
 _SECRET: Final = re.compile(
     r"""
     ((?:(?:access|secret)_?key|password)  # in a URL, a header, JSON, or what Python prints of them
@@ -183,6 +185,26 @@ class Metrics:
             "Calls counted by one machine alone, because the store of the rate limit was lost.",
             registry=self._registry,
         )
+        self._reads: Final = Counter(
+            "oppserver_store_reads",
+            "Reads that a server of the store has served, where standbys are read.",
+            ("server", "role"),
+            registry=self._registry,
+        )
+        self._in_use: Final = Gauge(
+            "oppserver_store_server_in_use",
+            "Processes that use a server of the store.",
+            ("server", "role"),
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._behind: Final = Gauge(
+            "oppserver_standby_behind_bytes",
+            "How much of the primary's log a standby had not applied when it was last looked at.",
+            ("server",),
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
         self.in_flight: Final = Gauge(
             "oppserver_calls_in_flight",
             "Calls under way.",
@@ -204,6 +226,14 @@ class Metrics:
     def counted_alone(self) -> None:
         """Counts one call whose rate limit one machine held alone."""
         self._alone.inc()
+
+    def store_server(self, server: StoreServer) -> None:
+        """Takes in what a store tells of one of its servers."""
+        role = "primary" if server.is_primary else "standby"
+        self._reads.labels(server.address, role).inc(server.reads)
+        self._in_use.labels(server.address, role).set(server.state is ServerState.IN_USE)
+        if server.bytes_behind is not None:
+            self._behind.labels(server.address).set(server.bytes_behind)
 
     def exposition(self) -> bytes:
         """All of it, in the Prometheus text format."""

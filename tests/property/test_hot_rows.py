@@ -16,6 +16,7 @@ from oppserver.contract.model import Plan, PlannedEntry, RenderedRows
 from oppserver.operations.hot_rows import HotRows
 from oppserver.store import Store
 from tests import stores
+from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples
 from tests.stores import ENGINES, LATER, NOW, guid, lead, opportunity, owner, scaled
 
@@ -117,6 +118,28 @@ def test_many_changes_drop_everything(tmp_path: Path) -> None:
         {"Won"}
     ]
     store.close()
+
+
+def test_a_replica_that_takes_over_has_its_own_rows() -> None:
+    """Numbers that it gives a second time do not make rows of the old primary its own."""
+    old, new = (_Server(lineage) for lineage in (1, 2))
+    for store, status in ((old, "Open"), (new, "Won")):
+        store.write_opportunities([opportunity(1, status=status)], now=NOW)
+    assert old.change_numbers() == new.change_numbers()
+    hot = kept_rows()
+    plan = Plan(entries=(entry([guid(1)], "Status"),))
+    for store in (old, new):
+        for _ in range(4):
+            assert hot.bulk_read(store, plan) == store.bulk_read(plan)
+
+
+class _Server(MemoryStore):
+    def __init__(self, lineage: int) -> None:
+        super().__init__(MemoryDatabase())
+        self._lineage = lineage
+
+    def lineage(self) -> int:
+        return self._lineage
 
 
 @pytest.mark.slow

@@ -142,7 +142,11 @@ def _health_handlers(door: Callable[[], Door]) -> list[HTTPRouteHandler]:
         except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
             return error_response(named(error), request.scope, headers=_NO_STORE)
         return Response(
-            {"status": "ready", **_rate_limit_store(door().services.rate_limiter)},
+            {
+                "status": "ready",
+                **_rate_limit_store(door().services.rate_limiter),
+                **_store_servers(door().services.store),
+            },
             headers=_NO_STORE,
         )
 
@@ -157,6 +161,23 @@ def _rate_limit_store(limiter: RateLimiter | None) -> dict[str, str]:
     if not isinstance(limiter, SharedWindow):
         return {}
     return {"rateLimitStore": "lost" if limiter.is_lost else "shared"}
+
+
+def _store_servers(store: Store) -> dict[str, Any]:
+    """What the ready say of the servers of a store that reads standbys.
+
+    They are ready while reads are answered, also when nothing can be written.
+    """
+    servers = [
+        {
+            "server": server.address,
+            "role": "primary" if server.is_primary else "standby",
+            "state": server.state.value,
+            **({} if server.bytes_behind is None else {"bytesBehind": server.bytes_behind}),
+        }
+        for server in store.servers()
+    ]
+    return {"storeServers": servers} if servers else {}
 
 
 def _document_handlers(metrics: telemetry.Metrics) -> list[HTTPRouteHandler]:

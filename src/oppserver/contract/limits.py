@@ -307,6 +307,16 @@ POSTGRES_SILENCE_S: Final = 30
 """Seconds after which a connection whose other end is silent is given up. Ours: a failover takes
 as long; a machine that vanished says nothing."""
 
+POSTGRES_GRACE_S: Final = 3.0
+"""Seconds that a statement, and the end of a write, is waited for beyond ``query_timeout_s``. Ours:
+the server ends what it can end; a frozen one, or one that waits for a standby that is gone, ends
+nothing."""
+
+POSTGRES_LOOK_S: Final = 2
+"""Seconds in which each host of several has to take a connection, and to say what it is. Source:
+postgresql.org, libpq, the shortest ``connect_timeout`` that there is; a primary that is looked for
+is one that others wait for."""
+
 POSTGRES_IDLE_WRITE_S: Final = 30
 """Seconds that a write may wait for its own program, after which the server undoes it. Ours: a
 program that is stopped in mid-write keeps all others from writing."""
@@ -324,6 +334,42 @@ POSTGRES_RETRY_PAUSE_S_MAX: Final = 0.5
 POSTGRES_JSON_BYTES_MAX: Final = 32 << 20
 """Bytes of rows that one statement carries. Source: a jsonb array takes 256 MB (jsonb.h,
 JENTRY_OFFLENMASK); ours: bounds the server's memory, where they are several times as large."""
+
+STANDBYS_MAX: Final = 16
+"""Standbys that one server reads. Ours: each takes a thread, and a connection for each worker
+thread; whoever has more puts a load balancer before them."""
+
+STANDBY_WAIT_S: Final = 0.02
+"""Seconds that a read waits for a standby to reach the primary's position; then the primary is
+read. Ours: measured, a standby is 0.1 ms behind, and 1.3 ms in one of a hundred looks; and waiting
+for longer than a bulk read takes would gain nothing."""
+
+STANDBY_STAND_IN_S: Final = 0.25
+"""Seconds that a read waits, while the primary cannot be reached, for a standby to have all that is
+known; then 503. Ours: what a standby has received, it applies in far less, or is paused."""
+
+STANDBY_POLL_S: Final = 0.0005
+"""Seconds between two looks at a standby's position meanwhile. Ours: a few times its usual lag."""
+
+STANDBY_LOOK_S: Final = 0.5
+"""Seconds between two looks at a server whether it can be read. Ours: what a promoted, dead or
+recovered one is noticed in, for two statements a second."""
+
+STANDBY_SILENCE_S: Final = 1.0
+"""Seconds in which such a look has to be answered; then the server counts as silent, and calls that
+wait for it are ended. Ours: a thousand times what it takes; above pauses of a busy machine."""
+
+STANDBY_CONNECT_TIMEOUT_S: Final = 2
+"""Seconds in which a connection has to be made where standbys are read. Source: postgresql.org,
+libpq, the shortest ``connect_timeout`` that there is."""
+
+STANDBY_POOL_WAIT_S: Final = 0.05
+"""Seconds to wait for a free connection to a standby; then the primary is read. Ours: a few calls'
+time. There is a connection for each worker thread, so that nobody waits in a server."""
+
+STANDBY_OPEN_S: Final = 5.0
+"""Seconds that a standby gets, when a store is opened, to have what the primary has just been
+given. Ours: a database that was made a moment ago is on its way."""
 
 MIGRATION_LEASE_S: Final = 15
 """Seconds after which a process that migrates and has not said so again counts as dead. Ours."""

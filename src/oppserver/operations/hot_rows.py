@@ -25,6 +25,9 @@ _Form = tuple[int, tuple[Column, ...]]
 _Pieces = dict[str, bytes]
 """By id: a row, without what it has in common with all rows of its form. Empty: there is none."""
 
+_At = tuple[int, ChangeNumbers]
+"""A moment of the store: its lineage, asked for after the numbers, and how far changes were."""
+
 _NOTHING: Final[Mapping[str, bytes]] = {}
 _BEFORE_ID: Final = b'"%b":"' % ID_COLUMN.name.encode()
 _ID_CHARACTERS: Final = 36
@@ -33,7 +36,7 @@ _ID_CHARACTERS: Final = 36
 class HotRows:
     """Rows that were asked for more than once, at most about ``bytes_max`` of them.
 
-    Owner of the rows, of the number of the change up to which they hold, and of what was seen; all
+    Owner of the rows, of the moment of which they are, and of what was seen; all
     of it is read and written under one lock, and nobody waits for the store meanwhile.
     ``on_read`` is told of each call's rows: how many were kept, and how many the store read.
     """
@@ -41,7 +44,7 @@ class HotRows:
     def __init__(self, *, bytes_max: int, on_read: Callable[[int, int], None]) -> None:
         self._lock: Final = threading.Lock()
         self._kept: Final = _Generations(bytes_max)
-        self._numbers = ChangeNumbers(last=0, addresses=0)
+        self._at: _At = (0, ChangeNumbers(last=0, addresses=0))
         self._seen: Final[set[tuple[_Form, str]]] = set()
         self._on_read: Final = on_read
 
@@ -52,11 +55,12 @@ class HotRows:
             rows = store.bulk_read(plan)
             self._on_read(0, ids)
             return rows
-        kept = self._all_kept(plan, store.change_numbers())
+        numbers = store.change_numbers()
+        kept = self._all_kept(plan, (store.lineage(), numbers))
         if kept is not None:
             self._on_read(ids, 0)
             return kept
-        rows, fetched = store.read(partial(self._bulk_read, plan=plan))
+        rows, fetched = store.read(partial(self._bulk_read, store=store, plan=plan))
         self._on_read(ids - fetched, fetched)
         return rows
 
@@ -82,10 +86,10 @@ class HotRows:
 
     # --- reading
 
-    def _all_kept(self, plan: Plan, numbers: ChangeNumbers) -> list[RenderedRows] | None:
-        """The answer of the moment that has these numbers, or None where a row is not kept."""
+    def _all_kept(self, plan: Plan, at: _At) -> list[RenderedRows] | None:
+        """The answer of that moment, or None where a row is not kept."""
         with self._lock:
-            if self._numbers != numbers:
+            if self._at != at:
                 return None
             found = []
             for entry in plan.entries:
@@ -95,55 +99,60 @@ class HotRows:
                 found.append(pieces)
         return [_joined(entry, pieces) for entry, pieces in zip(plan.entries, found, strict=True)]
 
-    def _bulk_read(self, moment: Moment, *, plan: Plan) -> tuple[list[RenderedRows], int]:
+    def _bulk_read(
+        self, moment: Moment, *, store: Store, plan: Plan
+    ) -> tuple[list[RenderedRows], int]:
         """The rows of a moment, and for how many ids the store was asked."""
         numbers = moment.change_numbers()
-        self._follow(moment, numbers)
+        at = store.lineage(), numbers
+        self._follow(moment, at)
         rows, fetched = [], 0
         for entry in plan.entries:
-            pieces = self._pieces(entry, numbers)
+            pieces = self._pieces(entry, at)
             missing = [one for one in entry.ids if one not in pieces]
             if missing:
                 pieces |= _fetched(moment, entry, missing)
-                self._keep(entry, {one: pieces[one] for one in missing}, numbers)
+                self._keep(entry, {one: pieces[one] for one in missing}, at)
             rows.append(_joined(entry, [pieces[one] for one in entry.ids]))
             fetched += len(missing)
         return rows, fetched
 
-    def _pieces(self, entry: PlannedEntry, numbers: ChangeNumbers) -> _Pieces:
-        """What is kept of an entry, if it is of the moment that has these numbers."""
+    def _pieces(self, entry: PlannedEntry, at: _At) -> _Pieces:
+        """What is kept of an entry, if it is of that moment."""
         with self._lock:
-            if self._numbers != numbers:
+            if self._at != at:
                 return {}
             return self._kept.some_of(_form(entry), entry.ids)
 
-    def _keep(self, entry: PlannedEntry, pieces: _Pieces, numbers: ChangeNumbers) -> None:
+    def _keep(self, entry: PlannedEntry, pieces: _Pieces, at: _At) -> None:
         with self._lock:
-            if self._numbers == numbers:
+            if self._at == at:
                 self._kept.add(_form(entry), pieces)
 
     # --- following what is written
 
-    def _follow(self, moment: Moment, numbers: ChangeNumbers) -> None:
-        """Drops what has changed up to the moment; does nothing when that is past already."""
-        known = self._numbers
-        if numbers.last <= known.last:
+    def _follow(self, moment: Moment, at: _At) -> None:
+        """Drops what has changed up to a moment; does nothing when that is past already."""
+        known = self._at
+        if (at[0], at[1].last) <= (known[0], known[1].last):
             return
-        many = numbers.last - known.last
+        (lineage, numbers), (lineage_before, before) = at, known
+        many = numbers.last - before.last
+        is_lost = lineage != lineage_before or many > HOT_ROWS_CHANGES_MAX
         changes: list[Change] = []
-        if many <= HOT_ROWS_CHANGES_MAX and not self._kept.is_empty:
+        if not is_lost and not self._kept.is_empty:
             changes = moment.changes(
-                after=known.last, until=numbers.last, limit=many, event_code=None
+                after=before.last, until=numbers.last, limit=many, event_code=None
             )
         with self._lock:
-            if self._numbers != known:
+            if self._at != known:
                 return  # another call follows too; this one reads what it does not find
-            if many > HOT_ROWS_CHANGES_MAX:
+            if is_lost:
                 self._kept.clear()
             self._kept.drop(change.id for change in changes)
-            if numbers.addresses != known.addresses:
+            if numbers.addresses != before.addresses:
                 self._kept.drop_forms(_shows_addresses)
-            self._numbers = numbers
+            self._at = at
 
 
 class _Generations:

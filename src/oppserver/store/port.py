@@ -44,6 +44,7 @@ from oppserver.contract.model import (
     Whereabouts,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 
 _T = TypeVar("_T")
 
@@ -52,6 +53,8 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a store is opened. What an engine has no use for, it ignores.
 
     ``readers``: threads that can read at once; more of them wait for each other, in no fair order.
+    ``read_urls``: standbys that reads go to; ``on_server`` is told of each server, twice a second,
+    by threads of the store's.
     """
 
     readers: int = limits.WORKER_THREADS_DEFAULT
@@ -59,6 +62,8 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     sqlite_mmap_bytes: int = limits.SQLITE_MMAP_BYTES_DEFAULT
     sqlite_cache_bytes: int = limits.SQLITE_CACHE_BYTES_DEFAULT
     sqlite_writer_cache_bytes: int = limits.SQLITE_WRITER_CACHE_BYTES
+    read_urls: tuple[str, ...] = ()
+    on_server: Callable[[StoreServer], None] | None = None
 
 
 class Session(Protocol):
@@ -238,6 +243,14 @@ class Store(Protocol):
         """
         ...
 
+    def lineage(self) -> int:
+        """A number that rises when the store's past may have become another one.
+
+        A replica that was made the primary may lack the last writes, and give their numbers again.
+        To be asked after what is held to it was read.
+        """
+        ...
+
     # --- the other reads
 
     def opportunity(self, one: str) -> Opportunity | Tombstone | None:
@@ -384,6 +397,10 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Returns when the store can be read; raises Unavailable when it cannot."""
+        ...
+
+    def servers(self) -> list[StoreServer]:
+        """The servers of a store that reads standbys, the primary first; else none."""
         ...
 
     def check(self) -> list[str]:
