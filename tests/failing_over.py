@@ -19,7 +19,7 @@ from tests.writing import CAPTURE, DEAL, capturing, define
 
 ID: Final = "prospectactivityid"
 PACE_S: Final = 0.01
-"""Between two tries of one write: less than ``Retry-After``, so that more of them meet a failure."""
+"""Between two tries of one write: less than ``Retry-After``, so that more meet a failure."""
 
 
 def body(name: str) -> dict[str, Any]:

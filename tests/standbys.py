@@ -28,7 +28,7 @@ class Member:
     def __init__(self, folder: Path, *, primary: "Member | None" = None) -> None:
         self._folder: Final = folder
         self._starts = 0
-        self.cluster = postgres.Cluster(
+        self.cluster: postgres.Cluster = postgres.Cluster(
             folder, _SETTINGS, primary=None if primary is None else primary.cluster
         )
         self.start()

@@ -114,6 +114,28 @@ def test_a_read_waits_for_a_standby_that_is_a_little_behind(
     assert store.servers()[0].reads == 0
 
 
+def test_a_standby_that_was_passed_over_shows_no_old_moment(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each read on it begins anew, also on a connection whose last read was given to another."""
+    monkeypatch.setattr(postgres_servers, "STANDBY_WAIT_S", 0)
+    family = standbys.shared()
+    store = opened(family.primary, [family.standby], name=name, readers=1)
+    count = "SELECT count(*) FROM opportunity"
+
+    def counted() -> object:
+        return store._servers.read(lambda c: c.exec_driver_sql(count).scalar_one())
+
+    for number in range(1, 4):
+        family.standby.pause()
+        store.write_opportunities([opportunity(number)], now=NOW)
+        assert counted() == number
+        family.standby.resume()
+        wait_until(lambda: states(store)[1] is ServerState.IN_USE)
+        assert counted() == number
+    store.close()
+
+
 def test_what_a_standby_ends_for_the_sake_of_others_is_read_on_the_primary(
     store: PostgresStore, name: str
 ) -> None:

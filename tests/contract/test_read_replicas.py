@@ -305,13 +305,17 @@ def test_reads_go_on_without_the_primary(family: Family, tmp_path: Path) -> None
         assert [len(events(server, name)) for name in ("primary_lost", "primary_back")] == [1, 1]
 
 
-def test_a_primary_that_is_frozen_holds_no_read(family: Family, tmp_path: Path) -> None:
-    """Calls that wait for it are answered by a standby."""
+def test_a_primary_that_is_frozen_holds_no_call(family: Family, tmp_path: Path) -> None:
+    """Reads that wait for it are answered by a standby, and writes are 503."""
+    update = {"ProspectOpportunityId": IDS[0], "Fields": fields(c1="new")}
     with nodes(family, tmp_path) as [server]:
+        assert server.post(update, path=UPDATE).status == 200
         family.primary.freeze()
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: server.post(MESSAGE).status, range(16)))
-        assert answers == [200] * 16
+            writes = [pool.submit(server.post, update, path=UPDATE) for _ in range(8)]
+            reads = [pool.submit(server.post, MESSAGE) for _ in range(16)]
+        assert [one.result().status for one in writes] == [503] * 8
+        assert [one.result().status for one in reads] == [200] * 16
         wait_for(server, family.primary, "lost")
         family.primary.thaw()
         wait_for(server, family.primary, "in use")

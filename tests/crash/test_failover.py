@@ -1,8 +1,8 @@
 """Servers of a database that die at random under load: nothing that was acknowledged is lost."""
 
 import random
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from tests.failing_over import Callers, calling, names_in, serving_on
 from tests.running import poll
 from tests.standbys import Family, Member
 from tests.stores import scaled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Pair:

@@ -3,6 +3,8 @@
 A call carries the whole batch. Every call is one transaction: it happened whole or not at all, and
 when it has returned it survives the death of the process and the loss of power. A read sees every
 write that returned before it began, also one of another process, and sees one moment in time.
+Where a copy stands in for a server that cannot be reached, it sees at least every write that its
+own process has made or seen.
 
 What goes wrong raises ``Unavailable`` (try again: busy, too slow, not reachable) or its child
 ``StoreFull``. A store can be used from several threads at once.

@@ -316,8 +316,8 @@ class Connections:
             with self._moments.connect() as connection:
                 if first is not None:
                     driver = _patient(connection)
-                    first(driver)
-                    driver.rollback()  # a moment begins with the first statement after this
+                    with _no_transaction(driver):
+                        first(driver)
                 with connection.begin():
                     self._limit(connection, is_limited=is_limited)
                     return work(connection)
@@ -426,6 +426,17 @@ class Connections:
         event.listen(engine, "connect", opened)
         event.listen(engine, "checkout", taken)
         return engine
+
+
+@contextmanager
+def _no_transaction(driver: Driver) -> Iterator[None]:
+    """Statements of the block are of a moment each, on a connection that else is of one."""
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 def _milliseconds(seconds: float) -> str:

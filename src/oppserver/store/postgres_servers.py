@@ -83,6 +83,8 @@ class Servers:
 
     def close(self) -> None:
         """Ends all watches and all connections, the primary's too."""
+        for standby in self._standbys:
+            standby.stop()
         self._watch.close()
         for standby in self._standbys:
             standby.close()
@@ -136,6 +138,8 @@ class Servers:
         self, work: Callable[[Connection], _T], *, is_limited: bool = True, is_gated: bool = True
     ) -> _T:
         """As ``Connections.write``; what it wrote is seen by all reads from then on."""
+        if self._primary.is_silent:
+            raise StoreUnreachable
         answer = self._primary.write(work, is_limited=is_limited, is_gated=is_gated)
         if self._standbys:
             # for reads without the primary. When it dies before it can be asked, all that a standby
@@ -159,7 +163,7 @@ class Servers:
         for standby in self._in_turn(is_primary_lost=False):
             with suppress(PassedOver):
                 return standby.read(once, position=position, is_primary_lost=False, ends_at=ends_at)
-        answer = self._on_primary(on_primary)
+        answer = self._read_newest(once, on_primary)
         with self._lock:
             self._reads += 1
         return answer
@@ -254,6 +258,7 @@ class Servers:
         self._report()
 
     def _report(self) -> None:
-        self._tell(self._server)
         with self._lock:
+            server = self._server
             self._reads = 0
+        self._tell(server)

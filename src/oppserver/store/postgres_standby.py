@@ -104,18 +104,25 @@ class Standby:
             if not is_on_its_way or time.monotonic() > ends:
                 break
             time.sleep(10 * STANDBY_POLL_S)
+        self._refuse_unfit(is_missing=is_on_its_way)
+        self._is_open = True
+        self._report()
+        self._watch.start()
+
+    def _refuse_unfit(self, *, is_missing: bool) -> None:
         if self._state is ServerState.OTHER_DATABASE:
             raise DatabaseRefused(
                 f"The read database {self.address} is no copy of the database: it is of another"
                 " server, or another database. Name a standby of the one that is written to."
             )
-        if self._cause is not None and (is_on_its_way or is_refusal(self._cause)):
+        if self._cause is not None and (is_missing or is_refusal(self._cause)):
             raise DatabaseRefused(
                 f"The read database {self.address} cannot be opened: {told(self._cause)}"
             ) from self._cause
-        self._is_open = True
-        self._report()
-        self._watch.start()
+
+    def stop(self) -> None:
+        """Begins to end, so that several can end at the same time."""
+        self._watch.stop()
 
     def close(self) -> None:
         """Ends the watch and all connections."""
@@ -248,9 +255,8 @@ class Standby:
         if not standing.is_standby:
             return ServerState.NO_STANDBY
         # one that is in use may be behind by what was written since it was last looked at
-        before = self._newest_before
-        is_in_use = self._state is ServerState.IN_USE and before is not None
-        wanted = before if is_in_use and before is not None else newest
+        is_in_use = self._state is ServerState.IN_USE
+        wanted = self._newest_before if is_in_use and self._newest_before else newest
         if standing.replayed_byte < wanted.byte:
             return ServerState.BEHIND
         try:
@@ -271,18 +277,21 @@ class Standby:
             return
         if self._state is not self._told_state:
             self._told_state = self._state
-            lines = telemetry.logger()
-            if self._state is ServerState.IN_USE:
-                lines.info("standby_in_use", standby=str(self.address))
-            else:
-                cause = {"cause": told(self._cause)} if self._cause else {}
-                lines.warning(
-                    "standby_left_out",
-                    standby=str(self.address),
-                    state=self._state.value,
-                    bytes_behind=self._bytes_behind,
-                    **cause,
-                )
-        self._tell(self.server)
+            self._log()
         with self._lock:
+            server = self.server
             self._reads = 0
+        self._tell(server)
+
+    def _log(self) -> None:
+        if self._state is ServerState.IN_USE:
+            telemetry.logger().info("standby_in_use", standby=str(self.address))
+            return
+        cause = {"cause": told(self._cause)} if self._cause else {}
+        telemetry.logger().warning(
+            "standby_left_out",
+            standby=str(self.address),
+            state=self._state.value,
+            bytes_behind=self._bytes_behind,
+            **cause,
+        )

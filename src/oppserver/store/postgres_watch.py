@@ -49,10 +49,14 @@ class Watch:
         """Has the thread look at once: a call has met something."""
         self._wanted.set()
 
-    def close(self) -> None:
-        """Ends the thread; a look that is under way is answered or given up."""
+    def stop(self) -> None:
+        """Begins no other look."""
         self._is_closing = True
         self._wanted.set()
+
+    def close(self) -> None:
+        """Ends the thread; a look that is under way is answered or given up."""
+        self.stop()
         if self._thread.is_alive():
             self._thread.join()
         self._disconnect()
