@@ -15,6 +15,7 @@ from oppserver.contract.model import (
     Stamp,
     Whereabouts,
 )
+from tests.memory_state import version_of
 
 if TYPE_CHECKING:
     from oppserver.store.port import Store
@@ -46,7 +47,7 @@ class MemoryMoment:
         """The version of an opportunity is a digest of it."""
         return [
             b"".join(
-                b"%b %d\n" % (one.id.encode(), _version(one))
+                b"%b %d\n" % (one.id.encode(), version_of(one))
                 for one in map(self._store.opportunity, entry.ids)
                 if isinstance(one, Opportunity) and one.event_code == entry.event_code
             )
@@ -84,8 +85,3 @@ class MemoryMoment:
                 for column in entry.columns
             ],
         )
-
-
-def _version(one: Opportunity) -> int:
-    stored = msgspec.structs.replace(one, owner_email=None)
-    return int.from_bytes(hashlib.sha256(msgspec.json.encode(stored)).digest()[:7])
