@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench.measures import calls, latency, lifecycle, load
+from bench.measures import calls, latency, lifecycle, load, streams
 from bench.options import Options
 from bench.plot import draw
 from bench.processes import PeerMissing
@@ -39,6 +39,8 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "search-1000": calls.first_thousand,
     "deep": calls.deep_page,
     "modified": calls.recently_modified,
+    "stream": streams.ndjson,
+    "stream-arrow": streams.arrow,
     "capture": calls.captures,
 }
 """The measures in the order in which they are taken."""

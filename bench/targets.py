@@ -63,6 +63,10 @@ TARGETS: Final = {
     "modified": _floor(
         "`RetrieveRecentlyModified` over a whole type, pages of 5,000", "≥ 50,000 rows/s", 50_000
     ),
+    "stream": _floor(
+        "`opportunities/read`, one stream, as NDJSON", "≥ 150,000 opportunities/s", 150_000
+    ),
+    "stream-arrow": _floor("the same, as Arrow", "≥ 200,000 opportunities/s", 200_000),
     "capture": _floor("`Capture`, durable, 8 clients", "≥ 300 calls/s", 300),
     "groups": Target(
         measure="2,000 ids in five groups of 400 against one group of 2,000", text="reported"
