@@ -57,8 +57,7 @@ class BackgroundServer:
 
 def transport_of(scope: Any) -> asyncio.Transport:
     """The connection on which the request of a scope came, to be cut."""
-    transport = scope["extensions"][_TRANSPORT]
-    assert isinstance(transport, asyncio.Transport)
+    transport: asyncio.Transport = scope["extensions"][_TRANSPORT]
     return transport
 
 
