@@ -100,7 +100,7 @@ def test_what_cannot_be_put_in_is_refused_by_name(oppserver: OppserverFixture) -
     with pytest.raises(InvalidInput, match="no data type"):
         oppserver.add_field(12000, "mx_Custom_1", data_type="Text")
     with pytest.raises(InvalidInput, match="Did you mean rate_limit"):
-        oppserver.reset(**{"rate_limt": "1/1"})  # type: ignore[call-arg,unused-ignore]  # as typed
+        oppserver.reset(rate_limt="1/1")  # type: ignore[call-arg]  # as typed by mistake
 
 
 def test_a_reset_forgets_everything(oppserver: OppserverFixture) -> None:
@@ -224,9 +224,9 @@ def test_what_is_written_follows_the_clock(oppserver: OppserverFixture) -> None:
 
 
 def test_the_limit_follows_the_clock(oppserver: OppserverFixture) -> None:
-    """Code that waits as it is told is tested in no time: ``advance`` takes what ``sleep`` takes."""
+    """Code that waits as it is told is tested in no time: ``advance`` instead of ``sleep``."""
     oppserver.reset(rate_limit="2/5", now=NOON)
-    statuses = []
+    statuses: list[int] = []
     while len(statuses) < 8:
         answer = post(oppserver, BULK_READ, asking(group([ID], code=12000)))
         statuses.append(answer.status_code)

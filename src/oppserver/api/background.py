@@ -76,5 +76,6 @@ class _Reachable(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.access_log = False  # a test that captures logs has a handler for it, and it shows keys
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # a plain dict underneath
         scope["extensions"] = {_TRANSPORT: self.transport}
