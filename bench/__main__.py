@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench.measures import calls, latency, lifecycle, load, streams
+from bench.measures import calls, latency, lifecycle, load, plug_in, streams
 from bench.options import Options
 from bench.plot import draw
 from bench.processes import PeerMissing
@@ -22,6 +22,7 @@ from bench.wire import BadAnswer
 MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "import": lifecycle.importing,
     "start": lifecycle.starting,
+    "plug-in": plug_in.test_server,
     "bare": latency.against_bare,
     "memory": latency.against_memory,
     "hot": latency.hot,

@@ -1,15 +1,15 @@
 """Putting data straight into the store of a server under test, and looking at what is in it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import msgspec
 
-from oppserver.client.values import Value, guid_of, text_value
 from oppserver.contract.columns import column_named, slot_of
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidInput
+from oppserver.contract.identifiers import canonical_guid
 from oppserver.contract.leads import (
     ATTRIBUTE,
     EVERY_ATTRIBUTE,
@@ -22,6 +22,9 @@ from oppserver.contract.names import did_you_mean, quoted
 from oppserver.steps.define import FieldChange, changed_field, check_fields, duplicate_rules
 from oppserver.testing.world import World
 from oppserver.transfer.records import members_of, opportunity_of
+
+if TYPE_CHECKING:
+    from oppserver.client.values import Value
 
 _LEAD_COLUMNS: Final = tuple(
     column for column in STANDARD_COLUMNS if not column.stored.startswith(ATTRIBUTE)
@@ -75,7 +78,7 @@ def data_type_of(text: str) -> DataType:
 # --- leads -------------------------------------------------------------------------------------
 
 
-def put_lead(world: World, attributes: Mapping[str, Value]) -> str:
+def put_lead(world: World, attributes: "Mapping[str, Value]") -> str:
     """Puts a lead in; its id, which may be among the attributes. Raises InvalidInput."""
     own: dict[str, str] = {}
     kept: dict[str, str] = {}
@@ -86,7 +89,7 @@ def put_lead(world: World, attributes: Mapping[str, Value]) -> str:
                 f"A lead has no {quoted(name)}.{did_you_mean(name, lead_names())}"
                 " Attributes of your own begin with mx_."
             )
-        text = text_value(value)
+        text = _text(value)
         if text is None:
             continue
         if column.stored.startswith(ATTRIBUTE):
@@ -95,7 +98,7 @@ def put_lead(world: World, attributes: Mapping[str, Value]) -> str:
             own[column.stored] = text
     now = now_stored(world.clock.now())
     own = {"created_on": now, "modified_on": now, "id": world.ids.new_id()} | own
-    own["id"] = guid_of(own["id"], what="ProspectID")
+    own["id"] = _guid(own["id"], what="ProspectID")
     lead = Lead(**own, attributes=kept)
     world.store.write(lambda session: session.write_leads([lead]))
     return lead.id
@@ -103,7 +106,7 @@ def put_lead(world: World, attributes: Mapping[str, Value]) -> str:
 
 def lead_in(world: World, one: str | UUID) -> dict[str, str] | None:
     """What is stored of a lead, by the API's names."""
-    asked = [guid_of(one, what="The lead's id")]
+    asked = [_guid(one, what="The lead's id")]
     rows = world.store.leads(asked, [*_LEAD_COLUMNS, EVERY_ATTRIBUTE])
     found = msgspec.json.decode(rows.json, type=list[dict[str, str | None]])
     if not found:
@@ -115,7 +118,7 @@ def lead_in(world: World, one: str | UUID) -> dict[str, str] | None:
 
 
 def put_opportunities(
-    world: World, event_code: int, rows: Iterable[Mapping[str, Value]]
+    world: World, event_code: int, rows: "Iterable[Mapping[str, Value]]"
 ) -> list[str]:
     """Puts opportunities in, in one transaction; their ids. Raises RejectedLine.
 
@@ -126,8 +129,10 @@ def put_opportunities(
     return [one.id for one in batch]
 
 
-def _whole(world: World, event_code: int, row: Mapping[str, Value]) -> dict[str, str | int | None]:
-    given = {name: text_value(value) for name, value in row.items()}
+def _whole(
+    world: World, event_code: int, row: "Mapping[str, Value]"
+) -> dict[str, str | int | None]:
+    given = {name: _text(value) for name, value in row.items()}
     named = {name.lower() for name, value in given.items() if value is not None}
     made: dict[str, str | int | None] = {"EventCode": event_code}
     for name in ("ProspectActivityId", "ProspectId"):
@@ -140,7 +145,7 @@ def _whole(world: World, event_code: int, row: Mapping[str, Value]) -> dict[str,
 
 def opportunity_in(world: World, one: str | UUID) -> dict[str, str] | None:
     """What is stored of an opportunity, by the API's names; None when it is not there."""
-    found = world.store.opportunity(guid_of(one, what="The opportunity's id"))
+    found = world.store.opportunity(_guid(one, what="The opportunity's id"))
     return None if found is None or isinstance(found, Tombstone) else _shown(found)
 
 
@@ -152,3 +157,20 @@ def opportunities_in(world: World, event_code: int | None, limit: int) -> list[d
 
 def _shown(one: Opportunity) -> dict[str, str]:
     return {name: str(value) for name, value in members_of(one).items()}
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+def _text(value: "Value") -> str | None:
+    """A value as the API spells it."""
+    from oppserver.client.values import text_value  # noqa: PLC0415 (a server starts without it)
+
+    return text_value(value)
+
+
+def _guid(value: str | UUID, *, what: str) -> str:
+    guid = canonical_guid(str(value))
+    if guid is None:
+        raise InvalidInput(f"{what}: {quoted(value)} is no GUID")
+    return guid
