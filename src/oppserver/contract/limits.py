@@ -104,8 +104,8 @@ STREAM_UNIT_IDS: Final = BULK_READ_IDS_MAX
 """Ids of a stream that count as one call, and are read at once. Ours: what one call may ask for."""
 
 STREAM_READS_IN_FLIGHT: Final = 2
-"""Reads of one stream that are under way or wait to be sent. Measured: the second one keeps the
-other core busy; more add memory and nothing else."""
+"""Reads of one stream that are under way or wait to be sent. Ours: the second one keeps another
+core busy while rows are sent; more would take threads from other calls."""
 
 STREAMS_MAX: Final = 32
 """Streams that a worker serves at once; above that 503. Ours: bounds their memory, some MB each."""
@@ -129,7 +129,7 @@ ID_ARROW_BATCH_BYTES_MAX: Final = 16 << 20
 """Bytes of a record batch of ids. Ours: 300,000 ids, more than writers of streams put in one."""
 
 PARQUET_GROUP_ROWS: Final = 32_768
-"""Rows of a row group. Ours: enough to be read fast, and 20 MB while they are gathered."""
+"""Rows of a row group. Ours: enough to be read fast, and some 20 MB while they are gathered."""
 
 # --- data --------------------------------------------------------------------------------------
 
