@@ -131,7 +131,8 @@ def document() -> bytes:
         operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
     for stream in STREAM_ROUTES:
         described = STREAM_DESCRIPTIONS[stream.name]
-        paths[stream.path] = {stream.method.lower(): _stream_operation(stream, described)}
+        operations = paths.setdefault(stream.path, {})
+        operations[stream.method.lower()] = _stream_operation(stream, described)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -196,7 +197,7 @@ def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[
         "summary": described.summary,
         "description": described.text,
         "parameters": [_parameter(one) for one in described.query],
-        "requestBody": {"required": True, "content": _content(described.takes)},
+        **_stream_body(described),
         "responses": {
             "200": {
                 "description": "The answer.",
@@ -206,6 +207,12 @@ def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[
             **_error_responses(route.path, described.errors),
         },
     }
+
+
+def _stream_body(described: StreamDescription) -> dict[str, Any]:
+    if not described.takes:
+        return {}
+    return {"requestBody": {"required": True, "content": _content(described.takes)}}
 
 
 def _content(media_types: Mapping[str, str]) -> dict[str, Any]:
