@@ -2,19 +2,26 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from oppserver.contract.changes import ChangesPage, RenderedChanges
+from oppserver.contract.columns import Column
+from oppserver.contract.dates import to_answer
 from oppserver.contract.model import (
+    Change,
+    ChangeNumbers,
     Opportunity,
     Plan,
     PlannedEntry,
     RenderedColumns,
     RenderedRows,
     Stamp,
+    Tombstone,
     Whereabouts,
 )
+from tests.memory_state import State, version_of
 
 if TYPE_CHECKING:
     from oppserver.store.port import Store
@@ -23,8 +30,9 @@ if TYPE_CHECKING:
 class MemoryMoment:
     """The promises of ``port.Moment`` on a store that does not change."""
 
-    def __init__(self, store: "Store", *, identity: str) -> None:
+    def __init__(self, store: "Store", state: State, *, identity: str) -> None:
         self._store = store
+        self._state = state
         self._identity = identity
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
@@ -41,6 +49,84 @@ class MemoryMoment:
             counts=[one.count for one in rows],
             digest=hashlib.sha256(msgspec.json.encode(parts)).digest(),
         )
+
+    def change_numbers(self) -> ChangeNumbers:
+        return self._store.change_numbers()
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        there: list[Opportunity | Tombstone] = [
+            *self._state.opportunities.values(),
+            *self._state.deleted.values(),
+        ]
+        changes = [
+            Change(
+                id=one.id,
+                number=self._state.numbers[one.id],
+                event_code=one.event_code,
+                has_moved=one.id in self._state.moved,
+                deleted_on=one.deleted_on if isinstance(one, Tombstone) else None,
+            )
+            for one in there
+        ]
+        found = [
+            change
+            for change in sorted(changes, key=lambda change: change.number)
+            if after < change.number <= until
+            and (event_code in (None, change.event_code) or change.has_moved)
+        ]
+        return found[:limit]
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        found = self.changes(
+            after=page.after, until=page.until, limit=page.limit, event_code=page.event_code
+        )
+        rows = [self._rendered(change, page, columns) for change in found]
+        return RenderedChanges(
+            count=len(rows), last=found[-1].number if found else 0, json=msgspec.json.encode(rows)
+        )
+
+    def _rendered(
+        self, change: Change, page: ChangesPage, columns: tuple[Column, ...]
+    ) -> dict[str, Any]:
+        head = {"ProspectActivityId": change.id, "EventCode": str(change.event_code)}
+        if change.deleted_on is not None:
+            return {"Change": "Deleted", **head, "DeletedOn": to_answer(change.deleted_on)}
+        if page.event_code not in (None, change.event_code):
+            return {"Change": "Moved", **head}
+        if not columns:
+            return {"Change": "Upserted", **head}
+        entry = PlannedEntry(event_code=change.event_code, ids=[change.id], columns=columns)
+        [rows] = self._store.bulk_read(Plan(entries=(entry,)))
+        [row] = msgspec.json.decode(rows.json)
+        return {"Change": "Upserted", **head, "Opportunity": row}
+
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        found = sorted(
+            one.id
+            for one in self._state.opportunities.values()
+            if one.event_code == event_code
+            and one.id > after_id
+            and (one.modified_on or "") >= (modified_since or "")
+        )
+        return found[:limit]
+
+    def identity(self) -> str:
+        return self._identity
+
+    def versions(self, plan: Plan) -> list[bytes]:
+        """The version of an opportunity is a digest of it."""
+        return [
+            b"".join(
+                b"%b %d\n" % (one.id.encode(), version_of(one))
+                for one in map(self._store.opportunity, entry.ids)
+                if isinstance(one, Opportunity) and one.event_code == entry.event_code
+            )
+            for entry in plan.entries
+        ]
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         found = {one: self._store.opportunity(one) for one in ids}

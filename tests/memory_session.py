@@ -17,7 +17,7 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.contract.names import ascii_lower
-from tests.memory_state import State, delete_all, with_emails, write_all
+from tests.memory_state import State, delete_all, number_addresses, with_emails, write_all
 
 _T = TypeVar("_T")
 
@@ -70,10 +70,12 @@ class MemorySession:
         return {one: by_value[fold(one)] for one in values if fold(one) in by_value}
 
     def write_leads(self, batch: Sequence[Lead]) -> None:
+        before = {one.id: one.email for one in self._state.leads.values()}
         for one in batch:
             self._state.leads[one.id] = one
             if one.owner_id is not None:
                 self._state.users.setdefault(one.owner_id, User(id=one.owner_id, email=None))
+        number_addresses(self._state, before=before)
 
     def users(self, ids: Sequence[str]) -> dict[str, User]:
         there = self._state.users

@@ -1,6 +1,7 @@
 """What the model of a store holds, and the changes that its writes and its sessions share."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -35,6 +36,10 @@ class State(msgspec.Struct, kw_only=True):
     activities: dict[str, Activity] = {}
     kept_answers: dict[str, KeptAnswer] = {}
     search_indexes: dict[str, SearchIndex] = {}
+    last_number: int = 0
+    addresses_number: int = 0
+    numbers: dict[str, int] = {}
+    moved: set[str] = set()
 
     def copied(self) -> Self:
         """A copy that can be changed; the values themselves are frozen."""
@@ -42,6 +47,7 @@ class State(msgspec.Struct, kw_only=True):
             name: dict(value) if isinstance(value, dict) else value
             for name, value in msgspec.structs.asdict(self).items()
         }
+        copies["moved"] = set(self.moved)
         copies["fields"] = {code: dict(fields) for code, fields in self.fields.items()}
         return type(self)(**copies)
 
@@ -84,6 +90,10 @@ def write_one(state: State, one: Opportunity, *, now: str) -> bool:
         if one.owner_email is not None:
             state.users[one.owner_id] = msgspec.structs.replace(owner, email=one.owner_email)
     stored = state.opportunities.get(one.id)
+    before = stored or state.deleted.get(one.id)
+    if before is not None and before.event_code != one.event_code:
+        state.moved.add(one.id)
+    number_all(state, [one.id])
     created_on = one.created_on or (stored.created_on if stored else now)
     modified_on = one.modified_on or (stored.modified_on if stored else created_on)
     state.opportunities[one.id] = msgspec.structs.replace(
@@ -114,7 +124,13 @@ def _check_text(one: Opportunity) -> None:
 
 def write_all(state: State, batch: Sequence[Opportunity], *, now: str) -> Written:
     """Writes opportunities one after the other."""
+    addresses = {one.id: one.email for one in state.leads.values()}
+    owners = {one.id: one.email for one in state.users.values()}
     replaced = sum(write_one(state, one, now=now) for one in batch)
+    number_addresses(state, before=addresses)
+    if any(state.users[one].email != email for one, email in owners.items()):
+        state.last_number += 1
+        state.addresses_number = state.last_number
     return Written(created=len(batch) - replaced, replaced=replaced)
 
 
@@ -124,7 +140,22 @@ def delete_all(state: State, ids: Sequence[str], *, now: str, by: str | None) ->
     for one in there:
         code = state.opportunities.pop(one).event_code
         state.deleted[one] = Tombstone(id=one, event_code=code, deleted_on=now, deleted_by=by)
+    number_all(state, there)
     return len(there)
+
+
+def number_all(state: State, ids: Iterable[str]) -> None:
+    """Gives each the next number."""
+    for one in ids:
+        state.last_number += 1
+        state.numbers[one] = state.last_number
+
+
+def number_addresses(state: State, *, before: Mapping[str, str | None]) -> None:
+    """Numbers the opportunities of leads that have another address than before."""
+    changed = {one for one, email in before.items() if state.leads[one].email != email}
+    opportunities = state.opportunities.values()
+    number_all(state, [one.id for one in opportunities if one.lead_id in changed])
 
 
 def with_emails(one: Opportunity, state: State) -> Opportunity:
@@ -132,3 +163,9 @@ def with_emails(one: Opportunity, state: State) -> Opportunity:
     return msgspec.structs.replace(
         one, lead_email=state.leads[one.lead_id].email, owner_email=owner and owner.email
     )
+
+
+def version_of(one: Opportunity) -> int:
+    """What stands for an opportunity's version: a digest of it, without its owner's address."""
+    stored = msgspec.structs.replace(one, owner_email=None)
+    return int.from_bytes(hashlib.sha256(msgspec.json.encode(stored)).digest()[:7])

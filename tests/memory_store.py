@@ -19,6 +19,7 @@ from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
     Catalogue,
+    ChangeNumbers,
     Field,
     Key,
     LeadSearch,
@@ -41,7 +42,15 @@ from oppserver.store.port import Moment, Session
 from tests import memory_leads, memory_search
 from tests.memory_moment import MemoryMoment
 from tests.memory_session import MemorySession
-from tests.memory_state import State, delete_all, put_field, put_type, with_emails, write_all
+from tests.memory_state import (
+    State,
+    delete_all,
+    put_field,
+    put_type,
+    version_of,
+    with_emails,
+    write_all,
+)
 
 _T = TypeVar("_T")
 
@@ -80,10 +89,18 @@ class MemoryStore:
         return [_rendered(entry, state) for entry in plan.entries]
 
     def read(self, work: Callable[[Moment], _T]) -> _T:
-        moment = MemoryStore(MemoryDatabase(self._database.state))
-        return work(MemoryMoment(moment, identity=self._database.identity))
+        state = self._database.state
+        moment = MemoryStore(MemoryDatabase(state))
+        return work(MemoryMoment(moment, state, identity=self._database.identity))
+
+    def change_numbers(self) -> ChangeNumbers:
+        state = self._database.state
+        return ChangeNumbers(last=state.last_number, addresses=state.addresses_number)
 
     # --- the other reads
+
+    def lineage(self) -> int:
+        return 0
 
     def opportunity(self, one: str) -> Opportunity | Tombstone | None:
         state = self._database.state
@@ -274,6 +291,8 @@ def _rendered(entry: PlannedEntry, state: State) -> RenderedRows:
 def _value(one: Opportunity, stored_name: str) -> str | None:
     if stored_name.startswith("mx_custom_"):
         return one.slots.get(stored_name)
+    if stored_name == "version":
+        return str(version_of(one))
     values: Mapping[str, Any] = msgspec.structs.asdict(one)
     value = values[stored_name]
     if stored_name in ("created_on", "modified_on"):

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from oppserver.contract.columns import Column, column_named
-from oppserver.contract.model import Field, Key, Opportunity, Plan, PlannedEntry, Role
+from oppserver.contract.model import Change, Field, Key, Opportunity, Plan, PlannedEntry, Role
 from oppserver.contract.servers import ServerState
 from oppserver.store import Store, StoreOptions, open_store
 from tests import postgres, standbys
@@ -231,6 +231,18 @@ def value(store: Store, number: int, name: str, *, event_code: int = 12_000) -> 
 def everything(store: Store) -> list[Opportunity]:
     """All that is stored, by id."""
     return store.read_opportunities(event_code=None, after_id="", limit=1_000_000)
+
+
+def changes(store: Store, *, after: int = 0, event_code: int | None = None) -> list[Change]:
+    """All changes behind a number, by number."""
+    return store.read(
+        lambda moment: moment.changes(
+            after=after,
+            until=moment.change_numbers().last,
+            limit=1_000_000,
+            event_code=event_code,
+        )
+    )
 
 
 # --- other processes ---------------------------------------------------------------------------

@@ -157,6 +157,11 @@ class Settings:
         "Seconds in which the body of a call has to arrive; then 408.",
         _seconds,
     )
+    stream_timeout_s: float = _setting(
+        limits.STREAM_TIMEOUT_S_DEFAULT,
+        "Seconds for which the caller of a stream may stand still: send no ids, or take no rows.",
+        _seconds,
+    )
     query_timeout_s: float = _setting(
         limits.QUERY_TIMEOUT_S_DEFAULT,
         "Seconds that one statement of a call may take in the store; then 503.",
@@ -182,6 +187,12 @@ class Settings:
         "info",
         "The least important lines to log: `debug`, `info`, `warning` or `error`.",
         _one_of("debug", "info", "warning", "error"),
+    )
+    hot_rows_bytes: int = _setting(
+        limits.HOT_ROWS_BYTES_DEFAULT,
+        "Bytes of rendered rows that each worker keeps for callers that ask for them again; 0 keeps"
+        " none. No answer is stale: what changes is dropped before the next answer.",
+        _integer(0, 1 << 40),
     )
     sqlite_mmap_bytes: int = _setting(
         limits.SQLITE_MMAP_BYTES_DEFAULT,

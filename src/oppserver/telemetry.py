@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -89,7 +90,34 @@ def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
 
 def logger() -> Any:
     """The program's logger: ``logger().info("event", name=value)``."""
-    return structlog.get_logger()
+    return _EMBEDDED[-1] if _EMBEDDED else structlog.get_logger()
+
+
+def log_to(take: Callable[[Mapping[str, Any]], None]) -> None:
+    """Gives every line of ours to ``take``, as long as the process lives.
+
+    For a server inside of a program that has logs of its own: nothing of them is touched. ``take``
+    may be called by several threads at once.
+    """
+    last: Processor = _taking(take)
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        _hide,
+        last,
+    ]
+    _EMBEDDED[:] = [structlog.wrap_logger(None, processors=processors)]
+
+
+_EMBEDDED: Final[list[Any]] = []  # at most one logger; owner: log_to()
+
+
+def _taking(take: Callable[[Mapping[str, Any]], None]) -> Processor:
+    def last(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        take(event)
+        raise structlog.DropEvent
+
+    return last
 
 
 def _numbered(worker: int) -> Processor:
@@ -146,6 +174,12 @@ class Metrics:
             ("call",),
             registry=self._registry,
         )
+        self._rows: Final = Counter(
+            "oppserver_bulk_read_ids",
+            "Ids of bulk reads, by where their rows came from.",
+            ("source",),
+            registry=self._registry,
+        )
         self._alone: Final = Counter(
             "oppserver_calls_counted_alone",
             "Calls counted by one machine alone, because the store of the rate limit was lost.",
@@ -183,6 +217,11 @@ class Metrics:
         self._calls.labels(call, str(status)).inc()
         self._seconds.labels(call).observe(seconds)
         self._bytes.labels(call).inc(body_bytes)
+
+    def rows_read(self, kept: int, fetched: int) -> None:
+        """Counts the ids of a bulk read: those of kept rows, and those that the store looked up."""
+        self._rows.labels("memory").inc(kept)
+        self._rows.labels("store").inc(fetched)
 
     def counted_alone(self) -> None:
         """Counts one call whose rate limit one machine held alone."""

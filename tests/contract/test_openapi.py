@@ -62,6 +62,8 @@ def test_fuzzed_calls_get_200_or_a_named_4xx(server: Server) -> None:
     for found in schema.get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
+        if operation.path.startswith("/v1/"):  # no JSON; tests/property/test_stream.py fuzzes it
+            continue
 
         @given(case=operation.as_strategy() | operation.as_strategy(generation_mode=NEGATIVE))
         @settings(
@@ -74,7 +76,10 @@ def test_fuzzed_calls_get_200_or_a_named_4xx(server: Server) -> None:
             answer = case.call(headers=headers)
             assert answer.status_code < 500
             if answer.status_code != 200:
-                assert answer.json()["ExceptionType"].startswith("MX")
+                told = answer.json()
+                assert told.get("ExceptionType", told.get("type", "")).startswith(
+                    ("MX", "/problems/")
+                )
             # a type or a column that is not here is a 400; no schema can say which are
             case.validate_response(answer, excluded_checks=[positive_data_acceptance])
 

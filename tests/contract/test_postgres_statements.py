@@ -6,10 +6,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from oppserver.contract.changes import ChangesPage
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Plan
-from oppserver.store import StoreOptions, tables
+from oppserver.contract.model import Plan, Written
+from oppserver.store import StoreOptions, common_changes, tables
 from oppserver.store.postgres import PostgresStore
+from oppserver.store.postgres_connect import Driver
 from tests import postgres
 from tests.stores import NOW, entry, guid, opportunity
 
@@ -60,6 +62,31 @@ def test_reads_lock_nothing(store: PostgresStore) -> None:
     store.catalogue()
     assert asked
     assert not any("FOR UPDATE" in statement for statement in asked)
+
+
+@pytest.mark.parametrize("event_code", [None, 12_000])
+def test_a_page_of_changes_is_read_in_their_order(
+    event_code: int | None, store: PostgresStore
+) -> None:
+    """By the indexes of both tables, from a number on; nothing but the two pages is sorted."""
+    written: list[Written] = []
+    store.load(
+        [[opportunity(number) for number in range(5_000)]],
+        now=lambda: NOW,
+        on_written=written.append,
+    )
+    statement = common_changes.changes_statement("%s::bigint", of_type=event_code is not None)
+    parameters = common_changes.changes_parameters(
+        ChangesPage(after=100, until=5_000, limit=50, event_code=event_code)
+    )
+
+    def explained(driver: Driver) -> str:
+        rows = driver.execute(f"EXPLAIN {statement}".encode(), parameters).fetchall()
+        return "\n".join(row[0] for row in rows)
+
+    plan = store._connections.fetch(explained)
+    assert "using opportunity_by_change_number on opportunity" in plan
+    assert "Seq Scan on opportunity" not in plan
 
 
 def test_the_schema_fits_a_sharded_database() -> None:

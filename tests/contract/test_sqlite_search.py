@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pytest
 
 from oppserver.contract.limits import SQLITE_TOTALS_CHARACTERS_MAX, SQLITE_TOTALS_MAX
 from oppserver.contract.model import (
+    Change,
     Comparison,
     Condition,
     ConditionGroup,
@@ -22,7 +24,7 @@ from oppserver.store.sqlite import SqliteStore
 from oppserver.store.sqlite_totals import Totals
 from tests import stores
 from tests.contract.test_store_search import asked, is_
-from tests.stores import NOW, lead, opportunity
+from tests.stores import NOW, guid, lead, opportunity
 
 ROWS: Final = 20_000
 PAGE: Final = 50
@@ -133,6 +135,41 @@ def test_what_half_of_the_rows_meet_is_met_by_walking(store: SqliteStore) -> Non
     for ordering in (BY_MODIFIED_ON, BY_CREATED_ON):
         condition = is_("status", "eq", "Open")
         assert steps_of_page(store, condition, ordering=ordering) < STEPS_OF_A_PAGE
+
+
+@pytest.mark.parametrize("event_code", [None, 12_000])
+def test_a_page_of_changes_is_read_in_their_order(
+    event_code: int | None, store: SqliteStore
+) -> None:
+    """From any number on: nothing is sorted, and nothing before it is looked at."""
+
+    def page(after: int) -> list[Change]:
+        return store.read(
+            lambda moment: moment.changes(
+                after=after, until=ROWS, limit=PAGE, event_code=event_code
+            )
+        )
+
+    for after in (0, ROWS // 2, ROWS - PAGE):
+        assert len(page(after)) == PAGE
+        assert steps(store, partial(page, after)) < STEPS_OF_A_PAGE
+
+
+def test_the_ids_of_a_type_are_walked_or_sorted(store: SqliteStore) -> None:
+    """A page of all that there is, and of the few that were modified last, is found at once."""
+
+    def page(after_id: str, since: str) -> list[str]:
+        return store.read(
+            lambda moment: moment.ids_of_type(
+                12_000, after_id=after_id, modified_since=since, limit=PAGE
+            )
+        )
+
+    for after_id in ("", guid(ROWS // 2)):
+        assert len(page(after_id, "")) == PAGE
+        assert steps(store, partial(page, after_id, "")) < 2 * STEPS_OF_A_PAGE
+    assert 0 < len(page("", _date(ROWS - 20))) <= 20
+    assert steps(store, partial(page, "", _date(ROWS - 20))) < STEPS_OF_A_PAGE
 
 
 def test_a_total_is_counted_once_for_all_pages(store: SqliteStore) -> None:

@@ -222,3 +222,26 @@ def test_work_that_fails_ends_its_moment(store: Store) -> None:
     assert next(failures) == 20
     assert threading.active_count() < 50
     assert ids_read(store, [guid(1)]) == []
+
+
+# --- versions ----------------------------------------------------------------------------------
+
+
+def versions(store: Store, *entries: PlannedEntry) -> list[bytes]:
+    return store.read(lambda moment: moment.versions(Plan(entries=entries)))
+
+
+def test_versions_are_of_the_rows_in_their_order(store: Store) -> None:
+    """A line for each row, none for what is not there; a write changes its opportunity's line."""
+    store.write_opportunities([opportunity(n, status="Open") for n in (1, 2, 3)], now=NOW)
+    asked = entry([guid(3), guid(9), guid(1)])
+    [before] = versions(store, asked)
+    lines = before.decode().splitlines()
+    assert [line.partition(" ")[0] for line in lines] == [guid(3), guid(1)]
+    assert all(line.partition(" ")[2].isdecimal() for line in lines)
+    assert before.endswith(b"\n")
+    store.write_opportunities([opportunity(1, status="Won")], now=LATER)
+    [after] = versions(store, asked)
+    assert after.splitlines()[0] == before.splitlines()[0]
+    assert after.splitlines()[1] != before.splitlines()[1]
+    assert versions(store, entry([guid(9)])) == [b""]

@@ -15,7 +15,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from oppserver.contract.errors import DatabaseRefused
-from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType, Role
+from oppserver.contract.model import (
+    ChangeNumbers,
+    DataType,
+    Field,
+    Opportunity,
+    OpportunityType,
+    Role,
+)
 from oppserver.store import migrations, open_store, tables
 from oppserver.store.sqlite_connect import set_up_file
 from tests import stores
@@ -108,7 +115,8 @@ SAMPLES = {
              '{NOW}', '{LATER}', 'c', 'm', '7', 'last', 'note'),
             ('{guid(2)}', 12000, 1, '{lead(2)}', NULL, NULL, NULL,
              '{NOW}', '{NOW}', NULL, NULL, NULL, NULL, NULL);
-        INSERT INTO deleted_opportunity VALUES ('{guid(3)}', 12000, 2, '{NOW}', NULL);
+        INSERT INTO deleted_opportunity (id, event_code, version, deleted_on, deleted_by) VALUES
+            ('{guid(3)}', 12000, 2, '{NOW}', NULL);
     """
 }
 SAMPLES["0002"] = f"""
@@ -122,6 +130,12 @@ SAMPLES["0002"] = f"""
     CREATE INDEX search_status ON opportunity (event_code, status, modified_on, id);
 """
 SAMPLES["0003"] = SAMPLES["0002"]  # the row of the new table comes with the script
+SAMPLES["0004"] = f"""
+    {SAMPLES["0003"]}
+    UPDATE opportunity SET change_number = CASE WHEN id = '{guid(2)}' THEN 1 ELSE 2 END;
+    UPDATE deleted_opportunity SET change_number = 3;
+    UPDATE change_counter SET last_number = 3;
+"""
 """For each revision, rows in all its tables that mean the same. A new revision needs its own.
 
 The SQL is of every engine, but for ``BLOB``.
@@ -184,6 +198,9 @@ def is_whole(url: str) -> None:
         sequence=3,
         options=("a", "b"),
     )
+    changed = [(guid(2), 1, None), (guid(1), 2, None), (guid(3), 3, NOW)]
+    assert [(one.id, one.number, one.deleted_on) for one in stores.changes(store)] == changed
+    assert store.change_numbers() == ChangeNumbers(last=3, addresses=0)
     assert store.check() == []
     written = store.write_opportunities([opportunity(1), opportunity(3)], now=NOW)
     assert (written.created, written.replaced) == (1, 1)

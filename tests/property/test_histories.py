@@ -22,10 +22,12 @@ from hypothesis.stateful import (
 )
 from hypothesis.strategies import SearchStrategy
 
+from oppserver.contract.changes import ChangesPage
 from oppserver.contract.columns import SYSTEM_COLUMNS, column_named
 from oppserver.contract.model import (
     ActivityType,
     Catalogue,
+    ChangeNumbers,
     DataType,
     Field,
     KeptAnswer,
@@ -195,6 +197,7 @@ class History(RuleBasedStateMachine):
         self.stores = [database.open(), database.open()]
         self.key_numbers = count()
         self.catalogue_seen: Catalogue | None = None
+        self.numbers_seen = [self.stores[0].change_numbers(), self.model.change_numbers()]
 
     def both(self, which: int, operation: Callable[[Store], Any]) -> None:
         """Does one thing to the engine and to the model; they answer the same."""
@@ -325,6 +328,16 @@ class History(RuleBasedStateMachine):
             assert now.version > seen.version
         self.catalogue_seen = now
 
+    @invariant()
+    def both_have_changed_alike(self) -> None:
+        """Numbers are the engine's own; what has changed since the last look is the same."""
+        engine, model = (
+            _changed(store, seen)
+            for store, seen in zip((self.stores[1], self.model), self.numbers_seen, strict=True)
+        )
+        assert engine == model
+        self.numbers_seen = [self.stores[0].change_numbers(), self.model.change_numbers()]
+
     def teardown(self) -> None:
         try:
             assert self.stores[0].check() == []
@@ -341,6 +354,47 @@ def _of_moment(moment: Moment, plan: Plan) -> list[Any]:
         [json.loads(rows.json) for rows in moment.bulk_read(plan)],
         list(moment.stamp(plan).counts),
         moment.whereabouts(plan.entries[0].ids),
+        _rendered_changes(moment, plan.entries[0]),
+        _ids_of_type(moment, plan.entries[0].event_code),
+    ]
+
+
+def _changed(store: Store, seen: ChangeNumbers) -> list[Any]:
+    """What has changed since, whatever the order, and whether an owner's address has."""
+    now = store.change_numbers()
+    all_of_them = stores.changes(store)
+    numbers = [one.number for one in all_of_them]
+    assert numbers == sorted(set(numbers))
+    assert all(0 < number <= now.last for number in numbers)
+    new = [one for one in all_of_them if one.number > seen.last]
+    assert new == stores.changes(store, after=seen.last)
+    told = sorted((one.id, one.event_code, one.has_moved, one.deleted_on) for one in new)
+    return [told, now.addresses > seen.last, [_of_type(store, code) for code in CODES]]
+
+
+def _of_type(store: Store, code: int) -> set[str]:
+    return {one.id for one in stores.changes(store, event_code=code)}
+
+
+def _rendered_changes(moment: Moment, entry: PlannedEntry) -> list[Any]:
+    """All changes as those of a type are told, by id: their order is the engine's own."""
+    last = moment.change_numbers().last
+    page = ChangesPage(after=0, until=last, limit=99, event_code=entry.event_code)
+    rendered = moment.rendered_changes(page, entry.columns)
+    changes = json.loads(rendered.json)
+    told = moment.changes(after=0, until=last, limit=99, event_code=entry.event_code)
+    assert [one["ProspectActivityId"] for one in changes] == [one.id for one in told]
+    assert (rendered.count, rendered.last) == (len(told), told[-1].number if told else 0)
+    return sorted(changes, key=lambda change: str(change["ProspectActivityId"]))
+
+
+def _ids_of_type(moment: Moment, code: int) -> list[list[str]]:
+    """From every id on, and from every date, in pages of each size."""
+    return [
+        moment.ids_of_type(code, after_id=after, modified_since=since, limit=limit)
+        for after in ("", guid(3), guid(9))
+        for since in (None, "2024-02-29 12:00:00", "9999")
+        for limit in (1, 3, 99)
     ]
 
 

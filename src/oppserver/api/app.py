@@ -1,26 +1,31 @@
 """The application: the API's calls, health, metrics and the documents, put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
+import msgspec
 from litestar import Litestar, Request, Response
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler, get
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler, get
 
 import oppserver
 from oppserver import telemetry
 from oppserver.api import encoding
-from oppserver.api.door import JSON, Door, error_response, named
+from oppserver.api.door import JSON, Door, named
 from oppserver.api.observe import Application, Observer, observed
 from oppserver.api.openapi import document, reference_page
-from oppserver.api.routes import ROUTES, Route
+from oppserver.api.refuse import error_response
+from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
+from oppserver.api.stream import Streams
 from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
 from oppserver.contract.names import quoted
+from oppserver.contract.problems import all_problems, described_problem, kind_named
 from oppserver.formats import arrow
 from oppserver.operations.call import Services
+from oppserver.operations.hot_rows import HotRows
 from oppserver.operations.rate_limit import RateLimiter
 from oppserver.operations.rate_limit_store import SharedWindow
 from oppserver.store import Store
@@ -44,22 +49,36 @@ def create_app(
     services = Services(
         store=store,
         rate_limiter=rate_limiter,
+        hot_rows=_hot_rows(settings, metrics),
         body_bytes_max=settings.body_bytes_max,
         made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
     )
     door = Door(settings, services)
+    return app_behind(lambda: door, metrics=metrics)
+
+
+def app_behind(door: Callable[[], Door], *, metrics: telemetry.Metrics) -> Observer:
+    """The ASGI application behind a door, which is asked for with every request.
+
+    The door that is open when the lifespan ends is closed then; others are closed by who made them.
+    """
+    streams = Streams(door)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            door.close()
+            door().close()
+
+    def new_request_id() -> str:
+        return door().services.sources.new_request_id()
 
     app = Litestar(
         route_handlers=[
             *(_call_handler(route, door) for route in ROUTES),
-            *_health_handlers(door, services),
+            *(_stream_handler(route, streams) for route in STREAM_ROUTES),
+            *_health_handlers(door),
             *_document_handlers(metrics),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
@@ -72,12 +91,19 @@ def create_app(
     return Observer(
         cast("Application", app),
         metrics=metrics,
-        canonical_paths={route.path.lower(): route.path for route in ROUTES},
+        canonical_paths={route.path.lower(): route.path for route in (*ROUTES, *STREAM_ROUTES)},
         query_paths=_QUERY_PATHS,
+        new_request_id=new_request_id,
     )
 
 
-def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
+def _hot_rows(settings: Settings, metrics: telemetry.Metrics) -> HotRows | None:
+    if settings.hot_rows_bytes == 0:
+        return None
+    return HotRows(bytes_max=settings.hot_rows_bytes, on_read=metrics.rows_read)
+
+
+def _call_handler(route: Route, door: Callable[[], Door]) -> HTTPRouteHandler:
     """The call's handler. Of one that takes QUERY it is for OPTIONS too.
 
     The framework's own answer to OPTIONS would not name all the methods.
@@ -88,14 +114,21 @@ def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
         if request.method == "OPTIONS":
             headers = {"Allow": f"OPTIONS, {route.method}, QUERY", "Accept-Query": JSON}
             return Response(b"", status_code=204, headers=headers)
-        return await door.answer(request, route)
+        return await door().answer(request, route)
 
     return HTTPRouteHandler(route.path, http_method=methods, name=route.name, status_code=200)(
         handle
     )
 
 
-def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:
+def _stream_handler(route: StreamRoute, streams: Streams) -> ASGIRouteHandler:
+    async def handle(scope: Any, receive: Any, send: Any) -> None:
+        await streams.answer(scope, receive, send, route)
+
+    return ASGIRouteHandler(route.path, name=route.name, copy_scope=False)(handle)
+
+
+def _health_handlers(door: Callable[[], Door]) -> list[HTTPRouteHandler]:
     @get("/health/live", name="HealthLive")
     async def live(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         observed(request.scope).call = "health"
@@ -105,14 +138,14 @@ def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:
     async def ready(request: Request[Any, Any, Any]) -> Response[Any]:
         observed(request.scope).call = "health"
         try:
-            await door.on_worker(services.store.ping)
+            await door().on_worker(door().services.store.ping)
         except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
-            return error_response(named(error), headers=_NO_STORE)
+            return error_response(named(error), request.scope, headers=_NO_STORE)
         return Response(
             {
                 "status": "ready",
-                **_rate_limit_store(services.rate_limiter),
-                **_store_servers(services.store),
+                **_rate_limit_store(door().services.rate_limiter),
+                **_store_servers(door().services.store),
             },
             headers=_NO_STORE,
         )
@@ -160,15 +193,29 @@ def _document_handlers(metrics: telemetry.Metrics) -> list[HTTPRouteHandler]:
     async def reference() -> Response[str]:
         return Response(reference_page(), media_type="text/html")
 
-    return [exposition, openapi, reference]
+    @get("/problems", name="Problems")
+    async def problems() -> Response[bytes]:
+        return Response(msgspec.json.encode(all_problems()), media_type=JSON)
+
+    @get("/problems/{name:str}", name="Problem")
+    async def problem(request: Request[Any, Any, Any]) -> Response[bytes]:
+        name = request.path_params["name"]
+        kind = kind_named(name)
+        if kind is None:
+            unknown = UnknownPath(f"{quoted(name)} is no type of problem. /problems lists them.")
+            return error_response(unknown, request.scope)
+        return Response(msgspec.json.encode(described_problem(kind)), media_type=JSON)
+
+    return [exposition, openapi, reference, problems, problem]
 
 
 def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """What the framework refuses before a handler runs, in the API's envelope."""
+    """What the framework refuses before a handler runs, in the form of the path."""
     path = request.scope["path"]
     if error.status_code == UnknownPath.status:
         return error_response(
-            UnknownPath(f"There is no call at {quoted(path)}. /openapi.json lists the calls.")
+            UnknownPath(f"There is no call at {quoted(path)}. /openapi.json lists the calls."),
+            request.scope,
         )
     if error.status_code == MethodNotAllowed.status:
         allowed = (error.headers or {}).get("allow", "")
@@ -178,12 +225,15 @@ def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
             MethodNotAllowed(
                 f"{quoted(path)} does not take {quoted(request.method)}. Use {allowed}."
             ),
+            request.scope,
             headers={"Allow": allowed},
         )
     if 400 <= error.status_code < 500:
-        return error_response(MalformedBody(f"The request cannot be read: {error.detail}"))
+        return error_response(
+            MalformedBody(f"The request cannot be read: {error.detail}"), request.scope
+        )
     return _fail(request, error)
 
 
-def _fail(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return error_response(named(error))
+def _fail(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    return error_response(named(error), request.scope)

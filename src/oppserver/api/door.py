@@ -6,18 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Final
 
-import msgspec
 from litestar import Request, Response
 
 from oppserver import telemetry
 from oppserver.api.encoding import encode
 from oppserver.api.intake import take_in
 from oppserver.api.observe import observed
+from oppserver.api.refuse import error_response
 from oppserver.api.routes import Route
 from oppserver.config import Settings
 from oppserver.contract.errors import ApiError, InternalFault, Unavailable
 from oppserver.contract.limits import IDEMPOTENCY_HOURS
-from oppserver.contract.wire import ErrorWire
 from oppserver.operations.call import Answer, Call, Services
 
 JSON: Final = "application/json"
@@ -27,8 +26,8 @@ class Door:
     """Answers calls. Owner of the worker threads; closed by whoever made it."""
 
     def __init__(self, settings: Settings, services: Services) -> None:
-        self._settings: Final = settings
-        self._services: Final = services
+        self.settings: Final = settings
+        self.services: Final = services
         self._workers: Final = ThreadPoolExecutor(
             settings.worker_threads, thread_name_prefix="oppserver-call"
         )
@@ -41,9 +40,10 @@ class Door:
     async def answer(self, request: Request[Any, Any, Any], route: Route) -> Response[bytes]:
         """The answer to one call, whatever comes of it."""
         observed(request.scope).call = route.name
-        if self._in_flight >= self._settings.calls_in_flight_max:
+        if self._in_flight >= self.settings.calls_in_flight_max:
             return error_response(
                 Unavailable("The server is busy: too many calls at once. Try again."),
+                request.scope,
                 headers={"Connection": "close"},  # the body has not been read
             )
         self._in_flight += 1
@@ -58,14 +58,15 @@ class Door:
             call = await take_in(
                 request,
                 route,
-                body_bytes_max=self._settings.body_bytes_max,
-                body_timeout_s=self._settings.body_timeout_s,
+                body_bytes_max=self.settings.body_bytes_max,
+                body_timeout_s=self.settings.body_timeout_s,
+                clock=self.services.sources.now,
             )
-            answer, encoding = await self.on_worker(_run, route, call, self._services)
+            answer, encoding = await self.on_worker(_run, route, call, self.services)
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
             refused = named(error)
-            return error_response(refused, headers=self._headers(request, call))
-        headers = self._headers(request, call) | {"Vary": "Accept-Encoding"} | answer.headers
+            return error_response(refused, request.scope, headers=self.headers(request, call))
+        headers = self.headers(request, call) | {"Vary": "Accept-Encoding"} | answer.headers
         if call.is_replayed:
             headers["Idempotent-Replayed"] = "true"
         if encoding != "identity":
@@ -79,14 +80,14 @@ class Door:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._workers, work, *arguments)
 
-    def _headers(self, request: Request[Any, Any, Any], call: Call | None) -> dict[str, str]:
+    def headers(self, request: Request[Any, Any, Any], call: Call | None) -> dict[str, str]:
         """What every answer tells of repeated writes, of the rate limit, and of the connection.
 
         ``Idempotency-Key-Hours`` is ours: a client may repeat a write that has a key. Source of the
         two fields of the limit: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
         """
         headers = {"Idempotency-Key-Hours": str(IDEMPOTENCY_HOURS)}
-        limit = self._settings.rate_limit
+        limit = self.settings.rate_limit
         if limit is not None:
             headers["RateLimit-Policy"] = f'"default";q={limit.calls};w={limit.window_s}'
         if call is None or call.body is None:
@@ -117,16 +118,3 @@ def named(error: Exception) -> ApiError:
         return error
     telemetry.logger().error("fault", exc_info=error)
     return InternalFault()
-
-
-def error_response(error: ApiError, *, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """An error in the API's envelope."""
-    body = ErrorWire(
-        Status="Error", ExceptionType=error.exception_type, ExceptionMessage=str(error)
-    )
-    return Response(
-        msgspec.json.encode(body),
-        status_code=error.status,
-        media_type=JSON,
-        headers={**(headers or {}), **error.headers},
-    )

@@ -10,11 +10,14 @@ from typing import Final
 
 import isal
 import zstandard
-from isal import igzip
+from isal import igzip, isal_zlib
 
 _LEVEL: Final = 1
 _BODY_BYTES_MIN: Final = 1_024
 """Below this a body fits in one packet anyway."""
+
+_GZIP_WINDOW: Final = 16 + 15
+"""Of zlib's ``deflateInit2``: the largest window, with a header and trailer of gzip."""
 
 _WEIGHT: Final = re.compile(r"0?\.\d+|0\.?|1(?:\.0*)?", re.ASCII)
 """A number from 0 to 1 (RFC 9110, 12.4.2, and what clients send beyond it: ``.2``, more digits).
@@ -46,6 +49,34 @@ def encode(body: bytes, encoding: str) -> tuple[bytes, str]:
     if len(body) < _BODY_BYTES_MIN:
         return body, "identity"
     return _encoded(body, encoding), encoding
+
+
+class StreamEncoder:
+    """A body that is sent as it comes: what was put in can be read by the caller at once."""
+
+    def __init__(self, encoding: str) -> None:
+        self._zstd = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+        self._gzip = isal_zlib.compressobj(_LEVEL, wbits=_GZIP_WINDOW)
+        self._encoding: Final = encoding
+
+    def part(self, body: bytes) -> bytes:
+        """The next part of the body as it is sent; an empty one is left out."""
+        if not body:  # ISA-L would flush a block before its header
+            return b""
+        if self._encoding == "zstd":
+            packed = self._zstd.compress(body)
+            return bytes(packed + self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+        if self._encoding == "gzip":
+            return bytes(self._gzip.compress(body) + self._gzip.flush(isal_zlib.Z_SYNC_FLUSH))
+        return body
+
+    def end(self) -> bytes:
+        """What comes after all parts."""
+        if self._encoding == "zstd":
+            return bytes(self._zstd.flush())
+        if self._encoding == "gzip":
+            return bytes(self._gzip.flush())
+        return b""
 
 
 def _encoded(body: bytes, encoding: str) -> bytes:

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, and a page to browse it in that needs nothing from elsewhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -15,9 +15,15 @@ from oppserver.api.describe import (
     Description,
     Parameter,
 )
-from oppserver.api.routes import ROUTES, Route
+from oppserver.api.describe.streams import STREAM_DESCRIPTIONS, StreamDescription
+from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
 from oppserver.contract.errors import HTTP_ERRORS, ApiError
-from oppserver.contract.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS_MAX
+from oppserver.contract.limits import (
+    IDEMPOTENCY_HOURS,
+    IDEMPOTENCY_KEY_CHARACTERS_MAX,
+    IN_ERROR_FAULTS_MAX,
+)
+from oppserver.contract.problems import PROBLEM, all_problems, is_problem_path, name_of
 
 _ERROR: Final = {
     "type": "object",
@@ -29,6 +35,32 @@ _ERROR: Final = {
             "enum": list(dict.fromkeys(error.exception_type for error in HTTP_ERRORS)),
         },
         "ExceptionMessage": {"type": "string", "description": "What is wrong, and what to do."},
+    },
+}
+_FAULT: Final = {
+    "type": "object",
+    "description": "One thing that is wrong, at a parameter, a header, or a line of the body.",
+    "required": ["what", "mend"],
+    "properties": {
+        "parameter": {"type": "string"},
+        "header": {"type": "string"},
+        "line": {"type": "integer", "minimum": 1},
+        "what": {"type": "string"},
+        "mend": {"type": "string"},
+    },
+}
+_PROBLEM: Final = {
+    "type": "object",
+    "description": "A problem document (RFC 9457).",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "enum": [problem["type"] for problem in all_problems()]},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, and what to do."},
+        "instance": {"type": "string", "description": "The request's id as a URI."},
+        "errors": {"type": "array", "items": _FAULT, "maxItems": IN_ERROR_FAULTS_MAX},
+        "moreErrors": {"type": "integer", "description": "Faults beyond `errors`."},
     },
 }
 _HEADERS: Final = {
@@ -97,6 +129,10 @@ def document() -> bytes:
     for route in ROUTES:
         operations = paths.setdefault(route.path, {})
         operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
+    for stream in STREAM_ROUTES:
+        described = STREAM_DESCRIPTIONS[stream.name]
+        operations = paths.setdefault(stream.path, {})
+        operations[stream.method.lower()] = _stream_operation(stream, described)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -113,7 +149,7 @@ def document() -> bytes:
             ],
             "paths": paths,
             "components": {
-                "schemas": {"Error": _ERROR},
+                "schemas": {"Error": _ERROR, "Problem": _PROBLEM},
                 "headers": _HEADERS,
                 "securitySchemes": _SCHEMES,
             },
@@ -150,16 +186,41 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
                 },
             },
             **(_NOT_MODIFIED if described.is_conditional else {}),
-            **_error_responses([*described.errors, *_errors_of_all(route)]),
+            **_error_responses(route.path, [*described.errors, *_errors_of_all(route)]),
         },
     }
 
 
-def _other_formats(described: Description) -> dict[str, Any]:
+def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[str, Any]:
     return {
-        media_type: {"schema": {"description": text}}
-        for media_type, text in described.formats.items()
+        "operationId": route.name,
+        "summary": described.summary,
+        "description": described.text,
+        "parameters": [_parameter(one) for one in described.query],
+        **_stream_body(described),
+        "responses": {
+            "200": {
+                "description": "The answer.",
+                "headers": _header_references(("X-Request-Id", "RateLimit-Policy", "RateLimit")),
+                "content": _content(described.formats),
+            },
+            **_error_responses(route.path, described.errors),
+        },
     }
+
+
+def _stream_body(described: StreamDescription) -> dict[str, Any]:
+    if not described.takes:
+        return {}
+    return {"requestBody": {"required": True, "content": _content(described.takes)}}
+
+
+def _content(media_types: Mapping[str, str]) -> dict[str, Any]:
+    return {one: {"schema": {"description": text}} for one, text in media_types.items()}
+
+
+def _other_formats(described: Description) -> dict[str, Any]:
+    return _content(described.formats)
 
 
 def _parameters(route: Route, described: Description) -> dict[str, Any]:
@@ -196,17 +257,20 @@ def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:
     return [*EVERY_WRITE, *EVERY_CALL] if route.writes else EVERY_CALL
 
 
-def _error_responses(errors: Sequence[type[ApiError]]) -> dict[str, Any]:
+def _error_responses(path: str, errors: Sequence[type[ApiError]]) -> dict[str, Any]:
     by_status: dict[int, list[type[ApiError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
+    is_problem = is_problem_path(path)
+    media_type, schema = (PROBLEM, "Problem") if is_problem else ("application/json", "Error")
     return {
         str(status): {
             "description": "\n".join(
-                f"- `{error.exception_type}`: {error.meaning}" for error in of_status
+                f"- `{name_of(error) if is_problem else error.exception_type}`: {error.meaning}"
+                for error in of_status
             ),
             "headers": _header_references(("X-Request-Id",)),
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+            "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
         }
         for status, of_status in sorted(by_status.items())
     }

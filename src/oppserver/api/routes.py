@@ -11,9 +11,11 @@ from oppserver.operations.bulk_read import bulk_read
 from oppserver.operations.bulk_update import bulk_update
 from oppserver.operations.call import Answer, Call, Services
 from oppserver.operations.capture import capture
+from oppserver.operations.changes import changes
 from oppserver.operations.create_activity import create_activity
 from oppserver.operations.create_or_update_lead import create_or_update_lead
 from oppserver.operations.delete import delete
+from oppserver.operations.export import ExportStream, open_export
 from oppserver.operations.lead_activities import lead_activities
 from oppserver.operations.lead_by_id import lead_by_id
 from oppserver.operations.leads_by_ids import leads_by_ids
@@ -25,6 +27,7 @@ from oppserver.operations.opportunity_details import opportunity_details
 from oppserver.operations.opportunity_feature import opportunity_feature
 from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
 from oppserver.operations.opportunity_types import opportunity_types
+from oppserver.operations.read_stream import ReadStream, open_stream
 from oppserver.operations.recently_modified import recently_modified
 from oppserver.operations.search import search
 from oppserver.operations.update import update
@@ -47,6 +50,30 @@ class Route(NamedTuple):
     writes: bool = False
     takes_query: bool = False
 
+
+class StreamRoute(NamedTuple):
+    """A call whose answer is a stream, and maybe its body: it is opened, and goes on from there."""
+
+    name: str
+    method: Literal["GET", "POST"]
+    path: str
+    open: Callable[[Call, Services], ReadStream | ExportStream]
+
+
+STREAM_ROUTES: Final = (
+    StreamRoute(
+        name="ReadOpportunities",
+        method="POST",
+        path="/v1/opportunities/read",
+        open=open_stream,
+    ),
+    StreamRoute(
+        name="ExportOpportunities",
+        method="GET",
+        path="/v1/opportunities",
+        open=open_export,
+    ),
+)
 
 ROUTES: Final = (
     Route(
@@ -214,5 +241,11 @@ ROUTES: Final = (
         path="/v2/ProspectActivity.svc/Bulk/CustomActivity/Add/ByOpportunityId",
         operation=add_opportunity_activities,
         writes=True,
+    ),
+    Route(
+        name="Changes",
+        method="GET",
+        path="/v1/changes",
+        operation=changes,
     ),
 )

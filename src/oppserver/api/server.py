@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oppserver import telemetry
 from oppserver.api.listen import url_of
-from oppserver.api.observe import Observer
+from oppserver.api.observe import CONNECTION, Observer
 from oppserver.config import Settings
 from oppserver.contract.errors import AddressRefused
 from oppserver.contract.limits import MALLOC_KEPT_BUFFER_BYTES_MAX, MALLOC_KEPT_BYTES
@@ -36,7 +37,7 @@ def serve(
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="on",
         access_log=False,  # it would log the query, and with it keys; ours is in api/observe.py
@@ -69,6 +70,17 @@ def _keep_freed_memory() -> None:
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, MALLOC_KEPT_BUFFER_BYTES_MAX)
         set_option(_M_TRIM_THRESHOLD, MALLOC_KEPT_BYTES)
+
+
+class _Protocol(HttpToolsProtocol):
+    """Uvicorn's protocol, which hands a request its connection.
+
+    A stream has to be able to cut it: an answer that only ends could be taken for a whole one.
+    """
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {CONNECTION: {"transport": self.transport}}
 
 
 class _Server(uvicorn.Server):

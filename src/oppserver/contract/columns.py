@@ -6,7 +6,7 @@ who asks for it gets it under that name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -42,6 +42,11 @@ SYSTEM_COLUMNS: Final = (
 IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
 """The three columns that every row starts with, asked for or not (source: the documented page)."""
 
+ID_COLUMN: Final = IDENTITY_COLUMNS[2]
+
+VERSION_COLUMN: Final = Column(name="Version", stored="version")
+"""Which write of an opportunity it is, from 1. Calls of ``/v1`` can ask for it."""
+
 EVENT_CODE_COLUMN: Final = SYSTEM_COLUMNS[3]
 OWNER_COLUMN: Final = SYSTEM_COLUMNS[4]
 OWNER_EMAIL_COLUMN: Final = SYSTEM_COLUMNS[5]
@@ -75,8 +80,25 @@ CUSTOM_COLUMNS: Final = tuple(
 _BY_FOLDED_NAME: Final = MappingProxyType(
     {column.name.casefold(): column for column in SYSTEM_COLUMNS + CUSTOM_COLUMNS}
 )
-_SYSTEM_NAMES: Final = frozenset(column.name for column in SYSTEM_COLUMNS)
+_SYSTEM_NAMES: Final = frozenset(column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN))
 _CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASCII)
+
+
+def columns_of_row(asked: Iterable[Column]) -> tuple[Column, ...]:
+    """The columns of a row for which some are asked: each once, behind those that every row has.
+
+    Owner brings the owner's address with it (source: the documented page).
+    """
+    distinct = dict.fromkeys(asked)
+    if OWNER_COLUMN in distinct:
+        distinct.pop(OWNER_EMAIL_COLUMN, None)
+    columns = list(IDENTITY_COLUMNS)
+    for column in distinct:
+        if column not in IDENTITY_COLUMNS:
+            columns.append(column)
+        if column == OWNER_COLUMN:
+            columns.append(OWNER_EMAIL_COLUMN)
+    return tuple(columns)
 
 
 def column_named(name: str) -> Column | None:

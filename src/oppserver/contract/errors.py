@@ -5,7 +5,10 @@ it names the place and says what to do. The documented exception types of the AP
 where one fits (docs/fidelity.md says which are documented and which are ours).
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
+
+import msgspec
 
 from oppserver.contract.limits import RETRY_AFTER_S
 
@@ -17,13 +20,37 @@ class OppserverError(Exception):
 # --- what a caller of the API gets -------------------------------------------------------------
 
 
+class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is wrong with a call: its place, what it is, and what mends it.
+
+    The place is a parameter of the query, a header, or a line of the body (from 1).
+    """
+
+    parameter: str | None = None
+    header: str | None = None
+    line: int | None = None
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        place = f"query parameter '{self.parameter}'" if self.parameter else self.header
+        return f"{place or f'line {self.line}'}: {self.what}. {self.mend}"
+
+
 class ApiError(OppserverError):
-    """An answer that is not 200: ``status`` and ``exception_type`` are the wire's."""
+    """An answer that is not 200: ``status`` and ``exception_type`` are the wire's.
+
+    ``faults``: what is wrong, thing by thing, where more can be told than the message says.
+    """
 
     status: ClassVar[int]
     exception_type: ClassVar[str]
     meaning: ClassVar[str]
     """One line for the documents: when this is answered."""
+
+    def __init__(self, message: str, *, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -47,6 +74,12 @@ class AccessDenied(ApiError):
     status = 403
     exception_type = "MXAccessDeniedException"
     meaning = "The key's role, or the opportunity's type, does not allow this call."
+
+
+class UnsupportedMediaType(ApiError):
+    status = 415
+    exception_type = "MXUnsupportedMediaTypeException"
+    meaning = "A call of `/v1` takes the body in none of these types; those it takes are listed."
 
 
 class IdempotencyConflict(ApiError):
@@ -153,6 +186,12 @@ class OpportunityNotFound(ApiError):
     meaning = "There is no such opportunity. If it was deleted, it is said when and by whom."
 
 
+class CursorGone(ApiError):
+    status = 410
+    exception_type = "MXCursorGoneException"
+    meaning = "The cursor is of another database, or of a place that a restored one does not have."
+
+
 class MethodNotAllowed(ApiError):
     status = 405
     exception_type = "MXMethodNotAllowedException"
@@ -211,7 +250,9 @@ HTTP_ERRORS: tuple[type[ApiError], ...] = (
     MethodNotAllowed,
     NotAcceptable,
     BodyTimeout,
+    CursorGone,
     BodyTooLarge,
+    UnsupportedMediaType,
     IdempotencyConflict,
     RateLimited,
     InternalFault,

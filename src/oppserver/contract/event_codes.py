@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from oppserver.contract.activities import POSTED_NAMES
-from oppserver.contract.errors import UnknownEventCode
+from oppserver.contract.errors import Fault, UnknownEventCode
 from oppserver.contract.limits import EVENT_CODE_MAX
 from oppserver.contract.model import Catalogue
 from oppserver.contract.names import quoted
+from oppserver.contract.problems import refusal
 
 _IN_ERROR_CODES_MAX: Final = 10
 
@@ -19,6 +20,24 @@ def event_code_of(text: str, catalogue: Catalogue, *, place: str) -> int:
         raise UnknownEventCode(
             f"{place}: {quoted(text)} is the event code of no opportunity type here."
             f" Known: {_listed(catalogue.types)}. 'oppserver type create CODE' adds one."
+        )
+    return code
+
+
+def event_code_of_query(text: str, catalogue: Catalogue, *, parameter: str) -> int:
+    """The code of an opportunity type in a query. Raises UnknownEventCode, with those there are."""
+    code = number_of(text)
+    if code is None or code not in catalogue.types:
+        raise refusal(
+            UnknownEventCode,
+            [
+                Fault(
+                    parameter=parameter,
+                    what=f"{quoted(text)} is the event code of no opportunity type here",
+                    mend=f"Known: {_listed(catalogue.types)}."
+                    " 'oppserver type create CODE' adds one.",
+                )
+            ],
         )
     return code
 

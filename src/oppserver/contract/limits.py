@@ -24,6 +24,9 @@ BODY_DISCARDED_BYTES_MAX: Final = 32 << 20
 """Bytes of a body past its limit that are read and thrown away, so that the caller gets the answer.
 Ours: any mistake; what is longer is no mistake, and its connection is cut."""
 
+IN_ERROR_FAULTS_MAX: Final = 20
+"""Faults of one call that an error names. Ours: a screenful; it is said how many more there are."""
+
 IN_ERROR_NEIGHBOURS_MAX: Final = 3
 """Near names that an error suggests. Ours: more is noise."""
 
@@ -32,6 +35,17 @@ IN_ERROR_OPTIONS_MAX: Final = 10
 
 IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 """Characters of a caller's value that an error repeats. Ours: enough to recognise it."""
+
+# --- changes and whole types ---------------------------------------------------------------------
+
+CHANGES_ROWS_MAX: Final = 2_000
+"""Changes in one answer. Ours: the rows of a bulk read, so that a call costs as much."""
+
+CHANGES_ROWS_DEFAULT: Final = 1_000
+"""Ours: some hundred kilobytes."""
+
+EXPORT_ROWS_MAX: Final = 2**31 - 1
+"""Largest limit of an export. Ours: more than any type has; without a limit all rows come."""
 
 # --- lists, searches and writes ----------------------------------------------------------------
 
@@ -83,6 +97,39 @@ IDEMPOTENCY_KEY_CHARACTERS_MAX: Final = 255
 
 IDEMPOTENCY_HOURS: Final = 24
 """Hours for which a write's answer is given again. Ours: a day of retries."""
+
+# --- streams of ids ------------------------------------------------------------------------------
+
+STREAM_UNIT_IDS: Final = BULK_READ_IDS_MAX
+"""Ids of a stream that count as one call, and are read at once. Ours: what one call may ask for."""
+
+STREAM_READS_IN_FLIGHT: Final = 2
+"""Reads of one stream that are under way or wait to be sent. Ours: the second one keeps another
+core busy while rows are sent; more would take threads from other calls."""
+
+STREAMS_MAX: Final = 32
+"""Streams that a worker serves at once; above that 503. Ours: bounds their memory, some MB each."""
+
+STREAM_PAUSE_S: Final = 0.05
+"""Seconds without new ids after which those that are there are read. Ours: a caller that waits for
+rows before it sends on sees no delay; one that sends on fills whole batches."""
+
+STREAM_TIMEOUT_S_DEFAULT: Final = 30.0
+"""Seconds for which a caller of a stream may send no ids while they are waited for, or take no
+rows. Ours: as long as a body may take; a network that is away for longer is lost."""
+
+STREAM_SENT_BYTES: Final = 128 << 10
+"""Bytes of rows that are handed to a connection at once; a caller has the time above for each.
+Ours: 4 KB/s are taken then, which is no network any more."""
+
+ID_LINE_BYTES_MAX: Final = 64 << 10
+"""Bytes of a line of ids. Ours: an id has 36; an object may have more members, a record cells."""
+
+ID_ARROW_BATCH_BYTES_MAX: Final = 16 << 20
+"""Bytes of a record batch of ids. Ours: 300,000 ids, more than writers of streams put in one."""
+
+PARQUET_GROUP_ROWS: Final = 32_768
+"""Rows of a row group. Ours: enough to be read fast, and some 20 MB while they are gathered."""
 
 # --- data --------------------------------------------------------------------------------------
 
@@ -200,6 +247,24 @@ ARROW_DECIMAL_SCALE: Final = 10
 SQLITE_VERSION_MIN: Final = (3, 38, 0)
 """Source: sqlite.org/json1.html: the JSON functions are built in from 3.38.0."""
 
+HOT_ROWS_BYTES_DEFAULT: Final = 64 << 20
+"""Bytes of rendered rows that a server process keeps. Ours: 80,000 rows of eight columns, 40 whole
+calls, and still far below the target of 250 MB for a server with 16 clients."""
+
+HOT_ROW_BYTES: Final = 220
+"""Bytes that a kept row takes beside its text. Measured: the id, two object headers, its place."""
+
+HOT_ROWS_PROBES: Final = 4
+"""Ids at the start and at the end of a call that tell whether its rows were asked for before. Ours:
+a list that grows at one end is still recognised, and one that is new costs a few look-ups."""
+
+HOT_ROWS_SEEN_MAX: Final = 65_536
+"""Ids that are remembered as asked for before all are forgotten; about 10 MB. Ours."""
+
+HOT_ROWS_CHANGES_MAX: Final = 2_000
+"""Changes that are looked up to find the kept rows they touch; after more, all are dropped. Ours:
+as many as one call could read anew."""
+
 SQLITE_MMAP_BYTES_DEFAULT: Final = 0x7FFF0000
 """Bytes of the file that are mapped. Source: sqlite.org/mmap.html, the standard build's ceiling."""
 
@@ -312,3 +377,21 @@ MIGRATION_LEASE_S: Final = 15
 MIGRATION_WAIT_S: Final = 120
 """Seconds to wait for another process that migrates. Ours: most migrations take a second; one that
 builds an index over many rows takes minutes, and whoever starts servers starts them again."""
+
+# --- tests of callers --------------------------------------------------------------------------
+
+BACKGROUND_START_TIMEOUT_S: Final = 30
+"""Seconds in which a server in a thread has to listen. Ours: it takes a hundredth of one, on a
+machine that is not at its end."""
+
+BACKGROUND_STOP_TIMEOUT_S: Final = 1
+"""Seconds that calls under way get when such a server is stopped. Ours: its tests have ended."""
+
+TESTED_LOG_LINES_MAX: Final = 50
+"""Lines of a server under test that are kept for the report of a test that fails. Ours."""
+
+TESTED_BODY_CHARACTERS_SHOWN: Final = 400
+"""Characters of a request's body that the printed journal shows. Ours: some lines of a terminal."""
+
+TESTED_OPPORTUNITIES_SHOWN_MAX: Final = 100_000
+"""Opportunities that a test gets in one list. Ours: more than tests put in, and some 100 MB."""

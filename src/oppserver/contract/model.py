@@ -202,6 +202,26 @@ class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
     deleted_on: str | None = None
 
 
+class ChangeNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """How far changes are: the last one's number, and that of an owner's address. 0 is none yet."""
+
+    last: int
+    addresses: int
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """The last change of an opportunity; it is deleted when there is a ``deleted_on``.
+
+    ``has_moved``: it has once been of another type than ``event_code``.
+    """
+
+    id: str
+    number: int
+    event_code: int
+    has_moved: bool = False
+    deleted_on: str | None = None
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """How many distinct ids a call asked for, and how many of them are answered."""
 

@@ -2,22 +2,64 @@
 
 from collections.abc import Mapping, Sequence
 
-from oppserver.contract.errors import InvalidValue, MissingAttribute
+from oppserver.contract.errors import Fault, InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import guid_at
-from oppserver.contract.names import quoted
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.problems import refusal
 
 
 def mandatory(query: Mapping[str, str], name: str) -> str:
     """The value of a name, which the query has in lower case. Raises MissingAttribute."""
     value = query.get(name.lower(), "").strip()
     if not value:
-        raise MissingAttribute(f"'{name}' is mandatory in the query")
+        raise MissingAttribute(
+            f"'{name}' is mandatory in the query",
+            faults=[Fault(parameter=name, what="it is missing", mend="Add it to the query.")],
+        )
     return value
 
 
 def mandatory_guid(query: Mapping[str, str], name: str) -> str:
     """The id that a name has, canonical. Raises MissingAttribute or InvalidValue."""
     return guid_at(mandatory(query, name), place=f"query parameter '{name}'")
+
+
+def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:
+    """That the query has no other names: one that is misspelt would be passed over in silence.
+
+    Raises InvalidValue with each that is not known.
+    """
+    faults = [
+        Fault(
+            parameter=name,
+            what="this call has no such parameter",
+            mend=f"{did_you_mean(name, names).strip() or 'Leave it out.'}"
+            f" The call takes {', '.join(names)}.",
+        )
+        for name in query
+        if name not in names
+    ]
+    if faults:
+        raise refusal(InvalidValue, faults)
+
+
+def number(
+    query: Mapping[str, str], name: str, *, at_least: int, at_most: int, default: int
+) -> int:
+    """The whole number that a name has, or ``default``. Raises InvalidValue."""
+    text = query.get(name.lower(), "").strip()
+    if not text:
+        return default
+    digits = text.lstrip("0") or "0"
+    is_number = text.isascii() and text.isdecimal() and len(digits) <= len(str(at_most))
+    if not is_number or not at_least <= int(digits) <= at_most:
+        fault = Fault(
+            parameter=name,
+            what=f"{quoted(text)} is not a whole number from {at_least:,} to {at_most:,}",
+            mend="Use one, or leave it out.",
+        )
+        raise refusal(InvalidValue, [fault])
+    return int(digits)
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
@@ -27,14 +69,20 @@ def flag(query: Mapping[str, str], name: str) -> bool:
         return False
     if value in ("true", "1"):
         return True
-    raise InvalidValue(f"query parameter '{name}': {quoted(value)} is neither true nor false")
+    what = f"{quoted(value)} is neither true nor false"
+    raise InvalidValue(
+        f"query parameter '{name}': {what}",
+        faults=[Fault(parameter=name, what=what, mend="Use true or false, or leave it out.")],
+    )
 
 
 def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
     """Which of some words a name has; the first when it is not there. Raises InvalidValue."""
     value = query.get(name.lower(), "").strip().lower() or words[0]
     if value not in words:
+        what = f"{quoted(value)} is none of {', '.join(words)}"
         raise InvalidValue(
-            f"query parameter '{name}': {quoted(value)} is none of {', '.join(words)}"
+            f"query parameter '{name}': {what}",
+            faults=[Fault(parameter=name, what=what, mend="Use one of them, or leave it out.")],
         )
     return value

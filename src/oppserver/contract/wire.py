@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from oppserver.contract.errors import Fault
+
 
 class ColumnsWire(msgspec.Struct):
     """``Columns``: the names asked for, comma separated."""
@@ -42,6 +44,20 @@ class MissingWire(msgspec.Struct):
     EventCode: str | UnsetType = UNSET
     DeletedOn: str | UnsetType = UNSET
     AnsweredIn: int | UnsetType | None = UNSET
+
+
+class StreamMissingWire(msgspec.Struct, kw_only=True):
+    """What is told of an id that a stream does not answer, or of a line that holds none.
+
+    Of the latter ``Line`` is the number, from 1, and ``Asked`` what stands in it.
+    """
+
+    ProspectActivityId: str | UnsetType = UNSET
+    Reason: Literal["NotFound", "Deleted", "OtherEventCode", "NotAnId"]
+    EventCode: str | UnsetType = UNSET
+    DeletedOn: str | UnsetType = UNSET
+    Line: int | UnsetType = UNSET
+    Asked: str | UnsetType = UNSET
 
 
 # --- what several calls take -------------------------------------------------------------------
@@ -98,3 +114,40 @@ class ErrorWire(msgspec.Struct):
     Status: str
     ExceptionType: str
     ExceptionMessage: str
+
+
+class ProblemWire(msgspec.Struct, kw_only=True):
+    """The body of every error of ``/v1``: a problem document (RFC 9457, section 3.1).
+
+    ``errors`` and ``moreErrors`` are ours: the faults, and how many more there are.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | UnsetType = UNSET
+    errors: list[Fault] | UnsetType = UNSET
+    moreErrors: int | UnsetType = UNSET
+
+
+class ChangesEndWire(msgspec.Struct):
+    """What a page of changes has beside them; of NDJSON it is the last line."""
+
+    RecordCount: int
+    HasMore: bool
+    OwnerAddressesChanged: bool
+    Cursor: str
+
+
+class ExportEndWire(msgspec.Struct):
+    """What is told when an export has ended well. ``Cursor`` where it goes on, if it does.
+
+    ``Digest`` as that of a stream (``contract/streams.py``).
+    """
+
+    RecordCount: int
+    HasMore: bool
+    Cursor: str | None
+    ChangesCursor: str
+    Digest: str

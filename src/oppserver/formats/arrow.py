@@ -15,7 +15,7 @@ import msgspec
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidFieldValue, InvalidInput
 from oppserver.contract.formats import Kind, Table, TableColumn, TableRows
-from oppserver.contract.limits import ARROW_DECIMAL_DIGITS, ARROW_DECIMAL_SCALE
+from oppserver.contract.limits import ARROW_DECIMAL_DIGITS, ARROW_DECIMAL_SCALE, PARQUET_GROUP_ROWS
 from oppserver.contract.names import quoted
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def load() -> "tuple[ModuleType, ModuleType]":
 class _BatchWriter(Protocol):
     def write_batch(self, batch: Any) -> None: ...
 
+    def note(self, about: Mapping[str, str]) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -78,9 +80,9 @@ class ArrowWriter:
         self._sink: Final = _Sink()
         self._schema: Final = _schema(self._pa, table)
         self._writer: _BatchWriter = (
-            parquet.ParquetWriter(self._sink, self._schema, compression="zstd")
+            _RowGroups(self._pa, parquet, self._sink, self._schema)
             if is_parquet
-            else self._pa.ipc.new_stream(self._sink, self._schema)
+            else _Batches(self._pa, self._sink, self._schema)
         )
 
     def begin(self) -> bytes:
@@ -93,6 +95,11 @@ class ArrowWriter:
             arrays = [self._array(column, rows) for column in self._table.columns]
             batch = self._pa.record_batch(arrays, schema=self._schema)
             self._writer.write_batch(batch)
+        return self._sink.taken()
+
+    def note(self, name: str, text: str) -> bytes:
+        """Something to be told behind the rows: in the last batch's metadata, or the footer's."""
+        self._writer.note({name: text})
         return self._sink.taken()
 
     def end(self) -> bytes:
@@ -110,6 +117,53 @@ class ArrowWriter:
         except self._pa.ArrowInvalid:
             plain = [_plain(value, index, column, rows) for index, value in enumerate(values)]
             return _typed(self._pa, plain, column.kind)
+
+
+class _Batches:
+    """Record batches as a stream. A note is the metadata of a batch that has no rows."""
+
+    def __init__(self, pa: "ModuleType", sink: "_Sink", schema: Any) -> None:
+        self._empty: Final = pa.RecordBatch.from_pylist([], schema=schema)
+        self._stream: Final = pa.ipc.new_stream(sink, schema)
+
+    def write_batch(self, batch: Any) -> None:
+        self._stream.write_batch(batch)
+
+    def note(self, about: Mapping[str, str]) -> None:
+        self._stream.write_batch(self._empty, custom_metadata=about)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _RowGroups:
+    """Record batches gathered into row groups, which are written as they are full."""
+
+    def __init__(self, pa: "ModuleType", parquet: "ModuleType", sink: "_Sink", schema: Any) -> None:
+        self._pa: Final = pa
+        self._schema: Final = schema
+        self._file: Final = parquet.ParquetWriter(sink, schema, compression="zstd")
+        self._gathered: list[Any] = []
+        self._rows = 0
+
+    def write_batch(self, batch: Any) -> None:
+        self._gathered.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= PARQUET_GROUP_ROWS:
+            self._write_group()
+
+    def note(self, about: Mapping[str, str]) -> None:
+        self._file.add_key_value_metadata(about)
+
+    def close(self) -> None:
+        self._write_group()
+        self._file.close()
+
+    def _write_group(self) -> None:
+        if self._rows:
+            group = self._pa.Table.from_batches(self._gathered, schema=self._schema)
+            self._file.write_table(group, row_group_size=self._rows)
+        self._gathered, self._rows = [], 0
 
 
 class _Sink(io.RawIOBase):

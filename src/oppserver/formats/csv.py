@@ -41,6 +41,11 @@ class CsvWriter:
         """Nothing: a file of CSV ends anywhere."""
         return b""
 
+    def note(self, name: str, text: str) -> bytes:
+        """A record that is no row: a name in the first cell, a text in the second."""
+        empty = "," * (len(self._names) - 2)
+        return f"{name},{_quoted(text)}{empty}\r\n".encode()
+
     def _cells(self, name: str, rows: TableRows) -> Sequence[str]:
         json = rows.columns.get(name)
         if json is None:

@@ -7,7 +7,9 @@ from datetime import datetime
 from oppserver.contract.errors import AccessDenied
 from oppserver.contract.model import Principal, Role
 from oppserver.operations.details_forms import DetailsForms
+from oppserver.operations.hot_rows import HotRows
 from oppserver.operations.rate_limit import RateLimiter, RateWindow
+from oppserver.operations.sources import Sources
 from oppserver.steps.authenticate import authenticate
 from oppserver.store.port import Store
 
@@ -34,6 +36,7 @@ class Call:
     host: str = ""
     accept: str = ""
     coding: str = "identity"
+    content_encoding: str = ""
     if_none_match: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
@@ -59,16 +62,24 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """What operations work with. ``rate_limiter`` None: there is no limit.
+    """What operations work with. ``rate_limiter`` None: no limit; ``hot_rows`` None: none kept.
 
     ``made_by``: the versions of what makes the bytes of answers.
     """
 
     store: Store
     rate_limiter: RateLimiter | None
+    hot_rows: HotRows | None = None
     body_bytes_max: int
     made_by: str = ""
+    sources: Sources = field(default_factory=Sources)
     details_forms: DetailsForms = field(default_factory=DetailsForms)
+
+
+def identify(call: Call, services: Services) -> Principal:
+    """Who is calling, as of now. Raises InvalidCredentials."""
+    stored = services.store.key(call.access_key)
+    return authenticate(stored, secret_key=call.secret_key)
 
 
 def admit(call: Call, services: Services) -> Principal:
@@ -76,8 +87,7 @@ def admit(call: Call, services: Services) -> Principal:
 
     Raises InvalidCredentials, RateLimited, or AccessDenied when a reader's key would write.
     """
-    stored = services.store.key(call.access_key)
-    call.principal = authenticate(stored, secret_key=call.secret_key)
+    call.principal = identify(call, services)
     if services.rate_limiter is not None:
         call.rate_window = services.rate_limiter.count(call.principal.access_key)
         call.rate_window.raise_if_exceeded()

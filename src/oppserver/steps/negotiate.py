@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from oppserver.contract.errors import NotAcceptable
+from oppserver.contract.errors import Fault, NotAcceptable
 from oppserver.contract.formats import ARROW_FORMATS, Format
 from oppserver.contract.names import quoted
 
@@ -33,7 +33,14 @@ def choose_format(accept: str, offered: Sequence[Format]) -> Format:
     if _weight(best, ranges) > 0:
         return best
     raise NotAcceptable(
-        f"Accept is {quoted(accept)}; this call answers {', '.join(offered)}.{_missing(offered)}"
+        f"Accept is {quoted(accept)}; this call answers {', '.join(offered)}.{_missing(offered)}",
+        faults=[
+            Fault(
+                header="Accept",
+                what=f"{quoted(accept)} names no format of this call",
+                mend=f"Use {', '.join(offered)}.",
+            )
+        ],
     )
 
 

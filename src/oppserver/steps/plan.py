@@ -6,12 +6,10 @@ import msgspec
 
 from oppserver.contract.columns import (
     EVENT_CODE_COLUMN,
-    IDENTITY_COLUMNS,
-    OWNER_COLUMN,
-    OWNER_EMAIL_COLUMN,
     SYSTEM_COLUMNS,
     Column,
     column_named,
+    columns_of_row,
     is_system,
 )
 from oppserver.contract.errors import LimitExceeded, UnknownColumn
@@ -94,18 +92,9 @@ def _columns(
     include_csv: str, fields: Mapping[str, Field], *, event_code: int, place: str
 ) -> tuple[Column, ...]:
     names = [name for name in include_csv.split(",") if name.strip()]
-    asked = dict.fromkeys(
-        _column(name, fields, event_code=event_code, place=place) for name in names
+    return columns_of_row(
+        [_column(name, fields, event_code=event_code, place=place) for name in names]
     )
-    if OWNER_COLUMN in asked:
-        asked.pop(OWNER_EMAIL_COLUMN, None)
-    columns = list(IDENTITY_COLUMNS)
-    for column in asked:
-        if column not in IDENTITY_COLUMNS:
-            columns.append(column)
-        if column == OWNER_COLUMN:
-            columns.append(OWNER_EMAIL_COLUMN)
-    return tuple(columns)
 
 
 def _column(name: str, fields: Mapping[str, Field], *, event_code: int, place: str) -> Column:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from oppserver.contract.columns import EVENT_CODE_COLUMN, Column, is_system
+from oppserver.contract.columns import EVENT_CODE_COLUMN, VERSION_COLUMN, Column, is_system
 from oppserver.contract.formats import Kind, Table, TableColumn, TableRows
 from oppserver.contract.model import Catalogue, DataType, Plan, RenderedColumns
 
@@ -19,6 +19,7 @@ _SYSTEM_KINDS: Final[Mapping[str, Kind]] = {
     "created_on": Kind.MOMENT,
     "modified_on": Kind.MOMENT,
     EVENT_CODE_COLUMN.stored: Kind.INTEGER,
+    VERSION_COLUMN.stored: Kind.INTEGER,
 }
 
 

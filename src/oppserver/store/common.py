@@ -22,7 +22,7 @@ from oppserver.contract.model import (
     Role,
     User,
 )
-from oppserver.store import tables
+from oppserver.store import common_changes, tables
 
 OPPORTUNITY_COLUMNS: Final = tuple(
     column.name for column in tables.opportunity.columns if column.computed is None
@@ -375,6 +375,7 @@ def write_owners(connection: Connection, brought: Mapping[str, str | None]) -> N
     Owners are few beside opportunities, so each that is new or changed is a statement of its own.
     """
     stored = _emails(connection, sorted(brought))
+    changed = False
     for owner_id, email in sorted(brought.items()):
         if owner_id not in stored:
             values = {"id": owner_id, "email": email, "is_active": True}
@@ -383,6 +384,9 @@ def write_owners(connection: Connection, brought: Mapping[str, str | None]) -> N
             connection.execute(
                 update(tables.user).where(tables.user.c.id == owner_id).values(email=email)
             )
+            changed = True
+    if changed:
+        common_changes.addresses_have_changed(connection)
 
 
 def _emails(connection: Connection, ids: Sequence[str]) -> Mapping[str, str | None]:

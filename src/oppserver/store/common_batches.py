@@ -12,6 +12,7 @@ from oppserver.store.common import OPPORTUNITY_COLUMNS, Brought, runs_without_re
 
 _ALWAYS: Final = ("id", "event_code", "lead_id", "lead_email", "created_on", "modified_on")
 _SOMETIMES: Final = ("owner_id", "status", "note", "created_by", "modified_by")
+_NOT_REPLACED: Final = ("id", "version", "has_moved")  # has_moved is what both rows say together
 _ID: Final = attrgetter("id")
 
 
@@ -36,9 +37,19 @@ class Shape(NamedTuple):
         return [
             name
             for name in OPPORTUNITY_COLUMNS
-            if name not in ("id", "version") and name not in self.kept
+            if name not in _NOT_REPLACED and name not in self.kept
         ]
 
+
+HAS_MOVED: Final = (
+    "has_moved = opportunity.has_moved OR opportunity.event_code <> excluded.event_code"
+)
+"""What a row that is replaced takes on beside the columns: whether its type is another one now."""
+
+MOVED_AGAIN: Final = (
+    "has_moved = opportunity.has_moved OR d.has_moved OR opportunity.event_code <> d.event_code"
+)
+"""The same of a row that was deleted before; ``d`` is its tombstone."""
 
 Row = tuple[object, ...]
 _Prepared = TypeVar("_Prepared")

@@ -3,11 +3,12 @@
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true
 
 from oppserver.store.tables import (
     activity,
     api_key,
+    change_counter,
     deleted_opportunity,
     field,
     lead,
@@ -15,6 +16,12 @@ from oppserver.store.tables import (
     opportunity_type,
     user,
 )
+
+
+def _was_not_given(table: Table) -> ColumnElement[bool]:
+    number = table.c.change_number
+    return (number < 1) | (number > change_counter.c.last_number)
+
 
 _BROKEN: Final = MappingProxyType(
     {
@@ -35,6 +42,14 @@ _BROKEN: Final = MappingProxyType(
         "opportunities that are marked as deleted": (
             deleted_opportunity.join(opportunity, opportunity.c.id == deleted_opportunity.c.id),
             opportunity.c.id.is_not(None),
+        ),
+        "opportunities whose change has a number that was not given": (
+            opportunity.join(change_counter, true()),
+            _was_not_given(opportunity),
+        ),
+        "deletions whose change has a number that was not given": (
+            deleted_opportunity.join(change_counter, true()),
+            _was_not_given(deleted_opportunity),
         ),
         "leads of an unknown owner": (
             lead.outerjoin(user, user.c.id == lead.c.owner_id),

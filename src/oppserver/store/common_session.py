@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     Connection,
     Row,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 
 from oppserver.contract.model import Activity, KeptAnswer, Lead, Opportunity, Role, Tombstone, User
 from oppserver.contract.names import ascii_lower
-from oppserver.store import tables
+from oppserver.store import common_changes, tables
 from oppserver.store.common import opportunity_of, write_owners
 
 _IN_A_STATEMENT_MAX: Final = 500
@@ -95,6 +96,20 @@ _LEADS_BY: Final[Mapping[str, Select[Any]]] = {
 }
 _LEAD_ADDRESSES: Final = select(_LEAD.id, _LEAD.email).where(_LEAD.id.in_(ASKED))
 _INSERT_LEAD: Final = insert(tables.lead)
+_OF_LEAD: Final = (
+    select(tables.opportunity.c.id, func.row_number().over().label("place"))
+    .where(tables.opportunity.c.lead_id == bindparam("of_lead"))
+    .subquery()
+)
+_UPDATE_ADDRESS: Final = (
+    update(tables.opportunity)
+    .where(tables.opportunity.c.id == _OF_LEAD.c.id)
+    .values(
+        lead_email=bindparam("email"),
+        version=tables.opportunity.c.version + 1,
+        change_number=bindparam("number", type_=BigInteger) + _OF_LEAD.c.place,
+    )
+)
 _UPDATE_LEAD: Final = update(tables.lead).where(_LEAD.id == bindparam("_id"))
 
 
@@ -137,13 +152,14 @@ def write_leads(connection: Connection, batch: Sequence[Lead]) -> list[Lead]:
 
 def write_addresses(connection: Connection, leads: Sequence[Lead]) -> None:
     """Brings the addresses of leads to their opportunities."""
-    table = tables.opportunity
     for one in leads:
-        connection.execute(
-            update(table)
-            .where(table.c.lead_id == one.id)
-            .values(lead_email=one.email, version=table.c.version + 1)
-        )
+        parameters = {
+            "of_lead": one.id,
+            "email": one.email,
+            "number": common_changes.last_number(connection),
+        }
+        written = connection.execute(_UPDATE_ADDRESS, parameters).rowcount
+        common_changes.take_numbers(connection, written)
 
 
 def _lead(row: Row[Any]) -> Lead:

@@ -17,12 +17,15 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from oppserver.contract import limits
+from oppserver.contract.changes import ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
     Activity,
     ActivitySearch,
     ActivityType,
     Catalogue,
+    Change,
+    ChangeNumbers,
     Field,
     KeptAnswer,
     Key,
@@ -161,6 +164,50 @@ class Moment(Protocol):
         """
         ...
 
+    def change_numbers(self) -> ChangeNumbers:
+        """As ``Store.change_numbers``."""
+        ...
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        """Up to ``limit`` changes with numbers above ``after`` and up to ``until``, by number.
+
+        Every opportunity that is stored or deleted is there once, at its last change. Of one type:
+        also what has ever been of another type, so that whoever holds it learns that it has left.
+        """
+        ...
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        """A page of changes as JSON objects, by number.
+
+        Each has ``Change`` (``Upserted``, ``Deleted``, or ``Moved`` when the page is of another
+        type), ``ProspectActivityId`` and ``EventCode``; a deleted one ``DeletedOn`` in the form of
+        answers; an upserted one its row as ``Opportunity``, unless there are no columns.
+        """
+        ...
+
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        """Up to ``limit`` ids above ``after_id`` of the opportunities of a type, in their order.
+
+        ``modified_since`` (stored form): only of those whose ModifiedOn is not before it.
+        """
+        ...
+
+    def identity(self) -> str:
+        """The random name of the database; a backup has another one."""
+        ...
+
+    def versions(self, plan: Plan) -> list[bytes]:
+        """For each entry, a line ``ID VERSION`` of each row of ``bulk_read``, in their order.
+
+        A line ends in LF. A version is a whole number, and another after each write that changes
+        the opportunity: equal lines, equal opportunities, but for their owners' addresses.
+        """
+        ...
+
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         """Of those ids that are stored or deleted, by id, the type and the deletion."""
         ...
@@ -185,6 +232,24 @@ class Store(Protocol):
 
         The moment ends with the work. An engine may have to do the work again from its beginning,
         so it has no other effects.
+        """
+        ...
+
+    def change_numbers(self) -> ChangeNumbers:
+        """The number of the last change, and of the last change of an owner's address.
+
+        Each write of an opportunity takes a number that none has had: creation, replacement,
+        deletion, a new address of its lead. Whoever sees a number sees all changes with lower ones.
+        While ``last`` stays, rows stay; it rises when an owner's address changes too, which rows
+        show but which is no change of theirs.
+        """
+        ...
+
+    def lineage(self) -> int:
+        """A number that rises when the store's past may have become another one.
+
+        A replica that was made the primary may lack the last writes, and give their numbers again.
+        To be asked after what is held to it was read.
         """
         ...
 

@@ -18,6 +18,7 @@ from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
     Catalogue,
+    ChangeNumbers,
     Field,
     Key,
     LeadSearch,
@@ -44,6 +45,7 @@ from oppserver.store import (
     postgres_write,
 )
 from oppserver.store.port import Moment, Session, StoreOptions
+from oppserver.store.postgres_changes import read_change_numbers
 from oppserver.store.postgres_check import problems_of
 from oppserver.store.postgres_connect import Address, Connections, Driver, opening, refuse_unfit
 from oppserver.store.postgres_leads import read_lead_page, read_leads
@@ -116,6 +118,12 @@ class PostgresStore:
                 return work(PostgresMoment(driver))
 
         return self._servers.fetch(within)
+
+    def change_numbers(self) -> ChangeNumbers:
+        return self._servers.fetch(read_change_numbers)
+
+    def lineage(self) -> int:
+        return self._primary.newest_timeline()
 
     # --- the other reads
 

@@ -11,14 +11,23 @@ from typing import Any, Final
 
 import msgspec
 
+from oppserver.contract.changes import ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
+    Change,
+    ChangeNumbers,
     Plan,
     PlannedEntry,
     RenderedColumns,
     RenderedRows,
     Stamp,
     Whereabouts,
+)
+from oppserver.store.postgres_changes import (
+    read_change_numbers,
+    read_changes,
+    read_identity,
+    read_rendered_changes,
 )
 from oppserver.store.postgres_connect import Driver
 from oppserver.store.postgres_read import array_of, column_sql, read_entries
@@ -31,6 +40,10 @@ _WHEREABOUTS: Final = (
     "SELECT id, event_code, NULL FROM opportunity WHERE id = ANY(%s::text[])"
     " UNION ALL SELECT id, event_code, deleted_on FROM deleted_opportunity"
     " WHERE id = ANY(%s::text[])"
+)
+_IDS: Final = (
+    "SELECT id FROM opportunity WHERE event_code = %s::bigint AND modified_on >= %s::text"
+    " AND id > %s::text ORDER BY id LIMIT %s::bigint"
 )
 _IDENTITY: Final = "SELECT id, version() FROM database_identity"
 
@@ -60,6 +73,33 @@ class PostgresMoment:
             counts.append(len(found))
             digest.update(msgspec.json.encode((found, self._addresses(entry, found))))
         return Stamp(counts=counts, digest=digest.digest())
+
+    def change_numbers(self) -> ChangeNumbers:
+        return read_change_numbers(self._driver)
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        page = ChangesPage(after=after, until=until, limit=limit, event_code=event_code)
+        return read_changes(self._driver, page)
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        return read_rendered_changes(self._driver, page, columns)
+
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        since = modified_since or ""
+        return [row[0] for row in self._fetched(_IDS, (event_code, since, after_id, limit))]
+
+    def identity(self) -> str:
+        return read_identity(self._driver)
+
+    def versions(self, plan: Plan) -> list[bytes]:
+        return [
+            "".join([f"{one} {version}\n" for one, version, _ in self._versions(entry)]).encode()
+            for entry in plan.entries
+        ]
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         array = array_of(ids)

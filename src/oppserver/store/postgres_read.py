@@ -12,7 +12,13 @@ from itertools import repeat
 from typing import Final, TypeVar
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Key, Opportunity, PlannedEntry, RenderedRows, Tombstone
+from oppserver.contract.model import (
+    Key,
+    Opportunity,
+    PlannedEntry,
+    RenderedRows,
+    Tombstone,
+)
 from oppserver.store.common_hot import (
     KEY,
     OPPORTUNITY,
@@ -136,8 +142,8 @@ def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
     match column.stored:
         case "owner_email":
             return "u.email"
-        case "event_code":
-            return "o.event_code::text"
+        case "event_code" | "version":
+            return f"o.{column.stored}::text"
         case "created_on" | "modified_on" if not dates_are_stored:
             return f"o.{column.stored}_answer"
         case stored:

@@ -16,7 +16,8 @@ from oppserver.contract.limits import POSTGRES_JSON_BYTES_MAX
 from oppserver.contract.model import Field, Opportunity, OpportunityType, Written
 from oppserver.store import common
 from oppserver.store.common import Brought, brought_by
-from oppserver.store.common_batches import Shape, shaped
+from oppserver.store.common_batches import HAS_MOVED, MOVED_AGAIN, Shape, shaped
+from oppserver.store.common_changes import last_number, take_numbers
 
 
 class Prepared(NamedTuple):
@@ -61,9 +62,13 @@ def write_batch(
         _write_leads(connection, leads)
     known = _addresses(connection, batch.silent)
     created = 0
+    number = take_numbers(connection, batch.rows_count)
     for statement, arrays in batch.rows:
         for rows in arrays:
-            created += connection.exec_driver_sql(statement, (rows, known)).scalar_one()
+            parameters = number, rows, known
+            written, new = connection.exec_driver_sql(statement, parameters).one()
+            number += written
+            created += new
     _forget_tombstones(connection, batch.ids)
     return Written(created=created, replaced=batch.rows_count - created)
 
@@ -74,11 +79,14 @@ def delete_opportunities(
     """Deletes a batch and leaves tombstones; how many were there."""
     asked = sorted(set(ids))
     connection.exec_driver_sql(
-        "INSERT INTO deleted_opportunity (id, event_code, version, deleted_on, deleted_by)"
-        " SELECT id, event_code, version + 1, %s, %s FROM opportunity WHERE id = ANY(%s)",
-        (now, by, asked),
+        "INSERT INTO deleted_opportunity (id, event_code, version, deleted_on, deleted_by,"
+        " change_number, has_moved)"
+        " SELECT id, event_code, version + 1, %s, %s, %s + row_number() OVER (), has_moved"
+        " FROM opportunity WHERE id = ANY(%s)",
+        (now, by, last_number(connection), asked),
     )
     deleted = connection.exec_driver_sql("DELETE FROM opportunity WHERE id = ANY(%s)", (asked,))
+    take_numbers(connection, deleted.rowcount)
     return deleted.rowcount
 
 
@@ -111,11 +119,15 @@ def _write_leads(connection: Connection, leads: str) -> None:
         (leads,),
     )
     for pairs in _arrays([tuple(row) for row in changed]):
-        connection.exec_driver_sql(
-            f"UPDATE opportunity SET lead_email = b.email, version = version + 1 FROM {_PAIRS}"
-            " WHERE opportunity.lead_id = b.id",
-            (pairs,),
+        written = connection.exec_driver_sql(
+            "UPDATE opportunity SET lead_email = n.email, version = version + 1,"
+            " change_number = %s + n.place FROM ("
+            "SELECT o.id, b.email, row_number() OVER () AS place"
+            f" FROM opportunity AS o JOIN {_PAIRS} ON o.lead_id = b.id) AS n"
+            " WHERE opportunity.id = n.id",
+            (last_number(connection), pairs),
         )
+        take_numbers(connection, written.rowcount)
 
 
 def _addresses(connection: Connection, leads: Sequence[str]) -> str:
@@ -132,7 +144,7 @@ def _forget_tombstones(connection: Connection, ids: Sequence[str]) -> None:
     """Removes the tombstones of what is here again; its versions go on from those it had."""
     if connection.exec_driver_sql("SELECT 1 FROM deleted_opportunity LIMIT 1").first():
         connection.exec_driver_sql(
-            "UPDATE opportunity SET version = opportunity.version + d.version"
+            f"UPDATE opportunity SET version = opportunity.version + d.version, {MOVED_AGAIN}"
             " FROM deleted_opportunity AS d WHERE d.id = opportunity.id AND d.id = ANY(%s)",
             (list(ids),),
         )
@@ -146,9 +158,10 @@ def _forget_tombstones(connection: Connection, ids: Sequence[str]) -> None:
 
 @lru_cache(maxsize=64)
 def _upsert(shape: Shape) -> str:
-    """The statement that creates or replaces rows, and answers how many are new.
+    """The statement that creates or replaces rows; it answers how many, and how many are new.
 
-    Parameters: the JSON array of the rows; the addresses of leads that the batch is silent about.
+    Parameters: the number before those of their changes; the JSON array of the rows; the addresses
+    of leads that the batch is silent about.
     """
     names = shape.columns
     values = [f"v ->> {index}" for index in range(len(names))]
@@ -157,12 +170,15 @@ def _upsert(shape: Shape) -> str:
     values[email] = f"coalesce({values[email]}, known ->> ({values[names.index('lead_id')]}))"
     replaced = ", ".join(f"{name} = excluded.{name}" for name in shape.replaced)
     return (
-        f"WITH written AS (INSERT INTO opportunity (version, {', '.join(names)})"
-        f" SELECT 1, {', '.join(values)}"
-        " FROM jsonb_array_elements(%s::jsonb) AS v CROSS JOIN (SELECT %s::jsonb AS known) AS k"
-        f" ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, {replaced}"
+        f"WITH written AS (INSERT INTO opportunity (version, change_number, {', '.join(names)})"
+        f" SELECT 1, %s + place, {', '.join(values)}"
+        " FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS r (v, place)"
+        " CROSS JOIN (SELECT %s::jsonb AS known) AS k"
+        f" ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, {HAS_MOVED},"
+        f" {replaced}"
         # a new row's version is 1, and a replaced one's is not
-        " RETURNING version) SELECT count(*) FILTER (WHERE version = 1) FROM written"
+        " RETURNING version)"
+        " SELECT count(*), count(*) FILTER (WHERE version = 1) FROM written"
     )
 
 

@@ -26,6 +26,7 @@ from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
     Catalogue,
+    ChangeNumbers,
     Field,
     Key,
     LeadSearch,
@@ -52,6 +53,7 @@ from oppserver.store import (
     sqlite_write,
 )
 from oppserver.store.port import Moment, Session, StoreOptions
+from oppserver.store.sqlite_changes import read_change_numbers
 from oppserver.store.sqlite_check import problems_of
 from oppserver.store.sqlite_connect import (
     driver_of,
@@ -67,7 +69,12 @@ from oppserver.store.sqlite_connect import (
 )
 from oppserver.store.sqlite_leads import read_lead_page, read_leads
 from oppserver.store.sqlite_moment import SqliteMoment
-from oppserver.store.sqlite_read import one_moment, read_entry, read_key, read_opportunity
+from oppserver.store.sqlite_read import (
+    one_moment,
+    read_entry,
+    read_key,
+    read_opportunity,
+)
 from oppserver.store.sqlite_search import read_page
 from oppserver.store.sqlite_session import SqliteSession
 from oppserver.store.sqlite_stamps import give_identity
@@ -119,6 +126,13 @@ class SqliteStore:
     def read(self, work: Callable[[Moment], _T]) -> _T:
         with self._pooled() as pooled, one_moment(driver_of(pooled)) as connection:
             return work(SqliteMoment(connection, pooled.info["stamps"]))
+
+    def change_numbers(self) -> ChangeNumbers:
+        with self._reader() as connection:
+            return read_change_numbers(connection)
+
+    def lineage(self) -> int:
+        return 0  # one file has one past
 
     # --- the other reads
 

@@ -7,14 +7,24 @@ from typing import Final
 
 import msgspec
 
+from oppserver.contract.changes import ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
+    Change,
+    ChangeNumbers,
     Plan,
     PlannedEntry,
     RenderedColumns,
     RenderedRows,
     Stamp,
     Whereabouts,
+)
+from oppserver.store.sqlite_changes import (
+    read_change_numbers,
+    read_changes,
+    read_identity,
+    read_ids_of_type,
+    read_rendered_changes,
 )
 from oppserver.store.sqlite_read import (
     FROM_IDS,
@@ -32,6 +42,10 @@ _WHEREABOUTS: Final = (
     " FROM json_each(?1) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
     " UNION ALL SELECT d.id, d.event_code, d.deleted_on"
     " FROM json_each(?1) AS asked CROSS JOIN deleted_opportunity AS d ON d.id = asked.value)"
+)
+_VERSIONS: Final = (
+    "SELECT CAST(coalesce(group_concat(o.id || ' ' || o.version || char(10), ''), '') AS BLOB)"
+    f"{FROM_IDS}{OF_TYPE}"
 )
 _DECODE_WHEREABOUTS: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]]).decode
 
@@ -54,6 +68,36 @@ class SqliteMoment:
 
     def stamp(self, plan: Plan) -> Stamp:
         return self._stamps.stamp(self._connection, plan)
+
+    def change_numbers(self) -> ChangeNumbers:
+        return read_change_numbers(self._connection)
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        page = ChangesPage(after=after, until=until, limit=limit, event_code=event_code)
+        return read_changes(self._connection, page)
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        return read_rendered_changes(self._connection, page, columns)
+
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        since = modified_since or ""
+        asked = (event_code, since, after_id, limit)
+        return read_ids_of_type(self._connection, *asked)
+
+    def identity(self) -> str:
+        return read_identity(self._connection)
+
+    def versions(self, plan: Plan) -> list[bytes]:
+        found: list[bytes] = []
+        for entry in plan.entries:
+            parameters = (json_of_ids(entry.ids), entry.event_code)
+            (lines,) = self._connection.execute(_VERSIONS, parameters).fetchone()
+            found.append(lines)
+        return found
 
     def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
         (json,) = self._connection.execute(_WHEREABOUTS, (json_of_ids(ids),)).fetchone()

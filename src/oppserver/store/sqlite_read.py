@@ -7,7 +7,13 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Key, Opportunity, PlannedEntry, RenderedRows, Tombstone
+from oppserver.contract.model import (
+    Key,
+    Opportunity,
+    PlannedEntry,
+    RenderedRows,
+    Tombstone,
+)
 from oppserver.store.common_hot import (
     KEY,
     OPPORTUNITY,
@@ -99,8 +105,8 @@ def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
     match column.stored:
         case "owner_email":
             return "u.email"
-        case "event_code":
-            return "CAST(o.event_code AS TEXT)"
+        case "event_code" | "version":
+            return f"CAST(o.{column.stored} AS TEXT)"
         case "created_on" | "modified_on" if not dates_are_stored:
             return f"o.{column.stored}_answer"
         case stored:

@@ -20,7 +20,8 @@ from oppserver.store.common import (
     replace_types,
     write_owners,
 )
-from oppserver.store.common_batches import Shape, shaped
+from oppserver.store.common_batches import HAS_MOVED, MOVED_AGAIN, Shape, shaped
+from oppserver.store.common_changes import last_number, take_numbers
 from oppserver.store.sqlite_indexes import create_missing
 
 
@@ -67,8 +68,9 @@ def _write_opportunities(connection: Connection, batch: Prepared) -> Written:
     """Creates or replaces a batch and its leads; types, fields and owners are there already."""
     _write_leads(connection, batch.leads, count=len(batch.brought.leads))
     last_before = _last_rowid(connection)
+    number = take_numbers(connection, batch.rows_count)
     for statement, rows in batch.rows:
-        connection.exec_driver_sql(statement, (rows,))
+        number += connection.exec_driver_sql(statement, (number, rows)).rowcount
     _forget_tombstones(connection, batch.ids)
     created = _last_rowid(connection) - last_before
     return Written(created=created, replaced=batch.rows_count - created)
@@ -80,14 +82,16 @@ def delete_opportunities(
     """Deletes a batch and leaves tombstones; how many were there."""
     array = _json(sorted(set(ids)))
     connection.exec_driver_sql(
-        "INSERT INTO deleted_opportunity (id, event_code, version, deleted_on, deleted_by)"
-        " SELECT o.id, o.event_code, o.version + 1, ?, ?"
+        "INSERT INTO deleted_opportunity (id, event_code, version, deleted_on, deleted_by,"
+        " change_number, has_moved)"
+        " SELECT o.id, o.event_code, o.version + 1, ?, ?, ? + row_number() OVER (), o.has_moved"
         " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value",
-        (now, by, array),
+        (now, by, last_number(connection), array),
     )
     deleted = connection.exec_driver_sql(
         "DELETE FROM opportunity WHERE id IN (SELECT value FROM json_each(?))", (array,)
     )
+    take_numbers(connection, deleted.rowcount)
     return deleted.rowcount
 
 
@@ -116,19 +120,32 @@ def _write_leads(connection: Connection, leads: str, *, count: int) -> None:
         " WHERE b.email IS NOT NULL AND b.email IS NOT l.email",
         (leads,),
     )
-    changed = [tuple(row) for row in stored]
+    changed: list[tuple[str, str]] = [(email, one) for email, one in stored]
     if changed:
         create_missing(connection)  # a load may have put off the index that finds the lead's rows
         connection.exec_driver_sql("UPDATE lead SET email = ? WHERE id = ?", changed)
-        connection.exec_driver_sql(
-            "UPDATE opportunity SET lead_email = ?, version = version + 1 WHERE lead_id = ?",
-            changed,
-        )
+        _write_addresses(connection, _json(changed))
+
+
+def _write_addresses(connection: Connection, changed: str) -> None:
+    """Brings the addresses of leads to their opportunities."""
+    written = connection.exec_driver_sql(
+        "UPDATE opportunity SET lead_email = b.email, version = version + 1,"
+        " change_number = ? + b.place FROM ("
+        "SELECT o.id, c.value ->> 0 AS email, row_number() OVER () AS place"
+        " FROM json_each(?) AS c CROSS JOIN opportunity AS o ON o.lead_id = c.value ->> 1) AS b"
+        " WHERE opportunity.id = b.id",
+        (last_number(connection), changed),
+    )
+    take_numbers(connection, written.rowcount)
 
 
 @lru_cache(maxsize=64)
 def _upsert(shape: Shape) -> str:
-    """The statement that creates or replaces rows, out of one JSON array of them."""
+    """The statement that creates or replaces rows.
+
+    Parameters: the number before those of their changes; the JSON array of the rows.
+    """
     names = shape.columns
     values = [f"v ->> {index}" for index in range(len(names))]
     # a batch that is silent about a lead's address takes the one that is stored
@@ -138,10 +155,12 @@ def _upsert(shape: Shape) -> str:
     )
     replaced = ", ".join(f"{name} = excluded.{name}" for name in shape.replaced)
     return (
-        f"INSERT INTO opportunity (version, {', '.join(names)}) SELECT 1, {', '.join(values)}"
+        f"INSERT INTO opportunity (version, change_number, {', '.join(names)})"
+        f" SELECT 1, ? + key + 1, {', '.join(values)}"
         # the limit keeps the inner select whole: json_each would write out its value once a column
-        " FROM (SELECT value AS v FROM json_each(?) LIMIT -1) WHERE true"
-        f" ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, {replaced}"
+        " FROM (SELECT key, value AS v FROM json_each(?) LIMIT -1) WHERE true"
+        f" ON CONFLICT (id) DO UPDATE SET version = opportunity.version + 1, {HAS_MOVED},"
+        f" {replaced}"
     )
 
 
@@ -149,7 +168,7 @@ def _forget_tombstones(connection: Connection, ids: str) -> None:
     """Removes the tombstones of what is here again; its versions go on from those it had."""
     if connection.exec_driver_sql("SELECT 1 FROM deleted_opportunity LIMIT 1").first():
         connection.exec_driver_sql(
-            "UPDATE opportunity SET version = opportunity.version + d.version"
+            f"UPDATE opportunity SET version = opportunity.version + d.version, {MOVED_AGAIN}"
             " FROM deleted_opportunity AS d WHERE d.id = opportunity.id"
             " AND d.id IN (SELECT value FROM json_each(?))",
             (ids,),

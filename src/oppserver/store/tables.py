@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     func,
     text,
     true,
@@ -57,6 +58,14 @@ _BY_EQUALITY: Final[dict[str, Any]] = {"postgresql_using": "hash"}
 def _where(condition: str) -> dict[str, Any]:
     """Options of an index that has only the rows for which a condition holds."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+def _numbered() -> tuple[Column[Any], ...]:
+    """The number of a row's last change, and whether it has ever been of another type."""
+    return (
+        Column("change_number", BigInteger, nullable=False, server_default="0"),
+        Column("has_moved", Boolean, nullable=False, server_default=false()),
+    )
 
 
 user = Table(
@@ -163,11 +172,13 @@ opportunity = Table(
     Column("created_by", TEXT),
     Column("modified_by", TEXT),
     *(Column(name, TEXT) for name in SLOT_NAMES),
-    # last, because a long note would push the columns behind it off the row's first page
+    # behind the slots, because a long note pushes the columns behind it off the row's first page
     Column("note", TEXT),
+    *_numbered(),
     Index("opportunity_by_lead", "lead_id"),
     Index("opportunity_by_created_on", "event_code", "created_on", "id"),
     Index("opportunity_by_modified_on", "event_code", "modified_on", "id"),
+    Index("opportunity_by_change_number", "change_number"),
 )
 
 deleted_opportunity = Table(
@@ -178,7 +189,18 @@ deleted_opportunity = Table(
     Column("version", BigInteger, nullable=False),
     Column("deleted_on", TEXT, nullable=False),
     Column("deleted_by", TEXT),
+    *_numbered(),
+    Index("deleted_opportunity_by_change_number", "change_number"),
 )
+
+change_counter = Table(
+    "change_counter",
+    metadata,
+    Column("id", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("last_number", BigInteger, nullable=False),
+    Column("addresses_number", BigInteger, nullable=False),
+)
+"""One row: the number of the last change, and of the last change of an owner's address."""
 
 activity = Table(
     "activity",

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from oppserver.api.describe import activities, bulk_read, leads, lists, types, users, writes
+from oppserver.api.describe import (
+    activities,
+    bulk_read,
+    changes,
+    leads,
+    lists,
+    types,
+    users,
+    writes,
+)
 from oppserver.api.describe.description import EVERY_CALL, EVERY_WRITE, Description, Parameter
 
 __all__ = ["DESCRIPTIONS", "EVERY_CALL", "EVERY_WRITE", "Description", "Parameter"]
@@ -21,5 +30,6 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType(
         **lists.DESCRIPTIONS,
         **leads.DESCRIPTIONS,
         **activities.DESCRIPTIONS,
+        **changes.DESCRIPTIONS,
     }
 )

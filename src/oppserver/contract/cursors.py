@@ -1,0 +1,52 @@
+"""Cursors: places in what is read page by page, as text that callers keep and do not look into."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import TypeVar
+
+import msgspec
+
+from oppserver.contract.errors import CursorGone, Fault, InvalidValue
+from oppserver.contract.names import quoted
+from oppserver.contract.problems import refusal
+
+_T = TypeVar("_T")
+
+
+def cursor_text(place: msgspec.Struct) -> str:
+    """A place as text: letters, digits, ``-`` and ``_``."""
+    return urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+
+
+def place_of(text: str, kind: type[_T]) -> _T:
+    """The place that a cursor is. Raises InvalidValue when it is none, or one of another call."""
+    try:
+        json = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        return msgspec.json.decode(json, type=kind)
+    except (ValueError, msgspec.DecodeError):
+        raise _refused(f"{quoted(text)} is no cursor of this call") from None
+
+
+def check_same(name: str, was: object, now: object) -> None:
+    """That a call goes on with what its cursor began with. Raises InvalidValue."""
+    if was != now:
+        had = f"no {name}" if was is None else f"{name}={was}"
+        raise _refused(f"it was given with {had}, and this call has {now or 'none'}")
+
+
+def check_database(was: str, now: str) -> None:
+    """That a cursor is of this database. Raises CursorGone."""
+    if was != now:
+        raise gone("it was given by another database")
+
+
+def gone(what: str) -> CursorGone:
+    """That a cursor's place is not in this database."""
+    return refusal(
+        CursorGone,
+        [Fault(parameter="cursor", what=what, mend="Begin anew: leave the cursor out.")],
+    )
+
+
+def _refused(what: str) -> InvalidValue:
+    mend = "Send it as it was answered, with the same query, or leave it out to begin anew."
+    return refusal(InvalidValue, [Fault(parameter="cursor", what=what, mend=mend)])

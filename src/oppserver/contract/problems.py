@@ -1,0 +1,84 @@
+"""Errors as problem documents (RFC 9457): how the calls of ``/v1`` tell what is wrong."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from oppserver.contract.errors import HTTP_ERRORS, ApiError, Fault
+from oppserver.contract.limits import IN_ERROR_FAULTS_MAX
+from oppserver.contract.wire import ProblemWire
+
+PROBLEM: Final = "application/problem+json"
+PROBLEMS_PATH: Final = "/problems"
+
+_PROBLEM_PATH: Final = re.compile(r"/+v1(?:/.*)?", re.IGNORECASE | re.DOTALL)
+
+_E = TypeVar("_E", bound=ApiError)
+
+
+def is_problem_path(path: str) -> bool:
+    """Whether errors at a path are problem documents: at and below ``/v1``, in any spelling."""
+    return _PROBLEM_PATH.fullmatch(path) is not None
+
+
+def refusal(kind: type[_E], faults: Sequence[Fault]) -> _E:
+    """An error of one or several faults; the message has the first, and how many more there are."""
+    first, *more = faults
+    rest = f" There are {len(more)} more such faults." if more else ""
+    return kind(f"{first}{rest}", faults=faults)
+
+
+def problem_of(error: ApiError, *, instance: str | None = None) -> ProblemWire:
+    """The problem document of an error. ``instance``: a URI of this one occurrence."""
+    faults = error.faults[:IN_ERROR_FAULTS_MAX]
+    more = len(error.faults) - len(faults)
+    return ProblemWire(
+        type=f"{PROBLEMS_PATH}/{name_of(kind_of(error))}",
+        title=title_of(kind_of(error)),
+        status=error.status,
+        detail=str(error),
+        instance=instance or msgspec.UNSET,
+        errors=list(faults) or msgspec.UNSET,
+        moreErrors=more or msgspec.UNSET,
+    )
+
+
+def kind_of(error: ApiError) -> type[ApiError]:
+    """The class of the table that an error is of: a class below it only narrows it."""
+    return next(kind for kind in HTTP_ERRORS if isinstance(error, kind))
+
+
+def kind_named(name: str) -> type[ApiError] | None:
+    """The class whose problem type ends in a name; None when there is none."""
+    return next((kind for kind in HTTP_ERRORS if name_of(kind) == name), None)
+
+
+def name_of(kind: type[ApiError]) -> str:
+    """What the problem type of a class ends in: ``unknown-column``."""
+    return _words(kind, "-")
+
+
+def title_of(kind: type[ApiError]) -> str:
+    """The title, the same for each occurrence: ``Unknown column``."""
+    return _words(kind, " ").capitalize()
+
+
+def described_problem(kind: type[ApiError]) -> dict[str, str | int]:
+    """What a problem type says of itself where its address is opened."""
+    return {
+        "type": f"{PROBLEMS_PATH}/{name_of(kind)}",
+        "title": title_of(kind),
+        "status": kind.status,
+        "meaning": kind.meaning,
+    }
+
+
+def all_problems() -> list[dict[str, str | int]]:
+    """All problem types, by status."""
+    return [described_problem(kind) for kind in HTTP_ERRORS]
+
+
+def _words(kind: type[ApiError], between: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", between, kind.__name__).lower()

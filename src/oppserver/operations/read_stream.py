@@ -1,0 +1,103 @@
+"""``POST /v1/opportunities/read``: any number of ids in, their rows out while ids still come.
+
+What a call does in one go, a stream does piece by piece: ``open_stream`` once, then for what
+arrives ``feed``, ``fetch`` and ``render``, in the end ``end``. Whoever holds it, ``api/stream.py``,
+calls each of them on a worker thread: ``fetch`` of several batches side by side, all others one
+after another, in the order of the batches.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from oppserver.contract.asked_columns import columns_of_query
+from oppserver.contract.event_codes import event_code_of_query
+from oppserver.contract.formats import ARROW_FORMATS, Format, Table
+from oppserver.contract.model import Plan, PlannedEntry
+from oppserver.contract.streams import STREAM_FORMATS, AskedStream, IdFormat
+from oppserver.formats.arrow import has_arrow
+from oppserver.formats.id_arrow import ArrowIds
+from oppserver.formats.id_lines import CsvIds, IdReader, ndjson_ids, plain_ids
+from oppserver.operations.call import Call, Services, admit
+from oppserver.operations.row_stream import RowStream
+from oppserver.steps.account_stream import LEDGER_COLUMNS
+from oppserver.steps.gather_ids import Batch, Gathering
+from oppserver.steps.negotiate import choose_format
+from oppserver.steps.parse_stream import parse_id_format, parse_stream
+from oppserver.steps.plan import with_event_codes
+from oppserver.steps.tabulate import table_of_plan
+
+_READERS: Final[dict[IdFormat, Callable[[], IdReader]]] = {
+    IdFormat.NDJSON: ndjson_ids,
+    IdFormat.PLAIN: plain_ids,
+    IdFormat.CSV: CsvIds,
+    IdFormat.ARROW: ArrowIds,
+}
+
+
+def open_stream(call: Call, services: Services) -> "ReadStream":
+    """The stream of a call, of which the first unit is counted.
+
+    Raises an ApiError for what is wrong with the call, before anything of the body is read.
+    """
+    admit(call, services)
+    formats = STREAM_FORMATS + ARROW_FORMATS if has_arrow() else STREAM_FORMATS
+    chosen = choose_format(call.accept, formats)
+    id_format = parse_id_format(call.content_type, call.content_encoding, has_arrow=has_arrow())
+    asked = parse_stream(call.query, chosen)
+    catalogue = services.store.catalogue()
+    code = event_code_of_query(asked.event_code, catalogue, parameter="event_code")
+    columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
+    entry = PlannedEntry(event_code=code, ids=(), columns=columns)
+    plan = with_event_codes(Plan(entries=(entry,), asked=((),)))
+    table = None
+    if chosen is not Format.NDJSON:
+        table = table_of_plan(plan, catalogue, types_are_text=asked.wanted.types_are_text)
+        if asked.wanted.ledger:
+            table = Table(columns=(*table.columns, *LEDGER_COLUMNS))
+    return ReadStream(
+        call, services, asked=asked, plan=plan, table=table, reader=_READERS[id_format]()
+    )
+
+
+class ReadStream(RowStream):
+    """One read of a stream of ids. See the module for who may call what, and when.
+
+    Memory: the ids of one unit, and the rows of the batches under way.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        services: Services,
+        *,
+        asked: AskedStream,
+        plan: Plan,
+        table: Table | None,
+        reader: IdReader,
+    ) -> None:
+        super().__init__(
+            call,
+            services,
+            wanted=asked.wanted,
+            has_end_record=asked.has_end_record,
+            entry=plan.entries[0],
+            table=table,
+        )
+        self._reader: Final = reader
+        self._gathering: Final = Gathering(skips_bad_ids=asked.skips_bad_ids)
+
+    # --- what arrives
+
+    def feed(self, data: bytes) -> list[Batch]:
+        """The batches that are full with what has come. Raises MalformedBody."""
+        return list(self._gathering.add(self._reader.feed(data)))
+
+    def pause(self) -> list[Batch]:
+        """What has come and is in no batch yet: nothing more comes now."""
+        return list(self._gathering.rest())
+
+    def finish(self) -> list[Batch]:
+        """The last batches: the body has ended. Raises MalformedBody."""
+        last = list(self._gathering.add(self._reader.end()))
+        is_refused = bool(last) and last[-1].refusal is not None
+        return last if is_refused else [*last, *self._gathering.rest()]

@@ -1,0 +1,87 @@
+"""Changes on PostgreSQL: how far they are, and pages of them, as values or rendered."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from oppserver.contract.changes import ChangesPage, RenderedChanges
+from oppserver.contract.columns import Column
+from oppserver.contract.model import Change, ChangeNumbers
+from oppserver.store.common_changes import (
+    DELETED_ON,
+    IDENTITY,
+    NUMBERS,
+    change_of,
+    changes_parameters,
+    changes_statement,
+    kind_sql,
+    numbers_of,
+)
+from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_read import column_sql, rows_json
+
+_PLACE: Final = "%s::bigint"
+_HEAD: Final = 'c.id AS "ProspectActivityId", c.event_code::text AS "EventCode"'
+
+
+def read_change_numbers(driver: Driver) -> ChangeNumbers:
+    """How far changes are."""
+    row = driver.execute(NUMBERS.encode(), prepare=True).fetchone()
+    assert row is not None, "the migrations have made the row"
+    return numbers_of(row)
+
+
+def read_identity(driver: Driver) -> str:
+    """The database's random name."""
+    row = driver.execute(IDENTITY.encode(), prepare=True).fetchone()
+    assert row is not None, "the migrations have made the row"
+    return str(row[0])
+
+
+def read_changes(driver: Driver, page: ChangesPage) -> list[Change]:
+    """A page of changes, by number."""
+    statement = changes_statement(_PLACE, of_type=page.event_code is not None)
+    return [change_of(row) for row in _fetched(driver, statement, changes_parameters(page))]
+
+
+def read_rendered_changes(
+    driver: Driver, page: ChangesPage, columns: tuple[Column, ...]
+) -> RenderedChanges:
+    """A page of changes as JSON, by number."""
+    statement = _rendered_statement(page.event_code, columns)
+    rows = _fetched(driver, statement, changes_parameters(page))
+    return RenderedChanges(
+        count=len(rows),
+        last=rows[-1][0] if rows else 0,
+        json=rows_json((json,) for _, json in rows),
+    )
+
+
+@lru_cache(maxsize=256)
+def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> str:
+    """The statement of a rendered page: ``(number, json)``. Parameters as those of the page."""
+    upserted, rows = "", ""
+    if columns:
+        members = ", ".join(f'{column_sql(column)} AS "{column.name}"' for column in columns)
+        upserted = f', row_to_json((SELECT r FROM (SELECT {members}) AS r)) AS "Opportunity"'
+        rows = (
+            ' LEFT JOIN opportunity AS o ON o.id = c.id LEFT JOIN "user" AS u ON u.id = o.owner_id'
+        )
+    deleted_on = DELETED_ON.replace("%", "%%")  # its modulo is no place of a parameter
+    deleted = f', {deleted_on} AS "DeletedOn"'
+    changes = changes_statement(_PLACE, of_type=event_code is not None)
+    return (
+        f"SELECT c.change_number, CASE {kind_sql(event_code)}"
+        f" WHEN 'Upserted' THEN {_object('Upserted', upserted)}"
+        f" WHEN 'Deleted' THEN {_object('Deleted', deleted)} ELSE {_object('Moved')} END"
+        f" FROM ({changes}) AS c{rows} ORDER BY c.change_number"
+    )
+
+
+def _object(kind: str, more: str = "") -> str:
+    return f"""row_to_json((SELECT t FROM (SELECT '{kind}' AS "Change", {_HEAD}{more}) AS t))"""
+
+
+def _fetched(driver: Driver, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with driver.cursor(binary=True) as cursor:
+        return cursor.execute(statement.encode(), parameters, prepare=True).fetchall()
