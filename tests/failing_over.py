@@ -54,6 +54,7 @@ class Callers:
         self.reads = 0
         self._server = server
         self._end = threading.Event()
+        self._is_given_up = False
         self._first = self.write("first", uuid4().hex)
         self._threads = ThreadPoolExecutor(writers + readers)
         self._under_way = [
@@ -84,8 +85,16 @@ class Callers:
     def end(self) -> None:
         """Lets each write under way be acknowledged, and raises what any thread has met."""
         self._end.set()
-        for one in self._under_way:
-            one.result(timeout=60)
+        try:
+            for one in self._under_way:
+                one.result(timeout=60)
+        finally:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Ends all threads; what they have met plays no part."""
+        self._end.set()
+        self._is_given_up = True
         self._threads.shutdown()
 
     def _poll(self, reached: Any, what: str) -> None:
@@ -119,6 +128,7 @@ class Callers:
                 return str(answer.json["CreatedOpportunityId"])
             refused_well(answer)
             self.refused += 1
+            assert not self._is_given_up, "a write was not acknowledged"
             self._end.wait(PACE_S)
 
     def _read(self) -> None:
@@ -144,8 +154,10 @@ def calling(server: Server, **how: int) -> Iterator[Callers]:
     callers = Callers(server, **how)
     try:
         yield callers
-    finally:
-        callers.end()
+    except BaseException:
+        callers.give_up()
+        raise
+    callers.end()
 
 
 @contextmanager

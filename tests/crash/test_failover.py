@@ -2,7 +2,6 @@
 
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,9 +10,6 @@ from tests.failing_over import Callers, calling, names_in, serving_on
 from tests.running import poll
 from tests.standbys import Family, Member
 from tests.stores import scaled
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Pair:
