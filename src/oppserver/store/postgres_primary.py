@@ -18,7 +18,7 @@ from oppserver.contract.errors import StoreUnreachable, Unavailable
 from oppserver.contract.limits import POSTGRES_LOOK_S
 from oppserver.store.postgres_connect import Address, Driver, connect, connecting
 from oppserver.store.postgres_errors import DRIVER_ERRORS, told
-from oppserver.store.postgres_patience import PatientConnection
+from oppserver.store.postgres_patience import GivenUp, PatientConnection, is_silence
 from oppserver.store.postgres_watch import SETTINGS, Watch
 
 _RANK: Final = (
@@ -56,7 +56,7 @@ class Primary:
         self._place: Address | None = self._places[0] if len(self._places) == 1 else None
         self._finding: Final = threading.Lock()  # guards the next two
         self._asked_at = float("-inf")
-        self._trouble: NotThePrimary | None = None
+        self._trouble: NotThePrimary | GivenUp | None = None
         self._watches: Final = [
             Watch(connecting(place), look=partial(self._look, place), failed=lambda *_: None)
             for place in (self._places if len(self._places) > 1 else [])
@@ -145,7 +145,7 @@ class Primary:
                 raise StoreUnreachable(_NO_PRIMARY) from self._trouble
             return self._place
 
-    def _take_best(self) -> NotThePrimary | None:
+    def _take_best(self) -> NotThePrimary | GivenUp | None:
         """Makes the best of all hosts the place; if none will do, what is wrong with them."""
         with ThreadPoolExecutor(len(self._places)) as threads:
             asked = list(threads.map(_asked, self._places))
@@ -162,7 +162,9 @@ class Primary:
                 refusals.append(str(error))
             else:
                 return None
-        return NotThePrimary("; ".join(refusals))
+        # a host that was silent may be the primary, and have stopped
+        is_silent = any(isinstance(one, GivenUp) for one in asked)
+        return (GivenUp if is_silent else NotThePrimary)("; ".join(refusals))
 
     def _look(self, place: Address, driver: Driver) -> None:
         rank = _rank(driver)
@@ -176,7 +178,7 @@ def _rank(driver: Driver) -> Rank:
     return Rank(system=row[0], timeline=int(row[1] or "0", 16))
 
 
-def _asked(place: Address) -> Rank | NotThePrimary:
+def _asked(place: Address) -> Rank | NotThePrimary | GivenUp:
     """What a host is, or why that is not known. It answers in the time to connect, or never."""
     ends_at = time.monotonic() + POSTGRES_LOOK_S
     try:
@@ -186,4 +188,5 @@ def _asked(place: Address) -> Rank | NotThePrimary:
         finally:
             driver.close()
     except (*DRIVER_ERRORS, Unavailable) as error:
-        return NotThePrimary(f"{place}: {told(error.__cause__ or error)}")
+        cause = error.__cause__ or error
+        return (GivenUp if is_silence(cause) else NotThePrimary)(f"{place}: {told(cause)}")
