@@ -242,6 +242,9 @@ class MemoryStore:
     def check(self) -> list[str]:
         return []
 
+    def distribute(self, *, shards: int) -> list[str]:
+        raise DatabaseRefused("What is in memory is on one machine.")
+
     def backup(self, path: Path) -> None:
         try:
             with path.open("xb") as file:

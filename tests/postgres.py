@@ -182,6 +182,12 @@ class Server:
         with psycopg.connect(self.cluster.url(), autocommit=True) as connection:
             connection.execute(composed)
 
+    def folder_of_extensions(self, name: str) -> Path:
+        """A folder that the server can read, for extensions that a test brings; removed with it."""
+        folder = self._folder / "brought" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def empty_database(self) -> str:
         """The URL of a new database with nothing in it."""
         return self._new("template0")

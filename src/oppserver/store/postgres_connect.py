@@ -52,7 +52,18 @@ _DURABLE: Final = (
 )
 """A write is durable when it returns; how many servers have it by then is the operator's choice."""
 
-_GATE: Final = "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE"
+_SHARDED: Final = (
+    b"SELECT set_config('citus.multi_shard_modify_mode', 'sequential', false),"
+    b" set_config('citus.max_adaptive_executor_pool_size', '1', false)"
+    b" FROM pg_extension WHERE extname = 'citus'"
+)
+"""On a sharded database a connection here has one to each machine, over which shards take turns.
+
+Measured on 32 shards, 2,000 ids: 63 ms in place of 90. And what a transaction wrote to a machine
+is found by all that it does there later.
+"""
+
+GATE: Final = "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE"
 """What a write does first: one row's lock, held to its end, lets one write in at a time.
 
 So nothing that it reads changes before it ends. Numbers: docs/decisions.
@@ -111,6 +122,7 @@ def _connect(address: Address, settings: Mapping[str, str]) -> Driver:
         calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
         connection.execute(f"SELECT {calls}".encode(), pairs)
         connection.execute(_DURABLE)
+        connection.execute(_SHARDED)
     except BaseException:
         connection.close()
         raise
@@ -215,7 +227,7 @@ class Connections:
             with self._writers.connect() as connection, connection.begin() as transaction:
                 _limit(connection, is_limited=is_limited)
                 if is_gated:
-                    connection.exec_driver_sql(_GATE)
+                    connection.exec_driver_sql(GATE)
                 answer = work(connection)
                 _commit(transaction)
             return answer
