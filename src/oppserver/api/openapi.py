@@ -15,7 +15,7 @@ from oppserver.api.describe import (
     Description,
     Parameter,
 )
-from oppserver.api.routes import ROUTES, Route
+from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
 from oppserver.contract.errors import HTTP_ERRORS, ApiError
 from oppserver.contract.limits import (
     IDEMPOTENCY_HOURS,
@@ -92,6 +92,10 @@ _HEADERS: Final = {
         "description": "Those that are not.",
         "schema": {"type": "integer"},
     },
+    "X-Cursor": {
+        "description": "Where the stream begins; with the last id that has come, it goes on.",
+        "schema": {"type": "string"},
+    },
 }
 _NOT_MODIFIED: Final = {
     "304": {
@@ -125,7 +129,9 @@ _SCHEMES: Final = {
 def document() -> bytes:
     """The OpenAPI 3.1 document of every call, JSON."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    described: list[Route | StreamRoute] = [*ROUTES]
+    described += [route for route in STREAM_ROUTES if route.name in DESCRIPTIONS]
+    for route in described:
         operations = paths.setdefault(route.path, {})
         operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
     return msgspec.json.encode(
@@ -158,7 +164,7 @@ def reference_page() -> str:
     return files("oppserver.api").joinpath("reference.html").read_text(encoding="utf-8")
 
 
-def _operation(route: Route, described: Description) -> dict[str, Any]:
+def _operation(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
@@ -193,7 +199,7 @@ def _other_formats(described: Description) -> dict[str, Any]:
     }
 
 
-def _parameters(route: Route, described: Description) -> dict[str, Any]:
+def _parameters(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
     parameters = [_parameter(one) for one in described.query]
     if route.writes:
         parameters.append(_IDEMPOTENCY_KEY)
@@ -223,11 +229,13 @@ def _request_body(described: Description) -> dict[str, Any]:
     }
 
 
-def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:
+def _errors_of_all(route: Route | StreamRoute) -> Sequence[type[ApiError]]:
     return [*EVERY_WRITE, *EVERY_CALL] if route.writes else EVERY_CALL
 
 
-def _error_responses(route: Route, errors: Sequence[type[ApiError]]) -> dict[str, Any]:
+def _error_responses(
+    route: Route | StreamRoute, errors: Sequence[type[ApiError]]
+) -> dict[str, Any]:
     by_status: dict[int, list[type[ApiError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
