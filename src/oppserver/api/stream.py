@@ -6,7 +6,7 @@ task waits, then the queues are full, then nothing is received any more; and the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from litestar import Request
@@ -18,7 +18,6 @@ from oppserver.api.intake import call_of
 from oppserver.api.observe import CONNECTION, Receive, Scope, Send, observed
 from oppserver.api.refuse import error_response, instance_of
 from oppserver.api.routes import StreamRoute
-from oppserver.config import Settings
 from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
 from oppserver.contract.limits import (
     BODY_DISCARDED_BYTES_MAX,
@@ -28,7 +27,7 @@ from oppserver.contract.limits import (
     STREAMS_MAX,
 )
 from oppserver.contract.names import quoted
-from oppserver.operations.call import Call, Services
+from oppserver.operations.call import Call
 from oppserver.operations.export import ExportStream
 from oppserver.operations.read_stream import ReadStream
 from oppserver.operations.read_stream_found import StreamFound
@@ -51,21 +50,20 @@ class _Stalled(Exception):
 
 
 class Streams:
-    """Answers the calls that are streams."""
+    """Answers the calls that are streams, behind a door that is asked for with each of them."""
 
-    def __init__(self, door: Door, settings: Settings, services: Services) -> None:
+    def __init__(self, door: Callable[[], Door]) -> None:
         self._door: Final = door
-        self._settings: Final = settings
-        self._services: Final = services
         self._open = 0  # owner: answer(), on the event loop's one thread
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, route: StreamRoute) -> None:
         """Answers one call, whatever comes of it."""
         observed(scope).call = route.name
-        exchange = _Exchange(scope, receive, send, timeout_s=self._settings.stream_timeout_s)
+        door = self._door()
+        exchange = _Exchange(scope, receive, send, timeout_s=door.settings.stream_timeout_s)
         self._open += 1
         try:
-            await self._answer(exchange, route)
+            await self._answer(door, exchange, route)
         except _Gone:
             telemetry.logger().info("stream_left", call=route.name)
         except _Stalled:
@@ -77,19 +75,25 @@ class Streams:
         finally:
             self._open -= 1
 
-    async def _answer(self, exchange: "_Exchange", route: StreamRoute) -> None:
+    async def _answer(self, door: Door, exchange: "_Exchange", route: StreamRoute) -> None:
         call: Call | None = None
         try:
-            call = call_of(exchange.request, route.name, writes=False, body=b"")
+            call = call_of(
+                exchange.request,
+                route.name,
+                writes=False,
+                body=b"",
+                now=door.services.sources.now(),
+            )
             self._check(exchange.request, route)
-            stream = await self._door.on_worker(route.open, call, self._services)
+            stream = await door.on_worker(route.open, call, door.services)
         except Exception as error:  # noqa: BLE001 (every error ends here or in _Running)
-            headers = self._door.headers(exchange.request, call)
+            headers = door.headers(exchange.request, call)
             if isinstance(error, MethodNotAllowed):
                 headers["Allow"] = route.method
             await exchange.refuse(named(error), headers)
             return
-        await _Running(self._door, exchange, call, stream).run()
+        await _Running(door, exchange, call, stream).run()
 
     def _check(self, request: Request[Any, Any, Any], route: StreamRoute) -> None:
         if request.method != route.method:

@@ -14,6 +14,11 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
     """
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
+        if options is not None and options.read_urls:
+            raise DatabaseRefused(
+                "--read-database goes with PostgreSQL only. An SQLite database is one file, which"
+                " every process reads."
+            )
         from oppserver.store.sqlite import SqliteStore  # noqa: PLC0415 (an engine loads when asked)
 
         return SqliteStore.open(url, options or StoreOptions(), migrate=migrate)

@@ -42,6 +42,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 from oppserver.store import (
     common,
     common_activities,
@@ -129,6 +130,9 @@ class SqliteStore:
     def change_numbers(self) -> ChangeNumbers:
         with self._reader() as connection:
             return read_change_numbers(connection)
+
+    def lineage(self) -> int:
+        return 0  # one file has one past
 
     # --- the other reads
 
@@ -274,6 +278,9 @@ class SqliteStore:
     def ping(self) -> None:
         with self._reader() as connection:
             connection.execute("SELECT version FROM catalogue_version").fetchone()
+
+    def servers(self) -> list[StoreServer]:
+        return []
 
     def check(self) -> list[str]:
         with named_errors(self._path), self._readers.connect() as connection:
