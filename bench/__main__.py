@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench.measures import calls, latency, lifecycle, load
+from bench.measures import calls, latency, lifecycle, load, plug_in, streams
 from bench.options import Options
 from bench.plot import draw
 from bench.processes import PeerMissing
@@ -22,8 +22,10 @@ from bench.wire import BadAnswer
 MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "import": lifecycle.importing,
     "start": lifecycle.starting,
+    "plug-in": plug_in.test_server,
     "bare": latency.against_bare,
     "memory": latency.against_memory,
+    "hot": latency.hot,
     "groups": latency.in_groups,
     "orm": latency.against_orm,
     "datasette": latency.against_datasette,
@@ -38,6 +40,8 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "search-1000": calls.first_thousand,
     "deep": calls.deep_page,
     "modified": calls.recently_modified,
+    "stream": streams.ndjson,
+    "stream-arrow": streams.arrow,
     "capture": calls.captures,
 }
 """The measures in the order in which they are taken."""

@@ -21,6 +21,7 @@ _MEASURES: Final = {
     "datasette": "vs Datasette",
     "orm": "vs FastAPI + ORM",
     "memory": "vs same bytes from memory",
+    "hot": "the same again vs memory",
     "clients": "8 clients vs 1, calls/s",
     "one-id": "one-id calls/s",
     "growth": "latency growth",

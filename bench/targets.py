@@ -40,11 +40,19 @@ TARGETS: Final = {
     "memory": _ceiling(
         "p50 against the same bytes from memory, by the same server stack", "≤ 8\u00d7", 8
     ),
+    "hot": _ceiling(
+        "the same calls again, rows kept in memory, against the same bytes from memory",
+        "≤ 3\u00d7",
+        3,
+    ),
     "clients": _floor("calls/s with 8 clients against 1 client", "≥ 1.5\u00d7", 1.5),
     "one-id": _floor("one-id call, 8 clients", "≥ 1,500 calls/s", 1_500),
     "growth": _ceiling("latency over the larger database", "≤ 2.2\u00d7", 2.2),
     "resident": _ceiling("memory of its own, 16 clients, 2,000 ids each", "≤ 250 MB", 250),
     "start": _ceiling("start of the command to the first answer", "≤ 0.8 s", 0.8),
+    "plug-in": _ceiling(
+        "start of the pytest plug-in's server against the start of the command", "≤ 1.2\u00d7", 1.2
+    ),
     "import": _floor("import of NDJSON, the whole command", "≥ 40,000 opportunities/s", 40_000),
     "details": _floor("`GetOpportunityDetails`, 8 clients", "≥ 1,000 calls/s", 1_000),
     "by-lead": _floor("`GetOpportunitiesOfLead`, 8 clients", "≥ 1,000 calls/s", 1_000),
@@ -58,6 +66,10 @@ TARGETS: Final = {
     "modified": _floor(
         "`RetrieveRecentlyModified` over a whole type, pages of 5,000", "≥ 50,000 rows/s", 50_000
     ),
+    "stream": _floor(
+        "`opportunities/read`, one stream, as NDJSON", "≥ 150,000 opportunities/s", 150_000
+    ),
+    "stream-arrow": _floor("the same, as Arrow", "≥ 200,000 opportunities/s", 200_000),
     "capture": _floor("`Capture`, durable, 8 clients", "≥ 300 calls/s", 300),
     "groups": Target(
         measure="2,000 ids in five groups of 400 against one group of 2,000", text="reported"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import postgres, typed
+from tests import postgres, standbys, typed
 from tests.databases import kept_in
 from tests.running import Server, create_key, serving
 from tests.world import fill
@@ -18,9 +18,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope="session", autouse=True)
 def postgres_is_stopped() -> Iterator[None]:
-    """Ends the PostgreSQL server of the tests, if one of them has started it."""
+    """Ends the PostgreSQL servers of the tests, if one of them has started them."""
     yield
     postgres.stop_shared()
+    standbys.stop_shared()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -21,7 +21,7 @@ from oppserver.contract.model import (
     Tombstone,
     Whereabouts,
 )
-from tests.memory_state import State
+from tests.memory_state import State, version_of
 
 if TYPE_CHECKING:
     from oppserver.store.port import Store
@@ -121,7 +121,7 @@ class MemoryMoment:
         """The version of an opportunity is a digest of it."""
         return [
             b"".join(
-                b"%b %d\n" % (one.id.encode(), _version(one))
+                b"%b %d\n" % (one.id.encode(), version_of(one))
                 for one in map(self._store.opportunity, entry.ids)
                 if isinstance(one, Opportunity) and one.event_code == entry.event_code
             )
@@ -159,8 +159,3 @@ class MemoryMoment:
                 for column in entry.columns
             ],
         )
-
-
-def _version(one: Opportunity) -> int:
-    stored = msgspec.structs.replace(one, owner_email=None)
-    return int.from_bytes(hashlib.sha256(msgspec.json.encode(stored)).digest()[:7])

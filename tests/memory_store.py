@@ -37,11 +37,20 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 from oppserver.store.port import Moment, Session
 from tests import memory_leads, memory_search
 from tests.memory_moment import MemoryMoment
 from tests.memory_session import MemorySession
-from tests.memory_state import State, delete_all, put_field, put_type, with_emails, write_all
+from tests.memory_state import (
+    State,
+    delete_all,
+    put_field,
+    put_type,
+    version_of,
+    with_emails,
+    write_all,
+)
 
 _T = TypeVar("_T")
 
@@ -89,6 +98,9 @@ class MemoryStore:
         return ChangeNumbers(last=state.last_number, addresses=state.addresses_number)
 
     # --- the other reads
+
+    def lineage(self) -> int:
+        return 0
 
     def opportunity(self, one: str) -> Opportunity | Tombstone | None:
         state = self._database.state
@@ -239,10 +251,14 @@ class MemoryStore:
     def ping(self) -> None:
         pass
 
+    def servers(self) -> list[StoreServer]:
+        return []
+
     def check(self) -> list[str]:
         return []
 
     def distribute(self, *, shards: int) -> list[str]:
+        del shards  # there is nowhere to put them
         raise DatabaseRefused("What is in memory is on one machine.")
 
     def backup(self, path: Path) -> None:
@@ -279,6 +295,8 @@ def _rendered(entry: PlannedEntry, state: State) -> RenderedRows:
 def _value(one: Opportunity, stored_name: str) -> str | None:
     if stored_name.startswith("mx_custom_"):
         return one.slots.get(stored_name)
+    if stored_name == "version":
+        return str(version_of(one))
     values: Mapping[str, Any] = msgspec.structs.asdict(one)
     value = values[stored_name]
     if stored_name in ("created_on", "modified_on"):

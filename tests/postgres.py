@@ -42,16 +42,28 @@ class PostgresMissing(Exception):
 class Cluster:
     """A new folder of data, and how its server is started: ``command``, by ``user_id``.
 
-    ``user_id`` is None when it is started by whoever asks. Raises PostgresMissing.
+    ``user_id`` is None when it is started by whoever asks. ``primary``: a cluster whose server
+    runs; the new one is a standby of it. ``port``: where it listens; else a free one. Raises
+    PostgresMissing.
     """
 
-    def __init__(self, folder: Path, settings: Sequence[str] = ()) -> None:
-        self.port: Final = _free_port()
+    def __init__(
+        self,
+        folder: Path,
+        settings: Sequence[str] = (),
+        *,
+        primary: "Cluster | None" = None,
+        port: int | None = None,
+    ) -> None:
+        self.port: Final = port or free_port()
         self._data: Final = folder / "data"
         programs = _programs()
         folder.mkdir(parents=True, exist_ok=True)
         prefix, self.user_id = _unprivileged(folder)
-        self._initialise([*prefix, str(programs / "initdb")])
+        if primary is None:
+            self._initialise([*prefix, str(programs / "initdb")])
+        else:
+            self._copy([*prefix, str(programs / "pg_basebackup")], primary)
         self.command: Final = [*prefix, str(programs / "postgres"), "-D", str(self._data)]
         for setting in (f"port={self.port}", *_SETTINGS, *settings):
             self.command.extend(("-c", setting))
@@ -60,13 +72,44 @@ class Cluster:
         """Where a database of the server is."""
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
-    def _initialise(self, command: Sequence[str]) -> None:
-        done = subprocess.run(
+    def start(self, log: Path) -> "subprocess.Popen[bytes]":
+        """Starts the server, and returns when it answers."""
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C reaches the tests alone, which stop it
+                cwd="/",
+                user=self.user_id,
+                group=self.user_id,
+            )
+        ends = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                psycopg.connect(self.url()).close()
+            except psycopg.OperationalError:
+                if process.poll() is not None or time.monotonic() > ends:
+                    process.kill()
+                    process.wait()
+                    raise PostgresMissing(f"no server: {log.read_text()[-500:]}") from None
+                time.sleep(0.02)
+            else:
+                return process
+
+    def _copy(self, command: Sequence[str], primary: "Cluster") -> None:
+        self._run(
             [
                 *command,
-                *("-D", str(self._data), "-U", "postgres", "-A", "trust"),
-                *("-E", "UTF8", "--locale=C", "--no-sync"),
-            ],
+                *("-D", str(self._data), "-d", primary.url(), "--write-recovery-conf"),
+                *("-X", "stream", "-c", "fast", "--no-sync"),
+            ]
+        )
+
+    def _run(self, command: Sequence[str]) -> None:
+        done = subprocess.run(
+            command,
             capture_output=True,
             check=False,
             cwd="/",
@@ -74,7 +117,18 @@ class Cluster:
             group=self.user_id,
         )
         if done.returncode != 0:
-            raise PostgresMissing(f"initdb failed: {done.stderr.decode(errors='replace')[-300:]}")
+            raise PostgresMissing(
+                f"{command} failed: {done.stderr.decode(errors='replace')[-300:]}"
+            )
+
+    def _initialise(self, command: Sequence[str]) -> None:
+        self._run(
+            [
+                *command,
+                *("-D", str(self._data), "-U", "postgres", "-A", "trust"),
+                *("-E", "UTF8", "--locale=C", "--no-sync"),
+            ]
+        )
         rules = self._data / "pg_hba.conf"
         guarded = f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n"
         rules.write_text(guarded + rules.read_text())
@@ -115,7 +169,8 @@ def _unprivileged(folder: Path) -> tuple[list[str], int | None]:
     return [], _NOBODY
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
@@ -129,7 +184,7 @@ class Server:
     """A running server with databases for tests. Whoever makes it stops it."""
 
     def __init__(self) -> None:
-        self._folder: Final = Path(tempfile.mkdtemp(prefix="oppserver-postgres-", dir=_memory()))
+        self._folder: Final = Path(tempfile.mkdtemp(prefix="oppserver-postgres-", dir=memory()))
         try:
             self.cluster: Final = Cluster(self._folder / "cluster", ["deadlock_timeout=100ms"])
             self.start()
@@ -141,30 +196,7 @@ class Server:
 
     def start(self) -> None:
         """Starts the server, and returns when it answers."""
-        log = self._folder / "log"
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                self.cluster.command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,  # Ctrl-C reaches the tests alone, which stop it
-                cwd="/",
-                user=self.cluster.user_id,
-                group=self.cluster.user_id,
-            )
-        ends = time.monotonic() + _START_TIMEOUT_S
-        while True:
-            try:
-                psycopg.connect(self.cluster.url()).close()
-            except psycopg.OperationalError:
-                if self._process.poll() is not None or time.monotonic() > ends:
-                    self._process.kill()
-                    self._process.wait()
-                    raise PostgresMissing(f"no server: {log.read_text()[-500:]}") from None
-                time.sleep(0.02)
-            else:
-                return
+        self._process = self.cluster.start(self._folder / "log")
 
     def crash(self) -> None:
         """Ends the server as a crash does: nothing is finished, and it recovers when it starts."""
@@ -213,7 +245,7 @@ class Server:
         return self.cluster.url(name)
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """A folder that is in memory and has room; None where there is none.
 
     A new database is 300 files. On a disk that others write to, making one takes 0.3 s.

@@ -20,8 +20,9 @@ import pytest
 
 from oppserver.contract.columns import Column, column_named
 from oppserver.contract.model import Change, Field, Key, Opportunity, Plan, PlannedEntry, Role
+from oppserver.contract.servers import ServerState
 from oppserver.store import Store, StoreOptions, open_store
-from tests import postgres, sharding
+from tests import postgres, sharding, standbys
 from tests.memory_store import MemoryDatabase, MemoryStore
 
 NOW: Final = "2024-02-29 13:05:09"
@@ -83,12 +84,34 @@ class _Postgres:
         raise AssertionError("a PostgreSQL database is not backed up to a file")
 
 
+class _Standby:
+    """A database on a primary and its standby. Reads of the store are the standby's."""
+
+    def __init__(self, _folder: Path) -> None:
+        self.url: str | None = None  # other processes would read the primary
+        self._name = standbys.shared().new_database()
+
+    def open(self, options: StoreOptions | None = None) -> Store:
+        family = standbys.shared()
+        read_urls = (family.standby.cluster.url(self._name),)
+        options = msgspec.structs.replace(options or StoreOptions(), read_urls=read_urls)
+        store = open_store(family.primary.cluster.url(self._name), options)
+        wait_until(lambda: store.servers()[1].state is ServerState.IN_USE)
+        return store
+
+    def open_backup(self, _path: Path) -> Store:
+        raise AssertionError("a PostgreSQL database is not backed up to a file")
+
+
 ENGINES: Final[dict[str, Callable[[Path], Database]]] = {
     "memory": _Memory,
     "sqlite": _Sqlite,
     "postgres": _Postgres,
 }
 """Every engine by name: makes a database that may keep its files in a folder."""
+
+READING: Final = ENGINES | {"standby": _Standby}
+"""The same, and how else they can be read."""
 
 
 def _new_file(folder: Path) -> str:
@@ -109,6 +132,12 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     made = ENGINES[request.param](tmp_path)
     with sharding.watched() if request.param == "postgres" else nullcontext():
         yield made
+
+
+@pytest.fixture(params=READING)
+def read_database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
+    """A fresh database of each engine, and of each way to read it: for what is read."""
+    return READING[request.param](tmp_path)
 
 
 @pytest.fixture

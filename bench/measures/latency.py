@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bench.contest import Form, Sample, Times, ratio, same_rows, take_turns
 from bench.database import groups_of
@@ -12,8 +12,15 @@ from bench.peers.postgres import Postgres
 from bench.processes import free_port, listens
 from bench.progress import step, tell
 from bench.result import Result, summary, times_over
-from bench.stage import Stage, rows_of_answer
+from bench.stage import Stage, http_form, rows_of_answer
 from bench.wire import PATH, Connection, bulk_read_body, post
+
+if TYPE_CHECKING:
+    import subprocess
+
+_HOT_CALLS: Final = 20
+"""Calls whose rows fit into what a server keeps by default; 40,000 ids."""
+_ROUNDS_UNTIL_KEPT: Final = 3
 
 
 def against_bare(stage: Stage) -> Result:
@@ -35,12 +42,7 @@ def against_memory(stage: Stage) -> Result:
     """The call against the same bytes from memory: what the server stack itself costs."""
     form = stage.product_form()
     sample = stage.samples(stage.database())[0]
-    answer = stage.scratch("answer.json")
-    answer.write_bytes(form.answer(form.prepare(sample)))
-    port = free_port()
-    command = [sys.executable, "-m", "bench.peers.memory_server", "--port", str(port)]
-    peer = stage.children.start("memory-server", [*command, "--answer", str(answer)])
-    stage.children.wait_until("memory-server", peer, lambda: listens(port))
+    peer, port = _constant_answer(stage, bytes(form.answer(form.prepare(sample))))
     with Connection(port) as connection:
         memory = Form(
             name="the same bytes from memory, same server stack",
@@ -58,6 +60,39 @@ def against_memory(stage: Stage) -> Result:
         value=found.of_medians,
         note=f"{product.p50:.2f} ms against {other.p50:.2f} ms",
         raw=_raw(product, [other]),
+    )
+
+
+def hot(stage: Stage) -> Result:
+    """A call for rows that were asked for before, against the same bytes from memory."""
+    stage.stop_product()
+    samples = stage.samples(stage.database())[:_HOT_CALLS]
+    product = stage.new_product(stage.database())
+    product.start(first_body=samples[0].body, keeps_rows=True)
+    with Connection(product.port) as ours:
+        answer = bytes(ours.call(product.request(samples[0].body)))
+    peer, port = _constant_answer(stage, answer)
+    with Connection(product.port) as ours, Connection(port) as theirs:
+        forms = [
+            http_form("oppserver, rows it keeps", product, ours),
+            Form(
+                name="the same bytes from memory, same server stack",
+                prepare=lambda one: post(PATH, one.body),
+                answer=theirs.call,
+            ),
+        ]
+        with step(f"the call for rows that are kept: {stage.options.rounds} rounds"):
+            take_turns(forms, samples, _ROUNDS_UNTIL_KEPT * len(samples))
+            kept, other = take_turns(forms, samples, stage.options.rounds)
+    stage.children.stop(peer)
+    product.stop()
+    found = ratio(kept, other)
+    return Result(
+        name="hot",
+        figure=times_over(found),
+        value=found.of_medians,
+        note=f"{kept.p50:.2f} ms against {other.p50:.2f} ms; {len(samples)} calls in turn",
+        raw=_raw(kept, [other]),
     )
 
 
@@ -127,6 +162,17 @@ def in_groups(stage: Stage) -> Result:
         note=f"{in_five.p50:.2f} ms against {in_one.p50:.2f} ms",
         raw=_raw(in_one, [in_five]),
     )
+
+
+def _constant_answer(stage: Stage, answer: bytes) -> "tuple[subprocess.Popen[bytes], int]":
+    """A server that answers everything with these bytes, and its port."""
+    path = stage.scratch("answer.json")
+    path.write_bytes(answer)
+    port = free_port()
+    command = [sys.executable, "-m", "bench.peers.memory_server", "--port", str(port)]
+    peer = stage.children.start("memory-server", [*command, "--answer", str(path)])
+    stage.children.wait_until("memory-server", peer, lambda: listens(port))
+    return peer, port
 
 
 def _numbered(requests: Sequence[bytes]) -> Callable[[Sample], bytes]:

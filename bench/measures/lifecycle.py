@@ -31,6 +31,18 @@ def importing(stage: Stage) -> Result:
 
 def starting(stage: Stage) -> Result:
     """Seconds from the start of the command to its first answer, over the main database."""
+    taken = command_starts(stage)
+    median = statistics.median(taken)
+    return Result(
+        name="start",
+        figure=f"{median:.2f} s ({min(taken):.2f} to {max(taken):.2f})",
+        value=median,
+        raw={"seconds": taken},
+    )
+
+
+def command_starts(stage: Stage) -> list[float]:
+    """The seconds of several such starts."""
     stage.stop_product()
     database = stage.database()
     sample = stage.samples(database)[0]
@@ -41,13 +53,7 @@ def starting(stage: Stage) -> Result:
         for _ in range(_STARTS):
             taken.append(product.start(first_body=body))
             product.stop()
-    median = statistics.median(taken)
-    return Result(
-        name="start",
-        figure=f"{median:.2f} s ({min(taken):.2f} to {max(taken):.2f})",
-        value=median,
-        raw={"seconds": taken},
-    )
+    return taken
 
 
 def growth(stage: Stage) -> Result:

@@ -66,8 +66,11 @@ class Product:
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, first_body: bytes) -> float:
-        """Starts the server; the seconds until ``first_body`` was answered with 200."""
+    def start(self, *, first_body: bytes, keeps_rows: bool = False) -> float:
+        """Starts the server; the seconds until ``first_body`` was answered with 200.
+
+        Calls are asked several times in a run, so a server keeps no rows unless it is said.
+        """
         self.port = free_port()
         started = time.perf_counter()
         self.process = self._children.start(
@@ -81,6 +84,7 @@ class Product:
                 str(self.port),
                 "--rate-limit",
                 RATE_LIMIT,
+                *([] if keeps_rows else ["--hot-rows-bytes", "0"]),
             ],
         )
         request = self.request(first_body)

@@ -70,6 +70,14 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
+def _read_databases(text: str) -> tuple[str, ...]:
+    """URLs with blanks between them, which no URL has in it. Raises ValueError."""
+    urls = tuple(text.split())
+    if len(urls) > limits.STANDBYS_MAX:
+        raise ValueError(f"expected at most {limits.STANDBYS_MAX} URLs")
+    return urls
+
+
 def _existing_file(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
@@ -78,9 +86,15 @@ def _existing_file(text: str) -> Path:
 
 
 def _setting(
-    default: Any, help_text: str, parse: Callable[[str], Any] = str, *, is_secret: bool = False
+    default: Any,
+    help_text: str,
+    parse: Callable[[str], Any] = str,
+    *,
+    is_secret: bool = False,
+    is_list: bool = False,
 ) -> Any:
-    metadata = {"help": help_text, "parse": parse, "is_secret": is_secret}
+    """``is_list``: the flag can be given several times; in the variable, blanks are in between."""
+    metadata = {"help": help_text, "parse": parse, "is_secret": is_secret, "is_list": is_list}
     return dataclass_field(default=default, metadata=metadata)
 
 
@@ -92,6 +106,14 @@ class Settings:
         "sqlite:///oppserver.db",
         "The store: `sqlite:///relative.db`, `sqlite:////absolute.db` or"
         " `postgresql://USER:PASSWORD@HOST/DATABASE`.",
+    )
+    read_database: tuple[str, ...] | None = _setting(
+        None,
+        "A PostgreSQL standby of the store, from which reads are answered. The flag can be"
+        " given several times; the variable takes several URLs with blanks between them.",
+        _read_databases,
+        is_secret=True,
+        is_list=True,
     )
     host: str = _setting("127.0.0.1", "The address to listen on. `0.0.0.0` is every interface.")
     port: int = _setting(8080, "The port to listen on; 0 takes a free one.", _integer(0, 65_535))
@@ -165,6 +187,12 @@ class Settings:
         "info",
         "The least important lines to log: `debug`, `info`, `warning` or `error`.",
         _one_of("debug", "info", "warning", "error"),
+    )
+    hot_rows_bytes: int = _setting(
+        limits.HOT_ROWS_BYTES_DEFAULT,
+        "Bytes of rendered rows that each worker keeps for callers that ask for them again; 0 keeps"
+        " none. No answer is stale: what changes is dropped before the next answer.",
+        _integer(0, 1 << 40),
     )
     sqlite_mmap_bytes: int = _setting(
         limits.SQLITE_MMAP_BYTES_DEFAULT,

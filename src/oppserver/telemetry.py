@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,8 @@ from prometheus_client import (
     values,
 )
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from oppserver.contract.servers import ServerState, StoreServer
 
 _SECRET: Final = re.compile(
     r"""
@@ -87,7 +90,34 @@ def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
 
 def logger() -> Any:
     """The program's logger: ``logger().info("event", name=value)``."""
-    return structlog.get_logger()
+    return _EMBEDDED[-1] if _EMBEDDED else structlog.get_logger()
+
+
+def log_to(take: Callable[[Mapping[str, Any]], None]) -> None:
+    """Gives every line of ours to ``take``, as long as the process lives.
+
+    For a server inside of a program that has logs of its own: nothing of them is touched. ``take``
+    may be called by several threads at once.
+    """
+    last: Processor = _taking(take)
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        _hide,
+        last,
+    ]
+    _EMBEDDED[:] = [structlog.wrap_logger(None, processors=processors)]
+
+
+_EMBEDDED: Final[list[Any]] = []  # at most one logger; owner: log_to()
+
+
+def _taking(take: Callable[[Mapping[str, Any]], None]) -> Processor:
+    def last(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        take(event)
+        raise structlog.DropEvent
+
+    return last
 
 
 def _numbered(worker: int) -> Processor:
@@ -144,10 +174,36 @@ class Metrics:
             ("call",),
             registry=self._registry,
         )
+        self._rows: Final = Counter(
+            "oppserver_bulk_read_ids",
+            "Ids of bulk reads, by where their rows came from.",
+            ("source",),
+            registry=self._registry,
+        )
         self._alone: Final = Counter(
             "oppserver_calls_counted_alone",
             "Calls counted by one machine alone, because the store of the rate limit was lost.",
             registry=self._registry,
+        )
+        self._reads: Final = Counter(
+            "oppserver_store_reads",
+            "Reads that a server of the store has served, where standbys are read.",
+            ("server", "role"),
+            registry=self._registry,
+        )
+        self._in_use: Final = Gauge(
+            "oppserver_store_server_in_use",
+            "Processes that use a server of the store.",
+            ("server", "role"),
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._behind: Final = Gauge(
+            "oppserver_standby_behind_bytes",
+            "How much of the primary's log a standby had not applied when it was last looked at.",
+            ("server",),
+            registry=self._registry,
+            multiprocess_mode="livemax",
         )
         self.in_flight: Final = Gauge(
             "oppserver_calls_in_flight",
@@ -162,9 +218,22 @@ class Metrics:
         self._seconds.labels(call).observe(seconds)
         self._bytes.labels(call).inc(body_bytes)
 
+    def rows_read(self, kept: int, fetched: int) -> None:
+        """Counts the ids of a bulk read: those of kept rows, and those that the store looked up."""
+        self._rows.labels("memory").inc(kept)
+        self._rows.labels("store").inc(fetched)
+
     def counted_alone(self) -> None:
         """Counts one call whose rate limit one machine held alone."""
         self._alone.inc()
+
+    def store_server(self, server: StoreServer) -> None:
+        """Takes in what a store tells of one of its servers."""
+        role = "primary" if server.is_primary else "standby"
+        self._reads.labels(server.address, role).inc(server.reads)
+        self._in_use.labels(server.address, role).set(server.state is ServerState.IN_USE)
+        if server.bytes_behind is not None:
+            self._behind.labels(server.address).set(server.bytes_behind)
 
     def exposition(self) -> bytes:
         """All of it, in the Prometheus text format."""

@@ -19,10 +19,10 @@ ENGINES = ["sqlite", "postgres"]
 DEAL, OTHER = 12_000, 12_001
 
 
-@pytest.fixture
-def folder(tmp_path: Path, folder_engine: str) -> Path:
-    """A folder with a new database, which has two types."""
-    folder = kept_in(tmp_path, folder_engine)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, folder_engine: str) -> Path:
+    """A folder with a database, which has two types."""
+    folder = kept_in(tmp_path_factory.mktemp("changes"), folder_engine)
     store = open_store(database_of(folder))
     store.put_fields(
         [
@@ -36,13 +36,16 @@ def folder(tmp_path: Path, folder_engine: str) -> Path:
 
 @pytest.fixture
 def store(folder: Path) -> Iterator[Store]:
-    """The database as another process has it."""
+    """The database as another process has it, with no opportunity that was ever there."""
+    for table in ("opportunity", "deleted_opportunity", "lead"):
+        execute(folder, f"DELETE FROM {table}")
+    execute(folder, "UPDATE change_counter SET last_number = 0, addresses_number = 0")
     opened = open_store(database_of(folder))
     yield opened
     opened.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
     """A server over the database, with a reader's key."""
     with serving(folder, keys=create_key(folder, role="reader")) as running:
@@ -169,9 +172,9 @@ def test_lines_end_with_the_cursor(server: Server, store: Store) -> None:
     *lines, end = map(json.loads, answer.body.splitlines())
     message = page(server)
     assert lines == message.pop("Changes")
-    assert end == message
+    assert end == {"End": message}
     answer = server.call("GET", "/v1/changes?cursor=now", headers=headers)
-    assert [json.loads(line)["RecordCount"] for line in answer.body.splitlines()] == [0]
+    assert [json.loads(line)["End"]["RecordCount"] for line in answer.body.splitlines()] == [0]
     refusal = server.call("GET", "/v1/changes", headers={**keys, "Accept": "text/csv"})
     assert refused(refusal, 406)["header"] == "Accept"
 

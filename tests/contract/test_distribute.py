@@ -23,7 +23,7 @@ database, store = stores.database, stores.store
 
 STAND_IN = Path(__file__).parents[1] / "citus"
 LAID_OUT = [
-    "reference \"user\"",
+    'reference "user"',
     "reference api_key",
     "reference opportunity_type",
     "reference activity_type",
@@ -92,12 +92,12 @@ def test_the_number_of_shards(coordinator: Path) -> None:
 def test_a_dry_run_prints_what_psql_can_run(coordinator: Path) -> None:
     """The SQL alone on stdout, which lays out the same; and again, which does nothing."""
     printed = run("db", "distribute", "--dry-run", folder=coordinator)
-    assert printed.status == 0
-    assert printed.err == "nothing was done: this is for psql on the coordinator\n"
+    assert printed.returncode == 0
+    assert printed.stderr == "nothing was done: this is for psql on the coordinator\n"
     assert asked(coordinator) == []
     for _ in range(2):
         with psycopg.connect(database_of(coordinator), autocommit=True) as connection:
-            connection.execute(printed.out.encode())
+            connection.execute(printed.stdout.encode())
     assert asked(coordinator)[: len(LAID_OUT)] == LAID_OUT
     assert len(asked(coordinator)) == 3 * len(LAID_OUT)
     told = run_well("db", "distribute", folder=coordinator)
@@ -117,24 +117,24 @@ def test_sqlite_is_refused(more: list[str], tmp_path: Path) -> None:
     """Its database is on one machine."""
     run_well("db", "upgrade", folder=tmp_path)
     refused = run("db", "distribute", *more, folder=tmp_path)
-    assert (refused.status, refused.out) == (1, "")
-    assert "is for a database on PostgreSQL with Citus" in refused.err
-    assert refused.err.count("\n") == 1
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "is for a database on PostgreSQL with Citus" in refused.stderr
+    assert refused.stderr.count("\n") == 1
 
 
 def test_a_server_without_citus_is_refused(folder: Path) -> None:
     """With the statement that mends it."""
     refused = run("db", "distribute", folder=folder)
-    assert refused.status == 1
-    assert "CREATE EXTENSION citus" in refused.err
+    assert refused.returncode == 1
+    assert "CREATE EXTENSION citus" in refused.stderr
 
 
 def test_a_database_that_is_not_migrated_is_refused(tmp_path: Path) -> None:
     """Its tables would not be there."""
     url = postgres.shared().empty_database()
     refused = run("db", "distribute", "--database", url, folder=tmp_path)
-    assert refused.status == 1
-    assert "'oppserver db upgrade' creates it" in refused.err
+    assert refused.returncode == 1
+    assert "'oppserver db upgrade' creates it" in refused.stderr
 
 
 OTHERS = {
@@ -144,8 +144,8 @@ OTHERS = {
         "The table opportunity is distributed in another way",
     ),
     "elsewhere": (
-        "INSERT INTO pg_dist_partition VALUES ('opportunity', 'h', 'id', 2, 's'),"
-        " ('activity', 'h', 'id', 5, 's')",
+        """INSERT INTO pg_dist_partition
+        VALUES ('opportunity', 'h', 'id', 2, 's'), ('activity', 'h', 'id', 5, 's')""",
         "together with opportunity",
     ),
     "spread, not whole": (
@@ -170,9 +170,9 @@ def test_what_lies_otherwise_is_refused(other: str, coordinator: Path) -> None:
     execute(coordinator, statement)
     before = asked(coordinator)
     refused = run("db", "distribute", folder=coordinator)
-    assert refused.status == 1
-    assert told in refused.err
-    assert refused.err.count("\n") == 1
+    assert refused.returncode == 1
+    assert told in refused.stderr
+    assert refused.stderr.count("\n") == 1
     assert asked(coordinator) == before
 
 
@@ -184,8 +184,8 @@ def test_a_check_of_a_sharded_database(coordinator: Path) -> None:
         )
     broken = [
         "UPDATE lead SET email = 'other@example.com' WHERE id = :lead",
-        "INSERT INTO activity (id, event_code, lead_id, opportunity_id, created_on, modified_on)"
-        " VALUES ('a', 1, 'nobody', 'nothing', '', '')",
+        """INSERT INTO activity (id, event_code, lead_id, opportunity_id, created_on, modified_on)
+        VALUES ('a', 1, 'nobody', 'nothing', '', '')""",
     ]
     for statement in broken:
         values = {"lead": lead(1)} if ":lead" in statement else {}
@@ -193,8 +193,8 @@ def test_a_check_of_a_sharded_database(coordinator: Path) -> None:
     plain = run("db", "check", folder=coordinator)
     run_well("db", "distribute", folder=coordinator)
     sharded = run("db", "check", folder=coordinator)
-    assert plain.out == sharded.out
-    assert len(plain.out.splitlines()) == 3
+    assert plain.stdout == sharded.stdout
+    assert len(plain.stdout.splitlines()) == 3
 
 
 # --- the rules ---------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def test_every_table_has_a_place() -> None:
 def test_what_is_unique_has_the_key_in_it(table: str) -> None:
     """The key is first in the primary key and in all that is unique; nothing refers elsewhere."""
     found = tables.metadata.tables[table]
-    assert [column.name for column in found.primary_key][0] == sharding.KEY
+    assert next(iter(found.primary_key)).name == sharding.KEY
     for constraint in found.constraints:
         if isinstance(constraint, UniqueConstraint):
             assert sharding.KEY in constraint.columns
@@ -233,16 +233,18 @@ def test_migrations_keep_the_rules() -> None:
 def test_the_tests_of_the_store_are_watched(store: Store, request: pytest.FixtureRequest) -> None:
     """A statement that breaks a rule fails the test that sends it."""
     if request.node.callspec.params["database"] == "postgres":
-        statement = b"SELECT o.id FROM unnest('{}'::text[]) AS a LEFT JOIN opportunity AS o ON o.id = a"
+        statement = (
+            b"SELECT o.id FROM unnest('{}'::text[]) AS a LEFT JOIN opportunity AS o ON o.id = a"
+        )
         with pytest.raises(BrokenRule, match="reads all of it"):
-            store._connections.fetch(lambda driver: driver.execute(statement))  # type: ignore[attr-defined] # of this engine
+            store._connections.fetch(lambda driver: driver.execute(statement))  # type: ignore[attr-defined] # it is of PostgreSQL
 
 
 KEPT = [
     "SELECT id FROM opportunity WHERE id = ANY(%s)",
     'SELECT o.id FROM opportunity o LEFT JOIN "user" u ON u.id = o.owner_id WHERE o.id = ANY(%s)',
     "SELECT o.id FROM opportunity o JOIN deleted_opportunity d ON d.id = o.id",
-    "SELECT o.id FROM opportunity o WHERE o.lead_id IN (SELECT l.id FROM lead l WHERE l.email = %s)",
+    "SELECT o.id FROM opportunity o WHERE o.lead_id IN (SELECT l.id FROM lead l WHERE email = %s)",
     "INSERT INTO lead (id, email) SELECT v, %s FROM unnest(%s) AS v ON CONFLICT (id) DO NOTHING",
     "UPDATE lead SET email = %s WHERE id = %s",
     "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE",
@@ -252,7 +254,7 @@ BROKEN = {
     "": "reads all of it",
     "SELECT o.id FROM opportunity o LEFT JOIN lead l ON l.id = o.lead_id": "something else",
     "SELECT o.id FROM opportunity o, lead l WHERE l.email = o.lead_email": "something else",
-    "SELECT (SELECT l.email FROM lead l WHERE l.id = o.lead_id) FROM opportunity o": "outside of it",
+    "SELECT (SELECT email FROM lead l WHERE l.id = o.lead_id) FROM opportunity o": "outside of it",
     "SELECT 1 FROM opportunity o WHERE EXISTS (SELECT FROM activity a WHERE a.lead_id = o.lead_id)"
     "": "outside of it",
     "SELECT id FROM opportunity WHERE id = ANY(%s) FOR UPDATE": "FOR UPDATE",

@@ -62,6 +62,8 @@ def test_fuzzed_calls_get_200_or_a_named_4xx(server: Server) -> None:
     for found in schema.get_all_operations():
         assert isinstance(found, Ok)
         operation = found.ok()
+        if operation.path.startswith("/v1/"):  # no JSON; tests/property/test_stream.py fuzzes it
+            continue
 
         @given(case=operation.as_strategy() | operation.as_strategy(generation_mode=NEGATIVE))
         @settings(

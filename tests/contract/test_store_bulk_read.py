@@ -12,7 +12,7 @@ from oppserver.store import Store
 from tests import stores
 from tests.stores import NOW, entry, guid, ids_read, lead, opportunity, owner, rows, value
 
-database, store = stores.database, stores.store
+database, store = stores.read_database, stores.store
 
 ALL_COLUMNS = SYSTEM_COLUMNS + CUSTOM_COLUMNS
 

@@ -13,7 +13,7 @@ from oppserver.store.port import Moment
 from tests import stores
 from tests.stores import LATER, NOW, entry, guid, ids_read, lead, opportunity, owner
 
-database, store = stores.database, stores.store
+database, store = stores.read_database, stores.store
 
 ALL_COLUMNS = SYSTEM_COLUMNS + CUSTOM_COLUMNS
 

@@ -5,7 +5,7 @@ from oppserver.store import Store
 from tests import stores
 from tests.stores import LATER, NOW, guid, lead, opportunity, owner
 
-database, store = stores.database, stores.store
+database, store = stores.read_database, stores.store
 
 
 def test_an_opportunity_comes_out_whole(store: Store) -> None:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import pytest
 from typer.main import get_command
 
-from oppserver.api.routes import ROUTES
+from oppserver.api.routes import ROUTES, STREAM_ROUTES
 from oppserver.cli.main import app
 from oppserver.config import Settings, configuration_markdown, flag_of, variable_of
 from oppserver.contract.errors import HTTP_ERRORS
@@ -110,7 +110,7 @@ def test_every_error_is_on_the_page_of_the_api(error: Any) -> None:
 @pytest.mark.parametrize("page", ["docs/http-api.md", "docs/fidelity.md"])
 def test_every_call_is_described(page: str) -> None:
     """Its method and path are on the page of the API and on the page of fidelity."""
-    for route in ROUTES:
+    for route in (*ROUTES, *STREAM_ROUTES):
         assert f"{route.method} {route.path}" in read(page)
 
 

@@ -1,6 +1,6 @@
 """The application: the API's calls, health, metrics and the documents, put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
@@ -25,6 +25,7 @@ from oppserver.contract.names import quoted
 from oppserver.contract.problems import all_problems, described_problem, kind_named
 from oppserver.formats import arrow
 from oppserver.operations.call import Services
+from oppserver.operations.hot_rows import HotRows
 from oppserver.operations.rate_limit import RateLimiter
 from oppserver.operations.rate_limit_store import SharedWindow
 from oppserver.store import Store
@@ -48,24 +49,36 @@ def create_app(
     services = Services(
         store=store,
         rate_limiter=rate_limiter,
+        hot_rows=_hot_rows(settings, metrics),
         body_bytes_max=settings.body_bytes_max,
         made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
     )
     door = Door(settings, services)
-    streams = Streams(door, settings, services)
+    return app_behind(lambda: door, metrics=metrics)
+
+
+def app_behind(door: Callable[[], Door], *, metrics: telemetry.Metrics) -> Observer:
+    """The ASGI application behind a door, which is asked for with every request.
+
+    The door that is open when the lifespan ends is closed then; others are closed by who made them.
+    """
+    streams = Streams(door)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            door.close()
+            door().close()
+
+    def new_request_id() -> str:
+        return door().services.sources.new_request_id()
 
     app = Litestar(
         route_handlers=[
             *(_call_handler(route, door) for route in ROUTES),
             *(_stream_handler(route, streams) for route in STREAM_ROUTES),
-            *_health_handlers(door, services),
+            *_health_handlers(door),
             *_document_handlers(metrics),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
@@ -80,10 +93,17 @@ def create_app(
         metrics=metrics,
         canonical_paths={route.path.lower(): route.path for route in (*ROUTES, *STREAM_ROUTES)},
         query_paths=_QUERY_PATHS,
+        new_request_id=new_request_id,
     )
 
 
-def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
+def _hot_rows(settings: Settings, metrics: telemetry.Metrics) -> HotRows | None:
+    if settings.hot_rows_bytes == 0:
+        return None
+    return HotRows(bytes_max=settings.hot_rows_bytes, on_read=metrics.rows_read)
+
+
+def _call_handler(route: Route, door: Callable[[], Door]) -> HTTPRouteHandler:
     """The call's handler. Of one that takes QUERY it is for OPTIONS too.
 
     The framework's own answer to OPTIONS would not name all the methods.
@@ -94,7 +114,7 @@ def _call_handler(route: Route, door: Door) -> HTTPRouteHandler:
         if request.method == "OPTIONS":
             headers = {"Allow": f"OPTIONS, {route.method}, QUERY", "Accept-Query": JSON}
             return Response(b"", status_code=204, headers=headers)
-        return await door.answer(request, route)
+        return await door().answer(request, route)
 
     return HTTPRouteHandler(route.path, http_method=methods, name=route.name, status_code=200)(
         handle
@@ -108,7 +128,7 @@ def _stream_handler(route: StreamRoute, streams: Streams) -> ASGIRouteHandler:
     return ASGIRouteHandler(route.path, name=route.name)(handle)
 
 
-def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:
+def _health_handlers(door: Callable[[], Door]) -> list[HTTPRouteHandler]:
     @get("/health/live", name="HealthLive")
     async def live(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
         observed(request.scope).call = "health"
@@ -118,11 +138,16 @@ def _health_handlers(door: Door, services: Services) -> list[HTTPRouteHandler]:
     async def ready(request: Request[Any, Any, Any]) -> Response[Any]:
         observed(request.scope).call = "health"
         try:
-            await door.on_worker(services.store.ping)
+            await door().on_worker(door().services.store.ping)
         except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
             return error_response(named(error), request.scope, headers=_NO_STORE)
         return Response(
-            {"status": "ready", **_rate_limit_store(services.rate_limiter)}, headers=_NO_STORE
+            {
+                "status": "ready",
+                **_rate_limit_store(door().services.rate_limiter),
+                **_store_servers(door().services.store),
+            },
+            headers=_NO_STORE,
         )
 
     return [live, ready]
@@ -136,6 +161,23 @@ def _rate_limit_store(limiter: RateLimiter | None) -> dict[str, str]:
     if not isinstance(limiter, SharedWindow):
         return {}
     return {"rateLimitStore": "lost" if limiter.is_lost else "shared"}
+
+
+def _store_servers(store: Store) -> dict[str, Any]:
+    """What the ready say of the servers of a store that reads standbys.
+
+    They are ready while reads are answered, also when nothing can be written.
+    """
+    servers = [
+        {
+            "server": server.address,
+            "role": "primary" if server.is_primary else "standby",
+            "state": server.state.value,
+            **({} if server.bytes_behind is None else {"bytesBehind": server.bytes_behind}),
+        }
+        for server in store.servers()
+    ]
+    return {"storeServers": servers} if servers else {}
 
 
 def _document_handlers(metrics: telemetry.Metrics) -> list[HTTPRouteHandler]:

@@ -26,8 +26,8 @@ class Door:
     """Answers calls. Owner of the worker threads; closed by whoever made it."""
 
     def __init__(self, settings: Settings, services: Services) -> None:
-        self._settings: Final = settings
-        self._services: Final = services
+        self.settings: Final = settings
+        self.services: Final = services
         self._workers: Final = ThreadPoolExecutor(
             settings.worker_threads, thread_name_prefix="oppserver-call"
         )
@@ -40,7 +40,7 @@ class Door:
     async def answer(self, request: Request[Any, Any, Any], route: Route) -> Response[bytes]:
         """The answer to one call, whatever comes of it."""
         observed(request.scope).call = route.name
-        if self._in_flight >= self._settings.calls_in_flight_max:
+        if self._in_flight >= self.settings.calls_in_flight_max:
             return error_response(
                 Unavailable("The server is busy: too many calls at once. Try again."),
                 request.scope,
@@ -58,10 +58,11 @@ class Door:
             call = await take_in(
                 request,
                 route,
-                body_bytes_max=self._settings.body_bytes_max,
-                body_timeout_s=self._settings.body_timeout_s,
+                body_bytes_max=self.settings.body_bytes_max,
+                body_timeout_s=self.settings.body_timeout_s,
+                clock=self.services.sources.now,
             )
-            answer, encoding = await self.on_worker(_run, route, call, self._services)
+            answer, encoding = await self.on_worker(_run, route, call, self.services)
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
             refused = named(error)
             return error_response(refused, request.scope, headers=self.headers(request, call))
@@ -86,7 +87,7 @@ class Door:
         two fields of the limit: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.
         """
         headers = {"Idempotency-Key-Hours": str(IDEMPOTENCY_HOURS)}
-        limit = self._settings.rate_limit
+        limit = self.settings.rate_limit
         if limit is not None:
             headers["RateLimit-Policy"] = f'"default";q={limit.calls};w={limit.window_s}'
         if call is None or call.body is None:

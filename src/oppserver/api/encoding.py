@@ -60,7 +60,9 @@ class StreamEncoder:
         self._encoding: Final = encoding
 
     def part(self, body: bytes) -> bytes:
-        """The next part of the body as it is sent."""
+        """The next part of the body as it is sent; an empty one is left out."""
+        if not body:  # ISA-L would flush a block before its header
+            return b""
         if self._encoding == "zstd":
             packed = self._zstd.compress(body)
             return bytes(packed + self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))

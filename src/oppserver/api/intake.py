@@ -1,7 +1,8 @@
 """Taking a call in: its keys, its query, its body, and no more of the body than the limit."""
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -18,7 +19,12 @@ _QUERY_FIELDS_MAX: Final = 100
 
 
 async def take_in(
-    request: Request[Any, Any, Any], route: Route, *, body_bytes_max: int, body_timeout_s: float
+    request: Request[Any, Any, Any],
+    route: Route,
+    *,
+    body_bytes_max: int,
+    body_timeout_s: float,
+    clock: Callable[[], datetime],
 ) -> Call:
     """The call of a request. Raises BodyTimeout when its body does not arrive in time.
 
@@ -32,11 +38,16 @@ async def take_in(
         raise BodyTimeout(
             f"The body did not arrive within {body_timeout_s:g} seconds. Send it faster, or less."
         ) from None
-    return call_of(request, route.name, writes=route.writes, body=body)
+    return call_of(request, route.name, writes=route.writes, body=body, now=clock())
 
 
 def call_of(
-    request: Request[Any, Any, Any], name: str, *, writes: bool, body: bytes | None
+    request: Request[Any, Any, Any],
+    name: str,
+    *,
+    writes: bool,
+    body: bytes | None,
+    now: datetime,
 ) -> Call:
     """The call of a request's headers and query, and of a body that was read."""
     conditions = request.headers.getall("if-none-match", [])
@@ -57,7 +68,7 @@ def call_of(
         content_encoding=request.headers.get("content-encoding", ""),
         if_none_match=", ".join(conditions) if conditions else None,
         query=query,
-        now=datetime.now(UTC),
+        now=now,
     )
 
 

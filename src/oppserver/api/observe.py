@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import uuid4
 
 import structlog
 
@@ -64,11 +63,13 @@ class Observer:
         metrics: telemetry.Metrics,
         canonical_paths: Mapping[str, str],
         query_paths: Set[str],
+        new_request_id: Callable[[], str],
     ) -> None:
         self._app: Final = app
         self._metrics: Final = metrics
         self._canonical_paths: Final = canonical_paths
         self._query_paths: Final = query_paths
+        self._new_request_id: Final = new_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -77,7 +78,7 @@ class Observer:
             return
         started = time.perf_counter()
         method, path = scope["method"], scope["path"]
-        known = Observed(request_id=_request_id(scope), method=method)
+        known = Observed(request_id=_request_id(scope) or self._new_request_id(), method=method)
         scope[_OBSERVED] = known
         scope["path"] = self._canonical(path)
         if method == "QUERY" and scope["path"] in self._query_paths:
@@ -111,11 +112,12 @@ class Observer:
         )
 
 
-def _request_id(scope: Scope) -> str:
+def _request_id(scope: Scope) -> str | None:
+    """The caller's own name of the request, where it is sane."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _SANE_ID.fullmatch(value):
             return str(value, "ascii")
-    return uuid4().hex
+    return None
 
 
 def _observing(send: Send, known: Observed) -> Send:

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, and a page to browse it in that needs nothing from elsewhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -15,7 +15,8 @@ from oppserver.api.describe import (
     Description,
     Parameter,
 )
-from oppserver.api.routes import ROUTES, Route
+from oppserver.api.describe.streams import STREAM_DESCRIPTIONS, StreamDescription
+from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
 from oppserver.contract.errors import HTTP_ERRORS, ApiError
 from oppserver.contract.limits import (
     IDEMPOTENCY_HOURS,
@@ -92,6 +93,10 @@ _HEADERS: Final = {
         "description": "Those that are not.",
         "schema": {"type": "integer"},
     },
+    "X-Cursor": {
+        "description": "Where the stream begins; with the last id that has come, it goes on.",
+        "schema": {"type": "string"},
+    },
 }
 _NOT_MODIFIED: Final = {
     "304": {
@@ -128,6 +133,14 @@ def document() -> bytes:
     for route in ROUTES:
         operations = paths.setdefault(route.path, {})
         operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
+    for stream in STREAM_ROUTES:
+        operations = paths.setdefault(stream.path, {})
+        of_stream = STREAM_DESCRIPTIONS.get(stream.name)
+        operations[stream.method.lower()] = (
+            _operation(stream, DESCRIPTIONS[stream.name])
+            if of_stream is None
+            else _stream_operation(stream, of_stream)
+        )
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -158,7 +171,7 @@ def reference_page() -> str:
     return files("oppserver.api").joinpath("reference.html").read_text(encoding="utf-8")
 
 
-def _operation(route: Route, described: Description) -> dict[str, Any]:
+def _operation(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
@@ -181,19 +194,38 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
                 },
             },
             **(_NOT_MODIFIED if described.is_conditional else {}),
-            **_error_responses(route, [*described.errors, *_errors_of_all(route)]),
+            **_error_responses(route.path, [*described.errors, *_errors_of_all(route)]),
         },
     }
 
 
-def _other_formats(described: Description) -> dict[str, Any]:
+def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[str, Any]:
     return {
-        media_type: {"schema": {"description": text}}
-        for media_type, text in described.formats.items()
+        "operationId": route.name,
+        "summary": described.summary,
+        "description": described.text,
+        "parameters": [_parameter(one) for one in described.query],
+        "requestBody": {"required": True, "content": _content(described.takes)},
+        "responses": {
+            "200": {
+                "description": "The answer.",
+                "headers": _header_references(("X-Request-Id", "RateLimit-Policy", "RateLimit")),
+                "content": _content(described.formats),
+            },
+            **_error_responses(route.path, described.errors),
+        },
     }
 
 
-def _parameters(route: Route, described: Description) -> dict[str, Any]:
+def _content(media_types: Mapping[str, str]) -> dict[str, Any]:
+    return {one: {"schema": {"description": text}} for one, text in media_types.items()}
+
+
+def _other_formats(described: Description) -> dict[str, Any]:
+    return _content(described.formats)
+
+
+def _parameters(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
     parameters = [_parameter(one) for one in described.query]
     if route.writes:
         parameters.append(_IDEMPOTENCY_KEY)
@@ -223,15 +255,15 @@ def _request_body(described: Description) -> dict[str, Any]:
     }
 
 
-def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:
+def _errors_of_all(route: Route | StreamRoute) -> Sequence[type[ApiError]]:
     return [*EVERY_WRITE, *EVERY_CALL] if route.writes else EVERY_CALL
 
 
-def _error_responses(route: Route, errors: Sequence[type[ApiError]]) -> dict[str, Any]:
+def _error_responses(path: str, errors: Sequence[type[ApiError]]) -> dict[str, Any]:
     by_status: dict[int, list[type[ApiError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
-    is_problem = is_problem_path(route.path)
+    is_problem = is_problem_path(path)
     media_type, schema = (PROBLEM, "Problem") if is_problem else ("application/json", "Error")
     return {
         str(status): {

@@ -15,6 +15,7 @@ from oppserver.operations.changes import changes
 from oppserver.operations.create_activity import create_activity
 from oppserver.operations.create_or_update_lead import create_or_update_lead
 from oppserver.operations.delete import delete
+from oppserver.operations.export import ExportStream, open_export
 from oppserver.operations.lead_activities import lead_activities
 from oppserver.operations.lead_by_id import lead_by_id
 from oppserver.operations.leads_by_ids import leads_by_ids
@@ -51,12 +52,14 @@ class Route(NamedTuple):
 
 
 class StreamRoute(NamedTuple):
-    """A call whose body and answer are streams: it is opened, and goes on from there."""
+    """A call whose answer is a stream, and maybe its body: it is opened, and goes on from there."""
 
     name: str
-    method: Literal["POST"]
+    method: Literal["GET", "POST"]
     path: str
-    open: Callable[[Call, Services], ReadStream]
+    open: Callable[[Call, Services], ReadStream | ExportStream]
+    writes: bool = False
+    takes_query: bool = False
 
 
 STREAM_ROUTES: Final = (
@@ -65,6 +68,12 @@ STREAM_ROUTES: Final = (
         method="POST",
         path="/v1/opportunities/read",
         open=open_stream,
+    ),
+    StreamRoute(
+        name="ExportOpportunities",
+        method="GET",
+        path="/v1/opportunities",
+        open=open_export,
     ),
 )
 

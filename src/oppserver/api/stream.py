@@ -6,7 +6,7 @@ task waits, then the queues are full, then nothing is received any more; and the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from litestar import Request
@@ -18,7 +18,6 @@ from oppserver.api.intake import call_of
 from oppserver.api.observe import CONNECTION, Receive, Scope, Send, observed
 from oppserver.api.refuse import error_response, instance_of
 from oppserver.api.routes import StreamRoute
-from oppserver.config import Settings
 from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
 from oppserver.contract.limits import (
     BODY_DISCARDED_BYTES_MAX,
@@ -28,7 +27,8 @@ from oppserver.contract.limits import (
     STREAMS_MAX,
 )
 from oppserver.contract.names import quoted
-from oppserver.operations.call import Call, Services
+from oppserver.operations.call import Call
+from oppserver.operations.export import ExportStream
 from oppserver.operations.read_stream import ReadStream
 from oppserver.operations.read_stream_found import StreamFound
 from oppserver.steps.gather_ids import Batch
@@ -50,21 +50,20 @@ class _Stalled(Exception):
 
 
 class Streams:
-    """Answers the calls that are streams."""
+    """Answers the calls that are streams, behind a door that is asked for with each of them."""
 
-    def __init__(self, door: Door, settings: Settings, services: Services) -> None:
+    def __init__(self, door: Callable[[], Door]) -> None:
         self._door: Final = door
-        self._settings: Final = settings
-        self._services: Final = services
         self._open = 0  # owner: answer(), on the event loop's one thread
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, route: StreamRoute) -> None:
         """Answers one call, whatever comes of it."""
         observed(scope).call = route.name
-        exchange = _Exchange(scope, receive, send, timeout_s=self._settings.stream_timeout_s)
+        door = self._door()
+        exchange = _Exchange(scope, receive, send, timeout_s=door.settings.stream_timeout_s)
         self._open += 1
         try:
-            await self._answer(exchange, route)
+            await self._answer(door, exchange, route)
         except _Gone:
             telemetry.logger().info("stream_left", call=route.name)
         except _Stalled:
@@ -76,19 +75,25 @@ class Streams:
         finally:
             self._open -= 1
 
-    async def _answer(self, exchange: "_Exchange", route: StreamRoute) -> None:
+    async def _answer(self, door: Door, exchange: "_Exchange", route: StreamRoute) -> None:
         call: Call | None = None
         try:
-            call = call_of(exchange.request, route.name, writes=False, body=b"")
+            call = call_of(
+                exchange.request,
+                route.name,
+                writes=False,
+                body=b"",
+                now=door.services.sources.now(),
+            )
             self._check(exchange.request, route)
-            stream = await self._door.on_worker(route.open, call, self._services)
+            stream = await door.on_worker(route.open, call, door.services)
         except Exception as error:  # noqa: BLE001 (every error ends here or in _Running)
-            headers = self._door.headers(exchange.request, call)
+            headers = door.headers(exchange.request, call)
             if isinstance(error, MethodNotAllowed):
                 headers["Allow"] = route.method
             await exchange.refuse(named(error), headers)
             return
-        await _Running(self._door, exchange, call, stream).run()
+        await _Running(door, exchange, call, stream).run()
 
     def _check(self, request: Request[Any, Any, Any], route: StreamRoute) -> None:
         if request.method != route.method:
@@ -200,12 +205,14 @@ class _Exchange:
 class _Running:
     """A stream under way."""
 
-    def __init__(self, door: Door, exchange: _Exchange, call: Call, stream: ReadStream) -> None:
+    def __init__(
+        self, door: Door, exchange: _Exchange, call: Call, stream: ReadStream | ExportStream
+    ) -> None:
         self._door: Final = door
         self._exchange: Final = exchange
         self._call: Final = call
         self._stream: Final = stream
-        self._is_text: Final = stream.asked.wanted.format.is_text
+        self._is_text: Final = stream.wanted.format.is_text
         self._coding: Final = call.coding if self._is_text else "identity"
         self._encoder: Final = StreamEncoder(self._coding)
         self._arrived: Final[asyncio.Queue[bytes]] = asyncio.Queue(1)
@@ -249,12 +256,22 @@ class _Running:
         """Has what arrives read, batch by batch; an error takes its turn behind the rows before."""
         end: Exception | None = None
         try:
-            while data := await self._next():
-                await self._have_read(await self._on_worker(self._stream.feed, data))
-            await self._have_read(await self._on_worker(self._stream.finish))
+            if isinstance(self._stream, ExportStream):
+                await self._plan_stored(self._stream)
+            else:
+                await self._plan_arriving(self._stream)
         except Exception as error:  # noqa: BLE001 (it is raised where it is answered)
             end = error
         await self._reads.put(end)
+
+    async def _plan_arriving(self, stream: ReadStream) -> None:
+        while data := await self._next(stream):
+            await self._have_read(await self._on_worker(stream.feed, data))
+        await self._have_read(await self._on_worker(stream.finish))
+
+    async def _plan_stored(self, stream: ExportStream) -> None:
+        while batches := await self._on_worker(stream.more):
+            await self._have_read(batches)
 
     async def _answer(self) -> None:
         """Sends rows in the order of their ids. Raises what ends the stream."""
@@ -270,13 +287,13 @@ class _Running:
 
     # --- what they do
 
-    async def _next(self) -> bytes:
+    async def _next(self, stream: ReadStream) -> bytes:
         """The next bytes of the body. When none come, what has come is read meanwhile."""
         try:
             async with asyncio.timeout(STREAM_PAUSE_S):
                 return await self._arrived.get()
         except TimeoutError:
-            await self._have_read(await self._on_worker(self._stream.pause))
+            await self._have_read(await self._on_worker(stream.pause))
         try:
             async with asyncio.timeout(self._exchange.timeout_s):
                 return await self._arrived.get()
@@ -312,8 +329,9 @@ class _Running:
             return
         if self._early is not None:
             raise self._early
-        media_type = self._stream.asked.wanted.format.content_type
+        media_type = self._stream.wanted.format.content_type
         headers = self._door.headers(self._exchange.request, self._call) | {
+            **self._stream.headers,
             "Vary": "Accept, Accept-Encoding",
             "Content-Type": f"{media_type}; charset=utf-8"
             if media_type.startswith("text/")

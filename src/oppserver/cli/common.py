@@ -28,12 +28,22 @@ Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for p
 
 
 @contextmanager
-def opened_store(database: str | None, *, migrate: bool = True) -> Iterator["Store"]:
-    """The store of a command; closed when the command ends."""
+def opened_store(
+    database: str | None, *, migrate: bool = True, read_databases: Sequence[str] | None = None
+) -> Iterator["Store"]:
+    """The store of a command; closed when the command ends.
+
+    Standbys are read by those commands that name some, or none for those of the environment.
+    """
     from oppserver.store import StoreOptions, open_store  # noqa: PLC0415 (--help stays quick)
 
-    settings = load_settings({"database": database})
-    options = StoreOptions(readers=2, sqlite_mmap_bytes=settings.sqlite_mmap_bytes)
+    read = None if read_databases is None else " ".join(read_databases) or None
+    settings = load_settings({"database": database, "read_database": read})
+    options = StoreOptions(
+        readers=2,
+        sqlite_mmap_bytes=settings.sqlite_mmap_bytes,
+        read_urls=() if read_databases is None else settings.read_database or (),
+    )
     store = open_store(settings.database, options, migrate=migrate)
     try:
         yield store

@@ -42,6 +42,8 @@ SYSTEM_COLUMNS: Final = (
 IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
 """The three columns that every row starts with, asked for or not (source: the documented page)."""
 
+ID_COLUMN: Final = IDENTITY_COLUMNS[2]
+
 VERSION_COLUMN: Final = Column(name="Version", stored="version")
 """Which write of an opportunity it is, from 1. Calls of ``/v1`` can ask for it."""
 

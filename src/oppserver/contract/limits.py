@@ -44,6 +44,9 @@ CHANGES_ROWS_MAX: Final = 2_000
 CHANGES_ROWS_DEFAULT: Final = 1_000
 """Ours: some hundred kilobytes."""
 
+EXPORT_ROWS_MAX: Final = 2**31 - 1
+"""Largest limit of an export. Ours: more than any type has; without a limit all rows come."""
+
 # --- lists, searches and writes ----------------------------------------------------------------
 
 PAGE_ROWS_MAX: Final = 5_000
@@ -101,8 +104,8 @@ STREAM_UNIT_IDS: Final = BULK_READ_IDS_MAX
 """Ids of a stream that count as one call, and are read at once. Ours: what one call may ask for."""
 
 STREAM_READS_IN_FLIGHT: Final = 2
-"""Reads of one stream that are under way or wait to be sent. Measured: the second one keeps the
-other core busy; more add memory and nothing else."""
+"""Reads of one stream that are under way or wait to be sent. Ours: the second one keeps another
+core busy while rows are sent; more would take threads from other calls."""
 
 STREAMS_MAX: Final = 32
 """Streams that a worker serves at once; above that 503. Ours: bounds their memory, some MB each."""
@@ -126,7 +129,7 @@ ID_ARROW_BATCH_BYTES_MAX: Final = 16 << 20
 """Bytes of a record batch of ids. Ours: 300,000 ids, more than writers of streams put in one."""
 
 PARQUET_GROUP_ROWS: Final = 32_768
-"""Rows of a row group. Ours: enough to be read fast, and 20 MB while they are gathered."""
+"""Rows of a row group. Ours: enough to be read fast, and some 20 MB while they are gathered."""
 
 # --- data --------------------------------------------------------------------------------------
 
@@ -244,6 +247,24 @@ ARROW_DECIMAL_SCALE: Final = 10
 SQLITE_VERSION_MIN: Final = (3, 38, 0)
 """Source: sqlite.org/json1.html: the JSON functions are built in from 3.38.0."""
 
+HOT_ROWS_BYTES_DEFAULT: Final = 64 << 20
+"""Bytes of rendered rows that a server process keeps. Ours: 80,000 rows of eight columns, 40 whole
+calls, and still far below the target of 250 MB for a server with 16 clients."""
+
+HOT_ROW_BYTES: Final = 220
+"""Bytes that a kept row takes beside its text. Measured: the id, two object headers, its place."""
+
+HOT_ROWS_PROBES: Final = 4
+"""Ids at the start and at the end of a call that tell whether its rows were asked for before. Ours:
+a list that grows at one end is still recognised, and one that is new costs a few look-ups."""
+
+HOT_ROWS_SEEN_MAX: Final = 65_536
+"""Ids that are remembered as asked for before all are forgotten; about 10 MB. Ours."""
+
+HOT_ROWS_CHANGES_MAX: Final = 2_000
+"""Changes that are looked up to find the kept rows they touch; after more, all are dropped. Ours:
+as many as one call could read anew."""
+
 SQLITE_MMAP_BYTES_DEFAULT: Final = 0x7FFF0000
 """Bytes of the file that are mapped. Source: sqlite.org/mmap.html, the standard build's ceiling."""
 
@@ -277,7 +298,7 @@ batches and is copied once; with the larger batches, 18,000 opportunities/s beca
 # --- PostgreSQL --------------------------------------------------------------------------------
 
 CHECK_PAGE_ROWS: Final = 10_000
-"""Rows of a sharded database that a check goes through at once. Ours: flat memory, few statements."""
+"""Rows of a sharded database that a check looks at together. Ours: flat memory, few statements."""
 
 CITUS_VERSION_MIN: Final = 14
 """Source: what a sharded database is asked was tried, and its rules were read, on Citus 14."""
@@ -298,6 +319,16 @@ POSTGRES_SILENCE_S: Final = 30
 """Seconds after which a connection whose other end is silent is given up. Ours: a failover takes
 as long; a machine that vanished says nothing."""
 
+POSTGRES_GRACE_S: Final = 3.0
+"""Seconds that a statement, and the end of a write, is waited for beyond ``query_timeout_s``. Ours:
+the server ends what it can end; a frozen one, or one that waits for a standby that is gone, ends
+nothing."""
+
+POSTGRES_LOOK_S: Final = 2
+"""Seconds in which each host of several has to take a connection, and to say what it is. Source:
+postgresql.org, libpq, the shortest ``connect_timeout`` that there is; a primary that is looked for
+is one that others wait for."""
+
 POSTGRES_IDLE_WRITE_S: Final = 30
 """Seconds that a write may wait for its own program, after which the server undoes it. Ours: a
 program that is stopped in mid-write keeps all others from writing."""
@@ -316,9 +347,63 @@ POSTGRES_JSON_BYTES_MAX: Final = 32 << 20
 """Bytes of rows that one statement carries. Source: a jsonb array takes 256 MB (jsonb.h,
 JENTRY_OFFLENMASK); ours: bounds the server's memory, where they are several times as large."""
 
+STANDBYS_MAX: Final = 16
+"""Standbys that one server reads. Ours: each takes a thread, and a connection for each worker
+thread; whoever has more puts a load balancer before them."""
+
+STANDBY_WAIT_S: Final = 0.02
+"""Seconds that a read waits for a standby to reach the primary's position; then the primary is
+read. Ours: measured, a standby is 0.1 ms behind, and 1.3 ms in one of a hundred looks; and waiting
+for longer than a bulk read takes would gain nothing."""
+
+STANDBY_STAND_IN_S: Final = 0.25
+"""Seconds that a read waits, while the primary cannot be reached, for a standby to have all that is
+known; then 503. Ours: what a standby has received, it applies in far less, or is paused."""
+
+STANDBY_POLL_S: Final = 0.0005
+"""Seconds between two looks at a standby's position meanwhile. Ours: a few times its usual lag."""
+
+STANDBY_LOOK_S: Final = 0.5
+"""Seconds between two looks at a server whether it can be read. Ours: what a promoted, dead or
+recovered one is noticed in, for two statements a second."""
+
+STANDBY_SILENCE_S: Final = 1.0
+"""Seconds in which such a look has to be answered; then the server counts as silent, and calls that
+wait for it are ended. Ours: a thousand times what it takes; above pauses of a busy machine."""
+
+STANDBY_CONNECT_TIMEOUT_S: Final = 2
+"""Seconds in which a connection has to be made where standbys are read. Source: postgresql.org,
+libpq, the shortest ``connect_timeout`` that there is."""
+
+STANDBY_POOL_WAIT_S: Final = 0.05
+"""Seconds to wait for a free connection to a standby; then the primary is read. Ours: a few calls'
+time. There is a connection for each worker thread, so that nobody waits in a server."""
+
+STANDBY_OPEN_S: Final = 5.0
+"""Seconds that a standby gets, when a store is opened, to have what the primary has just been
+given. Ours: a database that was made a moment ago is on its way."""
+
 MIGRATION_LEASE_S: Final = 15
 """Seconds after which a process that migrates and has not said so again counts as dead. Ours."""
 
 MIGRATION_WAIT_S: Final = 120
 """Seconds to wait for another process that migrates. Ours: most migrations take a second; one that
 builds an index over many rows takes minutes, and whoever starts servers starts them again."""
+
+# --- tests of callers --------------------------------------------------------------------------
+
+BACKGROUND_START_TIMEOUT_S: Final = 30
+"""Seconds in which a server in a thread has to listen. Ours: it takes a hundredth of one, on a
+machine that is not at its end."""
+
+BACKGROUND_STOP_TIMEOUT_S: Final = 1
+"""Seconds that calls under way get when such a server is stopped. Ours: its tests have ended."""
+
+TESTED_LOG_LINES_MAX: Final = 50
+"""Lines of a server under test that are kept for the report of a test that fails. Ours."""
+
+TESTED_BODY_CHARACTERS_SHOWN: Final = 400
+"""Characters of a request's body that the printed journal shows. Ours: some lines of a terminal."""
+
+TESTED_OPPORTUNITIES_SHOWN_MAX: Final = 100_000
+"""Opportunities that a test gets in one list. Ours: more than tests put in, and some 100 MB."""

@@ -138,3 +138,16 @@ class ChangesEndWire(msgspec.Struct):
     HasMore: bool
     OwnerAddressesChanged: bool
     Cursor: str
+
+
+class ExportEndWire(msgspec.Struct):
+    """What is told when an export has ended well. ``Cursor`` where it goes on, if it does.
+
+    ``Digest`` as that of a stream (``contract/streams.py``).
+    """
+
+    RecordCount: int
+    HasMore: bool
+    Cursor: str | None
+    ChangesCursor: str
+    Digest: str

@@ -1,7 +1,7 @@
 """Ids that come as lines: NDJSON, plain text, CSV. Bytes in as they arrive, ids out.
 
 Lines are looked at together first; only where one of them is no id in canonical form, one by one:
-0.3 ms for 2,000 lines, where one by one takes 3.
+0.6 ms for 2,000 lines, where one by one takes 1.7.
 """
 
 import codecs

@@ -1,7 +1,5 @@
 """``Bulk/CustomActivity/Add/ByOpportunityId``: up to 25 activities on an opportunity, or none."""
 
-import uuid
-
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import OpportunityNotFound
 from oppserver.contract.query import mandatory_guid
@@ -34,7 +32,7 @@ def add_opportunity_activities(call: Call, services: Services) -> bytes:
             plan_activity(
                 one,
                 Subject(lead_id=opportunity.lead_id, opportunity_id=opportunity.id),
-                activity_id=str(uuid.uuid4()),
+                activity_id=services.sources.new_id(),
                 catalogue=session.catalogue(),
                 users=users,
                 by=caller.user_id,

@@ -1,7 +1,6 @@
 """``Bulk/Add/ByLeadField``: up to 25 new opportunities of leads that are there."""
 
-from collections.abc import Mapping, Sequence
-from uuid import uuid4
+from collections.abc import Callable, Mapping, Sequence
 
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidReference
@@ -25,13 +24,13 @@ def bulk_add(call: Call, services: Services) -> bytes:
     asked = parse_bulk_add(
         call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
     )
-    now = now_stored(call.now)
+    now, new_id = now_stored(call.now), services.sources.new_id
 
     def work(session: Session) -> bytes:
         catalogue = session.catalogue()
-        captures = _planned(session, asked, search_by, catalogue, now=now)
+        captures = _planned(session, asked, search_by, catalogue, now=now, new_id=new_id)
         return render_bulk_add(
-            captured_all(session, captures, catalogue, now=now, by=caller.user_id)
+            captured_all(session, captures, catalogue, now=now, by=caller.user_id, new_id=new_id)
         )
 
     return write(call, services, work)
@@ -44,6 +43,7 @@ def _planned(
     catalogue: Catalogue,
     *,
     now: str,
+    new_id: Callable[[], str],
 ) -> list[Capture]:
     owners = [name for one in asked for name in owners_named(one.opportunity.fields)]
     users = users_named(session, owners)
@@ -54,7 +54,7 @@ def _planned(
             lead=_lead(one, leads, search_by),
             catalogue=catalogue,
             users=users,
-            new_id=str(uuid4()),
+            new_id=new_id(),
             now=now,
         )
         for one in asked

@@ -19,5 +19,5 @@ def bulk_read(call: Call, services: Services) -> Answer:
     )
     catalogue = services.store.catalogue()
     shape = shape_bulk_read(plan_bulk_read(asked, catalogue), wanted, catalogue)
-    found = find(services.store, shape=shape, call=call, made_by=services.made_by)
+    found = find(services, shape=shape, call=call)
     return answer_of(shape, found)

@@ -7,10 +7,10 @@ import msgspec
 
 from oppserver.contract.formats import Table, Wanted
 from oppserver.contract.model import Counts, Plan, RenderedColumns, RenderedRows, Whereabouts
-from oppserver.operations.call import Call
+from oppserver.operations.call import Call, Services
 from oppserver.steps.account import count_ids, ids_asked, needs_whereabouts
 from oppserver.steps.entity_tag import entity_tag, is_matched, made_of
-from oppserver.store.port import Moment, Store
+from oppserver.store.port import Moment
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,16 +34,22 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     columns: Sequence[RenderedColumns] = ()
 
 
-def find(store: Store, *, shape: Shape, call: Call, made_by: str) -> Found:
+def find(services: Services, *, shape: Shape, call: Call) -> Found:
     """What there is of a bulk read, with as few reads as what is wanted takes.
 
     Most calls take one, which is of one moment by itself.
     """
     if shape.table is None and not _is_more_wanted(shape):
-        rows = store.bulk_read(shape.plan)
+        rows = _rows(services, shape.plan)
         numbers = [one.count for one in rows]
         return Found(tag=None, counts=count_ids(shape.plan, numbers, None), rows=rows)
-    return store.read(partial(_find_in, shape=shape, call=call, made_by=made_by))
+    return services.store.read(partial(_find_in, shape=shape, call=call, made_by=services.made_by))
+
+
+def _rows(services: Services, plan: Plan) -> Sequence[RenderedRows]:
+    if services.hot_rows is None:
+        return services.store.bulk_read(plan)
+    return services.hot_rows.bulk_read(services.store, plan)
 
 
 def _is_more_wanted(shape: Shape) -> bool:

@@ -7,7 +7,9 @@ from datetime import datetime
 from oppserver.contract.errors import AccessDenied
 from oppserver.contract.model import Principal, Role
 from oppserver.operations.details_forms import DetailsForms
+from oppserver.operations.hot_rows import HotRows
 from oppserver.operations.rate_limit import RateLimiter, RateWindow
+from oppserver.operations.sources import Sources
 from oppserver.steps.authenticate import authenticate
 from oppserver.store.port import Store
 
@@ -60,15 +62,17 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """What operations work with. ``rate_limiter`` None: there is no limit.
+    """What operations work with. ``rate_limiter`` None: no limit; ``hot_rows`` None: none kept.
 
     ``made_by``: the versions of what makes the bytes of answers.
     """
 
     store: Store
     rate_limiter: RateLimiter | None
+    hot_rows: HotRows | None = None
     body_bytes_max: int
     made_by: str = ""
+    sources: Sources = field(default_factory=Sources)
     details_forms: DetailsForms = field(default_factory=DetailsForms)
 
 

@@ -1,7 +1,5 @@
 """``Capture``: a new opportunity and its lead, unless the opportunity is there already."""
 
-from uuid import uuid4
-
 from oppserver.contract.dates import now_stored
 from oppserver.operations.call import Call, Services, admit
 from oppserver.operations.capturing import captured_all
@@ -26,17 +24,24 @@ def capture(call: Call, services: Services) -> bytes:
     now = now_stored(call.now)
 
     def work(session: Session) -> bytes:
-        saved = save_lead(session, details, now=now)
+        saved = save_lead(session, details, now=now, new_id=services.sources.new_id)
         catalogue = session.catalogue()
         planned = plan_capture(
             asked.opportunity,
             lead=saved.lead,
             catalogue=catalogue,
             users=users_named(session, owners),
-            new_id=str(uuid4()),
+            new_id=services.sources.new_id(),
             now=now,
         )
-        [captured] = captured_all(session, [planned], catalogue, now=now, by=caller.user_id)
+        [captured] = captured_all(
+            session,
+            [planned],
+            catalogue,
+            now=now,
+            by=caller.user_id,
+            new_id=services.sources.new_id,
+        )
         return render_capture(
             captured,
             is_lead_new=saved.is_created,

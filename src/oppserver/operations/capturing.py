@@ -1,7 +1,6 @@
 """What ``Capture`` and ``Bulk/Add/ByLeadField`` share: new opportunities, unless they are there."""
 
-from collections.abc import Sequence
-from uuid import uuid4
+from collections.abc import Callable, Sequence
 
 from oppserver.contract.activities import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
 from oppserver.contract.model import Activity, Catalogue, Opportunity
@@ -17,13 +16,19 @@ from oppserver.store.port import Session
 
 
 def captured_all(
-    session: Session, captures: Sequence[Capture], catalogue: Catalogue, *, now: str, by: str
+    session: Session,
+    captures: Sequence[Capture],
+    catalogue: Catalogue,
+    *,
+    now: str,
+    by: str,
+    new_id: Callable[[], str],
 ) -> list[Captured]:
     """What was done, capture by capture: each sees what those before it have written.
 
     Raises InvalidFieldValue when one cannot be stored as it is.
     """
-    capturing = _Capturing(session, catalogue, now=now, by=by)
+    capturing = _Capturing(session, catalogue, now=now, by=by, new_id=new_id)
     done = [capturing.capture(one) for one in captures]
     capturing.finish()
     return done
@@ -35,11 +40,20 @@ class _Capturing:
     That is written when a look at the store needs it, and by ``finish``.
     """
 
-    def __init__(self, session: Session, catalogue: Catalogue, *, now: str, by: str) -> None:
+    def __init__(
+        self,
+        session: Session,
+        catalogue: Catalogue,
+        *,
+        now: str,
+        by: str,
+        new_id: Callable[[], str],
+    ) -> None:
         self._session = session
         self._catalogue = catalogue
         self._now = now
         self._by = by
+        self._new_id = new_id
         self._unwritten: list[Opportunity] = []
         self._activities: list[Activity] = []
 
@@ -97,7 +111,7 @@ class _Capturing:
 
     def _post(self, event_code: int, one: Opportunity, *, on: str) -> str:
         activity = Activity(
-            id=str(uuid4()),
+            id=self._new_id(),
             event_code=event_code,
             lead_id=one.lead_id,
             opportunity_id=one.id,

@@ -1,6 +1,6 @@
 """``ProspectActivity.svc/Create``: an activity is posted on a lead, which may be a new one."""
 
-import uuid
+from collections.abc import Callable
 
 from oppserver.contract.asked_activities import AskedLeadActivity
 from oppserver.contract.dates import now_stored
@@ -23,14 +23,14 @@ def create_activity(call: Call, services: Services) -> bytes:
         content_type=call.content_type,
         body_bytes_max=services.body_bytes_max,
     )
-    now = now_stored(call.now)
+    now, new_id = now_stored(call.now), services.sources.new_id
 
     def work(session: Session) -> bytes:
         owner = asked.activity.owner
         activity = plan_activity(
             asked.activity,
-            Subject(lead_id=_lead_id(session, asked, now=now), opportunity_id=None),
-            activity_id=str(uuid.uuid4()),
+            Subject(lead_id=_lead_id(session, asked, now=now, new_id=new_id), opportunity_id=None),
+            activity_id=new_id(),
             catalogue=session.catalogue(),
             users=users_named(session, [] if owner is None else [owner]),
             by=caller.user_id,
@@ -42,10 +42,14 @@ def create_activity(call: Call, services: Services) -> bytes:
     return write(call, services, work)
 
 
-def _lead_id(session: Session, asked: AskedLeadActivity, *, now: str) -> str:
+def _lead_id(
+    session: Session, asked: AskedLeadActivity, *, now: str, new_id: Callable[[], str]
+) -> str:
     """The lead of the id, or of the address: that one is created where there is none."""
     if asked.lead is None:
         assert asked.lead_id is not None, "a lead is asked for in one way or the other"
         return lead_here(session, asked.lead_id, place="RelatedProspectId").id
     [found] = find_leads(session, [asked.lead])
-    return found.lead.id if found.lead else save_lead(session, asked.lead, now=now).lead.id
+    if found.lead is not None:
+        return found.lead.id
+    return save_lead(session, asked.lead, now=now, new_id=new_id).lead.id

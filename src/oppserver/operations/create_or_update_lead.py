@@ -17,7 +17,9 @@ def create_or_update_lead(call: Call, services: Services) -> bytes:
     )
 
     def work(session: Session) -> bytes:
-        saved = save_lead(session, details, now=now_stored(call.now))
+        saved = save_lead(
+            session, details, now=now_stored(call.now), new_id=services.sources.new_id
+        )
         return render_lead_saved(saved.lead.id, is_created=saved.is_created)
 
     return write(call, services, work)

@@ -1,6 +1,6 @@
 """How one lead is found, created and changed in a session: what calls that write leads share."""
 
-import uuid
+from collections.abc import Callable
 from typing import NamedTuple
 
 from oppserver.contract.errors import InvalidReference
@@ -18,11 +18,13 @@ class SavedLead(NamedTuple):
     is_created: bool
 
 
-def save_lead(session: Session, details: LeadDetails, *, now: str) -> SavedLead:
+def save_lead(
+    session: Session, details: LeadDetails, *, now: str, new_id: Callable[[], str]
+) -> SavedLead:
     """Changes the lead that is found, or creates one. Raises as ``plan_lead``."""
     [found] = find_leads(session, [details])
     users = users_named(session, [] if details.owner is None else [details.owner])
-    lead = plan_lead(details, found, users=users, new_id=str(uuid.uuid4()), now=now)
+    lead = plan_lead(details, found, users=users, new_id=new_id(), now=now)
     if lead != found.lead:
         session.write_leads([lead])
     return SavedLead(lead=lead, is_created=found.lead is None)

@@ -23,7 +23,7 @@ def update_lead(call: Call, services: Services) -> bytes:
 
     def work(session: Session) -> bytes:
         lead_here(session, lead_id, place="query parameter 'leadId'")
-        save_lead(session, details, now=now_stored(call.now))
+        save_lead(session, details, now=now_stored(call.now), new_id=services.sources.new_id)
         return render_lead_updated()
 
     return write(call, services, work)

@@ -45,6 +45,8 @@ def run_server(
         query_timeout_s=settings.query_timeout_s,
         sqlite_mmap_bytes=settings.sqlite_mmap_bytes,
         sqlite_cache_bytes=settings.sqlite_cache_bytes,
+        read_urls=settings.read_database or (),
+        on_server=metrics.store_server,
     )
     with (
         closing(open_store(settings.database, options)) as store,
@@ -67,6 +69,7 @@ def tell_listening(settings: Settings, url: str, store: Store) -> None:
         database=settings.database,
         rate_limit=str(settings.rate_limit or "off"),
         **({"rate_limit_store": str(shared)} if shared else {}),
+        **({"read_databases": len(settings.read_database)} if settings.read_database else {}),
         **({"workers": settings.workers} if settings.workers > 1 else {}),
         documents=f"{url}/docs",
     )

@@ -18,12 +18,11 @@ def render_bulk_read(
     The rows are JSON already and are not looked into. ``missing``: the ledger of each entry.
     """
     ledgers = [b""] * len(rows) if missing is None else [_ledger(one) for one in missing]
-    entries = (
-        b'{"EventCode":"%d","RecordCount":%d,"Opportunities":%b%b}'
-        % (entry.event_code, rendered.count, rendered.json, ledger)
-        for entry, rendered, ledger in zip(plan.entries, rows, ledgers, strict=True)
-    )
-    return b"[" + b",".join(entries) + b"]"
+    parts = []  # put together once: each copy of a megabyte is time
+    for entry, rendered, ledger in zip(plan.entries, rows, ledgers, strict=True):
+        head = b'{"EventCode":"%d","RecordCount":%d,"Opportunities":'
+        parts += [b",", head % (entry.event_code, rendered.count), rendered.json, ledger, b"}"]
+    return b"".join([b"[", *parts[1:], b"]"])
 
 
 def _ledger(missing: Sequence[MissingWire]) -> bytes:

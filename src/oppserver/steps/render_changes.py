@@ -14,7 +14,7 @@ def render_changes(found: FoundChanges) -> bytes:
 
 def changes_end(found: FoundChanges) -> bytes:
     """The last line where each change is a line: what the object has beside them."""
-    return _end(found) + b"\n"
+    return b'{"End":%b}\n' % _end(found)
 
 
 def _end(found: FoundChanges) -> bytes:

@@ -17,6 +17,11 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
     """
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
+        if options is not None and options.read_urls:
+            raise DatabaseRefused(
+                "--read-database goes with PostgreSQL only. An SQLite database is one file, which"
+                " every process reads."
+            )
         from oppserver.store.sqlite import SqliteStore  # noqa: PLC0415 (an engine loads when asked)
 
         return SqliteStore.open(url, options or StoreOptions(), migrate=migrate)
@@ -45,7 +50,7 @@ def distribution_script(url: str, *, shards: int) -> list[str]:
         from oppserver.store import postgres_shards  # noqa: PLC0415 (an engine loads when asked)
         from oppserver.store.postgres_connect import Address  # noqa: PLC0415 (as above)
 
-    Address(url)
+    Address.of(url)
     return postgres_shards.script(shards)
 
 

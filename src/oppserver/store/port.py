@@ -3,6 +3,8 @@
 A call carries the whole batch. Every call is one transaction: it happened whole or not at all, and
 when it has returned it survives the death of the process and the loss of power. A read sees every
 write that returned before it began, also one of another process, and sees one moment in time.
+Where a copy stands in for a server that cannot be reached, it sees at least every write that its
+own process has made or seen.
 
 What goes wrong raises ``Unavailable`` (try again: busy, too slow, not reachable) or its child
 ``StoreFull``. A store can be used from several threads at once.
@@ -44,6 +46,7 @@ from oppserver.contract.model import (
     Whereabouts,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 
 _T = TypeVar("_T")
 
@@ -52,6 +55,8 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a store is opened. What an engine has no use for, it ignores.
 
     ``readers``: threads that can read at once; more of them wait for each other, in no fair order.
+    ``read_urls``: standbys that reads go to; ``on_server`` is told of each server, twice a second,
+    by threads of the store's.
     """
 
     readers: int = limits.WORKER_THREADS_DEFAULT
@@ -59,6 +64,8 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     sqlite_mmap_bytes: int = limits.SQLITE_MMAP_BYTES_DEFAULT
     sqlite_cache_bytes: int = limits.SQLITE_CACHE_BYTES_DEFAULT
     sqlite_writer_cache_bytes: int = limits.SQLITE_WRITER_CACHE_BYTES
+    read_urls: tuple[str, ...] = ()
+    on_server: Callable[[StoreServer], None] | None = None
 
 
 class Session(Protocol):
@@ -238,6 +245,14 @@ class Store(Protocol):
         """
         ...
 
+    def lineage(self) -> int:
+        """A number that rises when the store's past may have become another one.
+
+        A replica that was made the primary may lack the last writes, and give their numbers again.
+        To be asked after what is held to it was read.
+        """
+        ...
+
     # --- the other reads
 
     def opportunity(self, one: str) -> Opportunity | Tombstone | None:
@@ -384,6 +399,10 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Returns when the store can be read; raises Unavailable when it cannot."""
+        ...
+
+    def servers(self) -> list[StoreServer]:
+        """The servers of a store that reads standbys, the primary first; else none."""
         ...
 
     def check(self) -> list[str]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused
+from oppserver.contract.limits import STANDBY_CONNECT_TIMEOUT_S
 from oppserver.contract.model import (
     ActivitySearch,
     ActivityType,
@@ -34,6 +35,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 from oppserver.store import (
     common,
     common_activities,
@@ -50,6 +52,7 @@ from oppserver.store.postgres_check import problems_of
 from oppserver.store.postgres_connect import Address, Connections, Driver, opening, refuse_unfit
 from oppserver.store.postgres_leads import read_lead_page, read_leads
 from oppserver.store.postgres_moment import PostgresMoment
+from oppserver.store.postgres_primary import Primary
 from oppserver.store.postgres_read import (
     one_moment,
     read_entries,
@@ -58,6 +61,7 @@ from oppserver.store.postgres_read import (
     read_version,
 )
 from oppserver.store.postgres_search import read_page
+from oppserver.store.postgres_servers import Servers
 from oppserver.store.postgres_session import PostgresSession
 
 _T = TypeVar("_T")
@@ -66,61 +70,81 @@ _T = TypeVar("_T")
 class PostgresStore:
     """The promises of ``port.Store`` on one PostgreSQL database."""
 
-    def __init__(self, address: Address, options: StoreOptions) -> None:
-        self._connections = Connections(address, options)
+    def __init__(self, url: str, options: StoreOptions) -> None:
+        # a primary that says nothing is not waited for where standbys stand in for it
+        defaults = {"connect_timeout": STANDBY_CONNECT_TIMEOUT_S} if options.read_urls else {}
+        address = Address.of(url, defaults)
+        self._primary = Primary(address)
+        if address.wants_primary:
+            self._connections = Connections(
+                address,
+                options,
+                connect=self._primary.connect,
+                newest_timeline=self._primary.newest_timeline,
+            )
+        else:
+            self._connections = Connections(address, options)
+        self._servers = Servers(self._connections, options)
         self._catalogue: Catalogue | None = None  # owner: catalogue(); replaced whole, never edited
 
     @classmethod
     def open(cls, url: str, options: StoreOptions, *, migrate: bool) -> Self:
         """Opens the database of a URL; creates and migrates it where ``migrate`` says so."""
-        address = Address(url)
-        store = cls(address, options)
+        store = cls(url, options)
+        address = store._connections.address
         try:
             with opening(address):
                 store._connections.fetch(lambda driver: refuse_unfit(driver, address))
                 postgres_migrate.prepare(store._connections, migrate=migrate)
+                store._servers.open()
+                if address.wants_primary:
+                    store._primary.open()
         except BaseException:
             store.close()
             raise
         return store
 
     def close(self) -> None:
-        self._connections.close()
+        self._primary.close()
+        self._servers.close()
 
     # --- the hot read
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
-        return self._connections.fetch(lambda driver: read_entries(driver, plan.entries))
+        return self._servers.fetch(lambda driver: read_entries(driver, plan.entries))
 
     def read(self, work: Callable[[Moment], _T]) -> _T:
         def within(driver: Driver) -> _T:
             with one_moment(driver):
                 return work(PostgresMoment(driver))
 
-        return self._connections.fetch(within)
+        return self._servers.fetch(within)
 
     def change_numbers(self) -> ChangeNumbers:
-        return self._connections.fetch(read_change_numbers)
+        return self._servers.fetch(read_change_numbers)
+
+    def lineage(self) -> int:
+        return self._primary.newest_timeline()
 
     # --- the other reads
 
     def opportunity(self, one: str) -> Opportunity | Tombstone | None:
-        return self._connections.fetch(lambda driver: read_opportunity(driver, one))
+        return self._servers.fetch(lambda driver: read_opportunity(driver, one))
 
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
-        return self._connections.fetch(lambda driver: read_leads(driver, ids, columns))
+        return self._servers.fetch(lambda driver: read_leads(driver, ids, columns))
 
     def search(self, search: Search) -> RenderedPage:
-        return self._connections.fetch(lambda driver: read_page(driver, search))
+        return self._servers.fetch(lambda driver: read_page(driver, search))
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
-        return self._connections.fetch(lambda driver: read_lead_page(driver, search))
+        return self._servers.fetch(lambda driver: read_lead_page(driver, search))
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
-        return self._connections.read(lambda c: common_activities.select_timeline(c, search))
+        return self._servers.read(lambda c: common_activities.select_timeline(c, search))
 
     def users(self) -> list[User]:
-        return self._connections.read(common.select_users)
+        return self._servers.read(common.select_users)
 
     # --- writes
 
@@ -129,7 +153,7 @@ class PostgresStore:
             session = PostgresSession(connection, self._catalogue)
             return work(session), session.kept_catalogue
 
-        answer, self._catalogue = self._connections.write(within)
+        answer, self._catalogue = self._servers.write(within)
         return answer
 
     # --- who may call
@@ -137,7 +161,7 @@ class PostgresStore:
     def key(self, access_key: str) -> Key | None:
         if not _is_text(access_key):
             return None
-        return self._connections.fetch(lambda driver: read_key(driver, access_key))
+        return self._servers.fetch_newest(lambda driver: read_key(driver, access_key))
 
     def keys(self) -> list[Key]:
         return self._connections.read(common.select_keys)
@@ -145,32 +169,36 @@ class PostgresStore:
     def add_key(
         self, key: Key, *, first_name: str | None = None, last_name: str | None = None
     ) -> Key:
-        return self._connections.write(
+        return self._servers.write(
             lambda c: common.insert_key(c, key, first_name=first_name, last_name=last_name)
         )
 
     def revoke_key(self, access_key: str, *, now: str) -> bool:
         if not _is_text(access_key):
             return False
-        return self._connections.write(lambda c: common.revoke_key(c, access_key, now=now))
+        return self._servers.write(lambda c: common.revoke_key(c, access_key, now=now))
 
     # --- types and fields
 
     def catalogue(self) -> Catalogue:
-        version = self._connections.fetch(read_version)
+        version = self._servers.fetch_newest(read_version)
         kept = self._catalogue
         if kept is None or kept.version != version:
-            kept = self._catalogue = self._connections.read(common.select_catalogue)
+            read = self._servers.read_newest(common.select_catalogue)
+            # a standby that stands in for the primary may not have what this process has seen
+            is_older = kept is not None and read.version < kept.version
+            if kept is None or not (is_older and self._servers.is_primary_lost):
+                kept = self._catalogue = read
         return kept
 
     def put_types(self, types: Sequence[OpportunityType]) -> None:
-        self._connections.write(lambda c: common.replace_types(c, types))
+        self._servers.write(lambda c: common.replace_types(c, types))
 
     def put_fields(self, fields: Sequence[Field]) -> None:
-        self._connections.write(lambda c: common.put_fields(c, fields))
+        self._servers.write(lambda c: common.put_fields(c, fields))
 
     def put_activity_types(self, types: Sequence[ActivityType]) -> None:
-        self._connections.write(lambda c: common.replace_activity_types(c, types))
+        self._servers.write(lambda c: common.replace_activity_types(c, types))
 
     # --- opportunities
 
@@ -178,7 +206,7 @@ class PostgresStore:
         return self._write_prepared(postgres_write.prepare(batch, now=now))
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
-        return self._connections.write(
+        return self._servers.write(
             lambda c: postgres_write.delete_opportunities(c, ids, now=now, by=by)
         )
 
@@ -197,7 +225,7 @@ class PostgresStore:
             prepare=lambda batch: postgres_write.prepare(batch, now=now()),
             write=write,
         )
-        self._connections.write(postgres_write.analyse, is_gated=False, is_limited=False)
+        self._servers.write(postgres_write.analyse, is_gated=False, is_limited=False)
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
@@ -219,15 +247,18 @@ class PostgresStore:
         return self._connections.read(common_indexes.select_search_indexes)
 
     def add_search_index(self, index: SearchIndex) -> bool:
-        return self._connections.write(lambda c: postgres_indexes.add(c, index), is_limited=False)
+        return self._servers.write(lambda c: postgres_indexes.add(c, index), is_limited=False)
 
     def drop_search_index(self, name: str) -> bool:
-        return self._connections.write(lambda c: postgres_indexes.drop(c, name))
+        return self._servers.write(lambda c: postgres_indexes.drop(c, name))
 
     # --- the store itself
 
     def ping(self) -> None:
-        self._connections.fetch(read_version)
+        self._servers.fetch_newest(read_version)
+
+    def servers(self) -> list[StoreServer]:
+        return self._servers.told()
 
     def check(self) -> list[str]:
         return self._connections.read(problems_of, is_limited=False)
@@ -265,7 +296,7 @@ class PostgresStore:
             missing = common.missing_types_and_fields(batch.brought.slots, catalogue)
             return postgres_write.write_batch(connection, batch, *missing)
 
-        return self._connections.write(write, is_limited=False)
+        return self._servers.write(write, is_limited=False)
 
 
 def _is_text(text: str) -> bool:

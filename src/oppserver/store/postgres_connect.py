@@ -8,22 +8,30 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import ByteaBinaryLoader
 from sqlalchemy import Connection, Engine, Transaction, create_engine, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
+from oppserver.contract.errors import (
+    DatabaseRefused,
+    InvalidDatabaseUrl,
+    StoreFull,
+    StoreUnreachable,
+    Unavailable,
+)
 from oppserver.contract.limits import (
     BUSY_TIMEOUT_S,
     POSTGRES_CONNECT_TIMEOUT_S,
+    POSTGRES_GRACE_S,
     POSTGRES_IDLE_WRITE_S,
+    POSTGRES_LOOK_S,
     POSTGRES_RETRIES_MAX,
     POSTGRES_RETRY_PAUSE_S,
     POSTGRES_RETRY_PAUSE_S_MAX,
@@ -31,7 +39,17 @@ from oppserver.contract.limits import (
     POSTGRES_VERSION_MIN,
 )
 from oppserver.store.port import StoreOptions
-from oppserver.store.postgres_errors import is_conflict, is_lost, is_undone, raise_named, told
+from oppserver.store.postgres_errors import (
+    DRIVER_ERRORS,
+    DriverError,
+    is_conflict,
+    is_demoted,
+    is_lost,
+    is_undone,
+    raise_named,
+    told,
+)
+from oppserver.store.postgres_patience import PatientConnection, is_silence
 
 _T = TypeVar("_T")
 Driver = psycopg.Connection[tuple[Any, ...]]
@@ -45,6 +63,9 @@ _DEFAULTS: Final[Mapping[str, str | int]] = {
     "tcp_user_timeout": POSTGRES_SILENCE_S * 1_000,
 }
 """Parameters that a URL may change. Source: postgresql.org, libpq, "Parameter Key Words"."""
+
+_PLACES: Final = ("host", "port", "hostaddr")
+"""Parameters of which a URL may have a list."""
 
 _DURABLE: Final = (
     b"SELECT set_config('synchronous_commit', 'on', false)"
@@ -63,11 +84,23 @@ Measured on 32 shards, 2,000 ids: 63 ms in place of 90. And what a transaction w
 is found by all that it does there later.
 """
 
+_WHAT_TO_DO: Final = "Look before you write it again, or repeat it with its Idempotency-Key."
+
 GATE: Final = "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE"
 """What a write does first: one row's lock, held to its end, lets one write in at a time.
 
 So nothing that it reads changes before it ends. Numbers: docs/decisions.
 """
+
+
+class Connect(Protocol):
+    """Makes a connection to a database with settings, which is given up when it is over."""
+
+    def __call__(
+        self, settings: Mapping[str, str], *, is_over: Callable[[], bool]
+    ) -> PatientConnection:
+        """Raises StoreUnreachable, with the driver's error as its cause."""
+        ...
 
 
 # --- one connection ----------------------------------------------------------------------------
@@ -76,19 +109,50 @@ So nothing that it reads changes before it ends. Numbers: docs/decisions.
 class Address:
     """Where a database is and how one connects to it; printed without its password."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._parameters: Final = parameters
+        self.conninfo: Final = make_conninfo(**parameters)
+
+    @classmethod
+    def of(cls, url: str, defaults: Mapping[str, str | int] = {}) -> Self:
+        """The address in a URL, with parameters that it may change. Raises InvalidDatabaseUrl."""
         given = _given(url)
-        self._parameters: Final[dict[str, Any]] = {
-            **_DEFAULTS,
-            **given,
-            "client_encoding": "utf8",
-        }
-        self.conninfo: Final = make_conninfo(**self._parameters)
+        several = {"connect_timeout": POSTGRES_LOOK_S} if "," in str(given.get("host")) else {}
+        return cls({**_DEFAULTS, **several, **defaults, **given, "client_encoding": "utf8"})
+
+    @property
+    def wants_primary(self) -> bool:
+        """Whether it leads to a primary alone; a URL may say that a standby will do."""
+        wanted = self._parameters.get("target_session_attrs")
+        return wanted in (None, "primary", "read-write")
+
+    def places(self) -> list[Self]:
+        """An address for each of its hosts, in order, which takes any kind of server."""
+        given = self._parameters
+        # a list may be given of each, or, of ports, one for all. Source: libpq, "Multiple Hosts"
+        lists = {name: str(given[name]).split(",") for name in _PLACES if given.get(name)}
+        number = max([len(lists.get(name, "")) for name in ("host", "hostaddr")], default=1) or 1
+        return [
+            self._with(
+                {name: one[min(n, len(one) - 1)] for name, one in lists.items()}
+                | {"target_session_attrs": "any"}
+            )
+            for n in range(number)
+        ]
+
+    def of_primary(self) -> Self:
+        """The same address, which connects to nothing but a primary."""
+        return self._with({"target_session_attrs": "primary"})
+
+    def _with(self, parameters: Mapping[str, Any]) -> Self:
+        return type(self)({**self._parameters, **parameters})
 
     def __str__(self) -> str:
-        place = [self._parameters.get(name) or "" for name in ("host", "port", "dbname")]
-        host, port, database = map(str, place)
-        return f"postgresql://{host}{port and f':{port}'}/{database}"
+        hosts = str(self._parameters.get("host") or "").split(",")
+        ports = str(self._parameters.get("port") or "").split(",")
+        ports *= len(hosts) if len(ports) == 1 else 1
+        places = [host + (port and f":{port}") for host, port in zip(hosts, ports, strict=True)]
+        return f"postgresql://{','.join(places)}/{self._parameters.get('dbname') or ''}"
 
 
 def _given(url: str) -> Mapping[str, Any]:
@@ -101,6 +165,12 @@ def _given(url: str) -> Mapping[str, Any]:
     except psycopg.ProgrammingError:
         given = {}
     place = f"{given.get('host') or ''}/{given.get('dbname') or ''}"
+    numbers = [len(str(given.get(name) or "").split(",")) for name in _PLACES]
+    if numbers[1] > 1 and numbers[1] not in (numbers[0], numbers[2]):
+        raise InvalidDatabaseUrl(
+            f"The database URL names {numbers[0]} hosts and {numbers[1]} ports. Give each host its"
+            " port, postgresql://USER@HOST1:PORT1,HOST2:PORT2/DATABASE, or one port to all"
+        )
     if not given or "@" in place or not re.fullmatch(r"[\d,]*", str(given.get("port") or "")):
         raise InvalidDatabaseUrl(
             "The database URL is not one of PostgreSQL. Expected"
@@ -110,12 +180,20 @@ def _given(url: str) -> Mapping[str, Any]:
     return given
 
 
-def _connect(address: Address, settings: Mapping[str, str]) -> Driver:
-    """A new connection, outside a transaction. Raises Unavailable."""
+def connect(
+    address: Address, settings: Mapping[str, str], *, is_over: Callable[[], bool]
+) -> PatientConnection:
+    """A new connection, outside a transaction, which waits until it is over.
+
+    Raises StoreUnreachable, with the driver's error as its cause.
+    """
     try:
-        connection: Driver = psycopg.connect(address.conninfo, autocommit=True)
+        connection = PatientConnection.connect(address.conninfo, autocommit=True)
     except psycopg.Error as error:
-        raise Unavailable("The store cannot be reached now. Try again.") from error
+        raise StoreUnreachable from error
+    connection.is_over = is_over
+    connection.patience_s = POSTGRES_LOOK_S
+    connection.add_notice_handler(connection.note_warning)
     try:
         # set by a statement and not as options of the connection, which poolers do not pass on
         pairs = [part for setting in settings.items() for part in setting]
@@ -129,6 +207,11 @@ def _connect(address: Address, settings: Mapping[str, str]) -> Driver:
     # rendered rows are handed over as they are; nothing else that is read is of this type
     connection.adapters.register_loader("json", ByteaBinaryLoader)
     return connection
+
+
+def connecting(address: Address) -> Connect:
+    """What connects to an address."""
+    return partial(connect, address)
 
 
 def refuse_unfit(driver: Driver, address: Address) -> None:
@@ -154,25 +237,45 @@ class Connections:
     """The connections of a store: a pool that only reads, and one that writes.
 
     Owner of both pools, and of ``_lost_at``: when a connection was last found broken. What was
-    opened before then is not trusted again.
+    opened before then is not trusted again, nor what is of an older timeline than the newest that
+    is known. ``is_silent`` belongs to whoever watches the server:
+    while it is set, nothing is waited for, and reads under way end as on a lost connection.
     """
 
-    def __init__(self, address: Address, options: StoreOptions) -> None:
+    def __init__(
+        self,
+        address: Address,
+        options: StoreOptions,
+        *,
+        connect: Connect | None = None,
+        newest_timeline: Callable[[], int] = lambda: 0,
+        pool_wait_s: float | None = None,
+    ) -> None:
         self.address: Final = address
+        self.connect: Final = connect or connecting(address)
+        self._newest_timeline: Final = newest_timeline
+        self._patience_s: Final = options.query_timeout_s + POSTGRES_GRACE_S
+        self.is_silent = False
+        self._pool_wait_s: Final = BUSY_TIMEOUT_S if pool_wait_s is None else pool_wait_s
         self._lost_at = float("-inf")
         limit_ms = {"statement_timeout": _milliseconds(options.query_timeout_s), "jit": "off"}
         self._readers: Final = self._engine(
-            options.readers, limit_ms | {"default_transaction_read_only": "on"}, "AUTOCOMMIT"
+            options.readers,
+            limit_ms | {"default_transaction_read_only": "on"},
+            "AUTOCOMMIT",
+            is_over=lambda: self.is_silent,
         )
         self._moments: Final = self._readers.execution_options(isolation_level="REPEATABLE READ")
         self._writers: Final = self._engine(
             options.readers,
             limit_ms
             | {
+                "client_min_messages": "warning",  # one at the end of a write is of importance
                 "lock_timeout": _milliseconds(BUSY_TIMEOUT_S),
                 "idle_in_transaction_session_timeout": _milliseconds(POSTGRES_IDLE_WRITE_S),
             },
             "READ COMMITTED",
+            is_over=lambda: False,  # a write has its own end of waiting, below
         )
 
     def close(self) -> None:
@@ -184,31 +287,55 @@ class Connections:
 
     def fetch(self, work: Callable[[Driver], _T]) -> _T:
         """Does work on a driver's connection that cannot write; each statement is of its moment."""
-
-        def once() -> _T:
-            pooled = self._readers.raw_connection()
-            try:
-                driver = pooled.driver_connection
-                assert isinstance(driver, psycopg.Connection)
-                return work(driver)
-            except psycopg.Error as error:
-                if is_lost(error):
-                    pooled.invalidate(error)
-                raise
-            finally:
-                pooled.close()
-
-        return self._repeated(once)
+        return self._repeated(lambda: self.fetch_once(work))
 
     def read(self, work: Callable[[Connection], _T], *, is_limited: bool = True) -> _T:
         """Does work that reads one moment; unless ``is_limited``, statements take any time."""
+        return self._repeated(lambda: self.read_once(work, is_limited=is_limited))
 
-        def once() -> _T:
-            with self._moments.begin() as connection:
-                _limit(connection, is_limited=is_limited)
-                return work(connection)
+    def fetch_once(
+        self, work: Callable[[Driver], _T], *, first: Callable[[Driver], None] | None = None
+    ) -> _T:
+        """As ``fetch``, but is not done again, and raises the driver's own errors.
 
-        return self._repeated(once)
+        ``first`` is done before it, on the same connection, in a transaction of its own.
+        """
+        pooled = self._readers.raw_connection()
+        try:
+            driver = pooled.driver_connection
+            assert isinstance(driver, PatientConnection)
+            driver.patience_s = self._patience_s
+            if first is not None:
+                first(driver)
+            return work(driver)
+        except psycopg.Error as error:
+            if is_lost(error):
+                self._lose(error)
+                pooled.invalidate(error)
+            raise
+        finally:
+            pooled.close()
+
+    def read_once(
+        self,
+        work: Callable[[Connection], _T],
+        *,
+        is_limited: bool = True,
+        first: Callable[[Driver], None] | None = None,
+    ) -> _T:
+        """As ``read``, in the way of ``fetch_once``."""
+        try:
+            with self._moments.connect() as connection:
+                if first is not None:
+                    driver = _patient(connection)
+                    with _no_transaction(driver):
+                        first(driver)
+                with connection.begin():
+                    self._limit(connection, is_limited=is_limited)
+                    return work(connection)
+        except DRIVER_ERRORS as error:
+            self._lose(error)
+            raise
 
     def write(
         self,
@@ -220,19 +347,30 @@ class Connections:
         """Does work in a transaction of its own, alone among all that are gated.
 
         The work is done again from its beginning where it surely left nothing: after a conflict,
-        and once when the connection was lost before the transaction's end.
+        and once when the connection was lost before the transaction's end, or the server is no
+        primary any more. No statement is waited for longer than ``query_timeout_s`` and
+        POSTGRES_GRACE_S, unless ``is_limited`` is false, and then the end is.
         """
 
         def once() -> _T:
-            with self._writers.connect() as connection, connection.begin() as transaction:
-                _limit(connection, is_limited=is_limited)
-                if is_gated:
-                    connection.exec_driver_sql(GATE)
-                answer = work(connection)
-                _commit(transaction)
+            with self._writers.connect() as connection:
+                driver = _patient(connection)
+                with connection.begin() as transaction:
+                    self._limit(connection, is_limited=is_limited)
+                    if is_gated:
+                        connection.exec_driver_sql(GATE)
+                    answer = work(connection)
+                    self.refuse_old(driver)
+                    driver.patience_s = self._patience_s
+                    _commit(transaction, driver)
             return answer
 
         return self._repeated(once)
+
+    def refuse_old(self, driver: PatientConnection) -> None:
+        """Raises a lost connection's error for one to a primary that a newer one has replaced."""
+        if driver.timeline < self._newest_timeline():
+            raise psycopg.OperationalError("there is a newer primary")
 
     def _repeated(self, once: Callable[[], _T]) -> _T:
         """Does a call, and again where that may help; its last error is raised by its name."""
@@ -240,10 +378,10 @@ class Connections:
         for conflicts in count():
             try:
                 return once()
-            except (DBAPIError, psycopg.Error, PoolTimeoutError) as error:
-                if is_lost(error):
-                    self._lost_at = time.monotonic()
-                    if was_lost:
+            except DRIVER_ERRORS as error:
+                if is_lost(error) or is_demoted(error):
+                    self._lose(error)
+                    if was_lost or self.is_silent:
                         raise_named(error)
                     was_lost = True
                 elif is_conflict(error) and conflicts < POSTGRES_RETRIES_MAX:
@@ -257,14 +395,31 @@ class Connections:
 
     # --- inside
 
-    def _engine(self, size: int, settings: Mapping[str, str], isolation_level: Any) -> Engine:
+    def _limit(self, connection: Connection, *, is_limited: bool) -> None:
+        """Sets how long statements of a transaction may take, by the server's clock and by ours."""
+        _patient(connection).patience_s = self._patience_s if is_limited else float("inf")
+        if not is_limited:
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+    def _lose(self, error: DriverError) -> None:
+        if is_lost(error) or is_demoted(error):
+            self._lost_at = time.monotonic()
+
+    def _engine(
+        self,
+        size: int,
+        settings: Mapping[str, str],
+        isolation_level: Any,
+        *,
+        is_over: Callable[[], bool],
+    ) -> Engine:
         engine = create_engine(
             "postgresql+psycopg://",
-            creator=lambda: _connect(self.address, settings),
+            creator=lambda: self.connect(settings, is_over=is_over),
             isolation_level=isolation_level,
             pool_size=size,
             max_overflow=0,
-            pool_timeout=BUSY_TIMEOUT_S,
+            pool_timeout=self._pool_wait_s,
             pool_use_lifo=True,  # the connection that was used last is the likeliest to be alive
             pool_reset_on_return=None,  # every transaction is ended by the one who began it
             poolclass=QueuePool,
@@ -275,8 +430,9 @@ class Connections:
         def opened(_: object, record: ConnectionPoolEntry) -> None:
             record.info["opened_at"] = time.monotonic()
 
-        def taken(_: object, record: ConnectionPoolEntry, __: object) -> None:
-            if record.info["opened_at"] <= self._lost_at:
+        def taken(driver: PatientConnection, record: ConnectionPoolEntry, _: object) -> None:
+            is_old = driver.timeline < self._newest_timeline()
+            if is_old or record.info["opened_at"] <= self._lost_at:
                 raise InvalidatePoolError
 
         event.listen(engine, "connect", opened)
@@ -284,26 +440,53 @@ class Connections:
         return engine
 
 
+@contextmanager
+def _no_transaction(driver: Driver) -> Iterator[None]:
+    """Statements of the block are of a moment each, on a connection that else is of one."""
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
+
+
 def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1_000)))
 
 
-def _limit(connection: Connection, *, is_limited: bool) -> None:
-    if not is_limited:
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+def _patient(connection: Connection) -> PatientConnection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, PatientConnection)
+    return driver
 
 
-def _commit(transaction: Transaction) -> None:
-    """Makes a write durable; where nobody knows whether it is, it is not done again."""
+def _commit(transaction: Transaction, driver: PatientConnection) -> None:
+    """Makes a write durable; where nobody knows whether it is, it is not done again.
+
+    A commit that was not waited for to its end, because somebody has cancelled the wait for
+    standbys, is a success with a warning (postgresql.org, "Synchronous Replication"): the first
+    primary has it, and may be the only one.
+    """
+    driver.was_warned = False
     try:
         transaction.commit()
     except DBAPIError as error:
+        if is_silence(error.orig):
+            raise Unavailable(
+                "The store has not confirmed in time that a write is durable: it may be there or"
+                f" not. {_WHAT_TO_DO}"
+            ) from error.orig
         if is_lost(error) and not is_undone(error):
             raise Unavailable(
                 "The connection to the store broke while a write was made durable: it may be"
-                " there or not. Look before you write it again."
+                f" there or not. {_WHAT_TO_DO}"
             ) from error.orig
         raise
+    if driver.was_warned:
+        raise Unavailable(
+            f"A write is there, but not where it would survive a failover. {_WHAT_TO_DO}"
+        )
 
 
 @contextmanager

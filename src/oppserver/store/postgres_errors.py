@@ -3,6 +3,7 @@
 A caller hears no internals: host names, users and statements are in the cause, which the log has.
 """
 
+import re
 from typing import Final, NoReturn
 
 import psycopg
@@ -10,10 +11,13 @@ from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from oppserver.contract.errors import InvalidValue, StoreFull, Unavailable
+from oppserver.contract.errors import InvalidValue, StoreFull, StoreUnreachable, Unavailable
 
 DriverError = DBAPIError | psycopg.Error | PoolTimeoutError
 """What a call to the server may raise that is not ours."""
+
+DRIVER_ERRORS: Final = (DBAPIError, psycopg.Error, PoolTimeoutError)
+"""The same, for ``except``."""
 
 _CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
 _ENDS: Final = (
@@ -26,6 +30,16 @@ _CONNECTION_CLASS: Final = "08"
 _RESOURCE_CLASS: Final = "53"
 
 
+_REFUSED: Final = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|permission denied"
+    r'|(role|database) "[^"]*" (does not exist|is not permitted)|does not support SSL'
+)
+"""What a server says that will not have us.
+
+The driver has no codes for what comes before a session. What a server says in another language is
+not known, and is tried again."""
+
+
 def cause_of(error: DriverError) -> BaseException:
     """The driver's own error below SQLAlchemy's."""
     if isinstance(error, DBAPIError) and error.orig is not None:
@@ -36,6 +50,11 @@ def cause_of(error: DriverError) -> BaseException:
 def is_conflict(error: DriverError) -> bool:
     """Whether a call failed only because another was under way: done again, it may succeed."""
     return isinstance(cause_of(error), _CONFLICTS)
+
+
+def is_busy(error: DriverError) -> bool:
+    """Whether there was no free connection in time."""
+    return isinstance(error, PoolTimeoutError)
 
 
 def is_undone(error: DriverError) -> bool:
@@ -51,6 +70,23 @@ def is_lost(error: DriverError) -> bool:
     if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     return cause.sqlstate is None or cause.sqlstate.startswith(_CONNECTION_CLASS)
+
+
+def is_demoted(error: DriverError) -> bool:
+    """Whether the server takes no writes (any more), so that another one may; nothing was done."""
+    return isinstance(cause_of(error), errors.ReadOnlySqlTransaction)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a connection was refused for a reason that does not pass by itself."""
+    return isinstance(error, psycopg.OperationalError) and bool(_REFUSED.search(str(error)))
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether the database, or a table in it, is not there."""
+    if isinstance(error, errors.UndefinedTable):
+        return True
+    return is_refusal(error) and 'database "' in str(error)
 
 
 def raise_named(error: DriverError) -> NoReturn:
@@ -79,7 +115,7 @@ def raise_named(error: DriverError) -> NoReturn:
     if isinstance(cause, errors.DiskFull):
         raise StoreFull("The disk of the store is full. Free some space.") from cause
     if is_lost(error) or (getattr(cause, "sqlstate", None) or "").startswith(_RESOURCE_CLASS):
-        raise Unavailable("The store cannot be reached now. Try again.") from cause
+        raise StoreUnreachable from cause
     if isinstance(cause, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
         raise Unavailable("The store cannot be written to. Try again.") from cause
     raise error

@@ -5,7 +5,7 @@ row or one write decides stays on the coordinator, to which servers connect. Num
 docs/decisions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
@@ -135,11 +135,14 @@ def still_to_lay_out(connection: Connection, address: Address) -> list[str]:
 
 
 def _layout(connection: Connection) -> Mapping[str, _Lies]:
-    rows: Sequence[tuple[str, str, str, int, str | None]] = [
-        (row[0], row[1], row[2], row[3], row[4]) for row in connection.exec_driver_sql(_LAYOUT)
-    ]
-    found = {table: _Lies(*lies) for table, *lies in rows}
+    rows = connection.exec_driver_sql(_LAYOUT)
+    found = {row[0]: _Lies(_text(row[1]), _text(row[2]), row[3], row[4]) for row in rows}
     return {table: lies for table, lies in found.items() if not lies.is_local}
+
+
+def _text(one: str | bytes) -> str:
+    """A value of the type ``"char"``, which the driver may give as a byte."""
+    return one.decode() if isinstance(one, bytes) else one
 
 
 def _refuse_other_servers(connection: Connection, address: Address) -> None:

@@ -45,11 +45,11 @@ _NAMING: Final = (
 
 def promises_broken_across(connection: Connection) -> list[str]:
     """The faults that are there, a line each, with how many rows have it."""
-    found = []
-    for naming in _NAMING:
-        if number := _number_broken(connection, naming):
-            found.append(f"{number} {naming.meaning}")
-    return found
+    return [
+        f"{number} {naming.meaning}"
+        for naming in _NAMING
+        if (number := _number_broken(connection, naming))
+    ]
 
 
 def _number_broken(connection: Connection, naming: _Naming) -> int:

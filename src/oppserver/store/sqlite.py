@@ -42,6 +42,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.contract.servers import StoreServer
 from oppserver.store import (
     common,
     common_activities,
@@ -129,6 +130,9 @@ class SqliteStore:
     def change_numbers(self) -> ChangeNumbers:
         with self._reader() as connection:
             return read_change_numbers(connection)
+
+    def lineage(self) -> int:
+        return 0  # one file has one past
 
     # --- the other reads
 
@@ -275,12 +279,16 @@ class SqliteStore:
         with self._reader() as connection:
             connection.execute("SELECT version FROM catalogue_version").fetchone()
 
+    def servers(self) -> list[StoreServer]:
+        return []
+
     def check(self) -> list[str]:
         with named_errors(self._path), self._readers.connect() as connection:
             connection.info["deadline"].set(float("inf"))
             return problems_of(connection)
 
     def distribute(self, *, shards: int) -> list[str]:
+        del shards  # there is nowhere to put them
         raise DatabaseRefused(
             "A SQLite database is one file on one machine. 'db distribute' is for a database on"
             " PostgreSQL with Citus: --database postgresql://..."

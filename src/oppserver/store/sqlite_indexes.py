@@ -28,6 +28,9 @@ INDEXES: Final[tuple[Index, ...]] = tuple(
 )
 """Those of the schema that only make reads quick, by name. Operators may have added others."""
 
+_KEPT: Final = frozenset({"opportunity_by_change_number"})
+"""Those that stay while a store is loaded: new rows go to their end, and changes are asked for."""
+
 _BUILT_IN: Final = {
     str(index.name): str(CreateIndex(index).compile(dialect=sqlite.dialect())) for index in INDEXES
 }
@@ -46,9 +49,9 @@ def create_missing(connection: Connection) -> None:
 
 
 def drop_if_empty(connection: Connection) -> None:
-    """Drops the indexes of a store without opportunities."""
+    """Drops the indexes of a store without opportunities, but those that cost a load nothing."""
     if connection.exec_driver_sql("SELECT 1 FROM opportunity LIMIT 1").first() is None:
-        for name in _wanted(connection).keys() & _there(connection):
+        for name in _wanted(connection).keys() & _there(connection) - _KEPT:
             _drop(connection, name)
 
 

@@ -1,0 +1,84 @@
+"""The calls that are streams, described: bodies and answers of lines and tables, not of JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from oppserver.api.describe.description import EVERY_CALL, Parameter
+from oppserver.contract import errors, limits
+from oppserver.contract.formats import Format
+from oppserver.contract.streams import IdFormat
+
+
+class StreamDescription(NamedTuple):
+    """What the document says of a stream. ``takes`` and ``formats`` are by media type."""
+
+    summary: str
+    text: str
+    query: Sequence[Parameter]
+    takes: Mapping[str, str]
+    formats: Mapping[str, str]
+    errors: Sequence[type[errors.ApiError]]
+
+
+def _choice(name: str, text: str, *words: str) -> Parameter:
+    schema: dict[str, Any] = {"enum": list(words), "default": words[0]}
+    return Parameter(name, text, schema, words[-1], is_required=False)
+
+
+STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
+    "ReadOpportunities": StreamDescription(
+        summary="Read any number of opportunities",
+        text=(
+            "The body is ids, of any number; their rows are answered while ids still come. Each"
+            f" {limits.STREAM_UNIT_IDS:,} lines count as a call, and an id that comes again within"
+            " them is read once. The answer ends with counts and a digest; one that ends without"
+            " was cut."
+        ),
+        query=(
+            Parameter("event_code", "The type.", {"type": "string"}, "12003"),
+            Parameter(
+                "columns",
+                "The columns, comma separated; without it all that the type has. `Version` is one.",
+                {"type": "string"},
+                "Status,CreatedOn",
+                is_required=False,
+            ),
+            Parameter(
+                "ledger",
+                "Whether it is told of each id that is not answered, and why.",
+                {"type": "boolean", "default": False},
+                True,
+                is_required=False,
+            ),
+            _choice("on_error", "Whether a line that holds no id is passed over.", "stop", "skip"),
+            _choice(
+                "csv_end", "Whether CSV has a last record that tells of all.", "none", "record"
+            ),
+            _choice("csv_formulas", "As on the bulk read.", "keep", "escape"),
+            _choice("types", "As on the bulk read.", "fields", "text"),
+        ),
+        takes={
+            IdFormat.PLAIN: "An id on each line.",
+            IdFormat.NDJSON: "A string on each line, or an object with `ProspectActivityId`.",
+            IdFormat.CSV: "The column `ProspectActivityId`, else the first.",
+            IdFormat.ARROW: "The text column `ProspectActivityId`, or the only one.",
+        },
+        formats={
+            Format.NDJSON: "A row on each line; records `Missing`, `Error` and, last, `End`.",
+            Format.CSV: "A header, and a record for each row.",
+            Format.ARROW: "Typed record batches; `oppserver.End` is in the last one's metadata.",
+            Format.PARQUET: "A typed file; `oppserver.End` is in the footer's metadata.",
+        },
+        errors=(
+            errors.MalformedBody,
+            errors.MissingAttribute,
+            errors.InvalidValue,
+            errors.UnknownEventCode,
+            errors.UnknownColumn,
+            errors.InvalidFieldValue,
+            errors.NotAcceptable,
+            errors.UnsupportedMediaType,
+            *(error for error in EVERY_CALL if error is not errors.BodyTooLarge),
+        ),
+    )
+}

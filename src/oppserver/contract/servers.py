@@ -1,0 +1,34 @@
+"""The servers of a store that has several, as operators see them."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class ServerState(StrEnum):
+    """Whether a server is used, or why not; a server that is not used is tried all the time."""
+
+    IN_USE = "in use"
+    BEHIND = "behind"
+    """A standby that does not have in time what the primary had written."""
+    LOST = "lost"
+    """It does not answer, or refuses connections."""
+    NO_STANDBY = "no standby"
+    """It can be written to: it was promoted."""
+    OTHER_DATABASE = "other database"
+    """It is no copy of the primary's database."""
+
+
+class StoreServer(msgspec.Struct, frozen=True, kw_only=True):
+    """One server of a store.
+
+    ``bytes_behind``: how much of the primary's log a standby had not applied when it was last
+    looked at; None when that is not known. ``reads``: how many it has served since it was last
+    told of.
+    """
+
+    address: str
+    is_primary: bool
+    state: ServerState
+    bytes_behind: int | None
+    reads: int

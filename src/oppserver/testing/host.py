@@ -1,0 +1,89 @@
+"""A server under test: one for a whole run, and a new world in it for each test."""
+
+from collections import deque
+from collections.abc import Mapping
+from contextlib import closing
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from oppserver import telemetry
+from oppserver.api.app import app_behind
+from oppserver.api.background import BackgroundServer
+from oppserver.api.listen import listen, url_of
+from oppserver.config import Settings
+from oppserver.contract.dates import now_stored
+from oppserver.contract.limits import TESTED_LOG_LINES_MAX
+from oppserver.contract.model import Role
+from oppserver.operations.sources import Sources
+from oppserver.store import open_store
+from oppserver.store.sqlite_copy import copy_closed
+from oppserver.testing.application import FaultyApplication
+from oppserver.testing.empty import make_empty
+from oppserver.testing.options import Chosen
+from oppserver.testing.people import OppserverUser, add_user
+from oppserver.testing.world import World
+
+_EMAIL: Final = "tests@example.com"
+
+LOG_LINES: Final[deque[str]] = deque(maxlen=TESTED_LOG_LINES_MAX)
+"""The warnings and errors of all servers of this process. Owner: ``_take``; tests clear it."""
+
+
+class Host:
+    """A real server on a free port of this machine, until it is closed.
+
+    Its URL and its keys stay the same as long as it lives. Between tests it is as new: each world
+    is a copy of an empty store, behind a door that nobody has gone through.
+    """
+
+    def __init__(self, options: Chosen, *, kept_in: Path | None = None) -> None:
+        """``kept_in`` is a folder in which the next run finds what this one has made."""
+        telemetry.log_to(_take)
+        self._folder: Final = TemporaryDirectory(prefix="oppserver-")
+        self._empty: Final = Path(self._folder.name) / "empty.db"
+        self._numbers: Final = count(1)
+        self.user: Final = self._make_empty(kept_in)
+        self.world = self._new_world(options)
+        settings = Settings(host="127.0.0.1", port=0)
+        listener = listen(settings)
+        self.url: Final = url_of(settings, listener)
+        app = app_behind(lambda: self.world.door, metrics=telemetry.Metrics())
+        self._server: Final = BackgroundServer(FaultyApplication(app, lambda: self.world), listener)
+        self._server.start()
+
+    def begin(self, options: Chosen) -> None:
+        """Goes on in a new world."""
+        ended, self.world = self.world, self._new_world(options)
+        ended.end()
+
+    def close(self) -> None:
+        """Stops the server and removes all that it had."""
+        self.world.has_ended = True
+        self._server.stop()
+        self.world.end()
+        self._folder.cleanup()
+
+    def _make_empty(self, kept_in: Path | None) -> OppserverUser:
+        """The store that every world begins with: nothing but one user."""
+        make_empty(self._empty, kept_in=kept_in)
+        with closing(open_store(f"sqlite:///{self._empty}")) as store:
+            sources = Sources()
+            return add_user(
+                store,
+                email=_EMAIL,
+                role=Role.ADMINISTRATOR,
+                created_on=now_stored(sources.now()),
+                user_id=sources.new_id(),
+            )
+
+    def _new_world(self, options: Chosen) -> World:
+        database = Path(self._folder.name) / f"{next(self._numbers)}.db"
+        copy_closed(self._empty, database)
+        return World(database, options)
+
+
+def _take(event: Mapping[str, Any]) -> None:
+    if event.get("level") in ("warning", "error"):
+        LOG_LINES.append(" ".join(f"{name}={value}" for name, value in event.items()))

@@ -1,0 +1,68 @@
+"""The world of one test: a store, and all that a server remembers. It ends with the test."""
+
+from pathlib import Path
+from typing import Final
+
+import oppserver
+from oppserver.api import encoding
+from oppserver.api.door import Door
+from oppserver.config import Settings
+from oppserver.formats import arrow
+from oppserver.operations.call import Services
+from oppserver.operations.rate_limit import MovingWindow
+from oppserver.operations.sources import Sources
+from oppserver.store import StoreOptions, open_store
+from oppserver.testing.clock import Clock
+from oppserver.testing.faults import Faults
+from oppserver.testing.ids import Ids
+from oppserver.testing.journal import Arrivals
+from oppserver.testing.options import Chosen
+
+_FILES: Final = ("", "-wal", "-shm")
+
+
+class World:
+    """A store of its own, a door to it, a clock, ids, faults, and the calls that came."""
+
+    def __init__(self, database: Path, options: Chosen) -> None:
+        settings = Settings(database=f"sqlite:///{database}", rate_limit=options.rate_limit)
+        self._database: Final = database
+        self.has_ended = False
+        self.clock: Final = Clock()
+        self.ids: Final = Ids()
+        self.faults: Final = Faults()
+        self.arrivals: Final = Arrivals()
+        if options.now is not None:
+            self.clock.set(options.now)
+        if options.seed is not None:
+            self.ids.seed(options.seed)
+        self.store: Final = open_store(
+            settings.database, StoreOptions(readers=settings.worker_threads + 1)
+        )
+        self.door: Final = Door(settings, self._services(settings))
+
+    def _services(self, settings: Settings) -> Services:
+        limit = settings.rate_limit
+        return Services(
+            store=self.store,
+            rate_limiter=MovingWindow(
+                calls=limit.calls, window_s=limit.window_s, clock_ns=self.clock.elapsed_ns
+            )
+            if limit
+            else None,
+            body_bytes_max=settings.body_bytes_max,
+            made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
+            sources=Sources(
+                now=self.clock.now,
+                new_id=self.ids.new_id,
+                new_request_id=self.ids.new_request_id,
+            ),
+        )
+
+    def end(self) -> None:
+        """Waits for the calls under way, and removes the store."""
+        self.has_ended = True
+        self.door.close()
+        self.store.close()
+        for suffix in _FILES:
+            Path(f"{self._database}{suffix}").unlink(missing_ok=True)

@@ -1,0 +1,54 @@
+"""A long stream: memory stays, however many ids come; every row arrives."""
+
+import json
+import threading
+from pathlib import Path
+
+import psutil
+
+from tests.load.test_load import CODE, fill, guid
+from tests.running import SCALE, create_key, serving
+from tests.streaming import plain, streaming
+
+IDS = int(200_000 * SCALE) // 2_000 * 2_000
+GROWTH_BYTES_MAX = 150 << 20
+UNIT = 2_000
+
+
+def own_bytes(process: psutil.Process) -> int:
+    """Memory of a process itself, without files that are mapped."""
+    memory = process.memory_info()
+    return int(memory.rss - memory.shared)
+
+
+def test_memory_stays_flat(tmp_path: Path) -> None:
+    """Rows are read as ids are sent; the server holds a few batches, never the stream.
+
+    At a scale of 25 it is 5,000,000 ids.
+    """
+    fill(tmp_path)
+    units = [
+        plain([guid(n) for n in range(first, first + UNIT)]) for first in range(0, 50_000, UNIT)
+    ]
+    with serving(tmp_path, keys=create_key(tmp_path)) as server:
+        process = psutil.Process(server.process.pid)
+        with streaming(server, f"event_code={CODE}&columns=mx_Custom_1") as stream:
+
+            def send() -> None:
+                for number in range(IDS // UNIT):
+                    stream.send(units[number % len(units)])
+                stream.end()
+
+            stream.send(b"\n")
+            idle = peak = own_bytes(process)
+            sending = threading.Thread(target=send)
+            sending.start()
+            rows, last = 0, b""
+            for line in iter(stream.response.readline, b""):
+                rows, last = rows + 1, line
+                if rows % 20_000 == 0:
+                    peak = max(peak, own_bytes(process))
+            sending.join()
+        end = json.loads(last)["End"]
+        assert (rows - 1, end["Found"], end["Requested"]) == (IDS, IDS, IDS)
+        assert peak - idle < GROWTH_BYTES_MAX

@@ -1,0 +1,197 @@
+"""Kept rows are those of the store, whoever writes meanwhile, on every engine."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oppserver.contract.model import Plan, PlannedEntry, RenderedRows
+from oppserver.operations.hot_rows import HotRows
+from oppserver.store import Store
+from tests import stores
+from tests.memory_store import MemoryDatabase, MemoryStore
+from tests.property.laws import examples
+from tests.stores import ENGINES, LATER, NOW, guid, lead, opportunity, owner, scaled
+
+Write = Callable[[Store], Any]
+
+# Few ids, values and people, so that what is kept is written to; a note that looks like two rows.
+numbers = st.integers(0, 5)
+opportunities = st.builds(
+    lambda number, person, **values: opportunity(number, lead_id=lead(person), **values),
+    numbers,
+    st.integers(0, 1),
+    event_code=st.sampled_from([12_000, 12_000, 12_001]),
+    status=st.sampled_from(["Open", "Won", '"},{"ProspectId":"x","ProspectActivityId":"', None]),
+    lead_email=st.sampled_from([None, "a@example.com", '},{"ProspectId":']),
+    owner_id=st.just(owner(1)),
+    owner_email=st.sampled_from([None, "o@example.com", "p@example.com"]),
+)
+writes: st.SearchStrategy[Write] = st.one_of(
+    st.builds(
+        lambda some: lambda store: store.write_opportunities(some, now=NOW),
+        st.lists(opportunities, min_size=1, max_size=4),
+    ),
+    st.builds(
+        lambda some: lambda store: store.delete_opportunities(sorted(some), now=LATER, by=None),
+        st.sets(numbers.map(guid), min_size=1),
+    ),
+)
+entries = st.builds(
+    lambda some, names, code: entry(some, *names, event_code=code),
+    st.lists(numbers.map(guid), min_size=1, unique=True),
+    st.sampled_from([("Status",), ("Status", "Owner", "OwnerEmailAddress")]),
+    st.sampled_from([12_000, 12_000, 12_001]),
+)
+plans = st.builds(lambda some: Plan(entries=tuple(some)), st.lists(entries, min_size=1, max_size=2))
+
+
+def entry(ids: Sequence[str], *names: str, event_code: int = 12_000) -> PlannedEntry:
+    """An entry as bulk reads have them: with the columns of every row in front."""
+    always = ("ProspectId", "EmailAddress", "ProspectActivityId")
+    return stores.entry(ids, *always, *names, event_code=event_code)
+
+
+def kept_rows(bytes_max: int = 1 << 20) -> HotRows:
+    return HotRows(bytes_max=bytes_max, on_read=lambda _kept, _fetched: None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_kept_rows_are_those_of_the_store(engine: str, tmp_path: Path) -> None:
+    """After every write, of another store too, with much or hardly any memory: the same bytes."""
+    database = ENGINES[engine](tmp_path)
+    store, other = database.open(), database.open()
+
+    @given(
+        history=st.lists(st.tuples(writes, st.lists(plans, max_size=4)), min_size=1, max_size=10),
+        bytes_max=st.sampled_from([1 << 20, 2_000, 1]),
+    )
+    @examples(50)
+    def holds(history: list[tuple[Write, list[Plan]]], bytes_max: int) -> None:
+        hot = kept_rows(bytes_max)
+        for write, asked in history:
+            write(other)
+            for plan in asked * 3:
+                assert hot.bulk_read(store, plan) == store.bulk_read(plan)
+
+    holds()
+    store.close()
+    other.close()
+
+
+def test_only_what_has_changed_is_read_again(tmp_path: Path) -> None:
+    """Rows that were asked for twice come from memory; after a write, all but the written one."""
+    store = ENGINES["sqlite"](tmp_path).open()
+    store.write_opportunities([opportunity(number) for number in range(10)], now=NOW)
+    told: list[tuple[int, int]] = []
+    hot = HotRows(bytes_max=1 << 20, on_read=lambda *numbers: told.append(numbers))
+    plan = Plan(entries=(entry([guid(number) for number in range(12)], "Status"),))
+    for _ in range(3):
+        hot.bulk_read(store, plan)
+    store.write_opportunities([opportunity(3, status="Won"), opportunity(11)], now=NOW)
+    hot.bulk_read(store, plan)
+    store.delete_opportunities([guid(0)], now=LATER, by=None)
+    hot.bulk_read(store, plan)
+    hot.bulk_read(store, plan)
+    assert told == [(0, 12), (0, 12), (12, 0), (10, 2), (11, 1), (12, 0)]
+    store.close()
+
+
+def test_many_changes_drop_everything(tmp_path: Path) -> None:
+    """More changes than are looked up, as an import makes them, leave no old row behind."""
+    store = ENGINES["sqlite"](tmp_path).open()
+    store.write_opportunities([opportunity(number) for number in range(2_500)], now=NOW)
+    hot = kept_rows()
+    plan = Plan(entries=(entry([guid(number) for number in range(9)], "Status"),))
+    for _ in range(3):
+        hot.bulk_read(store, plan)
+    won = [opportunity(number, status="Won") for number in range(2_500)]
+    store.write_opportunities(won, now=NOW)
+    assert [{row["Status"] for row in rows} for rows in decoded(hot.bulk_read(store, plan))] == [
+        {"Won"}
+    ]
+    store.close()
+
+
+def test_a_replica_that_takes_over_has_its_own_rows() -> None:
+    """Numbers that it gives a second time do not make rows of the old primary its own."""
+    old, new = (_Server(lineage) for lineage in (1, 2))
+    for store, status in ((old, "Open"), (new, "Won")):
+        store.write_opportunities([opportunity(1, status=status)], now=NOW)
+    assert old.change_numbers() == new.change_numbers()
+    hot = kept_rows()
+    plan = Plan(entries=(entry([guid(1)], "Status"),))
+    for store in (old, new):
+        for _ in range(4):
+            assert hot.bulk_read(store, plan) == store.bulk_read(plan)
+
+
+class _Server(MemoryStore):
+    def __init__(self, lineage: int) -> None:
+        super().__init__(MemoryDatabase())
+        self._lineage = lineage
+
+    def lineage(self) -> int:
+        return self._lineage
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_readers_that_race_a_writer(engine: str, tmp_path: Path) -> None:
+    """No answer is older than a write that had returned, and none mixes two moments."""
+    database = ENGINES[engine](tmp_path)
+    store, other = database.open(), database.open()
+    ids = [guid(number) for number in range(8)]
+    plan = Plan(entries=(entry(ids, "Status"), entry(list(reversed(ids))[:5], "Status")))
+    hot = kept_rows()
+    returned = 0
+    rounds = scaled(100)
+
+    def write() -> None:
+        nonlocal returned
+        for round_number in range(1, rounds + 1):
+            batch = [opportunity(number, status=str(round_number)) for number in range(8)]
+            other.write_opportunities(batch, now=NOW)
+            returned = round_number
+
+    def read(_: int) -> None:
+        while (before := returned) < rounds and writer.is_alive():
+            seen = {
+                int(row["Status"]) for rows in decoded(hot.bulk_read(store, plan)) for row in rows
+            }
+            assert len(seen) <= 1
+            assert min(seen, default=0) >= before
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with ThreadPoolExecutor(3) as readers:
+        list(readers.map(read, range(3)))
+    writer.join()
+    assert returned == rounds
+    store.close()
+    other.close()
+
+
+def decoded(found: list[RenderedRows]) -> list[list[dict[str, Any]]]:
+    return [msgspec.json.decode(rows.json) for rows in found]
+
+
+def test_rows_take_no_more_memory_than_allowed(tmp_path: Path) -> None:
+    """Rows that nobody asks for any more make room for others."""
+    store = ENGINES["sqlite"](tmp_path).open()
+    store.write_opportunities([opportunity(number) for number in range(400)], now=NOW)
+    hot = kept_rows(bytes_max=100_000)
+    for start in range(0, 400, 20):
+        asked: PlannedEntry = entry([guid(start + number) for number in range(20)], "Status")
+        for _ in range(3):
+            hot.bulk_read(store, Plan(entries=(asked,)))
+    kept = hot._kept
+    rows = [row for one in (kept._young, kept._old) for form in one.values() for row in form]
+    assert 100 < len(rows) < 400
+    store.close()
