@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench.measures import calls, latency, lifecycle, load, plug_in, streams
+from bench.measures import calls, latency, lifecycle, load, plug_in, scaling, streams
 from bench.options import Options
 from bench.plot import draw
 from bench.processes import PeerMissing
@@ -43,6 +43,13 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "stream": streams.ndjson,
     "stream-arrow": streams.arrow,
     "capture": calls.captures,
+    "pg-import": scaling.importing,
+    "pg-storage": scaling.storage,
+    "pg-bare": scaling.against_bare,
+    "pg-growth": scaling.growth,
+    "pg-nodes": scaling.nodes,
+    "pg-replicas": scaling.replicas,
+    "pg-writes": scaling.writes,
 }
 """The measures in the order in which they are taken."""
 

@@ -43,6 +43,12 @@ RATE_LIMIT: Final = "1000000/5"
 """High enough to let everything through, so that every call is still counted."""
 
 
+POSTGRES: Final = (
+    *("pg-import", "pg-storage", "pg-bare", "pg-growth", "pg-nodes", "pg-replicas", "pg-writes"),
+)
+"""The measures of the product on PostgreSQL, which docs/scaling.md computes with."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """One run. ``only`` empty: everything. ``keep`` None: the data is thrown away."""

@@ -35,6 +35,8 @@ _MEASURES: Final = {
     "deep": "last 1,000 of 1,000,000 rows",
     "modified": "recently modified, rows/s",
     "capture": "captures/s",
+    "pg-bare": "PostgreSQL: p50 vs bare statement",
+    "pg-growth": "PostgreSQL: latency growth",
 }
 
 
