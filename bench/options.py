@@ -66,6 +66,11 @@ class Options:
     only: frozenset[str]
     keep: Path | None
 
+    @property
+    def has_postgres(self) -> bool:
+        """Whether all measures of the product on PostgreSQL are taken."""
+        return all(map(self.wants, POSTGRES))
+
     def wants(self, name: str) -> bool:
         """Whether a measure of this name is to be taken."""
         return not self.only or name in self.only

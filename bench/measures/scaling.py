@@ -52,8 +52,8 @@ def against_bare(stage: Stage) -> Result:
     url = _small(stage)
     store = open_store(url, migrate=False)
     try:
-        with _forms(stage, url, f"{stage.options.growth_small:,} rows") as (forms, samples):
-            forms = [_in_process(store), *forms]
+        with _forms(stage, url, f"{stage.options.growth_small:,} rows") as (others, samples):
+            forms = [_in_process(store), *others]
             inside, call, bare = _contest(forms, samples, stage.options.rounds)
     finally:
         store.close()
