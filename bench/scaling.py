@@ -10,8 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
+from bench.plot import draw_scaling
+
 RESULTS: Final = Path(__file__).resolve().parent / "results" / "scaling.json"
 DOCUMENT: Final = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
+FIGURE: Final = DOCUMENT.parent / "images" / "scaling.svg"
 _BEGIN: Final = "<!-- scaling:begin -->"
 _END: Final = "<!-- scaling:end -->"
 
@@ -255,8 +258,9 @@ def _days(days: float) -> str:
 
 
 def write() -> None:
-    """Puts the tables of the last record into the page."""
+    """Puts the tables and the figure of the last record into the page."""
     recorded = msgspec.json.decode(RESULTS.read_bytes())
+    draw_scaling(recorded, FIGURE)
     page = DOCUMENT.read_text(encoding="utf-8")
     DOCUMENT.write_text(with_block(page, recorded), encoding="utf-8")
 

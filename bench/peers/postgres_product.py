@@ -36,10 +36,7 @@ class Primary:
         self._children: Final = children
         self._scratch: Final = scratch
         self._settings: Final = _settings(rows)
-        try:
-            self.cluster: Final = Cluster(folder, self._settings)
-        except PostgresMissing as error:
-            raise PeerMissing(str(error)) from None
+        self.cluster: Final = _cluster(folder, self._settings)
         self.process: Final = self._started("postgres-product", self.cluster)
         self._keys: dict[str, Keys] = {}
         self._standby: tuple[Cluster, subprocess.Popen[bytes]] | None = None
@@ -48,7 +45,8 @@ class Primary:
         """A copy of the server that follows it, made when it is first asked for."""
         if self._standby is None:
             with step("copy the server to a standby"):
-                cluster = Cluster(self._scratch / "standby", self._settings, primary=self.cluster)
+                folder = self._scratch / "standby"
+                cluster = _cluster(folder, self._settings, primary=self.cluster)
             self._standby = cluster, self._started("postgres-standby", cluster)
         return self._standby
 
@@ -197,6 +195,13 @@ class Primary:
         )
         self._children.wait_until(name, process, lambda: _answers(cluster))
         return process
+
+
+def _cluster(folder: Path, settings: Sequence[str], primary: Cluster | None = None) -> Cluster:
+    try:
+        return Cluster(folder, settings, primary=primary)
+    except PostgresMissing as error:
+        raise PeerMissing(str(error)) from None
 
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
