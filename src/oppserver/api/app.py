@@ -125,7 +125,7 @@ def _stream_handler(route: StreamRoute, streams: Streams) -> ASGIRouteHandler:
     async def handle(scope: Any, receive: Any, send: Any) -> None:
         await streams.answer(scope, receive, send, route)
 
-    return ASGIRouteHandler(route.path, name=route.name)(handle)
+    return ASGIRouteHandler(route.path, name=route.name, copy_scope=False)(handle)
 
 
 def _health_handlers(door: Callable[[], Door]) -> list[HTTPRouteHandler]:
@@ -198,7 +198,8 @@ def _document_handlers(metrics: telemetry.Metrics) -> list[HTTPRouteHandler]:
         return Response(msgspec.json.encode(all_problems()), media_type=JSON)
 
     @get("/problems/{name:str}", name="Problem")
-    async def problem(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    async def problem(request: Request[Any, Any, Any]) -> Response[bytes]:
+        name = request.path_params["name"]
         kind = kind_named(name)
         if kind is None:
             unknown = UnknownPath(f"{quoted(name)} is no type of problem. /problems lists them.")

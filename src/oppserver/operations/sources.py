@@ -20,7 +20,7 @@ def _new_request_id() -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """The world's clock and chance, unless whoever makes a server has others (decision 0032).
+    """The world's clock and chance, unless whoever makes a server has others (decision 0029).
 
     ``now`` is an aware moment. ``new_id`` is a GUID in the stored form that nothing has yet,
     ``new_request_id`` is the name of a request that came without one. All are safe from several

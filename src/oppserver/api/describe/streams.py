@@ -25,6 +25,23 @@ def _choice(name: str, text: str, *words: str) -> Parameter:
     return Parameter(name, text, schema, words[-1], is_required=False)
 
 
+_COLUMNS: Final = Parameter(
+    "columns",
+    "The columns, comma separated; without it all that the type has. `Version` is one.",
+    {"type": "string"},
+    "Status,CreatedOn",
+    is_required=False,
+)
+_FORMS: Final = (
+    _choice("csv_end", "Whether CSV has a last record that tells of all.", "none", "record"),
+    _choice("csv_formulas", "As on the bulk read.", "keep", "escape"),
+    _choice("types", "As on the bulk read.", "fields", "text"),
+)
+_ID: Final = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
+_CURSOR: Final = (
+    "WyJleHBvcnQiLCIwZDhmMWE1Mi02ZjBlLTRjMzktOGQwZS02ZjBiMWM3YzJhMTEiLDEyMDAzLG51bGwsNDIsIiJd"
+)
+
 STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
     "ReadOpportunities": StreamDescription(
         summary="Read any number of opportunities",
@@ -36,13 +53,7 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
         ),
         query=(
             Parameter("event_code", "The type.", {"type": "string"}, "12003"),
-            Parameter(
-                "columns",
-                "The columns, comma separated; without it all that the type has. `Version` is one.",
-                {"type": "string"},
-                "Status,CreatedOn",
-                is_required=False,
-            ),
+            _COLUMNS,
             Parameter(
                 "ledger",
                 "Whether it is told of each id that is not answered, and why.",
@@ -51,11 +62,7 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
                 is_required=False,
             ),
             _choice("on_error", "Whether a line that holds no id is passed over.", "stop", "skip"),
-            _choice(
-                "csv_end", "Whether CSV has a last record that tells of all.", "none", "record"
-            ),
-            _choice("csv_formulas", "As on the bulk read.", "keep", "escape"),
-            _choice("types", "As on the bulk read.", "fields", "text"),
+            *_FORMS,
         ),
         takes={
             IdFormat.PLAIN: "An id on each line.",
@@ -80,5 +87,58 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             errors.UnsupportedMediaType,
             *(error for error in EVERY_CALL if error is not errors.BodyTooLarge),
         ),
-    )
+    ),
+    "ExportOpportunities": StreamDescription(
+        summary="All opportunities of a type",
+        text=(
+            "A stream of rows in the order of their ids, each of which is there once, whoever"
+            " writes meanwhile. Its end tells how many there were; a stream without it was cut. It"
+            " goes on with the `X-Cursor` of its answer and, as `after`, the last id that has come."
+            f" Each {limits.STREAM_UNIT_IDS:,} rows count as a call."
+        ),
+        query=(
+            Parameter("event_code", "The type.", {"type": "string"}, "12003"),
+            _COLUMNS,
+            Parameter(
+                "modified_since",
+                "Only what was not modified before this date, in any of the forms of dates.",
+                {"type": "string"},
+                "2024-02-29",
+                is_required=False,
+            ),
+            Parameter(
+                "limit",
+                "End after so many rows; without it all come.",
+                {"type": "integer", "minimum": 1, "maximum": limits.EXPORT_ROWS_MAX},
+                10_000,
+                is_required=False,
+            ),
+            Parameter(
+                "cursor",
+                "The `Cursor` of the end of an export, or the `X-Cursor` of its answer.",
+                {"type": "string"},
+                _CURSOR,
+                is_required=False,
+            ),
+            Parameter("after", "Begin behind this id.", {"type": "string"}, _ID, is_required=False),
+            *_FORMS,
+        ),
+        takes={},
+        formats={
+            Format.NDJSON: "A row on each line; the last record is `End`. The default.",
+            Format.JSON: "An object with `Opportunities`, and what `End` has behind them.",
+            Format.CSV: "A header, and a record for each row.",
+            Format.ARROW: "Typed record batches; `oppserver.End` is in the last one's metadata.",
+            Format.PARQUET: "A typed file; `oppserver.End` is in the footer's metadata.",
+        },
+        errors=(
+            errors.MissingAttribute,
+            errors.InvalidValue,
+            errors.UnknownEventCode,
+            errors.UnknownColumn,
+            errors.NotAcceptable,
+            errors.CursorGone,
+            *(error for error in EVERY_CALL if error is not errors.BodyTooLarge),
+        ),
+    ),
 }
