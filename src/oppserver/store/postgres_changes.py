@@ -68,7 +68,7 @@ def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> 
         found = (
             ", found AS MATERIALIZED (SELECT o.id, row_to_json(t) AS json FROM opportunity AS o"
             f' LEFT JOIN "user" AS u ON u.id = o.owner_id CROSS JOIN LATERAL (SELECT {members})'
-            " AS t WHERE o.id IN (SELECT c.id FROM c))"
+            " AS t WHERE o.id = ANY(ARRAY(SELECT c.id FROM c)))"
         )
     deleted_on = DELETED_ON.replace("%", "%%")  # its modulo is no place of a parameter
     deleted = f', {deleted_on} AS "DeletedOn"'

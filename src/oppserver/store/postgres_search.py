@@ -111,7 +111,7 @@ def _page_statement(search: Search, where: str, *, is_reversed: bool) -> str:
 
 _LEADS: Final = (
     ", leads AS MATERIALIZED (SELECT l.* FROM lead AS l"
-    " WHERE l.id IN (SELECT page.lead_id FROM page))"
+    " WHERE l.id = ANY(ARRAY(SELECT page.lead_id FROM page)))"
 )
 """The leads of a page, found by themselves: leads lie elsewhere than their opportunities."""
 
