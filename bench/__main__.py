@@ -8,8 +8,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from bench.measures import calls, latency, lifecycle, load, plug_in, streams
-from bench.options import Options
+from bench import scaling as scaling_page
+from bench.measures import calls, latency, lifecycle, load, plug_in, scaling, streams
+from bench.options import POSTGRES, Options
 from bench.plot import draw
 from bench.processes import PeerMissing
 from bench.progress import tell
@@ -43,6 +44,13 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "stream": streams.ndjson,
     "stream-arrow": streams.arrow,
     "capture": calls.captures,
+    "pg-import": scaling.importing,
+    "pg-storage": scaling.storage,
+    "pg-bare": scaling.against_bare,
+    "pg-growth": scaling.growth,
+    "pg-nodes": scaling.nodes,
+    "pg-replicas": scaling.replicas,
+    "pg-writes": scaling.writes,
 }
 """The measures in the order in which they are taken."""
 
@@ -82,8 +90,12 @@ def _report(options: Options, results: list[Result]) -> None:
     recorded = record(options, results)
     name = "latest" if options.is_full else "partial"
     write_json(RESULTS / f"{name}.json", recorded)
+    if options.has_postgres and (options.is_full or options.write_docs):
+        of_scaling = [one for one in results if one.name in POSTGRES]
+        write_json(scaling_page.RESULTS, record(options, of_scaling))
+        scaling_page.write()
     figures = [RESULTS / "benchmark.svg", RESULTS / "benchmark.png"] if options.is_full else []
-    if options.is_full or options.write_docs:
+    if options.is_full or (options.write_docs and not options.only):
         write_document(recorded, results)
         figures.append(FIGURE)
     for path in figures:
@@ -123,7 +135,10 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser.add_argument(
         "--write-docs",
         action="store_true",
-        help="renew docs/performance.md also when the run is not a full one",
+        help=(
+            "renew the documents also when the run is not a full one: docs/scaling.md when all"
+            " measures on PostgreSQL were taken, docs/performance.md when nothing was left out"
+        ),
     )
     given = parser.parse_args(arguments)
     small, large = given.growth_rows or ((20_000, 100_000) if given.quick else (200_000, 5_000_000))

@@ -43,6 +43,12 @@ RATE_LIMIT: Final = "1000000/5"
 """High enough to let everything through, so that every call is still counted."""
 
 
+POSTGRES: Final = (
+    *("pg-import", "pg-storage", "pg-bare", "pg-growth", "pg-nodes", "pg-replicas", "pg-writes"),
+)
+"""The measures of the product on PostgreSQL, which docs/scaling.md computes with."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """One run. ``only`` empty: everything. ``keep`` None: the data is thrown away."""
@@ -59,6 +65,11 @@ class Options:
     write_docs: bool
     only: frozenset[str]
     keep: Path | None
+
+    @property
+    def has_postgres(self) -> bool:
+        """Whether all measures of the product on PostgreSQL are taken."""
+        return all(map(self.wants, POSTGRES))
 
     def wants(self, name: str) -> bool:
         """Whether a measure of this name is to be taken."""

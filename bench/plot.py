@@ -35,11 +35,12 @@ _MEASURES: Final = {
     "deep": "last 1,000 of 1,000,000 rows",
     "modified": "recently modified, rows/s",
     "capture": "captures/s",
+    "pg-bare": "PostgreSQL: p50 vs bare statement",
+    "pg-growth": "PostgreSQL: latency growth",
 }
 
 
-def draw(recorded: Mapping[str, Any], path: Path) -> None:
-    """Draws the figure of a record; the suffix of the path says the form."""
+def _pyplot() -> Any:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -55,6 +56,12 @@ def draw(recorded: Mapping[str, Any], path: Path) -> None:
     )
     from matplotlib import pyplot as plt
 
+    return plt
+
+
+def draw(recorded: Mapping[str, Any], path: Path) -> None:
+    """Draws the figure of a record; the suffix of the path says the form."""
+    plt = _pyplot()
     results = {one["name"]: one for one in recorded["results"]}
     figure, (left, right) = plt.subplots(1, 2, figsize=(13, 6.8), layout="constrained")
     _draw_latency(left, results)
@@ -70,6 +77,44 @@ def draw(recorded: Mapping[str, Any], path: Path) -> None:
     is_svg = path.suffix == ".svg"
     figure.savefig(path, dpi=150, facecolor="white", metadata={"Date": None} if is_svg else None)
     plt.close(figure)
+
+
+def draw_scaling(recorded: Mapping[str, Any], path: Path) -> None:
+    """Draws what a call costs on PostgreSQL, and how its time grows with the rows."""
+    plt = _pyplot()
+    raw = {one["name"]: one["raw"] for one in recorded["results"]}
+    nodes: Any = raw["pg-nodes"]
+    small, large = recorded["options"]["growth_rows"]
+    times = [one["p50_ms"] for one in raw["pg-growth"]["times"]]
+    costs = [
+        (nodes["bulk"]["node_ms"], "server, 2,000 ids", _OURS),
+        (nodes["bulk"]["database_ms"], "PostgreSQL, 2,000 ids", _OTHERS),
+        (nodes["one"]["node_ms"], "server, one id", _OURS),
+        (nodes["one"]["database_ms"], "PostgreSQL, one id", _OTHERS),
+    ]
+    grown = [
+        (times[0], f"call, {small:,} rows", _OURS),
+        (times[1], f"bare statement, {small:,} rows", _OTHERS),
+        (times[2], f"call, {large:,} rows", _OURS),
+        (times[3], f"bare statement, {large:,} rows", _OTHERS),
+    ]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 3.6), layout="constrained")
+    _bars(left, costs, "Processor time of a call, core-milliseconds")
+    _bars(right, grown, "Median time of 2,000 ids, milliseconds")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, facecolor="white", metadata={"Date": None})
+    plt.close(figure)
+
+
+def _bars(axes: Any, bars: list[tuple[float, str, str]], title: str) -> None:
+    bars.reverse()  # the first is to be at the top
+    places = range(len(bars))
+    axes.barh(places, [bar[0] for bar in bars], color=[bar[2] for bar in bars], height=0.62)
+    axes.set_yticks(places, [bar[1] for bar in bars])
+    for place, (value, _, _) in zip(places, bars, strict=True):
+        axes.text(value, place, f" {value:.2f}", va="center")
+    axes.set_title(title, loc="left", fontsize=12)
+    _bare(axes)
 
 
 def _draw_latency(axes: Any, results: Mapping[str, Any]) -> None:

@@ -10,7 +10,8 @@ import msgspec
 from bench.contest import Form, Sample
 from bench.database import copy_to_size, import_file, make_one_type, samples_of
 from bench.dataset import write_ndjson
-from bench.options import TYPES, Options
+from bench.options import POSTGRES, TYPES, Options
+from bench.peers.postgres_product import Primary
 from bench.peers.product import Keys, Product, create_keys
 from bench.processes import Children
 from bench.progress import step
@@ -19,6 +20,8 @@ from bench.wire import Connection
 _BYTES_PER_ROW: Final = 3_500
 """Of the main data, at its peak: the file of lines, the database, PostgreSQL's copy, its WAL."""
 _BYTES_PER_GROWN_ROW: Final = 1_400
+_BYTES_PER_POSTGRES_ROW: Final = 6_000
+"""Of the larger database, at its peak: rows and indexes, their WAL, and a standby's copy of all."""
 
 ONE_TYPE: Final = TYPES[0]
 """The type of all rows of the database on which lists and searches are measured."""
@@ -48,6 +51,7 @@ class Stage:
         self._product: Product | None = None
         self._one_type_product: Product | None = None
         self._connection: Connection | None = None
+        self._primary: Primary | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +70,8 @@ class Stage:
         needed = self.options.opportunities * _BYTES_PER_ROW
         if self.options.wants("growth"):
             needed += (self.options.growth_small + self.options.growth_large) * _BYTES_PER_GROWN_ROW
+        if any(self.options.wants(name) for name in POSTGRES):
+            needed += self.options.growth_large * _BYTES_PER_POSTGRES_ROW
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise DiskTooSmall(
@@ -80,9 +86,9 @@ class Stage:
 
     # --- data
 
-    def lines(self) -> Path:
-        """The generated opportunities as NDJSON."""
-        rows = self.options.opportunities
+    def lines(self, rows: int | None = None) -> Path:
+        """The generated opportunities as NDJSON, as many as the main data has or fewer."""
+        rows = rows or self.options.opportunities
         path = self.folder / f"{rows}.ndjson"
         if not path.exists():
             with step(f"generate {rows:,} opportunities") as progress:
@@ -138,7 +144,26 @@ class Stage:
                 self._samples[database] = samples_of(database, self.options.samples)
         return self._samples[database]
 
-    # --- the server
+    # --- the servers
+
+    def primary(self) -> Primary:
+        """The PostgreSQL server whose databases the product is measured over; others are stopped.
+
+        It stays until the run ends, because several measures share its databases.
+        """
+        if self._primary is None:
+            self.stop_product()
+            if self._one_type_product is not None:
+                self._one_type_product.stop()
+                self._one_type_product = None
+            with step("start PostgreSQL"):
+                self._primary = Primary(
+                    self.children,
+                    self.folder / "postgres",
+                    self._scratch,
+                    rows=self.options.growth_large,
+                )
+        return self._primary
 
     def new_product(self, database: Path) -> Product:
         """A server over a database, not started."""

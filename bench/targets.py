@@ -71,6 +71,19 @@ TARGETS: Final = {
     ),
     "stream-arrow": _floor("the same, as Arrow", "≥ 200,000 opportunities/s", 200_000),
     "capture": _floor("`Capture`, durable, 8 clients", "≥ 300 calls/s", 300),
+    "pg-bare": _ceiling(
+        "on PostgreSQL: p50 of the store's bulk read against the bare statement through psycopg",
+        "≤ 1.25\u00d7",
+        1.25,
+    ),
+    "pg-growth": _ceiling("on PostgreSQL: latency over the larger database", "≤ 2.2\u00d7", 2.2),
+    "pg-import": Target(measure="on PostgreSQL: import of NDJSON", text="reported"),
+    "pg-storage": Target(measure="on PostgreSQL: bytes of an opportunity", text="reported"),
+    "pg-nodes": Target(measure="on PostgreSQL: two servers against one", text="reported"),
+    "pg-replicas": Target(
+        measure="on PostgreSQL: a standby to read from against none", text="reported"
+    ),
+    "pg-writes": Target(measure="on PostgreSQL: `Capture`, durable, 8 clients", text="reported"),
     "groups": Target(
         measure="2,000 ids in five groups of 400 against one group of 2,000", text="reported"
     ),

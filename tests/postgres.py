@@ -40,9 +40,9 @@ class PostgresMissing(Exception):
 
 
 class Cluster:
-    """A new folder of data, and how its server is started: ``command``, by ``user_id``.
+    """A folder of data, made unless it is there, and how its server is started: ``command``.
 
-    ``user_id`` is None when it is started by whoever asks. ``primary``: a cluster whose server
+    ``user_id`` is by whom; None when it is by whoever asks. ``primary``: a cluster whose server
     runs; the new one is a standby of it. ``port``: where it listens; else a free one. Raises
     PostgresMissing.
     """
@@ -61,7 +61,8 @@ class Cluster:
         folder.mkdir(parents=True, exist_ok=True)
         prefix, self.user_id = unprivileged(folder)
         if primary is None:
-            self._initialise([*prefix, str(folder_of_programs / "initdb")])
+            if not self._data.exists():
+                self._initialise([*prefix, str(folder_of_programs / "initdb")])
         else:
             self._copy([*prefix, str(folder_of_programs / "pg_basebackup")], primary)
         self.command: Final = [*prefix, str(folder_of_programs / "postgres"), "-D", str(self._data)]
@@ -214,6 +215,12 @@ class Server:
         composed = sql.SQL(statement).format(*map(sql.Identifier, names))
         with psycopg.connect(self.cluster.url(), autocommit=True) as connection:
             connection.execute(composed)
+
+    def folder_of_extensions(self, name: str) -> Path:
+        """A folder that the server can read, for extensions that a test brings; removed with it."""
+        folder = self._folder / "brought" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def empty_database(self) -> str:
         """The URL of a new database with nothing in it."""

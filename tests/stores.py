@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, Protocol
 from zlib import crc32
@@ -21,7 +22,7 @@ from oppserver.contract.columns import Column, column_named
 from oppserver.contract.model import Change, Field, Key, Opportunity, Plan, PlannedEntry, Role
 from oppserver.contract.servers import ServerState
 from oppserver.store import Store, StoreOptions, open_store
-from tests import postgres, standbys
+from tests import postgres, sharding, standbys
 from tests.memory_store import MemoryDatabase, MemoryStore
 
 NOW: Final = "2024-02-29 13:05:09"
@@ -126,9 +127,11 @@ UNOPENED: Final[dict[str, Callable[[Path], str]]] = {
 
 
 @pytest.fixture(params=ENGINES)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    """A fresh database of each engine."""
-    return ENGINES[request.param](tmp_path)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A fresh database of each engine; whatever PostgreSQL is asked would do on shards too."""
+    made = ENGINES[request.param](tmp_path)
+    with sharding.watched() if request.param == "postgres" else nullcontext():
+        yield made
 
 
 @pytest.fixture(params=READING)

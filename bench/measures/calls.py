@@ -51,13 +51,16 @@ def by_lead(stage: Stage) -> Result:
 
 def captures(stage: Stage) -> Result:
     """Durable ``Capture`` calls a second, 8 clients, each of a new lead."""
-    product = stage.one_type_product()
+    return _rate_of(stage, "capture", capture_requests(stage.one_type_product()))
+
+
+def capture_requests(product: Product) -> list[bytes]:
+    """More captures than a run makes, each of a new lead."""
     start = time.time_ns()
-    requests = [
+    return [
         post(_CAPTURE, _capture_body(f"new.{start}.{number}@example.com"), product.headers)
         for number in range(_CAPTURES)
     ]
-    return _rate_of(stage, "capture", requests)
 
 
 def first_page(stage: Stage) -> Result:

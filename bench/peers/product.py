@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,12 +36,12 @@ def run_command(*arguments: str) -> bytes:
     return done.stdout
 
 
-def url_of(database: Path) -> str:
-    """The URL of a database file."""
-    return f"sqlite:///{database.resolve()}"
+def url_of(database: Path | str) -> str:
+    """The URL of a database file; what is a URL already stays as it is."""
+    return database if isinstance(database, str) else f"sqlite:///{database.resolve()}"
 
 
-def create_keys(database: Path) -> Keys:
+def create_keys(database: Path | str) -> Keys:
     """A new administrator's keys in a database, which is created where it is not there."""
     answer = run_command(
         "key",
@@ -59,9 +60,12 @@ def create_keys(database: Path) -> Keys:
 class Product:
     """A running server over a database."""
 
-    def __init__(self, children: Children, database: Path, keys: Keys) -> None:
+    def __init__(
+        self, children: Children, database: Path | str, keys: Keys, more: Sequence[str] = ()
+    ) -> None:
         self._children = children
         self._database = database
+        self._more = more
         self._keys = keys
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
@@ -84,6 +88,7 @@ class Product:
                 str(self.port),
                 "--rate-limit",
                 RATE_LIMIT,
+                *self._more,
                 *([] if keeps_rows else ["--hot-rows-bytes", "0"]),
             ],
         )

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import pytest
 from typer.main import get_command
 
+from bench import scaling
 from oppserver.api.routes import ROUTES, STREAM_ROUTES
 from oppserver.cli.main import app
 from oppserver.config import Settings, configuration_markdown, flag_of, variable_of
@@ -136,6 +137,13 @@ def test_decisions_are_numbered_without_gaps_and_listed() -> None:
         assert f"| [{number:04d}]({page.name}) | {title} |" in index
         headings = [line for line in lines if line.startswith("## ")]
         assert headings == ["## Context", "## Decision", "## Consequences"], page.name
+
+
+def test_the_page_of_scaling_is_computed_from_what_was_measured() -> None:
+    """``python -m bench.scaling`` has been run; its tables are those of the recorded numbers."""
+    recorded = json.loads(scaling.RESULTS.read_bytes())
+    page = read("docs/scaling.md")
+    assert page == scaling.with_block(page, recorded), "run 'python -m bench.scaling'"
 
 
 def test_the_readme_is_short() -> None:

@@ -93,6 +93,10 @@ _HEADERS: Final = {
         "description": "Those that are not.",
         "schema": {"type": "integer"},
     },
+    "X-Cursor": {
+        "description": "Where the stream begins; with the last id that has come, it goes on.",
+        "schema": {"type": "string"},
+    },
 }
 _NOT_MODIFIED: Final = {
     "304": {
@@ -130,9 +134,13 @@ def document() -> bytes:
         operations = paths.setdefault(route.path, {})
         operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
     for stream in STREAM_ROUTES:
-        described = STREAM_DESCRIPTIONS[stream.name]
         operations = paths.setdefault(stream.path, {})
-        operations[stream.method.lower()] = _stream_operation(stream, described)
+        of_stream = STREAM_DESCRIPTIONS.get(stream.name)
+        operations[stream.method.lower()] = (
+            _operation(stream, DESCRIPTIONS[stream.name])
+            if of_stream is None
+            else _stream_operation(stream, of_stream)
+        )
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -163,7 +171,7 @@ def reference_page() -> str:
     return files("oppserver.api").joinpath("reference.html").read_text(encoding="utf-8")
 
 
-def _operation(route: Route, described: Description) -> dict[str, Any]:
+def _operation(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
@@ -197,7 +205,7 @@ def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[
         "summary": described.summary,
         "description": described.text,
         "parameters": [_parameter(one) for one in described.query],
-        **_stream_body(described),
+        "requestBody": {"required": True, "content": _content(described.takes)},
         "responses": {
             "200": {
                 "description": "The answer.",
@@ -209,12 +217,6 @@ def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[
     }
 
 
-def _stream_body(described: StreamDescription) -> dict[str, Any]:
-    if not described.takes:
-        return {}
-    return {"requestBody": {"required": True, "content": _content(described.takes)}}
-
-
 def _content(media_types: Mapping[str, str]) -> dict[str, Any]:
     return {one: {"schema": {"description": text}} for one, text in media_types.items()}
 
@@ -223,7 +225,7 @@ def _other_formats(described: Description) -> dict[str, Any]:
     return _content(described.formats)
 
 
-def _parameters(route: Route, described: Description) -> dict[str, Any]:
+def _parameters(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
     parameters = [_parameter(one) for one in described.query]
     if route.writes:
         parameters.append(_IDEMPOTENCY_KEY)
@@ -253,7 +255,7 @@ def _request_body(described: Description) -> dict[str, Any]:
     }
 
 
-def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:
+def _errors_of_all(route: Route | StreamRoute) -> Sequence[type[ApiError]]:
     return [*EVERY_WRITE, *EVERY_CALL] if route.writes else EVERY_CALL
 
 

@@ -1,4 +1,4 @@
-"""``oppserver db``: the store itself, migrated, checked, backed up; and its servers."""
+"""``oppserver db``: the store itself, migrated, checked, backed up, distributed; its servers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,10 +6,14 @@ from typing import Annotated
 import typer
 
 from oppserver.cli.common import Database, Json, opened_store, print_json, print_table
+from oppserver.config import load_settings
 from oppserver.contract.errors import DatabaseRefused
+from oppserver.contract.limits import SHARDS_DEFAULT, SHARDS_MAX
 from oppserver.contract.servers import ServerState
 
-app = typer.Typer(help="The store: upgrade, check, back up; its servers.", no_args_is_help=True)
+app = typer.Typer(
+    help="The store: upgrade, check, back up, distribute; its servers.", no_args_is_help=True
+)
 
 
 @app.command("upgrade")
@@ -82,3 +86,37 @@ def backup(
     with opened_store(database, migrate=False) as store:
         store.backup(file)
     typer.echo(f"backed up to {file}")
+
+
+@app.command("distribute")
+def distribute(
+    database: Database = None,
+    shards: Annotated[
+        int, typer.Option(min=1, max=SHARDS_MAX, help="Parts that opportunities are cut into.")
+    ] = SHARDS_DEFAULT,
+    is_dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the SQL and ask no server.")
+    ] = False,
+) -> None:
+    """Spread the tables over the machines of a Citus cluster; what lies as it is to is left alone.
+
+    The database is the coordinator's.
+    """
+    if is_dry_run:
+        _print_script(database, shards)
+        return
+    with opened_store(database, migrate=False) as store:
+        moved = store.distribute(shards=shards)
+    for table in moved:
+        typer.echo(f"distributed {table}")
+    if not moved:
+        typer.echo("the tables are distributed already")
+
+
+def _print_script(database: str | None, shards: int) -> None:
+    from oppserver.store import distribution_script  # noqa: PLC0415 (--help stays quick)
+
+    settings = load_settings({"database": database})
+    for statement in distribution_script(settings.database, shards=shards):
+        typer.echo(f"{statement};")
+    typer.echo("nothing was done: this is for psql on the coordinator", err=True)

@@ -297,6 +297,18 @@ batches and is copied once; with the larger batches, 18,000 opportunities/s beca
 
 # --- PostgreSQL --------------------------------------------------------------------------------
 
+CHECK_PAGE_ROWS: Final = 10_000
+"""Rows of a sharded database that a check looks at together. Ours: flat memory, few statements."""
+
+CITUS_VERSION_MIN: Final = 14
+"""Source: what a sharded database is asked was tried, and its rules were read, on Citus 14."""
+
+SHARDS_DEFAULT: Final = 32
+"""Parts of the tables of a sharded database. Source: Citus's own default."""
+
+SHARDS_MAX: Final = 64_000
+"""Source: the highest that citus.shard_count takes."""
+
 POSTGRES_VERSION_MIN: Final = 12
 """Source: postgresql.org/docs/12/release-12.html: the first with stored generated columns."""
 

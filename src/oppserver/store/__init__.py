@@ -1,9 +1,12 @@
 """Opening a store: the only place that knows the engines by name."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl
 from oppserver.store.port import Store, StoreOptions
 
-__all__ = ["Store", "StoreOptions", "open_store"]
+__all__ = ["Store", "StoreOptions", "distribution_script", "open_store"]
 
 
 def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool = True) -> Store:
@@ -23,16 +26,41 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
 
         return SqliteStore.open(url, options or StoreOptions(), migrate=migrate)
     if scheme in ("postgresql", "postgres"):
-        try:
+        with _driver_wanted():
             from oppserver.store.postgres import PostgresStore  # noqa: PLC0415 (as above)
-        except ModuleNotFoundError as error:
-            if error.name != "psycopg":
-                raise
-            raise DatabaseRefused(
-                "PostgreSQL's driver is not installed: pip install 'oppserver[postgres]'"
-            ) from None
         return PostgresStore.open(url, options or StoreOptions(), migrate=migrate)
     raise InvalidDatabaseUrl(
         f"No engine for the database URL scheme '{scheme}'. Expected sqlite:///FILE, for example"
         " sqlite:///oppserver.db, or postgresql://USER@HOST/DATABASE"
     )
+
+
+def distribution_script(url: str, *, shards: int) -> list[str]:
+    """The SQL of ``Store.distribute``, statement by statement, without asking any server.
+
+    Raises InvalidDatabaseUrl or DatabaseRefused for what is no database on PostgreSQL.
+    """
+    scheme = url.partition(":")[0]
+    if scheme not in ("postgresql", "postgres"):
+        raise DatabaseRefused(
+            f"A database at '{scheme}:' is on one machine. 'db distribute' is for a database on"
+            " PostgreSQL with Citus: --database postgresql://..."
+        )
+    with _driver_wanted():
+        from oppserver.store import postgres_shards  # noqa: PLC0415 (an engine loads when asked)
+        from oppserver.store.postgres_connect import Address  # noqa: PLC0415 (as above)
+
+    Address.of(url)
+    return postgres_shards.script(shards)
+
+
+@contextmanager
+def _driver_wanted() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise DatabaseRefused(
+            "PostgreSQL's driver is not installed: pip install 'oppserver[postgres]'"
+        ) from None

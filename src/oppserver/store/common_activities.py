@@ -16,6 +16,7 @@ from sqlalchemy import (
     Select,
     Table,
     asc,
+    bindparam,
     desc,
     func,
     select,
@@ -28,6 +29,9 @@ from oppserver.store.common_session import ASKED, rows_of, select_opportunities_
 
 _TYPES_APART_MAX: Final = 50
 """Types that are read each on its own. Engines bound the selects of a statement, SQLite at 500."""
+
+_BELOW_ALL: Final = -1
+"""Below every event code."""
 
 _TEXTS: Final = dict[str, str]
 
@@ -124,10 +128,18 @@ def _conditions(
 
 
 def _event_codes(connection: Connection, table: Table) -> Sequence[int]:
-    """The types of a table's rows: one look into the index for each type, not for each row."""
+    """The types of a table's rows, and no more than are read apart, and one.
+
+    One look into the index for each type, not for each row. Each is a statement: one that repeats
+    itself is none for a sharded table.
+    """
     code = table.c.event_code
-    codes = select(func.min(code).label("code")).cte("codes", recursive=True)
-    following = select(func.min(code)).where(code > codes.c.code).scalar_subquery()
-    codes = codes.union_all(select(following).where(codes.c.code.is_not(None)))
-    there = select(codes.c.code).where(codes.c.code.is_not(None))
-    return connection.execute(there).scalars().all()
+    following = select(func.min(code)).where(code > bindparam("code"))
+    codes: list[int] = []
+    while len(codes) <= _TYPES_APART_MAX:
+        asked = {"code": codes[-1] if codes else _BELOW_ALL}
+        found = connection.execute(following, asked).scalar_one()
+        if found is None:
+            break
+        codes.append(found)
+    return codes

@@ -142,11 +142,9 @@ def write_leads(connection: Connection, batch: Sequence[Lead]) -> list[Lead]:
     created = [_lead_row(one) for one in leads.values() if one.id not in stored]
     if created:
         connection.execute(_INSERT_LEAD, created)
-    replaced = [_lead_row(one) | {"_id": one.id} for one in leads.values() if one.id in stored]
+    replaced = [_replacing(one) for one in leads.values() if one.id in stored]
     if replaced:
-        connection.execute(
-            update(tables.lead).where(tables.lead.c.id == bindparam("_id")), replaced
-        )
+        connection.execute(_UPDATE_LEAD, replaced)
     return [one for one in leads.values() if one.id in stored and one.email != stored[one.id]]
 
 
@@ -180,6 +178,12 @@ def _lead(row: Row[Any]) -> Lead:
 def _lead_row(one: Lead) -> dict[str, str | None]:
     row: dict[str, Any] = msgspec.structs.asdict(one)
     return row | {"attributes": _json(one.attributes)}
+
+
+def _replacing(one: Lead) -> dict[str, str | None]:
+    """The parameters of an update. The id is not set, not even to itself: rows lie by it."""
+    row = _lead_row(one)
+    return row | {"_id": row.pop("id")}
 
 
 def _texts(json: str | None) -> dict[str, str]:

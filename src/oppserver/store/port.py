@@ -416,6 +416,13 @@ class Store(Protocol):
         """
         ...
 
+    def distribute(self, *, shards: int) -> list[str]:
+        """Spreads the tables over the machines of a cluster; names those that it has moved now.
+
+        Raises DatabaseRefused where there is no cluster, or tables are spread in another way.
+        """
+        ...
+
     def close(self) -> None:
         """Gives back what the store holds. The store is not used afterwards."""
         ...

@@ -6,6 +6,7 @@ through SQLAlchemy. Numbers behind the choices: docs/performance.md.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -42,6 +43,7 @@ from oppserver.store import (
     common_indexes,
     postgres_indexes,
     postgres_migrate,
+    postgres_shards,
     postgres_write,
 )
 from oppserver.store.port import Moment, Session, StoreOptions
@@ -281,6 +283,25 @@ class PostgresStore:
             f"A PostgreSQL database is backed up by PostgreSQL's own programs, not to {path}:"
             " pg_dump for one database, pg_basebackup for a whole server."
         )
+
+    def distribute(self, *, shards: int) -> list[str]:
+        def lay_out(connection: Connection) -> list[str]:
+            moved = postgres_shards.still_to_lay_out(connection, self._connections.address)
+            if moved:
+                connection.exec_driver_sql(postgres_shards.SEQUENTIAL)
+                for statement in postgres_shards.layout_statements(shards):
+                    connection.exec_driver_sql(statement)
+            return moved
+
+        def give_back(connection: Connection, statement: str) -> None:
+            connection.exec_driver_sql(statement)
+
+        moved = self._connections.write(lay_out, is_limited=False)
+        if moved:
+            for statement in postgres_shards.leftover_statements():
+                work = partial(give_back, statement=statement)
+                self._connections.write(work, is_limited=False)
+        return moved
 
     # --- inside
 

@@ -60,21 +60,25 @@ def read_rendered_changes(
 @lru_cache(maxsize=256)
 def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> str:
     """The statement of a rendered page: ``(number, json)``. Parameters as those of the page."""
-    upserted, rows = "", ""
+    upserted, found, rows = "", "", ""
     if columns:
         members = ", ".join(f'{column_sql(column)} AS "{column.name}"' for column in columns)
-        upserted = f', row_to_json((SELECT r FROM (SELECT {members}) AS r)) AS "Opportunity"'
-        rows = (
-            ' LEFT JOIN opportunity AS o ON o.id = c.id LEFT JOIN "user" AS u ON u.id = o.owner_id'
+        upserted, rows = ', o.json AS "Opportunity"', " LEFT JOIN found AS o ON o.id = c.id"
+        # found by themselves: a left join with the table would read all of it, were it sharded
+        found = (
+            ", found AS MATERIALIZED (SELECT o.id, row_to_json(t) AS json FROM opportunity AS o"
+            f' LEFT JOIN "user" AS u ON u.id = o.owner_id CROSS JOIN LATERAL (SELECT {members})'
+            " AS t WHERE o.id = ANY(ARRAY(SELECT c.id FROM c)))"
         )
     deleted_on = DELETED_ON.replace("%", "%%")  # its modulo is no place of a parameter
     deleted = f', {deleted_on} AS "DeletedOn"'
     changes = changes_statement(_PLACE, of_type=event_code is not None)
     return (
-        f"SELECT c.change_number, CASE {kind_sql(event_code)}"
+        f"WITH c AS MATERIALIZED ({changes}){found}"
+        f" SELECT c.change_number, CASE {kind_sql(event_code)}"
         f" WHEN 'Upserted' THEN {_object('Upserted', upserted)}"
         f" WHEN 'Deleted' THEN {_object('Deleted', deleted)} ELSE {_object('Moved')} END"
-        f" FROM ({changes}) AS c{rows} ORDER BY c.change_number"
+        f" FROM c{rows} ORDER BY c.change_number"
     )
 
 

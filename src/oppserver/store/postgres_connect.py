@@ -73,9 +73,20 @@ _DURABLE: Final = (
 )
 """A write is durable when it returns; how many servers have it by then is the operator's choice."""
 
+_SHARDED: Final = (
+    b"SELECT set_config('citus.multi_shard_modify_mode', 'sequential', false),"
+    b" set_config('citus.max_adaptive_executor_pool_size', '1', false)"
+    b" FROM pg_extension WHERE extname = 'citus'"
+)
+"""On a sharded database a connection here has one to each machine, over which shards take turns.
+
+Measured on 32 shards, 2,000 ids: 63 ms in place of 90. And what a transaction wrote to a machine
+is found by all that it does there later.
+"""
+
 _WHAT_TO_DO: Final = "Look before you write it again, or repeat it with its Idempotency-Key."
 
-_GATE: Final = "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE"
+GATE: Final = "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE"
 """What a write does first: one row's lock, held to its end, lets one write in at a time.
 
 So nothing that it reads changes before it ends. Numbers: docs/decisions.
@@ -189,6 +200,7 @@ def connect(
         calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
         connection.execute(f"SELECT {calls}".encode(), pairs)
         connection.execute(_DURABLE)
+        connection.execute(_SHARDED)
     except BaseException:
         connection.close()
         raise
@@ -345,7 +357,7 @@ class Connections:
                 with connection.begin() as transaction:
                     self._limit(connection, is_limited=is_limited)
                     if is_gated:
-                        connection.exec_driver_sql(_GATE)
+                        connection.exec_driver_sql(GATE)
                     answer = work(connection)
                     self.refuse_old(driver)
                     driver.patience_s = self._patience_s

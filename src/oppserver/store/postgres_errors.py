@@ -107,6 +107,11 @@ def raise_named(error: DriverError) -> NoReturn:
         raise InvalidValue(
             "A value has the character U+0000 in it, which no value here has. Send it without."
         ) from cause
+    if isinstance(cause, errors.FeatureNotSupported):
+        raise InvalidValue(
+            "The store is spread over several machines and cannot do this across them, such as sort"
+            " opportunities by a column of their leads. Ask for it in another way."
+        ) from cause
     if isinstance(cause, errors.DiskFull):
         raise StoreFull("The disk of the store is full. Free some space.") from cause
     if is_lost(error) or (getattr(cause, "sqlstate", None) or "").startswith(_RESOURCE_CLASS):

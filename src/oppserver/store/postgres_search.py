@@ -98,14 +98,24 @@ def _page_statement(search: Search, where: str, *, is_reversed: bool) -> str:
     is_set = ordering.stored in _ALWAYS_SET and not ordering.is_number
     order = order_sql(ordering, "key", "o.id", is_reversed=is_reversed, is_set=is_set)
     picked = (
-        f"SELECT o.id, {key} AS key FROM opportunity AS o WHERE {where}"
+        f"SELECT o.id, o.lead_id, {key} AS key FROM opportunity AS o WHERE {where}"
         f" ORDER BY {order} LIMIT %s OFFSET %s"
     )
     row, joins = _row_sql(search.columns, search.form)
     return (
-        f"SELECT {row} FROM ({picked}) AS page JOIN opportunity AS o ON o.id = page.id{joins}"
+        f"WITH page AS MATERIALIZED ({picked}){_LEADS if _LEADS_JOINED in joins else ''}"
+        f" SELECT {row} FROM page JOIN opportunity AS o ON o.id = page.id{joins}"
         f" ORDER BY {order_sql(ordering, 'page.key', 'page.id')}"
     )
+
+
+_LEADS: Final = (
+    ", leads AS MATERIALIZED (SELECT l.* FROM lead AS l"
+    " WHERE l.id = ANY(ARRAY(SELECT page.lead_id FROM page)))"
+)
+"""The leads of a page, found by themselves: leads lie elsewhere than their opportunities."""
+
+_LEADS_JOINED: Final = " LEFT JOIN leads AS l ON l.id = page.lead_id"
 
 
 def _order_key(ordering: Ordering) -> str:
@@ -120,7 +130,7 @@ def _row_sql(columns: tuple[Column, ...], form: RowForm) -> tuple[str, str]:
     if any(column.stored in ("owner_email", "owner_name") for column in columns):
         joins += ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
     if any(column.stored.startswith(LEAD) for column in columns):
-        joins += " LEFT JOIN lead AS l ON l.id = o.lead_id"
+        joins += _LEADS_JOINED
     values = [(column.name, _rendered(column.stored)) for column in columns]
     if form is RowForm.FLAT:
         return "row_to_json(t)", f"{joins} CROSS JOIN LATERAL (SELECT {members_sql(values)}) AS t"

@@ -287,6 +287,13 @@ class SqliteStore:
             connection.info["deadline"].set(float("inf"))
             return problems_of(connection)
 
+    def distribute(self, *, shards: int) -> list[str]:
+        del shards  # there is nowhere to put them
+        raise DatabaseRefused(
+            "A SQLite database is one file on one machine. 'db distribute' is for a database on"
+            " PostgreSQL with Citus: --database postgresql://..."
+        )
+
     def backup(self, path: Path) -> None:
         if path.exists():
             raise DatabaseRefused(f"{path} exists already; a backup does not overwrite a file")
