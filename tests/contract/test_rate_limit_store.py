@@ -194,7 +194,7 @@ def test_a_store_that_is_killed_and_comes_back_under_load(folder: Path, tmp_path
             assert statuses(servers, other, 80).count(200) == 50
             valkey.start()
             for server in servers:
-                poll(lambda: events(server, "rate_limit_store_back") or None, what="the way back")  # noqa: B023
+                poll(lambda: events(server, "rate_limit_store_back") or None, what="the way back")  # noqa: B023 (called in this turn of the loop)
         assert set(got) == {200, 429}
         assert statuses(servers, third, 60).count(200) == 25
         for server in servers:

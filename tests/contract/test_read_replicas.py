@@ -113,7 +113,7 @@ def test_standbys_answer_what_is_read(family: Family, tmp_path: Path) -> None:
         before = family.primary.lookups()
         for standby in family.standbys:
             # a session tells of its look-ups once a second
-            read_until(server, "look-ups", lambda: standby.lookups() > 3)  # noqa: B023
+            read_until(server, "look-ups", lambda: standby.lookups() > 3)  # noqa: B023 (called in this turn of the loop)
             assert reads(server, [standby]) > 0
         assert reads(server, [family.primary]) == 0
         assert family.primary.lookups() == before
@@ -213,7 +213,7 @@ def test_own_writes_are_seen_whatever_standbys_have(family: Family, tmp_path: Pa
             first.resume()
             for server in servers:
                 poll(
-                    lambda: "in use" in {state_of(server, one) for one in family.standbys} or None,  # noqa: B023
+                    lambda: "in use" in {state_of(server, one) for one in family.standbys} or None,  # noqa: B023 (called in this turn of the loop)
                     what="a standby that has caught up",
                 )
 
@@ -246,7 +246,7 @@ def test_standbys_that_are_killed_and_come_back(family: Family, tmp_path: Path) 
         for standby in family.standbys:
             standby.start()
         for standby in family.standbys:
-            read_until(server, "the return", lambda: state_of(server, standby) == "in use")  # noqa: B023
+            read_until(server, "the return", lambda: state_of(server, standby) == "in use")  # noqa: B023 (called in this turn of the loop)
         [lost, *_] = events(server, "standby_left_out")
         assert (lost["standby"], lost["state"]) == (first.address, "lost")
         assert events(server, "standby_in_use")

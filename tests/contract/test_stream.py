@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import json
-import shutil
 import subprocess
 from typing import Any
 
@@ -262,7 +261,6 @@ def test_expect_100_continue(server: Server) -> None:
         assert stream.socket.recv(65_536).startswith(b"HTTP/1.1 400 ")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
 def test_curl_sends_and_reads_at_once(server: Server) -> None:
     """A pipe into curl and out of it: a row is there before the next id is written.
 

@@ -154,10 +154,10 @@ def test_a_parent_that_is_killed_while_workers_start(folder: Path, tmp_path: Pat
             stderr=subprocess.DEVNULL,
         )
         parent = psutil.Process(server.pid)
-        [child] = poll(lambda: parent.children() or None, what="the first worker")  # noqa: B023
+        [child] = poll(lambda: parent.children() or None, what="the first worker")  # noqa: B023 (called in this turn of the loop)
         server.kill()
         server.wait()
-        poll(lambda: not is_there(child.pid) or None, what="its end")  # noqa: B023
+        poll(lambda: not is_there(child.pid) or None, what="its end")  # noqa: B023 (called in this turn of the loop)
         assert not list(tmp_path.glob("oppserver-metrics-*"))
 
 

@@ -70,9 +70,9 @@ def test_a_worker_that_is_killed_under_load(folder: Path) -> None:
                 before = processes(server)
                 victim = min(before)
                 psutil.Process(before[victim]).kill()
-                poll(lambda: processes(server) != before or None, what="the next one")  # noqa: B023
+                poll(lambda: processes(server) != before or None, what="the next one")  # noqa: B023 (called in this turn of the loop)
                 seen = len(answers)
-                poll(lambda: len(answers) > seen + 200 or None, what="answers")  # noqa: B023
+                poll(lambda: len(answers) > seen + 200 or None, what="answers")  # noqa: B023 (called in this turn of the loop)
         assert set(answers) == {(200, json.dumps(ANSWER))}
         assert len(failures) <= 8 * 3 * 2, failures  # a connection of each thread, cut and refused
         ended = events(server, "worker_ended")
@@ -109,10 +109,10 @@ def test_writes_under_workers_that_are_killed(tmp_path: Path) -> None:
         try:
             for number in (1, 2, 1):
                 seen = len(stored)
-                poll(lambda: len(stored) > seen + 20 or None, what="writes")  # noqa: B023
+                poll(lambda: len(stored) > seen + 20 or None, what="writes")  # noqa: B023 (called in this turn of the loop)
                 before = processes(server)[number]
                 psutil.Process(before).kill()
-                poll(lambda: processes(server)[number] != before or None, what="the next")  # noqa: B023
+                poll(lambda: processes(server)[number] != before or None, what="the next")  # noqa: B023 (called in this turn of the loop)
         finally:
             ended.set()
         for writer in writers:
@@ -137,7 +137,7 @@ def test_the_rate_limit_survives_workers_that_are_killed(folder: Path) -> None:
                     with suppress(OSError, HTTPException):
                         free += call.result().status == 200
             poll(
-                lambda: all(processes(server)[n] != before[n] for n in before) or None,  # noqa: B023
+                lambda: all(processes(server)[n] != before[n] for n in before) or None,  # noqa: B023 (called in this turn of the loop)
                 what="the next two",
             )
         assert free <= 20

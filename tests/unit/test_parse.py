@@ -92,7 +92,7 @@ def test_other_media_types_are_refused(content_type: str) -> None:
 def test_what_surrounds_the_object_does_no_harm() -> None:
     """A byte order mark, blanks and unknown keys, at any depth, are ignored."""
     body = {"SearchParameters": [group(More=[1]) | {"x": {}}], "SearchParameter": 1, "": None}
-    body["SearchParameters"][0]["Columns"]["More"] = "x"  # type: ignore[index]
+    body["SearchParameters"][0]["Columns"]["More"] = "x"  # type: ignore[index]  # JSON
     assert len(parsed(b"\xef\xbb\xbf \r\n" + json.dumps(body).encode() + b"\n ").groups) == 1
 
 

@@ -363,6 +363,9 @@ known; then 503. Ours: what a standby has received, it applies in far less, or i
 STANDBY_POLL_S: Final = 0.0005
 """Seconds between two looks at a standby's position meanwhile. Ours: a few times its usual lag."""
 
+STANDBY_OPEN_POLL_S: Final = 0.005
+"""Seconds between two looks at a standby that has not received the database yet. Ours."""
+
 STANDBY_LOOK_S: Final = 0.5
 """Seconds between two looks at a server whether it can be read. Ours: what a promoted, dead or
 recovered one is noticed in, for two statements a second."""

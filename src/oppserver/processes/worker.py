@@ -90,7 +90,7 @@ class _Parent:
             pass
         self.is_gone = True
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(self.patience_s)
+        time.sleep(self.patience_s)  # what an orderly end may take
         os.kill(os.getpid(), signal.SIGKILL)
 
 

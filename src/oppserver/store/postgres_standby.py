@@ -15,6 +15,7 @@ from oppserver import telemetry
 from oppserver.contract.errors import DatabaseRefused, StoreUnreachable
 from oppserver.contract.limits import (
     STANDBY_CONNECT_TIMEOUT_S,
+    STANDBY_OPEN_POLL_S,
     STANDBY_OPEN_S,
     STANDBY_POLL_S,
     STANDBY_POOL_WAIT_S,
@@ -103,7 +104,7 @@ class Standby:
             is_on_its_way = self._cause is not None and is_missing(self._cause)
             if not is_on_its_way or time.monotonic() > ends:
                 break
-            time.sleep(10 * STANDBY_POLL_S)
+            time.sleep(STANDBY_OPEN_POLL_S)
         self._refuse_unfit(is_missing=is_on_its_way)
         self._is_open = True
         self._report()
@@ -184,7 +185,7 @@ class Standby:
                 break
             if time.monotonic() > ends_at:
                 raise PassedOver(ServerState.BEHIND)
-            time.sleep(STANDBY_POLL_S)
+            time.sleep(STANDBY_POLL_S)  # no statement waits for it before PostgreSQL 19
         self._prove_timeline(driver, position.timeline)
 
     def _prove_timeline(self, driver: Driver, timeline: int) -> None:
