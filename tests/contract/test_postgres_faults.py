@@ -14,7 +14,7 @@ from oppserver.contract.errors import StoreFull, Unavailable
 from oppserver.contract.model import (
     Plan,
 )
-from oppserver.store import StoreOptions, postgres_connect, tables
+from oppserver.store import StoreOptions, postgres_connections, tables
 from oppserver.store.postgres import PostgresStore
 from tests import postgres, stores
 from tests.stores import NOW, entry, guid, ids_read, opportunity
@@ -100,7 +100,7 @@ def test_a_write_waits_for_another_no_longer_than_it_may(
     store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write that cannot have its turn is Unavailable; reads go on."""
-    monkeypatch.setattr(postgres_connect, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(postgres_connections, "BUSY_TIMEOUT_S", 0.05)
     hasty = opened(url)
     with another(url, GATE):
         with pytest.raises(Unavailable, match="busy with other writes"):
@@ -114,7 +114,7 @@ def test_more_threads_than_connections_end_in_unavailable(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waiting for a connection has a limit, for a read and for a write."""
-    monkeypatch.setattr(postgres_connect, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(postgres_connections, "BUSY_TIMEOUT_S", 0.05)
     store = opened(url, readers=1)
     with store._connections._readers.connect(), pytest.raises(Unavailable, match="are busy"):
         store.ping()
@@ -128,7 +128,7 @@ def test_a_program_that_stops_in_mid_write_lets_others_in(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server undoes a write that its program has left alone; the program does it again."""
-    monkeypatch.setattr(postgres_connect, "POSTGRES_IDLE_WRITE_S", 0.1)
+    monkeypatch.setattr(postgres_connections, "POSTGRES_IDLE_WRITE_S", 0.1)
     stopped, other = opened(url), opened(url)
     turns: list[int] = []
 
@@ -159,7 +159,7 @@ def test_a_call_that_met_another_is_done_again(
     code: str, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A read and a write that conflicted succeed in a later turn, from the beginning."""
-    monkeypatch.setattr(postgres_connect, "POSTGRES_RETRY_PAUSE_S", 0.0001)
+    monkeypatch.setattr(postgres_connections, "POSTGRES_RETRY_PAUSE_S", 0.0001)
     for call in (store._connections.read, store._connections.write):
         turns: list[int] = []
 
@@ -176,7 +176,7 @@ def test_a_call_that_always_meets_another_ends(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The turns are limited; then it is Unavailable."""
-    monkeypatch.setattr(postgres_connect, "POSTGRES_RETRY_PAUSE_S", 0.00001)
+    monkeypatch.setattr(postgres_connections, "POSTGRES_RETRY_PAUSE_S", 0.00001)
     turns: list[int] = []
 
     def work(connection: Connection) -> None:

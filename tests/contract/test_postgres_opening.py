@@ -11,7 +11,7 @@ from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Unava
 from oppserver.store import (
     migrations,
     open_store,
-    postgres_connect,
+    postgres_connection,
     postgres_migrate,
     tables,
 )
@@ -98,7 +98,7 @@ def test_a_wrong_password_and_a_missing_database_are_told() -> None:
 
 def test_a_server_that_is_too_old_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its version and the one that is needed."""
-    monkeypatch.setattr(postgres_connect, "POSTGRES_VERSION_MIN", 99)
+    monkeypatch.setattr(postgres_connection, "POSTGRES_VERSION_MIN", 99)
     assert re.search(r"is on PostgreSQL \d+; oppserver needs 99 or later", refused(url))
 
 

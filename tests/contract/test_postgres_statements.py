@@ -11,7 +11,7 @@ from oppserver.contract.columns import Column
 from oppserver.contract.model import Plan, Written
 from oppserver.store import StoreOptions, common_changes, tables
 from oppserver.store.postgres import PostgresStore
-from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_connection import Driver
 from tests import postgres
 from tests.stores import NOW, entry, guid, opportunity
 

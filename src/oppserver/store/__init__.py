@@ -48,7 +48,7 @@ def distribution_script(url: str, *, shards: int) -> list[str]:
         )
     with _driver_wanted():
         from oppserver.store import postgres_shards  # noqa: PLC0415 (an engine loads when asked)
-        from oppserver.store.postgres_connect import Address  # noqa: PLC0415 (as above)
+        from oppserver.store.postgres_address import Address  # noqa: PLC0415 (as above)
 
     Address.of(url)
     return postgres_shards.script(shards)

@@ -47,9 +47,11 @@ from oppserver.store import (
     postgres_write,
 )
 from oppserver.store.port import Moment, Session, StoreOptions
+from oppserver.store.postgres_address import Address
 from oppserver.store.postgres_changes import read_change_numbers
 from oppserver.store.postgres_check import problems_of
-from oppserver.store.postgres_connect import Address, Connections, Driver, opening, refuse_unfit
+from oppserver.store.postgres_connection import Driver, refuse_unfit
+from oppserver.store.postgres_connections import Connections, opening
 from oppserver.store.postgres_leads import read_lead_page, read_leads
 from oppserver.store.postgres_moment import PostgresMoment
 from oppserver.store.postgres_primary import Primary

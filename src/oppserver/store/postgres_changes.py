@@ -17,7 +17,7 @@ from oppserver.store.common_changes import (
     kind_sql,
     numbers_of,
 )
-from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_connection import Driver
 from oppserver.store.postgres_read import column_sql, rows_json
 
 _PLACE: Final = "%s::bigint"

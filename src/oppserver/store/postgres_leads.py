@@ -16,7 +16,7 @@ from oppserver.store.conditions import (
     order_sql,
     owner_sql,
 )
-from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_connection import Driver
 from oppserver.store.postgres_read import array_of, one_moment, placed, rows_json
 from oppserver.store.postgres_search import POSTGRES, members_sql
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from oppserver.contract.errors import DatabaseRefused, Unavailable
 from oppserver.contract.limits import MIGRATION_LEASE_S, MIGRATION_WAIT_S
 from oppserver.store import migrations
-from oppserver.store.postgres_connect import Connections
+from oppserver.store.postgres_connections import Connections
 
 _POLL_S: Final = 0.05
 

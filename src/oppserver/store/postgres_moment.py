@@ -29,7 +29,7 @@ from oppserver.store.postgres_changes import (
     read_identity,
     read_rendered_changes,
 )
-from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_connection import Driver
 from oppserver.store.postgres_read import array_of, column_sql, read_entries
 
 _DIGEST_BYTES: Final = 32

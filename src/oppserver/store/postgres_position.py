@@ -9,7 +9,7 @@ role, so we leave a mark in each: a row that only those have who follow it.
 from typing import Final, NamedTuple
 
 from oppserver.contract.errors import StoreUnreachable
-from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_connection import Driver
 
 
 class Position(NamedTuple):

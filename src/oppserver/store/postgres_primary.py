@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 from oppserver import telemetry
 from oppserver.contract.errors import StoreUnreachable, Unavailable
 from oppserver.contract.limits import POSTGRES_LOOK_S
-from oppserver.store.postgres_connect import Address, Driver, connect, connecting
+from oppserver.store.postgres_address import Address
+from oppserver.store.postgres_connection import Driver, connect, connecting
 from oppserver.store.postgres_errors import DRIVER_ERRORS, told
 from oppserver.store.postgres_patience import GivenUp, PatientConnection, is_silence
 from oppserver.store.postgres_watch import SETTINGS, Watch

@@ -28,7 +28,7 @@ from oppserver.store.common_hot import (
     opportunity_of,
     tombstone_of,
 )
-from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_connection import Driver
 
 _Place = TypeVar("_Place", bound=Hashable)
 

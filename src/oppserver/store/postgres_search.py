@@ -24,7 +24,7 @@ from oppserver.store.conditions import (
     own_sql,
     owner_sql,
 )
-from oppserver.store.postgres_connect import Driver
+from oppserver.store.postgres_connection import Driver
 from oppserver.store.postgres_read import one_moment, rows_json
 
 # A number of 300 and more digits may be no double precision. It is brought into its bounds, by way

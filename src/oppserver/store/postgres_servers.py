@@ -20,7 +20,8 @@ from oppserver.contract.errors import InvalidDatabaseUrl, StoreUnreachable, Unav
 from oppserver.contract.limits import STANDBY_STAND_IN_S, STANDBY_WAIT_S
 from oppserver.contract.servers import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
-from oppserver.store.postgres_connect import Connections, Driver
+from oppserver.store.postgres_connection import Driver
+from oppserver.store.postgres_connections import Connections
 from oppserver.store.postgres_errors import told
 from oppserver.store.postgres_patience import PatientConnection
 from oppserver.store.postgres_position import (

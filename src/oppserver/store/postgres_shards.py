@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.limits import CITUS_VERSION_MIN
-from oppserver.store.postgres_connect import GATE, Address
+from oppserver.store.postgres_address import Address
+from oppserver.store.postgres_connections import GATE
 
 BY_ID: Final = ("opportunity", "deleted_opportunity", "activity", "lead")
 """Tables that are spread by their column ``id``, all alike: one id is on one machine in each."""

@@ -22,7 +22,9 @@ from oppserver.contract.limits import (
 )
 from oppserver.contract.servers import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
-from oppserver.store.postgres_connect import Address, Connections, Driver, connecting
+from oppserver.store.postgres_address import Address
+from oppserver.store.postgres_connection import Driver, connecting
+from oppserver.store.postgres_connections import Connections
 from oppserver.store.postgres_errors import (
     DRIVER_ERRORS,
     DriverError,

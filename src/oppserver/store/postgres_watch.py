@@ -8,7 +8,7 @@ from typing import Final
 
 from oppserver.contract.errors import Unavailable
 from oppserver.contract.limits import STANDBY_LOOK_S, STANDBY_SILENCE_S
-from oppserver.store.postgres_connect import Connect
+from oppserver.store.postgres_connection import Connect
 from oppserver.store.postgres_errors import DRIVER_ERRORS
 from oppserver.store.postgres_patience import PatientConnection, is_silence
 

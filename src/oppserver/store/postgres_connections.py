@@ -1,44 +1,32 @@
-"""PostgreSQL's URLs and connections: how they are opened and kept, and how a call is made on one.
+"""The connections of a PostgreSQL store: how they are kept, and how a call is made on one.
 
 Every call to a server goes through ``Connections``. It decides alone which call is done again.
 """
 
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from itertools import count
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.types.string import ByteaBinaryLoader
 from sqlalchemy import Connection, Engine, Transaction, create_engine, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from oppserver.contract.errors import (
-    DatabaseRefused,
-    InvalidDatabaseUrl,
-    StoreFull,
-    StoreUnreachable,
-    Unavailable,
-)
+from oppserver.contract.errors import DatabaseRefused, StoreFull, Unavailable
 from oppserver.contract.limits import (
     BUSY_TIMEOUT_S,
-    POSTGRES_CONNECT_TIMEOUT_S,
     POSTGRES_GRACE_S,
     POSTGRES_IDLE_WRITE_S,
-    POSTGRES_LOOK_S,
     POSTGRES_RETRIES_MAX,
     POSTGRES_RETRY_PAUSE_S,
     POSTGRES_RETRY_PAUSE_S_MAX,
-    POSTGRES_SILENCE_S,
-    POSTGRES_VERSION_MIN,
 )
 from oppserver.store.port import StoreOptions
+from oppserver.store.postgres_address import Address
+from oppserver.store.postgres_connection import Connect, Driver, connecting
 from oppserver.store.postgres_errors import (
     DRIVER_ERRORS,
     DriverError,
@@ -52,37 +40,6 @@ from oppserver.store.postgres_errors import (
 from oppserver.store.postgres_patience import PatientConnection, is_silence
 
 _T = TypeVar("_T")
-Driver = psycopg.Connection[tuple[Any, ...]]
-
-_DEFAULTS: Final[Mapping[str, str | int]] = {
-    "fallback_application_name": "oppserver",
-    "connect_timeout": POSTGRES_CONNECT_TIMEOUT_S,
-    "keepalives_idle": POSTGRES_SILENCE_S // 3,
-    "keepalives_interval": POSTGRES_SILENCE_S // 3,
-    "keepalives_count": 2,
-    "tcp_user_timeout": POSTGRES_SILENCE_S * 1_000,
-}
-"""Parameters that a URL may change. Source: postgresql.org, libpq, "Parameter Key Words"."""
-
-_PLACES: Final = ("host", "port", "hostaddr")
-"""Parameters of which a URL may have a list."""
-
-_DURABLE: Final = (
-    b"SELECT set_config('synchronous_commit', 'on', false)"
-    b" WHERE current_setting('synchronous_commit') = 'off'"
-)
-"""A write is durable when it returns; how many servers have it by then is the operator's choice."""
-
-_SHARDED: Final = (
-    b"SELECT set_config('citus.multi_shard_modify_mode', 'sequential', false),"
-    b" set_config('citus.max_adaptive_executor_pool_size', '1', false)"
-    b" FROM pg_extension WHERE extname = 'citus'"
-)
-"""On a sharded database a connection here has one to each machine, over which shards take turns.
-
-Measured on 32 shards, 2,000 ids: 63 ms in place of 90. And what a transaction wrote to a machine
-is found by all that it does there later.
-"""
 
 _WHAT_TO_DO: Final = "Look before you write it again, or repeat it with its Idempotency-Key."
 
@@ -91,146 +48,6 @@ GATE: Final = "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE"
 
 So nothing that it reads changes before it ends. Numbers: docs/decisions.
 """
-
-
-class Connect(Protocol):
-    """Makes a connection to a database with settings, which is given up when it is over."""
-
-    def __call__(
-        self, settings: Mapping[str, str], *, is_over: Callable[[], bool]
-    ) -> PatientConnection:
-        """Raises StoreUnreachable, with the driver's error as its cause."""
-        ...
-
-
-# --- one connection ----------------------------------------------------------------------------
-
-
-class Address:
-    """Where a database is and how one connects to it; printed without its password."""
-
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._parameters: Final = parameters
-        self.conninfo: Final = make_conninfo(**parameters)
-
-    @classmethod
-    def of(cls, url: str, defaults: Mapping[str, str | int] = {}) -> Self:
-        """The address in a URL, with parameters that it may change. Raises InvalidDatabaseUrl."""
-        given = _given(url)
-        several = {"connect_timeout": POSTGRES_LOOK_S} if "," in str(given.get("host")) else {}
-        return cls({**_DEFAULTS, **several, **defaults, **given, "client_encoding": "utf8"})
-
-    @property
-    def wants_primary(self) -> bool:
-        """Whether it leads to a primary alone; a URL may say that a standby will do."""
-        wanted = self._parameters.get("target_session_attrs")
-        return wanted in (None, "primary", "read-write")
-
-    def places(self) -> list[Self]:
-        """An address for each of its hosts, in order, which takes any kind of server."""
-        given = self._parameters
-        # a list may be given of each, or, of ports, one for all. Source: libpq, "Multiple Hosts"
-        lists = {name: str(given[name]).split(",") for name in _PLACES if given.get(name)}
-        number = max([len(lists.get(name, "")) for name in ("host", "hostaddr")], default=1) or 1
-        return [
-            self._with(
-                {name: one[min(n, len(one) - 1)] for name, one in lists.items()}
-                | {"target_session_attrs": "any"}
-            )
-            for n in range(number)
-        ]
-
-    def of_primary(self) -> Self:
-        """The same address, which connects to nothing but a primary."""
-        return self._with({"target_session_attrs": "primary"})
-
-    def _with(self, parameters: Mapping[str, Any]) -> Self:
-        return type(self)({**self._parameters, **parameters})
-
-    def __str__(self) -> str:
-        hosts = str(self._parameters.get("host") or "").split(",")
-        ports = str(self._parameters.get("port") or "").split(",")
-        ports *= len(hosts) if len(ports) == 1 else 1
-        places = [host + (port and f":{port}") for host, port in zip(hosts, ports, strict=True)]
-        return f"postgresql://{','.join(places)}/{self._parameters.get('dbname') or ''}"
-
-
-def _given(url: str) -> Mapping[str, Any]:
-    """The parameters that a URL gives. Raises InvalidDatabaseUrl, without a part of the password.
-
-    A password that is not percent-encoded may have ended up in the place, and would be shown.
-    """
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        given = {}
-    place = f"{given.get('host') or ''}/{given.get('dbname') or ''}"
-    numbers = [len(str(given.get(name) or "").split(",")) for name in _PLACES]
-    if numbers[1] > 1 and numbers[1] not in (numbers[0], numbers[2]):
-        raise InvalidDatabaseUrl(
-            f"The database URL names {numbers[0]} hosts and {numbers[1]} ports. Give each host its"
-            " port, postgresql://USER@HOST1:PORT1,HOST2:PORT2/DATABASE, or one port to all"
-        )
-    if not given or "@" in place or not re.fullmatch(r"[\d,]*", str(given.get("port") or "")):
-        raise InvalidDatabaseUrl(
-            "The database URL is not one of PostgreSQL. Expected"
-            " postgresql://USER:PASSWORD@HOST:PORT/DATABASE, where what is no letter or digit in a"
-            " name or password is percent-encoded"
-        )
-    return given
-
-
-def connect(
-    address: Address, settings: Mapping[str, str], *, is_over: Callable[[], bool]
-) -> PatientConnection:
-    """A new connection, outside a transaction, which waits until it is over.
-
-    Raises StoreUnreachable, with the driver's error as its cause.
-    """
-    try:
-        connection = PatientConnection.connect(address.conninfo, autocommit=True)
-    except psycopg.Error as error:
-        raise StoreUnreachable from error
-    connection.is_over = is_over
-    connection.patience_s = POSTGRES_LOOK_S
-    connection.add_notice_handler(connection.note_warning)
-    try:
-        # set by a statement and not as options of the connection, which poolers do not pass on
-        pairs = [part for setting in settings.items() for part in setting]
-        calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
-        connection.execute(f"SELECT {calls}".encode(), pairs)
-        connection.execute(_DURABLE)
-        connection.execute(_SHARDED)
-    except BaseException:
-        connection.close()
-        raise
-    # rendered rows are handed over as they are; nothing else that is read is of this type
-    connection.adapters.register_loader("json", ByteaBinaryLoader)
-    return connection
-
-
-def connecting(address: Address) -> Connect:
-    """What connects to an address."""
-    return partial(connect, address)
-
-
-def refuse_unfit(driver: Driver, address: Address) -> None:
-    """Raises DatabaseRefused for a server that lacks what the statements need."""
-    version = driver.info.server_version // 10_000
-    if version < POSTGRES_VERSION_MIN:
-        raise DatabaseRefused(
-            f"The database {address} is on PostgreSQL {version}; oppserver needs"
-            f" {POSTGRES_VERSION_MIN} or later."
-        )
-    encoding = driver.info.parameter_status("server_encoding")
-    if encoding != "UTF8":
-        raise DatabaseRefused(
-            f"The database {address} has the encoding {encoding}; oppserver needs UTF8."
-            " CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0 makes one."
-        )
-
-
-# --- all of them -------------------------------------------------------------------------------
 
 
 class Connections:
