@@ -12,13 +12,14 @@ from uuid import uuid4
 import pytest
 
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Unavailable
-from oppserver.contract.model import OpportunityType
+from oppserver.contract.model import OpportunityType, Plan
+from oppserver.operations.hot_rows import HotRows
 from oppserver.store import Store, StoreOptions, open_store
 from tests import postgres, standbys
 from tests.failing_over import body, names_in, refused_well, serving_on
 from tests.running import poll, run
 from tests.standbys import DATABASE, Family, Member
-from tests.stores import NOW, guid, ids_read, opportunity
+from tests.stores import NOW, entry, guid, ids_read, opportunity
 from tests.writing import CAPTURE
 
 HASTY = StoreOptions(query_timeout_s=1.0)
@@ -176,6 +177,37 @@ def test_what_is_known_of_types_is_forgotten_with_the_old_primary(family: Family
 
         poll(put, what="a type")
         assert {12_001, 12_002} & set(store.catalogue().types) == {12_002}
+
+
+def test_a_version_that_was_lost_and_comes_again_is_another(family: Family) -> None:
+    """Rows that were kept and tags that were given with the old primary are of no use after it."""
+    family.primary.set("synchronous_standby_names", "")
+    plan = Plan(entries=(entry([guid(1)], "ProspectId", "ProspectActivityId", "Status"),))
+    hot = HotRows(bytes_max=1 << 20, on_read=lambda _kept, _fetched: None)
+    with opened(family.every_host) as store:
+        store.write_opportunities([opportunity(1, status="Open")], now=NOW)
+        poll(lambda: family.standby.has_all_of(family.primary) or None, what="the standby")
+        family.standby.kill()
+        store.write_opportunities([opportunity(1, status="Lost")], now=NOW)
+        old = store.read(lambda moment: moment.stamp(plan))
+        rows = [hot.bulk_read(store, plan) for _ in range(4)][-1]
+        numbers = store.change_numbers()
+        assert b'"Lost"' in rows[0].json
+        family.primary.kill()
+        family.standby.start()
+        family.standby.promote()
+
+        def written() -> bool | None:
+            try:
+                store.write_opportunities([opportunity(1, status="Won")], now=NOW)
+            except Unavailable:
+                return None
+            return True
+
+        poll(written, what="a write")
+        assert store.change_numbers() == numbers
+        assert b'"Won"' in hot.bulk_read(store, plan)[0].json
+        assert store.read(lambda moment: moment.stamp(plan)) != old
 
 
 # --- one address that moves --------------------------------------------------------------------

@@ -119,7 +119,7 @@ class PostgresStore:
     def read(self, work: Callable[[Moment], _T]) -> _T:
         def within(driver: Driver) -> _T:
             with one_moment(driver):
-                return work(PostgresMoment(driver))
+                return work(PostgresMoment(driver, self.lineage))
 
         return self._servers.fetch(within)
 

@@ -5,7 +5,7 @@ Rows come as they are found and are placed here, as those of the bulk read are
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -49,10 +49,14 @@ _IDENTITY: Final = "SELECT id, version() FROM database_identity"
 
 
 class PostgresMoment:
-    """The promises of ``port.Moment`` on a driver's connection that is in a transaction."""
+    """The promises of ``port.Moment`` on a driver's connection that is in a transaction.
 
-    def __init__(self, driver: Driver) -> None:
+    ``lineage`` is the store's.
+    """
+
+    def __init__(self, driver: Driver, lineage: Callable[[], int]) -> None:
         self._driver: Final = driver
+        self._lineage: Final = lineage
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         return read_entries(self._driver, plan.entries)
@@ -63,7 +67,8 @@ class PostgresMoment:
     def stamp(self, plan: Plan) -> Stamp:
         """Of what is asked, and of the versions of what is there; and of owners' addresses.
 
-        The server's version is part of it, because the server renders the rows.
+        The server's version is part of it, because the server renders the rows; and the lineage,
+        because a primary that lacks the last writes gives their versions again.
         """
         digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
         digest.update(msgspec.json.encode((plan, self._fetched(_IDENTITY, ()))))
@@ -72,6 +77,7 @@ class PostgresMoment:
             found = self._versions(entry)
             counts.append(len(found))
             digest.update(msgspec.json.encode((found, self._addresses(entry, found))))
+        digest.update(msgspec.json.encode(self._lineage()))  # of no older one than what was read
         return Stamp(counts=counts, digest=digest.digest())
 
     def change_numbers(self) -> ChangeNumbers:
