@@ -40,6 +40,17 @@ TOMBSTONE: Final = (
 )
 
 
+def is_text(text: str) -> bool:
+    """Whether a database can be asked for it: broken input may hold what no text is.
+
+    That is U+0000, which PostgreSQL does not store, and lone surrogates.
+    """
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
 def key_of(row: Sequence[Any]) -> Key:
     """The key of a row of ``KEY``."""
     return Key(

@@ -46,6 +46,7 @@ from oppserver.store import (
     postgres_shards,
     postgres_write,
 )
+from oppserver.store.common_hot import is_text
 from oppserver.store.port import Moment, Session, StoreOptions
 from oppserver.store.postgres_address import Address
 from oppserver.store.postgres_changes import read_change_numbers
@@ -165,7 +166,7 @@ class PostgresStore:
     # --- who may call
 
     def key(self, access_key: str) -> Key | None:
-        if not _is_text(access_key):
+        if not is_text(access_key):
             return None
         return self._servers.fetch_newest(lambda driver: read_key(driver, access_key))
 
@@ -180,7 +181,7 @@ class PostgresStore:
         )
 
     def revoke_key(self, access_key: str, *, now: str) -> bool:
-        if not _is_text(access_key):
+        if not is_text(access_key):
             return False
         return self._servers.write(lambda c: common.revoke_key(c, access_key, now=now))
 
@@ -314,14 +315,3 @@ class PostgresStore:
             return postgres_write.write_batch(connection, batch, *missing)
 
         return self._servers.write(write, is_limited=False)
-
-
-def _is_text(text: str) -> bool:
-    """Whether a database can be asked for it: broken input may hold what no text is.
-
-    That is U+0000, which PostgreSQL does not store, and lone surrogates.
-    """
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False

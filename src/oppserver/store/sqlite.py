@@ -52,6 +52,7 @@ from oppserver.store import (
     sqlite_indexes,
     sqlite_write,
 )
+from oppserver.store.common_hot import is_text
 from oppserver.store.port import Moment, Session, StoreOptions
 from oppserver.store.sqlite_changes import read_change_numbers
 from oppserver.store.sqlite_check import problems_of
@@ -67,6 +68,7 @@ from oppserver.store.sqlite_connect import (
     set_up_file,
     tune_writer,
 )
+from oppserver.store.sqlite_copy import copy_open
 from oppserver.store.sqlite_leads import read_lead_page, read_leads
 from oppserver.store.sqlite_moment import SqliteMoment
 from oppserver.store.sqlite_read import (
@@ -77,7 +79,6 @@ from oppserver.store.sqlite_read import (
 )
 from oppserver.store.sqlite_search import read_page
 from oppserver.store.sqlite_session import SqliteSession
-from oppserver.store.sqlite_stamps import give_identity
 
 _T = TypeVar("_T")
 
@@ -177,7 +178,7 @@ class SqliteStore:
     # --- who may call
 
     def key(self, access_key: str) -> Key | None:
-        if not _is_text(access_key):
+        if not is_text(access_key):
             return None
         with self._reader() as connection:
             return read_key(connection, access_key)
@@ -193,7 +194,7 @@ class SqliteStore:
             return common.insert_key(connection, key, first_name=first_name, last_name=last_name)
 
     def revoke_key(self, access_key: str, *, now: str) -> bool:
-        if not _is_text(access_key):
+        if not is_text(access_key):
             return False
         with self._write() as connection:
             return common.revoke_key(connection, access_key, now=now)
@@ -295,22 +296,8 @@ class SqliteStore:
         )
 
     def backup(self, path: Path) -> None:
-        if path.exists():
-            raise DatabaseRefused(f"{path} exists already; a backup does not overwrite a file")
         with self._reader(timeout_s=float("inf")) as connection:
-            try:
-                target = sqlite3.connect(path)
-                try:
-                    connection.backup(target)
-                    give_identity(target)
-                finally:
-                    target.close()
-            except BaseException as error:
-                with suppress(OSError):  # there may be no such folder
-                    path.unlink()
-                if isinstance(error, sqlite3.Error):
-                    raise DatabaseRefused(f"The backup to {path} failed: {error}") from None
-                raise
+            copy_open(connection, path)
 
     # --- inside
 
@@ -400,12 +387,3 @@ class SqliteStore:
                 return
         with self._write() as connection:
             sqlite_indexes.create_missing(connection)
-
-
-def _is_text(text: str) -> bool:
-    """Whether a database can be asked for it: a lone surrogate, of broken input, is no text."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,10 +1,11 @@
-"""Copies of a SQLite store that nobody has open: what tests start from, again and again."""
+"""Copies of a SQLite store: backups of one in use, and those of a closed one that tests start from."""
 
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+from oppserver.contract.errors import DatabaseRefused
 from oppserver.store.sqlite_stamps import give_identity
 
 
@@ -18,3 +19,22 @@ def copy_closed(closed: Path, copy: Path) -> None:
     with closing(sqlite3.connect(copy)) as connection:
         connection.execute("PRAGMA synchronous=OFF")
         give_identity(connection)
+
+
+def copy_open(connection: sqlite3.Connection, copy: Path) -> None:
+    """A durable store of its own with what is in one at this moment, while others use it.
+
+    Raises DatabaseRefused; then there is no file that was not there before.
+    """
+    if copy.exists():
+        raise DatabaseRefused(f"{copy} exists already; a backup does not overwrite a file")
+    try:
+        with closing(sqlite3.connect(copy)) as target:
+            connection.backup(target)
+            give_identity(target)
+    except BaseException as error:
+        with suppress(OSError):  # there may be no such folder
+            copy.unlink()
+        if isinstance(error, sqlite3.Error):
+            raise DatabaseRefused(f"The backup to {copy} failed: {error}") from None
+        raise
