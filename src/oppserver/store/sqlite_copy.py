@@ -1,4 +1,4 @@
-"""Copies of a SQLite store: backups of one in use, and those of a closed one that tests start from."""
+"""Copies of a SQLite store: backups of one in use, and copies of a closed one for tests."""
 
 import shutil
 import sqlite3
