@@ -217,10 +217,10 @@ def test_an_error_cuts_parquet_without_a_footer(server: Server) -> None:
             stream.response.read()
 
 
-def test_a_revoked_key_ends_its_stream(hasty: Server, folder: Path) -> None:
-    """With the next ids."""
+def test_a_revoked_key_ends_its_stream(folder: Path) -> None:
+    """With the next ids, however long they take: a server that waits for them as it does unasked."""
     keys = create_key(folder, email="leaver@example.com")
-    with streaming(hasty, QUERY, keys=keys) as stream:
+    with serving(folder, keys=keys) as server, streaming(server, QUERY) as stream:
         stream.send(plain([WIDE_ID]))
         assert stream.record()["ProspectActivityId"] == WIDE_ID
         run_well("key", "revoke", keys.access, folder=folder)
