@@ -208,7 +208,12 @@ def entry(ids: Sequence[str], *names: str, event_code: int = 12_000) -> PlannedE
     )
 
 
-# --- reading -----------------------------------------------------------------------------------
+# --- writing and reading -----------------------------------------------------------------------
+
+
+def write(store: Store, *batch: Opportunity) -> None:
+    """Writes opportunities at ``NOW``."""
+    store.write_opportunities(batch, now=NOW)
 
 
 def rows(store: Store, *entries: PlannedEntry) -> list[list[dict[str, str | None]]]:
