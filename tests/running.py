@@ -179,6 +179,11 @@ class Server:
         return self.process.wait(timeout_s)
 
 
+def events(server: Server, name: str) -> list[dict[str, Any]]:
+    """The log's lines of an event so far."""
+    return [line for line in server.log() if line["event"] == name]
+
+
 def read(response: HTTPResponse) -> Answer:
     """The whole answer; header names in lower case."""
     body = response.read()

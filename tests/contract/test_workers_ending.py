@@ -14,7 +14,6 @@ import pytest
 
 from tests.many import (
     MESSAGE,
-    events,
     fill,
     is_there,
     post_until_all_have_answered,
@@ -28,6 +27,7 @@ from tests.running import (
     Server,
     clean_environment,
     create_key,
+    events,
     poll,
     run,
     run_well,
