@@ -6,7 +6,6 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 
 from oppserver.contract import example
 from tests.import_lines import CODE, line
-from tests.running import OPPSERVER, clean_environment, run, run_well
+from tests.running import OPPSERVER, clean_environment, one_line, run, run_python, run_well
 from tests.stores import guid, lead, owner
 
 
@@ -43,13 +42,6 @@ def write(folder: Path, name: str, lines: Sequence[str]) -> None:
 def exported(folder: Path, *flags: str) -> list[dict[str, Any]]:
     text = run_well("export", *flags, folder=folder)
     return [json.loads(one) for one in text.splitlines()]
-
-
-def one_line(done: "subprocess.CompletedProcess[str]") -> str:
-    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
-    [said] = done.stderr.splitlines()
-    assert said.startswith("oppserver: ")
-    return said
 
 
 # --- there and back ----------------------------------------------------------------------------
@@ -303,12 +295,5 @@ def test_parquet_without_its_extra_is_explained(tmp_path: Path) -> None:
         "from oppserver.cli.main import main; main()"
     )
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python(program, folder=tmp_path)
     assert "pip install 'oppserver[arrow]'" in one_line(done)

@@ -3,8 +3,6 @@
 import re
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -15,7 +13,7 @@ import trustme
 
 from tests import limited
 from tests.limited import MESSAGE, health, nodes, statuses
-from tests.running import clean_environment, create_key, events, run
+from tests.running import create_key, events, one_line, run, run_python
 from tests.valkeys import PASSWORD, QUOTED_PASSWORD, ValkeyServer, running_valkey
 
 folder, valkey = limited.folder, limited.valkey
@@ -118,10 +116,7 @@ def test_an_address_that_is_none(folder: Path, address: str) -> None:
 
 def refused(folder: Path, address: str) -> str:
     """The one line of a server that does not start."""
-    done = run("serve", "--port", "0", "--rate-limit-store", address, folder=folder)
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    return line
+    return one_line(run("serve", "--port", "0", "--rate-limit-store", address, folder=folder))
 
 
 def test_the_extra_is_missing(folder: Path) -> None:
@@ -131,18 +126,8 @@ def test_the_extra_is_missing(folder: Path) -> None:
         "sys.argv = ['oppserver', 'serve', '--port', '0', '--rate-limit-store', 'redis://h']\n"
         "from oppserver.cli.main import main; main()"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=folder,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert "pip install 'oppserver[redis]'" in line
+    done = run_python(program, folder=folder)
+    assert "pip install 'oppserver[redis]'" in one_line(done)
 
 
 # --- TLS ---------------------------------------------------------------------------------------
