@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.fetching import command, fetch, files, ids_in, rows_of, started, write_ids
 from tests.running import SCALE, poll
-from tests.scripted_host import IDS, ScriptedHost, error, guid, scripted_host
+from tests.scripted_host import IDS, Reply, Request, ScriptedHost, error, guid, scripted_host
 
 
 def journal_lines(folder: Path, output: str = "out.csv") -> int:
@@ -136,12 +137,19 @@ def test_another_job_does_not_mix_in(tmp_path: Path, more: tuple[str, str], said
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
     """The second says so, and the first goes on."""
     write_ids(tmp_path)
+    second_has_ended = threading.Event()
+
+    def answer(request: Request) -> Reply:
+        second_has_ended.wait(60)
+        return host.rows(request)
+
     with (
-        scripted_host(delay_s=0.5) as host,
+        scripted_host(answer=answer) as host,
         started(tmp_path, *command(host.url)) as first,
     ):
         poll(lambda: host.requests or None, what="the first call")
         done = fetch(tmp_path, host.url)
+        second_has_ended.set()
         assert done.returncode == 1
         assert "is being made by another process" in done.stderr
         assert first.wait(60) == 0
