@@ -75,4 +75,7 @@ class Async:
         return asyncio.run(calling())
 
 
+Either = Sync | Async
+
 EITHER = pytest.mark.parametrize("client", [Sync(), Async()], ids=lambda one: one.name)
+"""The test is run with each; it takes a ``client`` that is ``Either``."""

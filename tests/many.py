@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -70,10 +69,6 @@ def processes(server: Server) -> dict[int, int]:
     return {
         line["worker"]: line["process"] for line in server.log() if line["event"] == "worker_ready"
     }
-
-
-def events(server: Server, name: str) -> list[dict[str, Any]]:
-    return [line for line in server.log() if line["event"] == name]
 
 
 def is_there(process: int) -> bool:

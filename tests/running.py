@@ -60,6 +60,27 @@ def run(
     )
 
 
+def run_python(program: str, *arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Runs a program in Python, in a folder; whatever the exit status is."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env=clean_environment() | environment_of(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def one_line(done: "subprocess.CompletedProcess[str]") -> str:
+    """The one line on stderr of a command that was refused."""
+    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+    [line] = done.stderr.splitlines()
+    assert line.startswith("oppserver: ")
+    return line
+
+
 def run_well(*arguments: str, folder: Path) -> str:
     """What a command printed; fails when its exit status is not 0."""
     done = run(*arguments, folder=folder)
@@ -177,6 +198,11 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(timeout_s)
+
+
+def events(server: Server, name: str) -> list[dict[str, Any]]:
+    """The log's lines of an event so far."""
+    return [line for line in server.log() if line["event"] == name]
 
 
 def read(response: HTTPResponse) -> Answer:

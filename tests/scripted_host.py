@@ -19,6 +19,15 @@ from urllib.parse import parse_qsl, urlsplit
 ERROR_TYPE = "MXInvalidInputException"
 
 
+def guid(number: int) -> str:
+    """The id of the opportunity of a number."""
+    return f"{number:08x}-0000-4000-8000-000000000000"
+
+
+IDS = [guid(n) for n in range(5_000)]
+"""As many as take three calls."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One request, as it came; names of headers in lower case."""

@@ -19,12 +19,13 @@ import msgspec
 import pytest
 
 from oppserver.contract.columns import Column, column_named
-from oppserver.contract.model import Change, Field, Key, Opportunity, Plan, PlannedEntry, Role
+from oppserver.contract.model import Change, Field, Key, Lead, Opportunity, Plan, PlannedEntry, Role
 from oppserver.contract.servers import ServerState
 from oppserver.store import Store, StoreOptions, open_store
 from tests import postgres, sharding, standbys
 from tests.memory_store import MemoryDatabase, MemoryStore
 
+EARLIER: Final = "2024-02-28 00:00:00"
 NOW: Final = "2024-02-29 13:05:09"
 LATER: Final = "2024-03-01 00:00:00"
 
@@ -172,6 +173,11 @@ def opportunity(number: int, **values: Any) -> Opportunity:
     return Opportunity(**given | values)
 
 
+def a_lead(number: int, **values: Any) -> Lead:
+    """A lead of which nothing is known, unless said otherwise."""
+    return Lead(**{"id": lead(number)} | values)
+
+
 def key(access_key: str, **values: Any) -> Key:
     """A live key of a reader."""
     given: dict[str, Any] = {
@@ -208,7 +214,12 @@ def entry(ids: Sequence[str], *names: str, event_code: int = 12_000) -> PlannedE
     )
 
 
-# --- reading -----------------------------------------------------------------------------------
+# --- writing and reading -----------------------------------------------------------------------
+
+
+def write(store: Store, *batch: Opportunity) -> None:
+    """Writes opportunities at ``NOW``."""
+    store.write_opportunities(batch, now=NOW)
 
 
 def rows(store: Store, *entries: PlannedEntry) -> list[list[dict[str, str | None]]]:

@@ -15,7 +15,7 @@ import pytest
 from oppserver.contract.model import Catalogue, Opportunity
 from oppserver.store import open_store
 from tests.databases import database_of
-from tests.running import run_well
+from tests.running import one_line, run_well
 
 if TYPE_CHECKING:
     import subprocess
@@ -107,6 +107,4 @@ def shown(folder: Path, code: int = CODE) -> dict[str, Any]:
 
 def refusal(done: "subprocess.CompletedProcess[str]") -> str:
     """The one line of a command that was refused."""
-    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
-    [line] = done.stderr.splitlines()
-    return line.removeprefix("oppserver: ")
+    return one_line(done).removeprefix("oppserver: ")

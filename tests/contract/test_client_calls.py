@@ -25,10 +25,9 @@ from oppserver.client import (
 )
 from oppserver.contract.model import ActivityType, DataType, Field, OpportunityType
 from oppserver.store import open_store
-from tests.both_clients import EITHER, Async, Sync
+from tests.both_clients import EITHER, Either
 from tests.running import Keys, Server, create_key, serving
 
-Either = Sync | Async
 CODE = 12000
 FIELDS = [
     ("mx_Custom_1", DataType.STRING, ()),

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 
 from oppserver.client import AsyncClient, Client, ClientError
-from tests.both_clients import ACCESS, EITHER, SECRET, Async, Sync
+from tests.both_clients import ACCESS, EITHER, SECRET, Either
 from tests.scripted_host import CUT_BEFORE_ANY_ANSWER, Reply, error, scripted_host
 
-Either = Sync | Async
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 EITHER_WAY = pytest.mark.parametrize("keys_in", ["headers", "query"])
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from oppserver.client import Client
-from tests.both_clients import ACCESS, EITHER, SECRET, Async, Sync
+from tests.both_clients import ACCESS, EITHER, SECRET, Either, Sync
 from tests.running import SCALE, create_key, run_well, serving
 from tests.scripted_host import Reply, ScriptedHost, error, scripted_host
 
-Either = Sync | Async
 EMPTY = Reply(body=b'[{"EventCode":"1","RecordCount":0,"Opportunities":[]}]')
 WINDOW_S = 5.0
 CALLS = 25

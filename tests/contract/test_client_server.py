@@ -10,11 +10,9 @@ import trustme
 
 from oppserver.client import Client, HostUnreachable, KeysRefused, RequestRefused
 from oppserver.contract import example
-from tests.both_clients import EITHER, Async, Sync
+from tests.both_clients import EITHER, Either
 from tests.running import Keys, Server, create_key, serving
 from tests.world import DELETED_ID, NOTE, OTHER_ID, SPARSE_ID, WIDE_CODE, WIDE_ID
-
-Either = Sync | Async
 
 
 def read(client: Either, server: Server, ids: Any, *, columns: Any, code: int, **more: Any) -> Any:

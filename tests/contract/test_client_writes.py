@@ -12,10 +12,9 @@ from oppserver.client import (
     UnexpectedAnswer,
     WriteUnconfirmed,
 )
-from tests.both_clients import EITHER, Async, Sync
+from tests.both_clients import EITHER, Either
 from tests.scripted_host import CUT_BEFORE_ANY_ANSWER, Reply, error, scripted_host
 
-Either = Sync | Async
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 LEAD = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
 DONE = Reply(200, {"Status": "Success", "Message": {"IsSuccessful": True}})

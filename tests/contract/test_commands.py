@@ -14,17 +14,8 @@ from pathlib import Path
 import pytest
 
 from oppserver.contract import example
-from tests.running import OPPSERVER, clean_environment, poll, run, run_well
+from tests.running import OPPSERVER, clean_environment, one_line, poll, run, run_well
 from tests.world import WIDE_CODE
-
-
-def one_line(done: "subprocess.CompletedProcess[str]") -> str:
-    """The one line on stderr of a command that was refused."""
-    assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
-    [line] = done.stderr.splitlines()
-    assert line.startswith("oppserver: ")
-    return line
-
 
 # --- help --------------------------------------------------------------------------------------
 

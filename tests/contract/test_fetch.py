@@ -1,76 +1,25 @@
-"""``oppserver fetch`` as typed, against a scripted host: files, resuming, exit status."""
+"""``oppserver fetch`` as typed, against a scripted host: files, keys, exit status."""
 
-import csv
-import gzip
 import json
 import os
 import pty
-import random
 import re
-import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from tests.both_clients import ACCESS, SECRET
-from tests.running import OPPSERVER, SCALE, clean_environment, poll, run_well, serving
-from tests.scripted_host import Reply, ScriptedHost, error, scripted_host
+from tests.fetching import ENVIRONMENT, command, fetch, files, ids_in, rows_of, started, write_ids
+from tests.running import SCALE, clean_environment, one_line, run_well, serving
+from tests.scripted_host import IDS, Reply, error, guid, scripted_host
 from tests.world import SPARSE_ID, WIDE_CODE, WIDE_ID
 
-COLUMNS = "Status,CreatedOn,mx_Custom_1"
 NAMES = ["ProspectId", "EmailAddress", "ProspectActivityId", "Status", "CreatedOn", "mx_Custom_1"]
-
-
-def guid(number: int) -> str:
-    return f"{number:08x}-0000-4000-8000-000000000000"
-
-
-IDS = [guid(n) for n in range(5_000)]
-
-
-def write_ids(folder: Path, ids: list[str] = IDS) -> None:
-    (folder / "ids.txt").write_text("\n".join(ids))
-
-
-def command(host: str, *more: str, output: str = "out.csv") -> list[str]:
-    fixed = ["--host", host, "--event-code", "12000", "--ids", "ids.txt", "--columns", COLUMNS]
-    limit = [] if "--rate-limit" in more else ["--rate-limit", "off"]
-    return [OPPSERVER, "fetch", *fixed, "--output", output, *limit, *more]
-
-
-ENVIRONMENT = {"OPPSERVER_ACCESS_KEY": ACCESS, "OPPSERVER_SECRET_KEY": SECRET}
-
-
-def fetch(
-    folder: Path, host: str, *more: str, output: str = "out.csv", text: str | None = None
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command(host, *more, output=output),
-        cwd=folder,
-        env=clean_environment() | ENVIRONMENT,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
-def files(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
-def ids_in(path: Path) -> list[str]:
-    with path.open(encoding="utf-8") as file:
-        return [line["ProspectActivityId"] for line in csv.DictReader(file)]
-
 
 # --- complete ----------------------------------------------------------------------------------
 
@@ -90,29 +39,6 @@ def test_a_file_of_all_rows_in_order(tmp_path: Path) -> None:
         done.stderr,
     )
     assert files(tmp_path) == {"ids.txt", "out.csv", "missing.txt"}
-
-
-def rows_of(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of any format, dates as text."""
-    if path.suffix == ".csv":
-        return list(csv.DictReader(path.read_text().splitlines()))
-    if path.suffix == ".gz":
-        return list(csv.DictReader(gzip.decompress(path.read_bytes()).decode().splitlines()))
-    if path.suffix == ".ndjson":
-        return [json.loads(line) for line in path.read_text().splitlines()]
-    if path.suffix == ".parquet":
-        table = parquet.read_table(path)
-    else:
-        with pa.ipc.open_file(path) as file:
-            table = file.read_all()
-    assert str(table.schema.field("CreatedOn").type) in (
-        "timestamp[s, tz=UTC]",
-        "timestamp[ms, tz=UTC]",
-    )
-    return [
-        row | {"CreatedOn": row["CreatedOn"].strftime("%Y-%m-%d %H:%M:%S")}
-        for row in table.to_pylist()
-    ]
 
 
 @pytest.mark.parametrize(
@@ -184,175 +110,6 @@ def test_from_the_real_server_and_back_into_a_store(filled_folder: Path, tmp_pat
     assert "imported 2 opportunities" in run_well("import", "out.ndjson", folder=tmp_path)
 
 
-# --- after a kill ------------------------------------------------------------------------------
-
-
-@contextmanager
-def started(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    process = subprocess.Popen(
-        arguments,
-        cwd=folder,
-        env=clean_environment() | ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def journal_lines(folder: Path, output: str = "out.csv") -> int:
-    with suppress(FileNotFoundError):
-        return (folder / f"{output}.journal").read_bytes().count(b"\n")
-    return 0
-
-
-def wait_for_lines(folder: Path, number: int, output: str = "out.csv") -> None:
-    poll(lambda: journal_lines(folder, output) >= number or None, what="finished chunks")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
-def test_kills_at_any_moment(tmp_path: Path, name: str) -> None:
-    """Killed again and again, the file is in the end the one that no kill has met.
-
-    No chunk that was finished is asked for again, and no row is there twice.
-    """
-    ids = [guid(n) for n in range(int(60_000 * max(SCALE, 0.5)))]
-    chance = random.Random(6)
-    write_ids(tmp_path, ids)
-    absent = frozenset(ids[::1_000])
-    with scripted_host(absent=absent, delay_s=0.03) as host:
-        finished = 1  # the journal's first line is the job's
-        while finished <= 20 and journal_lines(tmp_path, name) < 28:
-            with started(tmp_path, *command(host.url, output=name)) as process:
-                aim = finished + chance.randrange(1, 6)
-                wait_for_lines(tmp_path, aim, name)
-                process.send_signal(signal.SIGKILL)
-            finished = journal_lines(tmp_path, name)
-        kept = _finished_ids(tmp_path, name, ids)
-        host.requests.clear()
-        done = fetch(tmp_path, host.url, "--missing", "missing.txt", output=name)
-        assert done.returncode == 0, done.stderr
-        assert "calls of an earlier run kept" in done.stderr
-        asked = [one for request in host.requests for one in request.ids]
-    assert sorted(asked) == sorted(set(ids) - kept)
-    found = [row["ProspectActivityId"] for row in rows_of(tmp_path / name)]
-    assert found == [one for one in ids if one not in absent]
-    assert (tmp_path / "missing.txt").read_text().split() == [one for one in ids if one in absent]
-    assert files(tmp_path) == {"ids.txt", name, "missing.txt"}
-
-
-def _finished_ids(folder: Path, name: str, ids: list[str]) -> set[str]:
-    """The ids of the chunks whose lines are whole in the journal."""
-    lines = (folder / f"{name}.journal").read_bytes()
-    whole = lines[: lines.rfind(b"\n")].splitlines()[1:]
-    chunks = [json.loads(line)["chunk"] for line in whole]
-    assert len(set(chunks)) == len(chunks)
-    return {one for chunk in chunks for one in ids[chunk * 2_000 : (chunk + 1) * 2_000]}
-
-
-def unfinished(folder: Path, host: ScriptedHost) -> None:
-    """A run of which two of three chunks are finished."""
-    write_ids(folder)
-    host.answer = lambda request: error(400, "no") if IDS[-1] in request.ids else host.rows(request)
-    done = fetch(folder, host.url)
-    assert done.returncode == 3, done.stderr
-    assert "4,000 of 5,000 ids are read and kept in out.csv.part" in done.stderr
-    assert "Run the same command again to go on." in done.stderr
-    assert files(folder) == {"ids.txt", "out.csv.part", "out.csv.journal"}
-    host.answer = None
-    host.requests.clear()
-
-
-def test_partial_then_complete(tmp_path: Path) -> None:
-    """Status 3 keeps what was read; the next run asks for the rest."""
-    with scripted_host() as host:
-        unfinished(tmp_path, host)
-        assert fetch(tmp_path, host.url).returncode == 0
-        assert [request.ids for request in host.requests] == [IDS[4_000:]]
-    assert ids_in(tmp_path / "out.csv") == IDS
-
-
-def test_data_that_was_damaged_is_read_again(tmp_path: Path) -> None:
-    """The second chunk of the part is not what the journal says: it alone is asked for again."""
-    with scripted_host() as host:
-        unfinished(tmp_path, host)
-        part = tmp_path / "out.csv.part"
-        data = bytearray(part.read_bytes())
-        data[-100] ^= 1
-        part.write_bytes(data)
-        assert fetch(tmp_path, host.url).returncode == 0
-        assert sorted(request.ids for request in host.requests) == [IDS[2_000:4_000], IDS[4_000:]]
-    assert ids_in(tmp_path / "out.csv") == IDS
-
-
-@pytest.mark.parametrize("lost", [b"", b'{"chunk":9', b"nonsense\n"])
-def test_a_torn_journal(tmp_path: Path, lost: bytes) -> None:
-    """A line that was cut off counts for nothing, and neither does what follows it in the part."""
-    with scripted_host() as host:
-        unfinished(tmp_path, host)
-        journal = tmp_path / "out.csv.journal"
-        lines = journal.read_bytes().splitlines(keepends=True)
-        journal.write_bytes(b"".join(lines[:2]) + lost)
-        assert fetch(tmp_path, host.url).returncode == 0
-        assert sorted(request.ids for request in host.requests) == [IDS[2_000:4_000], IDS[4_000:]]
-    assert ids_in(tmp_path / "out.csv") == IDS
-
-
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        (("--columns", "Status"), "with other columns"),
-        (("--event-code", "12001"), "with other event code"),
-        (("--format", "ndjson"), "with other format"),
-    ],
-)
-def test_another_job_does_not_mix_in(tmp_path: Path, more: tuple[str, str], said: str) -> None:
-    """It is refused with what differs; ``--restart`` throws the old one away."""
-    with scripted_host() as host:
-        unfinished(tmp_path, host)
-        done = fetch(tmp_path, host.url, *more)
-        assert done.returncode == 1
-        assert said in done.stderr
-        assert "--restart" in done.stderr
-        assert host.requests == []
-        assert fetch(tmp_path, host.url, *more, "--restart").returncode == 0
-        assert len(host.requests) == 3
-
-
-def test_two_at_once_are_refused(tmp_path: Path) -> None:
-    """The second says so, and the first goes on."""
-    write_ids(tmp_path)
-    with (
-        scripted_host(delay_s=0.5) as host,
-        started(tmp_path, *command(host.url)) as first,
-    ):
-        poll(lambda: host.requests or None, what="the first call")
-        done = fetch(tmp_path, host.url)
-        assert done.returncode == 1
-        assert "is being made by another process" in done.stderr
-        assert first.wait(60) == 0
-    assert ids_in(tmp_path / "out.csv") == IDS
-
-
-def test_ctrl_c_keeps_what_was_read(tmp_path: Path) -> None:
-    """Status 130, and the next run goes on."""
-    write_ids(tmp_path, [guid(n) for n in range(60_000)])
-    with scripted_host(delay_s=0.05) as host:
-        with started(tmp_path, *command(host.url)) as process:
-            wait_for_lines(tmp_path, 3)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
-        kept = journal_lines(tmp_path) - 1
-        host.requests.clear()
-        assert fetch(tmp_path, host.url).returncode == 0
-        assert len(host.requests) == 30 - kept
-    assert len(ids_in(tmp_path / "out.csv")) == 60_000
-
-
 def test_what_passes_does_not_show(tmp_path: Path) -> None:
     """A host that fails now and then is tried again, which is told once; the file is whole."""
     replies = (Reply(503), error(429), Reply(200, b""))
@@ -363,21 +120,6 @@ def test_what_passes_does_not_show(tmp_path: Path) -> None:
     first, summary = done.stderr.splitlines()
     assert first.endswith("It is tried for 300 s.")
     assert summary.startswith("fetched 5,000")
-    assert ids_in(tmp_path / "out.csv") == IDS
-
-
-def test_a_chunk_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
-    """The first of three chunks fails for good: the two behind it are read; then it alone."""
-    write_ids(tmp_path)
-    with scripted_host() as host:
-        host.answer = lambda request: (
-            error(500, "x", kind="Oops") if IDS[0] in request.ids else host.rows(request)
-        )
-        assert fetch(tmp_path, host.url).returncode == 3
-        host.answer = None
-        host.requests.clear()
-        assert fetch(tmp_path, host.url).returncode == 0
-        assert [request.ids for request in host.requests] == [IDS[:2_000]]
     assert ids_in(tmp_path / "out.csv") == IDS
 
 
@@ -423,10 +165,7 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, more: tuple[str, str], said:
     with scripted_host() as host:
         done = fetch(tmp_path, host.url, *more)
         assert host.requests == []
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
-    assert line.startswith("oppserver: ")
-    assert said in line
+    assert said in one_line(done)
     assert files(tmp_path) == {"ids.txt"}
 
 

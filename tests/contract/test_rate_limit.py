@@ -6,26 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import (
-    Keys,
-    Server,
-    asking,
-    create_key,
-    group,
-    poll,
-    run,
-    run_well,
-    serving,
-)
+from tests import limited
+from tests.limited import MESSAGE
+from tests.running import Keys, Server, create_key, poll, run, serving
 
-MESSAGE = asking(group(["24cf277e-70fe-4b2f-a9c2-9a68f45feaba"]))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("limited")
-    run_well("type", "create", "12003", folder=made)
-    return made
+folder = limited.folder
 
 
 def test_25_in_5_seconds_by_default(folder: Path) -> None:

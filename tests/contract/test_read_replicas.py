@@ -14,13 +14,13 @@ import pytest
 
 from oppserver.store import open_store
 from tests import standbys
-from tests.many import events
 from tests.running import (
     Answer,
     Keys,
     Server,
     asking,
     create_key,
+    events,
     group,
     poll,
     serving,

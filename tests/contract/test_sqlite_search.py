@@ -23,7 +23,7 @@ from oppserver.store import StoreOptions
 from oppserver.store.sqlite import SqliteStore
 from oppserver.store.sqlite_totals import Totals
 from tests import stores
-from tests.contract.test_store_search import asked, is_
+from tests.searches import asked, is_
 from tests.stores import NOW, guid, lead, opportunity
 
 ROWS: Final = 20_000

@@ -5,7 +5,7 @@ import pytest
 from oppserver.contract.model import Comparison, Condition, ConditionGroup, Search, SearchIndex
 from oppserver.store import Store
 from tests import stores
-from tests.contract.test_store_search import BY_MODIFIED_ON, ID
+from tests.searches import BY_MODIFIED_ON, ID
 from tests.stores import NOW, opportunity
 
 database, store = stores.database, stores.store

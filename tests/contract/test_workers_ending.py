@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +13,6 @@ import pytest
 
 from tests.many import (
     MESSAGE,
-    events,
     fill,
     is_there,
     post_until_all_have_answered,
@@ -28,8 +26,11 @@ from tests.running import (
     Server,
     clean_environment,
     create_key,
+    events,
+    one_line,
     poll,
     run,
+    run_python,
     run_well,
     start,
 )
@@ -180,9 +181,7 @@ def test_workers_that_cannot_start(
     port = urlsplit(two.url).port
     taken = [flag.format(taken=port, http=port) for flag in flags]
     arguments = ["serve", "--port", "0", "--workers", "2", *taken]
-    done = run(*arguments, folder=folder)
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
+    line = one_line(run(*arguments, folder=folder))
     assert line.startswith(f"oppserver: {reason}")
 
 
@@ -208,17 +207,7 @@ main()
 
 def test_workers_need_a_temporary_folder(folder: Path) -> None:
     """Where there is none, one line says so."""
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_ROOM],
-        cwd=folder,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 1
-    [line] = done.stderr.splitlines()
+    line = one_line(run_python(WITHOUT_ROOM, folder=folder))
     assert line.startswith("oppserver: The workers need a temporary folder to count in: ")
 
 

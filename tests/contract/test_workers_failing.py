@@ -22,7 +22,6 @@ from tests.many import (
     ANSWER,
     MESSAGE,
     calling,
-    events,
     fill,
     kill_all,
     post_until_all_have_answered,
@@ -34,6 +33,7 @@ from tests.running import (
     Keys,
     Server,
     create_key,
+    events,
     poll,
     run_well,
 )

@@ -84,10 +84,15 @@ logger().info("last", text="\\u00fc\\n\\x1b[31m")
 """
 
 
+def ran(program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """A program of its own that has ended well."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+
+
 def logged(form: str) -> list[str]:
     """The lines that a program of its own writes to stderr; it prints nothing."""
-    program = [sys.executable, "-c", LOGGING % form]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    done = ran(LOGGING % form)
     assert done.stdout == ""
     assert SECRET not in done.stderr
     assert done.stderr.count("[hidden]") >= 3
@@ -114,20 +119,27 @@ def test_lines_for_people_hold_no_secrets_either() -> None:
     assert "quiet" not in "\n".join(logged("text"))
 
 
+def holds(exposition: str, *lines: str) -> None:
+    """These are lines of what is told to Prometheus."""
+    assert not set(lines) - set(exposition.splitlines()), exposition
+
+
 def test_calls_are_counted_by_call_and_status() -> None:
     """What was called, how it was answered, how long it took, in the Prometheus text format."""
     metrics = Metrics()
     for status in (200, 200, 429):
         metrics.called(call="A", status=status, seconds=0.5, body_bytes=10)
     metrics.called(call="B", status=200, seconds=0.0, body_bytes=0)
-    lines = metrics.exposition().decode().splitlines()
-    assert 'oppserver_calls_total{call="A",status="200"} 2.0' in lines
-    assert 'oppserver_calls_total{call="A",status="429"} 1.0' in lines
-    assert 'oppserver_calls_total{call="B",status="200"} 1.0' in lines
-    assert 'oppserver_call_seconds_bucket{call="A",le="0.25"} 0.0' in lines
-    assert 'oppserver_call_seconds_bucket{call="A",le="0.5"} 3.0' in lines
-    assert 'oppserver_call_seconds_sum{call="A"} 1.5' in lines
-    assert 'oppserver_answer_bytes_total{call="A"} 30.0' in lines
+    holds(
+        metrics.exposition().decode(),
+        'oppserver_calls_total{call="A",status="200"} 2.0',
+        'oppserver_calls_total{call="A",status="429"} 1.0',
+        'oppserver_calls_total{call="B",status="200"} 1.0',
+        'oppserver_call_seconds_bucket{call="A",le="0.25"} 0.0',
+        'oppserver_call_seconds_bucket{call="A",le="0.5"} 3.0',
+        'oppserver_call_seconds_sum{call="A"} 1.5',
+        'oppserver_answer_bytes_total{call="A"} 30.0',
+    )
 
 
 def test_servers_in_one_process_count_for_themselves() -> None:
@@ -149,9 +161,7 @@ logging.getLogger("library").warning("theirs")
 
 def test_the_lines_of_a_worker_bear_its_number() -> None:
     """Ours and libraries'; a line that is about a worker has that one's."""
-    program = [sys.executable, "-c", NUMBERED]
-    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
-    assert [json.loads(line)["worker"] for line in done.stderr.splitlines()] == [3, 1, 3]
+    assert [json.loads(line)["worker"] for line in ran(NUMBERED).stderr.splitlines()] == [3, 1, 3]
 
 
 COUNTING = """
@@ -171,13 +181,14 @@ print(metrics.exposition().decode())
 def test_workers_count_together(tmp_path: Path) -> None:
     """Any tells the sum. One that is started again goes on counting; what was under way is gone."""
     for number, calls in ((1, 3), (2, 4), (1, 5)):
-        program = [sys.executable, "-c", COUNTING, str(tmp_path), str(number), str(calls)]
-        done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
-    lines = done.stdout.splitlines()
-    assert 'oppserver_calls_total{call="A",status="200"} 12.0' in lines
-    assert 'oppserver_call_seconds_bucket{call="A",le="0.5"} 12.0' in lines
-    assert 'oppserver_call_seconds_count{call="A"} 12.0' in lines
-    assert 'oppserver_answer_bytes_total{call="A"} 120.0' in lines
-    assert "oppserver_calls_counted_alone_total 12.0" in lines
-    assert "oppserver_calls_in_flight 2.0" in lines
+        done = ran(COUNTING, str(tmp_path), str(number), str(calls))
+    holds(
+        done.stdout,
+        'oppserver_calls_total{call="A",status="200"} 12.0',
+        'oppserver_call_seconds_bucket{call="A",le="0.5"} 12.0',
+        'oppserver_call_seconds_count{call="A"} 12.0',
+        'oppserver_answer_bytes_total{call="A"} 120.0',
+        "oppserver_calls_counted_alone_total 12.0",
+        "oppserver_calls_in_flight 2.0",
+    )
     assert len(list(tmp_path.iterdir())) == 2 * 3
