@@ -15,7 +15,8 @@ from oppserver import telemetry
 from oppserver.api.door import Door, named
 from oppserver.api.encoding import StreamEncoder
 from oppserver.api.intake import call_of
-from oppserver.api.observe import CONNECTION, Receive, Scope, Send, observed
+from oppserver.api.observe import Receive, Scope, Send, observed
+from oppserver.api.protocol import connection_of
 from oppserver.api.refuse import error_response, instance_of
 from oppserver.api.routes import StreamRoute
 from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
@@ -186,7 +187,7 @@ class _Exchange:
 
         ``at_once``: what was sent and not taken yet is dropped.
         """
-        transport = self.scope.get("extensions", {})[CONNECTION]["transport"]
+        transport = connection_of(self.scope)
         try:
             async with asyncio.timeout(self.timeout_s):
                 transport.abort() if at_once else transport.close()
