@@ -62,6 +62,18 @@ def test_what_is_put_in_is_answered(oppserver: OppserverFixture) -> None:
     assert "Olga" in users.text
 
 
+def test_rows_are_kept_as_in_production(oppserver: OppserverFixture) -> None:
+    """Asked for again they come from memory, and never as they were before a test changed them."""
+    one = oppserver.add_opportunity(12000, Status="Open")
+    asked = asking(group([one], "Status", code=12000))
+    for status in ("Open", "Won"):
+        oppserver.add_opportunity(12000, ProspectActivityId=one, Status=status)
+        for _ in range(3):
+            assert f'"Status":"{status}"' in post(oppserver, BULK_READ, asked).text
+    metrics = httpx.get(f"{oppserver.url}/metrics").text
+    assert 'oppserver_bulk_read_ids_total{source="memory"} 3.0' in metrics
+
+
 def test_a_stream_that_fails_behind_rows_is_cut(oppserver: OppserverFixture) -> None:
     """As by the server in production: an answer that only ends could be taken for a whole one."""
     one = oppserver.add_opportunity(12000)
