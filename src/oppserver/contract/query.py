@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from oppserver.contract.errors import Fault, InvalidValue, MissingAttribute
+from oppserver.contract.formats import Format, Wanted
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.problems import refusal
@@ -73,6 +74,22 @@ def flag(query: Mapping[str, str], name: str) -> bool:
     raise InvalidValue(
         f"query parameter '{name}': {what}",
         faults=[Fault(parameter=name, what=what, mend="Use true or false, or leave it out.")],
+    )
+
+
+def wanted_rows(
+    query: Mapping[str, str], chosen: Format, *, ledger: bool = False, entity_tag: bool = False
+) -> Wanted:
+    """How rows are wanted: what a query says of their values in a format. Raises InvalidValue.
+
+    A word that the chosen format has no use for changes nothing.
+    """
+    return Wanted(
+        format=chosen,
+        ledger=ledger,
+        entity_tag=entity_tag,
+        escapes_formulas=choice(query, "csv_formulas", ("keep", "escape")) == "escape",
+        types_are_text=choice(query, "types", ("fields", "text")) == "text",
     )
 
 

@@ -6,12 +6,12 @@ from typing import Final
 from oppserver.contract.dates import moment_to_stored
 from oppserver.contract.errors import Fault, InvalidValue
 from oppserver.contract.exports import AskedExport
-from oppserver.contract.formats import Format, Wanted
+from oppserver.contract.formats import Format
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.limits import EXPORT_ROWS_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.contract.query import check_names, choice, mandatory, number
+from oppserver.contract.query import check_names, choice, mandatory, number, wanted_rows
 
 _NAMES: Final = (
     "event_code",
@@ -33,11 +33,7 @@ def parse_export(query: Mapping[str, str], chosen: Format) -> AskedExport:
     return AskedExport(
         event_code=mandatory(query, "event_code"),
         columns=query.get("columns", ""),
-        wanted=Wanted(
-            format=chosen,
-            escapes_formulas=choice(query, "csv_formulas", ("keep", "escape")) == "escape",
-            types_are_text=choice(query, "types", ("fields", "text")) == "text",
-        ),
+        wanted=wanted_rows(query, chosen),
         has_end_record=choice(query, "csv_end", ("none", "record")) == "record",
         modified_since=_date(query, "modified_since"),
         cursor=query.get("cursor", "").strip() or None,
