@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from oppserver.contract.errors import Fault, InvalidValue, MissingAttribute
 from oppserver.contract.formats import Format, Wanted
-from oppserver.contract.identifiers import guid_at
+from oppserver.contract.identifiers import GUID_MEND, canonical_guid
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.problems import refusal
 
@@ -22,7 +22,21 @@ def mandatory(query: Mapping[str, str], name: str) -> str:
 
 def mandatory_guid(query: Mapping[str, str], name: str) -> str:
     """The id that a name has, canonical. Raises MissingAttribute or InvalidValue."""
-    return guid_at(mandatory(query, name), place=f"query parameter '{name}'")
+    return _guid(mandatory(query, name), name)
+
+
+def optional_guid(query: Mapping[str, str], name: str) -> str | None:
+    """The id that a name has, canonical; None when it is not there. Raises InvalidValue."""
+    text = query.get(name.lower(), "").strip()
+    return _guid(text, name) if text else None
+
+
+def _guid(text: str, name: str) -> str:
+    guid = canonical_guid(text)
+    if guid is None:
+        fault = Fault(parameter=name, what=f"{quoted(text)} is not a GUID", mend=GUID_MEND)
+        raise refusal(InvalidValue, [fault])
+    return guid
 
 
 def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:

@@ -7,11 +7,17 @@ from oppserver.contract.dates import moment_to_stored
 from oppserver.contract.errors import Fault, InvalidValue
 from oppserver.contract.exports import AskedExport
 from oppserver.contract.formats import Format
-from oppserver.contract.identifiers import guid_at
 from oppserver.contract.limits import EXPORT_ROWS_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.contract.query import check_names, choice, mandatory, number, wanted_rows
+from oppserver.contract.query import (
+    check_names,
+    choice,
+    mandatory,
+    number,
+    optional_guid,
+    wanted_rows,
+)
 
 _NAMES: Final = (
     "event_code",
@@ -29,7 +35,6 @@ _NAMES: Final = (
 def parse_export(query: Mapping[str, str], chosen: Format) -> AskedExport:
     """What an export asks. Raises an ApiError with status 400 that names the parameter."""
     check_names(query, _NAMES)
-    after = query.get("after", "").strip()
     return AskedExport(
         event_code=mandatory(query, "event_code"),
         columns=query.get("columns", ""),
@@ -37,7 +42,7 @@ def parse_export(query: Mapping[str, str], chosen: Format) -> AskedExport:
         has_end_record=choice(query, "csv_end", ("none", "record")) == "record",
         modified_since=_date(query, "modified_since"),
         cursor=query.get("cursor", "").strip() or None,
-        after_id=guid_at(after, place="query parameter 'after'") if after else None,
+        after_id=optional_guid(query, "after"),
         limit=number(query, "limit", at_least=1, at_most=EXPORT_ROWS_MAX, default=0) or None,
     )
 
