@@ -1,10 +1,11 @@
 """The 2,000-id call beside each of its peers, in turns."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
-from bench.contest import Form, Sample, Times, ratio, same_rows, take_turns
+from bench.contest import Form, Times, ratio, same_rows, take_turns
 from bench.database import groups_of
 from bench.peers import bare
 from bench.peers.datasette import Datasette
@@ -44,14 +45,8 @@ def against_memory(stage: Stage) -> Result:
     sample = stage.samples(stage.database())[0]
     peer, port = _constant_answer(stage, bytes(form.answer(form.prepare(sample))))
     with Connection(port) as connection:
-        memory = Form(
-            name="the same bytes from memory, same server stack",
-            prepare=lambda one: post(PATH, one.body),
-            answer=connection.call,
-        )
-        product, other = _contest(
-            stage, "the same bytes from memory", [form, memory], stage.options.rounds
-        )
+        forms = [form, _from_memory(connection)]
+        product, other = _contest(stage, "the same bytes from memory", forms, stage.options.rounds)
     stage.children.stop(peer)
     found = ratio(product, other)
     return Result(
@@ -73,14 +68,7 @@ def hot(stage: Stage) -> Result:
         answer = bytes(ours.call(product.request(samples[0].body)))
     peer, port = _constant_answer(stage, answer)
     with Connection(product.port) as ours, Connection(port) as theirs:
-        forms = [
-            http_form("oppserver, rows it keeps", product, ours),
-            Form(
-                name="the same bytes from memory, same server stack",
-                prepare=lambda one: post(PATH, one.body),
-                answer=theirs.call,
-            ),
-        ]
+        forms = [http_form("oppserver, rows it keeps", product, ours), _from_memory(theirs)]
         with step(f"the call for rows that are kept: {stage.options.rounds} rounds"):
             take_turns(forms, samples, _ROUNDS_UNTIL_KEPT * len(samples))
             kept, other = take_turns(forms, samples, stage.options.rounds)
@@ -147,10 +135,11 @@ def in_groups(stage: Stage) -> Result:
     with step("choose ids for five groups"):
         calls = groups_of(stage.database(), stage.options.samples)
     requests = [product.request(bulk_read_body(groups)) for groups in calls]
+    turns = cycle(requests)
     one = stage.product_form()
     five = Form(
         name="oppserver, five groups of 400 ids",
-        prepare=_numbered(requests),
+        prepare=lambda _: next(turns),
         answer=one.answer,
     )
     in_one, in_five = _contest(stage, "five groups", [one, five], stage.options.rounds)
@@ -175,9 +164,12 @@ def _constant_answer(stage: Stage, answer: bytes) -> "tuple[subprocess.Popen[byt
     return peer, port
 
 
-def _numbered(requests: Sequence[bytes]) -> Callable[[Sample], bytes]:
-    turn = iter(range(1 << 30))
-    return lambda _: requests[next(turn) % len(requests)]
+def _from_memory(connection: Connection) -> Form:
+    return Form(
+        name="the same bytes from memory, same server stack",
+        prepare=lambda one: post(PATH, one.body),
+        answer=connection.call,
+    )
 
 
 def _contest(stage: Stage, what: str, forms: Sequence[Form], rounds: int) -> list[Times]:

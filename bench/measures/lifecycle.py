@@ -3,7 +3,7 @@
 import statistics
 from pathlib import Path
 
-from bench.contest import Form, Sample, Times, ratio, same_rows, take_turns
+from bench.contest import Form, Sample, Times, ratio, same_rows, take_turns, with_samples
 from bench.peers import bare
 from bench.progress import step, tell
 from bench.result import Result, summary, times_over
@@ -96,14 +96,4 @@ def _forms(stage: Stage, database: Path, size: str) -> list[Form]:
     product.start(first_body=samples[0].body)
     connection = Connection(product.port)
     forms = [http_form(f"oppserver, {size}", product, connection), bare.forms(database)[-1]]
-    return [_with_samples(form, samples, f"{form.name}, {size}") for form in forms]
-
-
-def _with_samples(form: Form, samples: list[Sample], name: str) -> Form:
-    turn = iter(range(1 << 30))
-    return Form(
-        name=name,
-        prepare=lambda _: form.prepare(samples[next(turn) % len(samples)]),
-        answer=form.answer,
-        rows=form.rows,
-    )
+    return [with_samples(form, samples, name=f"{form.name}, {size}") for form in forms]

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bench.contest import Form, Sample, Times, ratio, same_rows, take_turns
+from bench.contest import Form, Sample, Times, ratio, same_rows, take_turns, with_samples
 from bench.load import Outcome
 from bench.measures.calls import capture_requests
 from bench.options import ROW_NAMES
@@ -80,7 +80,7 @@ def growth(stage: Stage) -> Result:
     ):
         for form in few:
             same_rows([form], samples[0])
-        forms = [*few, *(_with_samples(form, samples_of_many) for form in many)]
+        forms = [*few, *(with_samples(form, samples_of_many, name=form.name) for form in many)]
         taken = take_turns(forms, samples, stage.options.rounds)
     on_small, bare_small, on_large, bare_large = taken
     for times in taken:
@@ -271,16 +271,6 @@ def _contest(forms: Sequence[Form], samples: Sequence[Sample], rounds: int) -> l
     with step(f"{forms[0].name} and the bare statement: {rounds} rounds"):
         same_rows(forms, samples[0])
         return take_turns(forms, samples, rounds)
-
-
-def _with_samples(form: Form, samples: Sequence[Sample]) -> Form:
-    turn = iter(range(1 << 30))
-    return Form(
-        name=form.name,
-        prepare=lambda _: form.prepare(samples[next(turn) % len(samples)]),
-        answer=form.answer,
-        rows=form.rows,
-    )
 
 
 # --- at once -----------------------------------------------------------------------------------

@@ -57,10 +57,6 @@ class Primary:
             shutil.rmtree(self._scratch / "standby", ignore_errors=True)
             self._standby = None
 
-    def version(self) -> str:
-        """The server's version."""
-        return str(self.ask("SHOW server_version")[0][0])
-
     # --- databases
 
     def small(self, lines: Path) -> tuple[str, float | None]:

@@ -242,6 +242,7 @@ def test_a_bad_parameter_is_named(server: Server) -> None:
         assert fault["mend"]
     answer = asked(server, event_code=5)
     assert (answer.status, answer.json["type"]) == (400, "/problems/unknown-event-code")
+    assert refused(answer)["parameter"] == "event_code"
     assert server.call("GET", "/v1/changes").status == 401
 
 

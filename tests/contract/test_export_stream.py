@@ -171,6 +171,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"event_code": "5"}, "event_code"),
     ({"columns": "Stats"}, "columns"),
     ({"modified_since": "yesterday"}, "modified_since"),
+    ({"after": "x"}, "after"),
     ({"limit": "0"}, "limit"),
     ({"cursor": "x"}, "cursor"),
     ({"modified_sinse": "2024-01-01"}, "modified_sinse"),

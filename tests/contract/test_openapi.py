@@ -43,6 +43,15 @@ def test_the_document(server: Server) -> None:
     assert {"400", "401", "413", "429", "500", "503"} <= set(operation["responses"])
 
 
+def test_an_export_in_the_document(server: Server) -> None:
+    """It takes no body, and its answer has the cursor with which it goes on."""
+    document = server.call("GET", "/openapi.json").json
+    export = document["paths"]["/v1/opportunities"]["get"]
+    assert "requestBody" not in export
+    assert "X-Cursor" in export["responses"]["200"]["headers"]
+    assert "requestBody" in document["paths"]["/v1/opportunities/read"]["post"]
+
+
 def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:
     """The browsable page is one file: no address of another host is in it."""
     for path in ("/", "/docs"):

@@ -59,6 +59,17 @@ def test_a_call_is_refused_as_the_server_refuses(
     ]
 
 
+def test_a_call_of_ours_is_refused_with_a_problem_document(oppserver: OppserverFixture) -> None:
+    """As the server itself refuses it, streams too, which are met by name."""
+    oppserver.faults.rate_limited(retry_after_s=3, on="ExportOpportunities")
+    assert get(oppserver, "/v1/changes").status_code == 200
+    refused = get(oppserver, "/v1/opportunities?event_code=12000")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "3")
+    assert (refused.json()["type"], refused.json()["status"]) == ("/problems/rate-limited", 429)
+    assert [one.name for one in oppserver.calls] == ["Changes", "ExportOpportunities"]
+
+
 def test_any_answer_can_stand_in(oppserver: OppserverFixture) -> None:
     """What the hosted service is known for: an error under status 200, a limit as 403."""
     oppserver.faults.answer(200, {"Status": "Error"}, headers={"X-Odd": "1"})

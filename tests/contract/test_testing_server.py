@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ import pytest
 from oppserver.client import where
 from oppserver.contract.errors import InvalidInput, RejectedLine
 from oppserver.testing import OppserverFixture
-from tests.running import BULK_READ, asking, group
+from tests.running import BULK_READ, asking, group, poll
 from tests.writing import CAPTURE, capturing, fields
 
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
@@ -59,6 +60,37 @@ def test_what_is_put_in_is_answered(oppserver: OppserverFixture) -> None:
     assert (stored["FirstName"], stored["mx_City"]) == ("Jane", "Pune")
     users = httpx.get(f"{oppserver.url}/v2/UserManagement.svc/Users.Get", headers=owner.headers)
     assert "Olga" in users.text
+
+
+def test_rows_are_kept_as_in_production(oppserver: OppserverFixture) -> None:
+    """Asked for again they come from memory, and never as they were before a test changed them."""
+    one = oppserver.add_opportunity(12000, Status="Open")
+    asked = asking(group([one], "Status", code=12000))
+    for status in ("Open", "Won"):
+        oppserver.add_opportunity(12000, ProspectActivityId=one, Status=status)
+        for _ in range(3):
+            assert f'"Status":"{status}"' in post(oppserver, BULK_READ, asked).text
+    metrics = httpx.get(f"{oppserver.url}/metrics").text
+    assert 'oppserver_bulk_read_ids_total{source="memory"} 3.0' in metrics
+
+
+def test_a_stream_that_fails_behind_rows_is_cut(oppserver: OppserverFixture) -> None:
+    """As by the server in production: an answer that only ends could be taken for a whole one."""
+    one = oppserver.add_opportunity(12000)
+
+    def ids() -> Iterator[bytes]:
+        yield f"{one}\n".encode()
+        poll(lambda: oppserver.calls.matching(status=200) or None, what="the first row")
+        yield b"x\n"
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.post(
+            f"{oppserver.url}/v1/opportunities/read?event_code=12000",
+            content=ids(),
+            headers={**oppserver.headers, "Content-Type": "text/plain", "Accept": "text/csv"},
+        )
+    assert oppserver.calls.one("ReadOpportunities").status == 200
+    assert "fault" not in oppserver.report()
 
 
 def test_what_is_stored_can_be_looked_at(oppserver: OppserverFixture) -> None:

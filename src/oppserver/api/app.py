@@ -28,6 +28,7 @@ from oppserver.operations.call import Services
 from oppserver.operations.hot_rows import HotRows
 from oppserver.operations.rate_limit import RateLimiter
 from oppserver.operations.rate_limit_store import SharedWindow
+from oppserver.operations.sources import THE_WORLD, Sources
 from oppserver.store import Store
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -46,15 +47,28 @@ def create_app(
 
     It is to be run with its lifespan: at the end it waits for the calls under way.
     """
-    services = Services(
+    services = services_of(settings, store, rate_limiter=rate_limiter, metrics=metrics)
+    door = Door(settings, services)
+    return app_behind(lambda: door, metrics=metrics)
+
+
+def services_of(
+    settings: Settings,
+    store: Store,
+    *,
+    rate_limiter: RateLimiter | None,
+    metrics: telemetry.Metrics,
+    sources: Sources = THE_WORLD,
+) -> Services:
+    """What the operations of a server work with, as its settings say."""
+    return Services(
         store=store,
         rate_limiter=rate_limiter,
         hot_rows=_hot_rows(settings, metrics),
         body_bytes_max=settings.body_bytes_max,
         made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
+        sources=sources,
     )
-    door = Door(settings, services)
-    return app_behind(lambda: door, metrics=metrics)
 
 
 def app_behind(door: Callable[[], Door], *, metrics: telemetry.Metrics) -> Observer:

@@ -1,18 +1,15 @@
 """The HTTP server in a thread of a program that has work of its own: tests are such programs."""
 
-import asyncio
 import socket
 import threading
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oppserver.api.observe import Application
+from oppserver.api.protocol import uvicorn_config
 from oppserver.contract.errors import AddressRefused
 from oppserver.contract.limits import BACKGROUND_START_TIMEOUT_S, BACKGROUND_STOP_TIMEOUT_S
-
-_TRANSPORT: Final = "oppserver.transport"
 
 
 class BackgroundServer:
@@ -23,18 +20,7 @@ class BackgroundServer:
     """
 
     def __init__(self, application: Application, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            application,
-            loop="uvloop",
-            http=_Reachable,
-            ws="none",
-            lifespan="on",
-            access_log=False,  # it would log the query, and with it keys
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=BACKGROUND_STOP_TIMEOUT_S,
-        )
+        config = uvicorn_config(application, shutdown_timeout_s=BACKGROUND_STOP_TIMEOUT_S)
         self._server: Final = _Telling(config)
         self._thread: Final = threading.Thread(
             target=self._server.run,
@@ -55,12 +41,6 @@ class BackgroundServer:
         self._thread.join()
 
 
-def transport_of(scope: Any) -> asyncio.Transport:
-    """The connection on which the request of a scope came, to be cut."""
-    transport: asyncio.Transport = scope["extensions"][_TRANSPORT]
-    return transport
-
-
 class _Telling(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -69,13 +49,3 @@ class _Telling(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listens.set()
-
-
-class _Reachable(HttpToolsProtocol):
-    """Uvicorn's protocol, which tells an application on which connection a request came."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.access_log = False  # a test that captures logs has a handler for it, and it shows keys
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # a plain dict underneath
-        scope["extensions"] = {_TRANSPORT: self.transport}

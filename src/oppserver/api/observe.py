@@ -19,9 +19,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _KEY_CHARACTERS_SHOWN: Final = 8
-CONNECTION: Final = "oppserver.connection"
-"""The ASGI extension that holds the connection of a request (``api/server.py``)."""
-
 _OBSERVED: Final = "oppserver.observed"
 
 
@@ -93,8 +90,7 @@ class Observer:
             structlog.contextvars.unbind_contextvars("request_id")
 
     def _canonical(self, path: str) -> str:
-        folded = re.sub("/{2,}", "/", path).lower()
-        return self._canonical_paths.get(folded, path)
+        return self._canonical_paths.get(folded(path), path)
 
     def _record(self, path: str, known: Observed, seconds: float) -> None:
         self._metrics.called(
@@ -110,6 +106,11 @@ class Observer:
             bytes=known.body_bytes,
             key=known.access_key[:_KEY_CHARACTERS_SHOWN],
         )
+
+
+def folded(path: str) -> str:
+    """A path as calls are matched by it."""
+    return re.sub("/{2,}", "/", path).lower()
 
 
 def _request_id(scope: Scope) -> str | None:

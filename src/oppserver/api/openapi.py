@@ -98,6 +98,9 @@ _HEADERS: Final = {
         "schema": {"type": "string"},
     },
 }
+_EVERY_HEADER: Final = ("X-Request-Id", "RateLimit-Policy", "RateLimit")
+"""The headers of every answer that is not an error."""
+
 _NOT_MODIFIED: Final = {
     "304": {
         "description": "`If-None-Match` has the tag of this answer: the caller has it already.",
@@ -135,11 +138,8 @@ def document() -> bytes:
         operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
     for stream in STREAM_ROUTES:
         operations = paths.setdefault(stream.path, {})
-        of_stream = STREAM_DESCRIPTIONS.get(stream.name)
-        operations[stream.method.lower()] = (
-            _operation(stream, DESCRIPTIONS[stream.name])
-            if of_stream is None
-            else _stream_operation(stream, of_stream)
+        operations[stream.method.lower()] = _stream_operation(
+            stream, STREAM_DESCRIPTIONS[stream.name]
         )
     return msgspec.json.encode(
         {
@@ -171,7 +171,7 @@ def reference_page() -> str:
     return files("oppserver.api").joinpath("reference.html").read_text(encoding="utf-8")
 
 
-def _operation(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
+def _operation(route: Route, described: Description) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
@@ -182,15 +182,13 @@ def _operation(route: Route | StreamRoute, described: Description) -> dict[str, 
         "responses": {
             "200": {
                 "description": "The answer.",
-                "headers": _header_references(
-                    ("X-Request-Id", "RateLimit-Policy", "RateLimit", *described.headers)
-                ),
+                "headers": _header_references((*_EVERY_HEADER, *described.headers)),
                 "content": {
                     "application/json": {
                         "schema": described.response,
                         "example": described.response_example,
                     },
-                    **_other_formats(described),
+                    **_content(described.formats),
                 },
             },
             **(_NOT_MODIFIED if described.is_conditional else {}),
@@ -205,11 +203,11 @@ def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[
         "summary": described.summary,
         "description": described.text,
         "parameters": [_parameter(one) for one in described.query],
-        "requestBody": {"required": True, "content": _content(described.takes)},
+        **_stream_body(described),
         "responses": {
             "200": {
                 "description": "The answer.",
-                "headers": _header_references(("X-Request-Id", "RateLimit-Policy", "RateLimit")),
+                "headers": _header_references((*_EVERY_HEADER, *described.headers)),
                 "content": _content(described.formats),
             },
             **_error_responses(route.path, described.errors),
@@ -217,15 +215,17 @@ def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[
     }
 
 
+def _stream_body(described: StreamDescription) -> dict[str, Any]:
+    if not described.takes:
+        return {}
+    return {"requestBody": {"required": True, "content": _content(described.takes)}}
+
+
 def _content(media_types: Mapping[str, str]) -> dict[str, Any]:
     return {one: {"schema": {"description": text}} for one, text in media_types.items()}
 
 
-def _other_formats(described: Description) -> dict[str, Any]:
-    return _content(described.formats)
-
-
-def _parameters(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
+def _parameters(route: Route, described: Description) -> dict[str, Any]:
     parameters = [_parameter(one) for one in described.query]
     if route.writes:
         parameters.append(_IDEMPOTENCY_KEY)
@@ -255,7 +255,7 @@ def _request_body(described: Description) -> dict[str, Any]:
     }
 
 
-def _errors_of_all(route: Route | StreamRoute) -> Sequence[type[ApiError]]:
+def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:
     return [*EVERY_WRITE, *EVERY_CALL] if route.writes else EVERY_CALL
 
 

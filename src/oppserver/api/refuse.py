@@ -17,13 +17,24 @@ def error_response(
     error: ApiError, scope: Any, *, headers: Mapping[str, str] | None = None
 ) -> Response[bytes]:
     """An error in the form of the path that was called."""
-    is_problem = is_problem_path(scope["path"])
+    body, media_type = told_error(error, scope["path"], request_id=observed(scope).request_id)
     return Response(
-        _problem(error, scope) if is_problem else _envelope(error),
+        body,
         status_code=error.status,
-        media_type=PROBLEM if is_problem else "application/json",
+        media_type=media_type,
         headers={**(headers or {}), **error.headers},
     )
+
+
+def told_error(error: ApiError, path: str, *, request_id: str) -> tuple[bytes, str]:
+    """The body that tells of an error at a path, and its media type."""
+    if is_problem_path(path):
+        problem = problem_of(error, instance=instance_of(request_id))
+        return msgspec.json.encode(problem), PROBLEM
+    envelope = ErrorWire(
+        Status="Error", ExceptionType=error.exception_type, ExceptionMessage=str(error)
+    )
+    return msgspec.json.encode(envelope), "application/json"
 
 
 def instance_of(request_id: str) -> str | None:
@@ -32,14 +43,3 @@ def instance_of(request_id: str) -> str | None:
         return UUID(request_id).urn
     except ValueError:
         return None
-
-
-def _problem(error: ApiError, scope: Any) -> bytes:
-    request_id = observed(scope).request_id
-    return msgspec.json.encode(problem_of(error, instance=instance_of(request_id)))
-
-
-def _envelope(error: ApiError) -> bytes:
-    return msgspec.json.encode(
-        ErrorWire(Status="Error", ExceptionType=error.exception_type, ExceptionMessage=str(error))
-    )

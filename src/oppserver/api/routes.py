@@ -58,8 +58,6 @@ class StreamRoute(NamedTuple):
     method: Literal["GET", "POST"]
     path: str
     open: Callable[[Call, Services], ReadStream | ExportStream]
-    writes: bool = False
-    takes_query: bool = False
 
 
 STREAM_ROUTES: Final = (

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oppserver import telemetry
 from oppserver.api.listen import url_of
-from oppserver.api.observe import CONNECTION, Observer
+from oppserver.api.observe import Observer
+from oppserver.api.protocol import uvicorn_config
 from oppserver.config import Settings
 from oppserver.contract.errors import AddressRefused
 from oppserver.contract.limits import MALLOC_KEPT_BUFFER_BYTES_MAX, MALLOC_KEPT_BYTES
@@ -34,19 +34,11 @@ def serve(
     """
     _keep_freed_memory()
     url = url_of(settings, listener)
-    config = uvicorn.Config(
+    config = uvicorn_config(
         application,
-        loop="uvloop",
-        http=_Protocol,
-        ws="none",
-        lifespan="on",
-        access_log=False,  # it would log the query, and with it keys; ours is in api/observe.py
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=settings.shutdown_timeout_s,
-        ssl_certfile=settings.ssl_certfile,
-        ssl_keyfile=settings.ssl_keyfile,
+        shutdown_timeout_s=settings.shutdown_timeout_s,
+        certificate=settings.ssl_certfile,
+        key=settings.ssl_keyfile,
     )
     try:
         config.load()
@@ -70,17 +62,6 @@ def _keep_freed_memory() -> None:
     if set_option is not None:
         set_option(_M_MMAP_THRESHOLD, MALLOC_KEPT_BUFFER_BYTES_MAX)
         set_option(_M_TRIM_THRESHOLD, MALLOC_KEPT_BYTES)
-
-
-class _Protocol(HttpToolsProtocol):
-    """Uvicorn's protocol, which hands a request its connection.
-
-    A stream has to be able to cut it: an answer that only ends could be taken for a whole one.
-    """
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {CONNECTION: {"transport": self.transport}}
 
 
 class _Server(uvicorn.Server):

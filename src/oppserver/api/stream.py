@@ -15,7 +15,8 @@ from oppserver import telemetry
 from oppserver.api.door import Door, named
 from oppserver.api.encoding import StreamEncoder
 from oppserver.api.intake import call_of
-from oppserver.api.observe import CONNECTION, Receive, Scope, Send, observed
+from oppserver.api.observe import Receive, Scope, Send, observed
+from oppserver.api.protocol import connection_of
 from oppserver.api.refuse import error_response, instance_of
 from oppserver.api.routes import StreamRoute
 from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
@@ -186,7 +187,7 @@ class _Exchange:
 
         ``at_once``: what was sent and not taken yet is dropped.
         """
-        transport = self.scope.get("extensions", {})[CONNECTION]["transport"]
+        transport = connection_of(self.scope)
         try:
             async with asyncio.timeout(self.timeout_s):
                 transport.abort() if at_once else transport.close()
@@ -219,6 +220,7 @@ class _Running:
         self._reads: Final[asyncio.Queue[_Under | Exception | None]] = asyncio.Queue(
             STREAM_READS_IN_FLIGHT - 1
         )
+        self._has_begun = False
         self._early: ApiError | None = None
         """What refuses the call as long as nothing is sent. Owner: the planning task."""
 
@@ -282,8 +284,9 @@ class _Running:
             body = await self._on_worker(self._rendered, read.batch, found)
             await self._started()
             await self._exchange.send(body)
+        last = await self._on_worker(self._last)
         await self._started()
-        await self._exchange.send(await self._on_worker(self._last), is_last=True)
+        await self._exchange.send(last, is_last=True)
 
     # --- what they do
 
@@ -324,7 +327,7 @@ class _Running:
             await asyncio.sleep(wait_s)
 
     async def _started(self) -> None:
-        """Sends status and headers before the first rows."""
+        """Sends status and headers, before the first rows and when these could be rendered."""
         if self._exchange.has_started:
             return
         if self._early is not None:
@@ -340,13 +343,17 @@ class _Running:
         if self._coding != "identity":
             headers["Content-Encoding"] = self._coding
         await self._exchange.start([*headers.items()])
-        await self._exchange.send(self._encoder.part(self._stream.begin()))
 
     def _rendered(self, batch: Batch, found: StreamFound) -> bytes:
-        return self._encoder.part(self._stream.render(batch, found))
+        return self._encoder.part(self._begun() + self._stream.render(batch, found))
 
     def _last(self) -> bytes:
-        return self._encoder.part(self._stream.end()) + self._encoder.end()
+        return self._encoder.part(self._begun() + self._stream.end()) + self._encoder.end()
+
+    def _begun(self) -> bytes:
+        """What comes before all rows, once: it is packed with what it is sent with."""
+        has_begun, self._has_begun = self._has_begun, True
+        return b"" if has_begun else self._stream.begin()
 
     async def _fail(self, error: ApiError) -> None:
         """Answers an error: as a document while nothing is sent, else behind the rows."""

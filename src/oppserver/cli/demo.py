@@ -20,10 +20,11 @@ import typer
 
 from oppserver.cli import sample
 from oppserver.cli.common import now
-from oppserver.cli.keys import new_key
 from oppserver.contract import example, limits
 from oppserver.contract.errors import OperatorError
 from oppserver.contract.model import OpportunityType, Role
+from oppserver.operations.key_pairs import new_key
+from oppserver.operations.sources import THE_WORLD
 
 if TYPE_CHECKING:
     from oppserver.store import Store
@@ -89,7 +90,12 @@ def _fill(database: str, number: int) -> _Keys:
         without_rows = example.EVENT_CODE_WITHOUT_ROWS
         store.put_types([OpportunityType(event_code=without_rows, name="Car loan"), sample.TYPE])
         store.put_fields(sample.FIELDS)
-        key, secret = new_key(email="demo@example.com", role=Role.ADMINISTRATOR)
+        key, secret = new_key(
+            email="demo@example.com",
+            role=Role.ADMINISTRATOR,
+            user_id=THE_WORLD.new_id(),
+            created_on=now(),
+        )
         store.add_key(key)
         _generate(store, number)
     finally:

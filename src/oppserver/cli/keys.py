@@ -1,19 +1,15 @@
 """``oppserver key``: key pairs, made, listed, revoked."""
 
-import secrets
-from typing import Annotated, Final
-from uuid import uuid4
+from typing import Annotated
 
 import typer
 
 from oppserver.cli.common import Database, Json, now, opened_store, print_json, print_table
 from oppserver.contract.errors import InvalidInput
-from oppserver.contract.model import Key, Role
-from oppserver.steps.authenticate import secret_sha256
+from oppserver.contract.model import Role
+from oppserver.operations.key_pairs import new_key
+from oppserver.operations.sources import THE_WORLD
 from oppserver.steps.define import check_name
-
-_ACCESS_BYTES: Final = 12
-_SECRET_BYTES: Final = 24  # 192 random bits: why a quick hash is enough, see decision 0003
 
 app = typer.Typer(help="Key pairs of users: create, list, revoke.", no_args_is_help=True)
 
@@ -44,7 +40,9 @@ def create(
         if name is not None:
             check_name(name, place=option)
     with opened_store(database) as store:
-        key, secret = new_key(email=email.strip(), role=role)
+        key, secret = new_key(
+            email=email.strip(), role=role, user_id=THE_WORLD.new_id(), created_on=now()
+        )
         store.add_key(key, first_name=first_name, last_name=last_name)
     if as_json:
         print_json({"accessKey": key.access_key, "secretKey": secret})
@@ -84,19 +82,3 @@ def revoke(
                 f"There is no live key '{access_key}'. 'oppserver key list' shows the keys."
             )
     typer.echo(f"revoked {access_key}")
-
-
-def new_key(*, email: str, role: Role) -> tuple[Key, str]:
-    """A key to store, and its secret."""
-    secret = secrets.token_hex(_SECRET_BYTES)
-    key = Key(
-        access_key="opp_" + secrets.token_hex(_ACCESS_BYTES),
-        secret_sha256=secret_sha256(secret),
-        user_id=str(uuid4()),
-        email=email,
-        role=role,
-        user_is_active=True,
-        created_on=now(),
-        revoked_on=None,
-    )
-    return key, secret

@@ -18,13 +18,13 @@ from oppserver.contract.problems import refusal
 
 
 def columns_of_query(
-    text: str, fields: Mapping[str, Field], *, event_code: int | None, parameter: str = "columns"
+    text: str, fields: Mapping[str, Field], *, event_code: int | None
 ) -> tuple[Column, ...]:
     """The columns of a row, named with commas between; none named: all that the type has.
 
     They begin with the three that every row has. ``event_code`` None: the fields are those of all
-    types. Raises UnknownColumn with every name that is no
-    column of the type, each with the nearest names, and with fields that are called so.
+    types. Raises UnknownColumn with every name that is no column of the type, each with the nearest
+    names, and with fields that are called so.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
@@ -34,10 +34,7 @@ def columns_of_query(
     if unknown:
         raise refusal(
             UnknownColumn,
-            [
-                _fault(name, fields, event_code=event_code, parameter=parameter)
-                for name in dict.fromkeys(unknown)
-            ],
+            [_fault(name, fields, event_code=event_code) for name in dict.fromkeys(unknown)],
         )
     return columns_of_row(column for column in columns if column is not None)
 
@@ -61,15 +58,13 @@ def _column(name: str, fields: Mapping[str, Field]) -> Column | None:
     return column if is_there else None
 
 
-def _fault(
-    name: str, fields: Mapping[str, Field], *, event_code: int | None, parameter: str
-) -> Fault:
+def _fault(name: str, fields: Mapping[str, Field], *, event_code: int | None) -> Fault:
     near = _near(name, fields)
     mend = f"Did you mean {' or '.join(near)}?" if near else "Leave it out."
     kind = "any type" if event_code is None else f"type {event_code}"
     code = "CODE" if event_code is None else event_code
     return Fault(
-        parameter=parameter,
+        parameter="columns",
         what=f"{quoted(name)} is no column of {kind}",
         mend=f"{mend} 'oppserver field add {code} mx_Custom_N' adds a field.",
     )

@@ -1,7 +1,7 @@
 """Cursors: places in what is read page by page, as text that callers keep and do not look into."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -10,6 +10,20 @@ from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
 
 _T = TypeVar("_T")
+
+
+class Place(Protocol):
+    """What every cursor holds: a database, and how far changes were in it."""
+
+    @property
+    def database(self) -> str:
+        """The database's identity."""
+        ...
+
+    @property
+    def number(self) -> int:
+        """The number of the last change."""
+        ...
 
 
 def cursor_text(place: msgspec.Struct) -> str:
@@ -33,14 +47,18 @@ def check_same(name: str, was: object, now: object) -> None:
         raise _refused(f"it was given with {had}, and this call has {now or 'none'}")
 
 
-def check_database(was: str, now: str) -> None:
-    """That a cursor is of this database. Raises CursorGone."""
-    if was != now:
-        raise gone("it was given by another database")
+def check_reached(place: Place, *, database: str, last: int) -> None:
+    """That a cursor is of this database, and its place among what is there. Raises CursorGone.
+
+    ``last`` is the number of the last change.
+    """
+    if place.database != database:
+        raise _gone("it was given by another database")
+    if place.number > last:
+        raise _gone("it is of a later state than this database has: it was restored")
 
 
-def gone(what: str) -> CursorGone:
-    """That a cursor's place is not in this database."""
+def _gone(what: str) -> CursorGone:
     return refusal(
         CursorGone,
         [Fault(parameter="cursor", what=what, mend="Begin anew: leave the cursor out.")],

@@ -17,28 +17,16 @@ def event_code_of(text: str, catalogue: Catalogue, *, place: str) -> int:
     """The code of an opportunity type. Raises UnknownEventCode, with those there are."""
     code = number_of(text)
     if code is None or code not in catalogue.types:
-        raise UnknownEventCode(
-            f"{place}: {quoted(text)} is the event code of no opportunity type here."
-            f" Known: {_listed(catalogue.types)}. 'oppserver type create CODE' adds one."
-        )
+        raise UnknownEventCode(f"{place}: {_no_type(text)}. {_mend(catalogue)}")
     return code
 
 
-def event_code_of_query(text: str, catalogue: Catalogue, *, parameter: str) -> int:
-    """The code of an opportunity type in a query. Raises UnknownEventCode, with those there are."""
+def event_code_of_query(text: str, catalogue: Catalogue) -> int:
+    """The code that ``event_code`` has in a query of ``/v1``. Raises as ``event_code_of``."""
     code = number_of(text)
     if code is None or code not in catalogue.types:
-        raise refusal(
-            UnknownEventCode,
-            [
-                Fault(
-                    parameter=parameter,
-                    what=f"{quoted(text)} is the event code of no opportunity type here",
-                    mend=f"Known: {_listed(catalogue.types)}."
-                    " 'oppserver type create CODE' adds one.",
-                )
-            ],
-        )
+        fault = Fault(parameter="event_code", what=_no_type(text), mend=_mend(catalogue))
+        raise refusal(UnknownEventCode, [fault])
     return code
 
 
@@ -65,6 +53,14 @@ def number_of(text: str) -> int | None:
     digits = text.strip()
     is_number = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(EVENT_CODE_MAX))
     return int(digits) if is_number and int(digits) <= EVENT_CODE_MAX else None
+
+
+def _no_type(text: str) -> str:
+    return f"{quoted(text)} is the event code of no opportunity type here"
+
+
+def _mend(catalogue: Catalogue) -> str:
+    return f"Known: {_listed(catalogue.types)}. 'oppserver type create CODE' adds one."
 
 
 def _listed(codes: Iterable[int]) -> str:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from oppserver.contract.formats import Format, Table, Wanted
+from oppserver.contract.formats import Format, Wanted
 from oppserver.contract.model import PlannedEntry
 
 EXPORT_FORMATS = (Format.NDJSON, Format.CSV, Format.JSON)
@@ -36,12 +36,11 @@ class AskedExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedExport(msgspec.Struct, frozen=True, kw_only=True):
-    """An export as it will be done. ``table`` None: rows are answered as objects."""
+    """An export as it will be done. ``entry``: its type and columns; it names no ids."""
 
     wanted: Wanted
     has_end_record: bool
     entry: PlannedEntry
-    table: Table | None
     modified_since: str | None
     cursor: ExportCursor | None
     after_id: str

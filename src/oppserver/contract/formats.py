@@ -24,6 +24,11 @@ class Format(StrEnum):
         """Whether a content coding makes it smaller; the others know how to pack themselves."""
         return self not in ARROW_FORMATS
 
+    @property
+    def is_table(self) -> bool:
+        """Whether all rows have one set of columns; else each is an object."""
+        return self not in (Format.JSON, Format.NDJSON)
+
 
 TEXT_FORMATS = (Format.JSON, Format.NDJSON, Format.CSV)
 ARROW_FORMATS = (Format.ARROW, Format.PARQUET)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from oppserver.contract.errors import Fault, InvalidValue, MissingAttribute
-from oppserver.contract.identifiers import guid_at
+from oppserver.contract.formats import Format, Wanted
+from oppserver.contract.identifiers import GUID_MEND, canonical_guid
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.problems import refusal
 
@@ -21,7 +22,21 @@ def mandatory(query: Mapping[str, str], name: str) -> str:
 
 def mandatory_guid(query: Mapping[str, str], name: str) -> str:
     """The id that a name has, canonical. Raises MissingAttribute or InvalidValue."""
-    return guid_at(mandatory(query, name), place=f"query parameter '{name}'")
+    return _guid(mandatory(query, name), name)
+
+
+def optional_guid(query: Mapping[str, str], name: str) -> str | None:
+    """The id that a name has, canonical; None when it is not there. Raises InvalidValue."""
+    text = query.get(name.lower(), "").strip()
+    return _guid(text, name) if text else None
+
+
+def _guid(text: str, name: str) -> str:
+    guid = canonical_guid(text)
+    if guid is None:
+        fault = Fault(parameter=name, what=f"{quoted(text)} is not a GUID", mend=GUID_MEND)
+        raise refusal(InvalidValue, [fault])
+    return guid
 
 
 def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:
@@ -73,6 +88,22 @@ def flag(query: Mapping[str, str], name: str) -> bool:
     raise InvalidValue(
         f"query parameter '{name}': {what}",
         faults=[Fault(parameter=name, what=what, mend="Use true or false, or leave it out.")],
+    )
+
+
+def wanted_rows(
+    query: Mapping[str, str], chosen: Format, *, ledger: bool = False, entity_tag: bool = False
+) -> Wanted:
+    """How rows are wanted: what a query says of their values in a format. Raises InvalidValue.
+
+    A word that the chosen format has no use for changes nothing.
+    """
+    return Wanted(
+        format=chosen,
+        ledger=ledger,
+        entity_tag=entity_tag,
+        escapes_formulas=choice(query, "csv_formulas", ("keep", "escape")) == "escape",
+        types_are_text=choice(query, "types", ("fields", "text")) == "text",
     )
 
 

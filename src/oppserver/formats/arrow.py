@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from oppserver.contract.columns import ID_COLUMN
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidFieldValue, InvalidInput
 from oppserver.contract.formats import Kind, Table, TableColumn, TableRows
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _DECODE: Final = msgspec.json.Decoder(list[str | None]).decode
-_ID: Final = "ProspectActivityId"
+_ID: Final = ID_COLUMN.name
 _DAY: Final = len("YYYY-MM-DD")
 _TRUE: Final = frozenset(("1", "true", "yes"))
 _FALSE: Final = frozenset(("0", "false", "no"))
@@ -42,6 +43,7 @@ def has_arrow() -> bool:
     return find_spec("pyarrow") is not None
 
 
+@cache
 def made_by() -> str:
     """The version of what writes these formats, which it also writes into them."""
     return f"pyarrow {version('pyarrow')}" if has_arrow() else "no pyarrow"

@@ -9,6 +9,9 @@ a flatbuffer, four numbers are read here, in order to refuse what would not stay
 import struct
 from typing import Any, Final
 
+from msgspec.structs import replace
+
+from oppserver.contract.columns import ID_COLUMN
 from oppserver.contract.errors import Fault, MalformedBody
 from oppserver.contract.identifiers import all_canonical, canonical_guid
 from oppserver.contract.limits import ID_ARROW_BATCH_BYTES_MAX
@@ -22,8 +25,8 @@ _PREFIX_BYTES: Final = 8
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3  # of format/Message.fbs, MessageHeader
 _HEADER_TYPE, _HEADER, _BODY_BYTES = 1, 2, 3  # fields of Message
 _COMPRESSION: Final = 3  # a field of RecordBatch
+_ID_NAME: Final = ID_COLUMN.name
 _DICTIONARY_DATA: Final = 1  # a field of DictionaryBatch
-_ID_NAME: Final = "ProspectActivityId"
 
 
 class ArrowIds:
@@ -43,7 +46,7 @@ class ArrowIds:
         bad: list[BadId] = []
         while (message := self._next()) is not None:
             arrived = self._read(message)
-            bad += [_moved(one, len(ids)) for one in arrived.bad]
+            bad += [replace(one, at=one.at + len(ids)) for one in arrived.bad]
             ids += arrived.ids
         return Arrived(ids, bad)
 
@@ -116,7 +119,8 @@ class ArrowIds:
         pa, names = self._pa, batch.schema.names
         if _ID_NAME not in names and len(names) != 1:
             raise self._malformed(
-                f"there is no column {_ID_NAME}, and more than one other", f"Name one {_ID_NAME}."
+                f"there is no column {_ID_NAME}, and more than one other",
+                f"Name one {_ID_NAME}.",
             )
         column = batch.column(_ID_NAME if _ID_NAME in names else 0)
         if pa.types.is_dictionary(column.type):
@@ -165,10 +169,6 @@ def _one_by_one(texts: list[str | None], first: int) -> Arrived:
         else:
             ids.append(guid)
     return Arrived(ids, bad)
-
-
-def _moved(one: BadId, by: int) -> BadId:
-    return BadId(at=one.at + by, line=one.line, asked=one.asked, what=one.what)
 
 
 # --- flatbuffers (flatbuffers.dev, "Internals"): a table, its fields ---------------------------

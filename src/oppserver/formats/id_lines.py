@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from oppserver.contract.columns import ID_COLUMN
 from oppserver.contract.errors import Fault, MalformedBody
 from oppserver.contract.identifiers import all_canonical, canonical_guid
 from oppserver.contract.limits import ID_LINE_BYTES_MAX, IN_ERROR_VALUE_CHARACTERS_MAX
@@ -18,7 +19,7 @@ from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
 from oppserver.contract.streams import Arrived, BadId
 
-_ID_NAME: Final = "ProspectActivityId"
+_ID_NAME: Final = ID_COLUMN.name
 _NO_GUID: Final = "is not a GUID"
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from oppserver.contract.formats import ARROW_FORMATS, TEXT_FORMATS, Format, Table, TableRows, Wanted
+from oppserver.contract.formats import Format, Table, TableRows, Wanted
 from oppserver.contract.model import Catalogue, Plan
-from oppserver.formats.arrow import ArrowWriter, has_arrow
-from oppserver.formats.csv import CsvWriter
 from oppserver.formats.ndjson import ndjson_lines
+from oppserver.formats.tables import table_writer
 from oppserver.operations.bulk_read_found import Found, Shape
 from oppserver.operations.call import Answer
 from oppserver.steps.account import missing_of
@@ -14,13 +13,7 @@ from oppserver.steps.plan import with_event_codes
 from oppserver.steps.render import render_bulk_read
 from oppserver.steps.tabulate import table_of_plan, table_rows
 
-_BY_ROW = (Format.JSON, Format.NDJSON)
 """Formats of objects, which the store renders; the others are of columns."""
-
-
-def formats_here() -> Sequence[Format]:
-    """The formats that this installation can answer in, the one of callers that ask none first."""
-    return TEXT_FORMATS + ARROW_FORMATS if has_arrow() else TEXT_FORMATS
 
 
 def shape_bulk_read(plan: Plan, wanted: Wanted, catalogue: Catalogue) -> Shape:
@@ -28,7 +21,7 @@ def shape_bulk_read(plan: Plan, wanted: Wanted, catalogue: Catalogue) -> Shape:
     if wanted.format is not Format.JSON:
         plan = with_event_codes(plan)
     table = None
-    if wanted.format not in _BY_ROW:
+    if wanted.format.is_table:
         table = table_of_plan(plan, catalogue, types_are_text=wanted.types_are_text)
     return Shape(plan=plan, wanted=wanted, table=table)
 
@@ -74,9 +67,5 @@ def _lines(plan: Plan, found: Found) -> bytes:
 
 
 def _written(wanted: Wanted, table: Table, rows: Sequence[TableRows]) -> bytes:
-    writer = (
-        CsvWriter(table, escapes_formulas=wanted.escapes_formulas)
-        if wanted.format is Format.CSV
-        else ArrowWriter(table, is_parquet=wanted.format is Format.PARQUET)
-    )
+    writer = table_writer(wanted, table)
     return b"".join([writer.begin(), *map(writer.rows, rows), writer.end()])

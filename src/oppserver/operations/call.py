@@ -9,7 +9,7 @@ from oppserver.contract.model import Principal, Role
 from oppserver.operations.details_forms import DetailsForms
 from oppserver.operations.hot_rows import HotRows
 from oppserver.operations.rate_limit import RateLimiter, RateWindow
-from oppserver.operations.sources import Sources
+from oppserver.operations.sources import THE_WORLD, Sources
 from oppserver.steps.authenticate import authenticate
 from oppserver.store.port import Store
 
@@ -72,7 +72,7 @@ class Services:
     hot_rows: HotRows | None = None
     body_bytes_max: int
     made_by: str = ""
-    sources: Sources = field(default_factory=Sources)
+    sources: Sources = THE_WORLD
     details_forms: DetailsForms = field(default_factory=DetailsForms)
 
 

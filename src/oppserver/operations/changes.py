@@ -4,7 +4,7 @@ from functools import partial
 from typing import Final
 
 from oppserver.contract.changes import ChangesCursor, ChangesPage, FoundChanges, PlannedChanges
-from oppserver.contract.cursors import check_database, gone
+from oppserver.contract.cursors import check_reached
 from oppserver.contract.formats import Format
 from oppserver.formats.ndjson import ndjson_lines
 from oppserver.operations.call import Answer, Call, Services, admit
@@ -56,7 +56,5 @@ def _begin(planned: PlannedChanges, *, database: str, last: int) -> int:
     """The number behind which a page begins. Raises CursorGone."""
     if planned.cursor is None:
         return last if planned.from_now else 0
-    check_database(planned.cursor.database, database)
-    if planned.cursor.number > last:
-        raise gone("it is of a later state than this database has: it was restored")
+    check_reached(planned.cursor, database=database, last=last)
     return planned.cursor.number

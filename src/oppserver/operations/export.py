@@ -11,23 +11,21 @@ from typing import Final
 import msgspec
 
 from oppserver.contract.changes import ChangesCursor
-from oppserver.contract.cursors import check_database, cursor_text, gone
+from oppserver.contract.cursors import check_reached, cursor_text
 from oppserver.contract.errors import ApiError
 from oppserver.contract.exports import EXPORT_FORMATS, ExportCursor, PlannedExport
-from oppserver.contract.formats import ARROW_FORMATS, Format
+from oppserver.contract.formats import Format, Table
 from oppserver.contract.limits import STREAM_UNIT_IDS
-from oppserver.contract.model import Plan
+from oppserver.contract.model import PlannedEntry
 from oppserver.contract.wire import ExportEndWire
-from oppserver.formats.arrow import has_arrow
+from oppserver.formats.tables import formats_here
 from oppserver.operations.call import Call, Services, admit
 from oppserver.operations.read_stream_found import StreamFound
-from oppserver.operations.row_stream import RowStream
+from oppserver.operations.row_stream import RowStream, shape_rows
 from oppserver.steps.gather_ids import Batch
 from oppserver.steps.negotiate import choose_format
 from oppserver.steps.parse_export import parse_export
-from oppserver.steps.plan import with_event_codes
 from oppserver.steps.plan_export import plan_export
-from oppserver.steps.tabulate import table_of_plan
 from oppserver.store.port import Moment
 
 
@@ -37,34 +35,24 @@ def open_export(call: Call, services: Services) -> "ExportStream":
     Raises an ApiError for what is wrong with the call.
     """
     admit(call, services)
-    formats = EXPORT_FORMATS + ARROW_FORMATS if has_arrow() else EXPORT_FORMATS
-    chosen = choose_format(call.accept, formats)
+    chosen = choose_format(call.accept, formats_here(EXPORT_FORMATS))
     catalogue = services.store.catalogue()
     planned = plan_export(parse_export(call.query, chosen), catalogue)
-    plan = with_event_codes(Plan(entries=(planned.entry,)))
-    table = None
-    if chosen not in (Format.JSON, Format.NDJSON):
-        types_are_text = planned.wanted.types_are_text
-        table = table_of_plan(plan, catalogue, types_are_text=types_are_text)
-    planned = msgspec.structs.replace(planned, entry=plan.entries[0], table=table)
+    entry, table = shape_rows(planned.entry, planned.wanted, catalogue)
     begun = services.store.read(partial(_begin, planned=planned))
-    return ExportStream(call, services, planned=planned, begun=begun)
+    return ExportStream(call, services, planned=planned, entry=entry, table=table, begun=begun)
 
 
 def _begin(moment: Moment, *, planned: PlannedExport) -> ExportCursor:
     """Where an export begins. Raises CursorGone."""
     database, last = moment.identity(), moment.change_numbers().last
-    number = last
     if planned.cursor is not None:
-        check_database(planned.cursor.database, database)
-        number = planned.cursor.number
-        if number > last:
-            raise gone("it is of a later state than this database has: it was restored")
+        check_reached(planned.cursor, database=database, last=last)
     return ExportCursor(
         database=database,
         event_code=planned.entry.event_code,
         modified_since=planned.modified_since,
-        number=number,
+        number=last if planned.cursor is None else planned.cursor.number,
         after_id=planned.after_id,
     )
 
@@ -73,15 +61,22 @@ class ExportStream(RowStream):
     """One export. Owner of ``_after`` and ``_room``, where it goes on: ``more``."""
 
     def __init__(
-        self, call: Call, services: Services, *, planned: PlannedExport, begun: ExportCursor
+        self,
+        call: Call,
+        services: Services,
+        *,
+        planned: PlannedExport,
+        entry: PlannedEntry,
+        table: Table | None,
+        begun: ExportCursor,
     ) -> None:
         super().__init__(
             call,
             services,
             wanted=planned.wanted,
             has_end_record=planned.has_end_record,
-            entry=planned.entry,
-            table=planned.table,
+            entry=entry,
+            table=table,
         )
         self.headers = {"X-Cursor": cursor_text(begun), "Cache-Control": "no-store"}
         self._is_document: Final = planned.wanted.format is Format.JSON

@@ -17,6 +17,7 @@ from oppserver.contract.limits import (
     HOT_ROWS_SEEN_MAX,
 )
 from oppserver.contract.model import Change, ChangeNumbers, Plan, PlannedEntry, RenderedRows
+from oppserver.formats.rendered_rows import pieces_of, rows_of
 from oppserver.store.port import Moment, Store
 
 _Form = tuple[int, tuple[Column, ...]]
@@ -30,6 +31,8 @@ _At = tuple[int, ChangeNumbers]
 
 _NOTHING: Final[Mapping[str, bytes]] = {}
 _BEFORE_ID: Final = b'"%b":"' % ID_COLUMN.name.encode()
+"""Within a value, the quotes around the name would be escaped."""
+
 _ID_CHARACTERS: Final = 36
 
 
@@ -71,9 +74,9 @@ class HotRows:
 
         The price of rows that nobody asks for again is to look at these few.
         """
+        probes = _probes(plan)
         with self._lock:
-            known = sum(self._is_known(probe) for probe in _probes(plan))
-            probes = _probes(plan)
+            known = sum(map(self._is_known, probes))
             is_promising = 2 * known >= len(probes) > 0
             if len(self._seen) > HOT_ROWS_SEEN_MAX:
                 self._seen.clear()
@@ -230,34 +233,18 @@ def _shows_addresses(form: _Form) -> bool:
 # --- rows and their pieces ---------------------------------------------------------------------
 
 
-def _before(entry: PlannedEntry) -> bytes:
-    """What every row of an entry begins with."""
-    return b'{"%b":' % entry.columns[0].name.encode()
-
-
 def _fetched(moment: Moment, entry: PlannedEntry, ids: Sequence[str]) -> _Pieces:
-    """The pieces of ids as the store has them.
-
-    The rows have no blanks between their parts, so bytes tell rows and their ids apart: within a
-    value, the quotes around a name would be escaped (as in ``formats/ndjson.py``).
-    """
+    """The pieces of ids as the store has them."""
     asked = PlannedEntry(event_code=entry.event_code, ids=ids, columns=entry.columns)
     (rows,) = moment.bulk_read(Plan(entries=(asked,)))
     pieces = dict.fromkeys(ids, b"")
-    if rows.count:
-        before = _before(entry)
-        for piece in rows.json[1 + len(before) : -2].split(b"}," + before):
-            start = piece.index(_BEFORE_ID) + len(_BEFORE_ID)
-            pieces[piece[start : start + _ID_CHARACTERS].decode()] = piece
+    for piece in pieces_of(rows.json, first=entry.columns[0].name):
+        start = piece.index(_BEFORE_ID) + len(_BEFORE_ID)
+        pieces[piece[start : start + _ID_CHARACTERS].decode()] = piece
     assert len(pieces) == len(ids), "the store answers what it was asked for"
     return pieces
 
 
 def _joined(entry: PlannedEntry, pieces: Iterable[bytes]) -> RenderedRows:
     found = list(filter(None, pieces))
-    if not found:
-        return RenderedRows(count=0, json=b"[]")
-    before = _before(entry)
-    found[0] = b"[" + before + found[0]  # a small copy, in place of one of all rows
-    found[-1] += b"}]"
-    return RenderedRows(count=len(found), json=(b"}," + before).join(found))
+    return RenderedRows(count=len(found), json=rows_of(found, first=entry.columns[0].name))

@@ -11,20 +11,19 @@ from typing import Final
 
 from oppserver.contract.asked_columns import columns_of_query
 from oppserver.contract.event_codes import event_code_of_query
-from oppserver.contract.formats import ARROW_FORMATS, Format, Table
-from oppserver.contract.model import Plan, PlannedEntry
+from oppserver.contract.formats import Table
+from oppserver.contract.model import PlannedEntry
 from oppserver.contract.streams import STREAM_FORMATS, AskedStream, IdFormat
 from oppserver.formats.arrow import has_arrow
 from oppserver.formats.id_arrow import ArrowIds
 from oppserver.formats.id_lines import CsvIds, IdReader, ndjson_ids, plain_ids
+from oppserver.formats.tables import formats_here
 from oppserver.operations.call import Call, Services, admit
-from oppserver.operations.row_stream import RowStream
+from oppserver.operations.row_stream import RowStream, shape_rows
 from oppserver.steps.account_stream import LEDGER_COLUMNS
 from oppserver.steps.gather_ids import Batch, Gathering
 from oppserver.steps.negotiate import choose_format
 from oppserver.steps.parse_stream import parse_id_format, parse_stream
-from oppserver.steps.plan import with_event_codes
-from oppserver.steps.tabulate import table_of_plan
 
 _READERS: Final[dict[IdFormat, Callable[[], IdReader]]] = {
     IdFormat.NDJSON: ndjson_ids,
@@ -40,22 +39,18 @@ def open_stream(call: Call, services: Services) -> "ReadStream":
     Raises an ApiError for what is wrong with the call, before anything of the body is read.
     """
     admit(call, services)
-    formats = STREAM_FORMATS + ARROW_FORMATS if has_arrow() else STREAM_FORMATS
-    chosen = choose_format(call.accept, formats)
+    chosen = choose_format(call.accept, formats_here(STREAM_FORMATS))
     id_format = parse_id_format(call.content_type, call.content_encoding, has_arrow=has_arrow())
     asked = parse_stream(call.query, chosen)
     catalogue = services.store.catalogue()
-    code = event_code_of_query(asked.event_code, catalogue, parameter="event_code")
+    code = event_code_of_query(asked.event_code, catalogue)
     columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
-    entry = PlannedEntry(event_code=code, ids=(), columns=columns)
-    plan = with_event_codes(Plan(entries=(entry,), asked=((),)))
-    table = None
-    if chosen is not Format.NDJSON:
-        table = table_of_plan(plan, catalogue, types_are_text=asked.wanted.types_are_text)
-        if asked.wanted.ledger:
-            table = Table(columns=(*table.columns, *LEDGER_COLUMNS))
+    asked_entry = PlannedEntry(event_code=code, ids=(), columns=columns)
+    entry, table = shape_rows(asked_entry, asked.wanted, catalogue)
+    if table is not None and asked.wanted.ledger:
+        table = Table(columns=(*table.columns, *LEDGER_COLUMNS))
     return ReadStream(
-        call, services, asked=asked, plan=plan, table=table, reader=_READERS[id_format]()
+        call, services, asked=asked, entry=entry, table=table, reader=_READERS[id_format]()
     )
 
 
@@ -71,7 +66,7 @@ class ReadStream(RowStream):
         services: Services,
         *,
         asked: AskedStream,
-        plan: Plan,
+        entry: PlannedEntry,
         table: Table | None,
         reader: IdReader,
     ) -> None:
@@ -80,7 +75,7 @@ class ReadStream(RowStream):
             services,
             wanted=asked.wanted,
             has_end_record=asked.has_end_record,
-            entry=plan.entries[0],
+            entry=entry,
             table=table,
         )
         self._reader: Final = reader

@@ -13,17 +13,17 @@ import msgspec
 
 from oppserver.contract.errors import ApiError
 from oppserver.contract.formats import Format, Table, Wanted
-from oppserver.contract.model import Plan, PlannedEntry
+from oppserver.contract.model import Catalogue, Plan, PlannedEntry
 from oppserver.contract.problems import problem_of
 from oppserver.contract.streams import StreamEnd
-from oppserver.formats.arrow import ArrowWriter
-from oppserver.formats.csv import CsvWriter
 from oppserver.formats.ndjson import ndjson_lines
+from oppserver.formats.tables import table_writer
 from oppserver.operations.call import Call, Services, identify
 from oppserver.operations.read_stream_found import StreamFound, find_in
 from oppserver.steps.account_stream import missing_lines, missing_rows
 from oppserver.steps.gather_ids import Batch
-from oppserver.steps.tabulate import table_rows
+from oppserver.steps.plan import with_event_codes
+from oppserver.steps.tabulate import table_of_plan, table_rows
 
 END_NOTE: Final = "End"
 ERROR_NOTE: Final = "Error"
@@ -54,7 +54,7 @@ class RowStream:
         self._has_end_record: Final = has_end_record
         self._entry: Final = entry
         self._table: Final = table
-        self._writer: Final = _writer(wanted, table)
+        self._writer: Final = None if table is None else table_writer(wanted, table)
         self._units_counted = 1
         self._digest: Final = sha256()
         self._lines = self._requested = self._found = self._skipped = 0
@@ -163,9 +163,15 @@ class RowStream:
         return self._writer.note(f"oppserver.{name}", told.decode())
 
 
-def _writer(wanted: Wanted, table: Table | None) -> CsvWriter | ArrowWriter | None:
-    if table is None:
-        return None
-    if wanted.format is Format.CSV:
-        return CsvWriter(table, escapes_formulas=wanted.escapes_formulas)
-    return ArrowWriter(table, is_parquet=wanted.format is Format.PARQUET)
+def shape_rows(
+    entry: PlannedEntry, wanted: Wanted, catalogue: Catalogue
+) -> tuple[PlannedEntry, Table | None]:
+    """The entry of a stream's rows, which begin with their type, and the table that they are.
+
+    The table is None where rows are answered as objects.
+    """
+    plan = with_event_codes(Plan(entries=(entry,)))
+    table = None
+    if wanted.format.is_table:
+        table = table_of_plan(plan, catalogue, types_are_text=wanted.types_are_text)
+    return plan.entries[0], table

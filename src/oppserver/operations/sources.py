@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 
@@ -30,3 +31,7 @@ class Sources:
     now: Callable[[], datetime] = _now
     new_id: Callable[[], str] = _new_id
     new_request_id: Callable[[], str] = _new_request_id
+
+
+THE_WORLD: Final = Sources()
+"""Those of every server in production."""

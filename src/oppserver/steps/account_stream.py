@@ -31,14 +31,11 @@ def missing_of_batch(
     ``where``: what is there of all ids; None: all of them are answered. Dates are in the stored
     form.
     """
-    missing = [
-        _missing(one, where.get(one))
-        for one in (ids if where is not None else ())
-        if where is not None and not _is_answered(where.get(one), event_code)
-    ]
-    return missing + [
-        StreamMissingWire(Reason="NotAnId", Line=one.line, Asked=one.asked) for one in bad
-    ]
+    no_ids = [StreamMissingWire(Reason="NotAnId", Line=one.line, Asked=one.asked) for one in bad]
+    if where is None:
+        return no_ids
+    there = ((one, where.get(one)) for one in ids)
+    return [_missing(one, at) for one, at in there if not _is_answered(at, event_code)] + no_ids
 
 
 def missing_lines(missing: Sequence[StreamMissingWire]) -> bytes:

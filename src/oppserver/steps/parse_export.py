@@ -6,12 +6,18 @@ from typing import Final
 from oppserver.contract.dates import moment_to_stored
 from oppserver.contract.errors import Fault, InvalidValue
 from oppserver.contract.exports import AskedExport
-from oppserver.contract.formats import Format, Wanted
-from oppserver.contract.identifiers import guid_at
+from oppserver.contract.formats import Format
 from oppserver.contract.limits import EXPORT_ROWS_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.contract.query import check_names, choice, mandatory, number
+from oppserver.contract.query import (
+    check_names,
+    choice,
+    mandatory,
+    number,
+    optional_guid,
+    wanted_rows,
+)
 
 _NAMES: Final = (
     "event_code",
@@ -29,19 +35,14 @@ _NAMES: Final = (
 def parse_export(query: Mapping[str, str], chosen: Format) -> AskedExport:
     """What an export asks. Raises an ApiError with status 400 that names the parameter."""
     check_names(query, _NAMES)
-    after = query.get("after", "").strip()
     return AskedExport(
         event_code=mandatory(query, "event_code"),
         columns=query.get("columns", ""),
-        wanted=Wanted(
-            format=chosen,
-            escapes_formulas=choice(query, "csv_formulas", ("keep", "escape")) == "escape",
-            types_are_text=choice(query, "types", ("fields", "text")) == "text",
-        ),
+        wanted=wanted_rows(query, chosen),
         has_end_record=choice(query, "csv_end", ("none", "record")) == "record",
         modified_since=_date(query, "modified_since"),
         cursor=query.get("cursor", "").strip() or None,
-        after_id=guid_at(after, place="query parameter 'after'") if after else None,
+        after_id=optional_guid(query, "after"),
         limit=number(query, "limit", at_least=1, at_most=EXPORT_ROWS_MAX, default=0) or None,
     )
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from oppserver.contract.errors import Fault, UnsupportedMediaType
-from oppserver.contract.formats import Format, Wanted
+from oppserver.contract.formats import Format
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.contract.query import choice, flag, mandatory
+from oppserver.contract.query import choice, flag, mandatory, wanted_rows
 from oppserver.contract.streams import AskedStream, IdFormat
 
 _SPELLINGS: Final[Mapping[str, IdFormat]] = {
@@ -24,12 +24,7 @@ def parse_stream(query: Mapping[str, str], chosen: Format) -> AskedStream:
     return AskedStream(
         event_code=mandatory(query, "event_code"),
         columns=query.get("columns", ""),
-        wanted=Wanted(
-            format=chosen,
-            ledger=flag(query, "ledger"),
-            escapes_formulas=choice(query, "csv_formulas", ("keep", "escape")) == "escape",
-            types_are_text=choice(query, "types", ("fields", "text")) == "text",
-        ),
+        wanted=wanted_rows(query, chosen, ledger=flag(query, "ledger")),
         skips_bad_ids=choice(query, "on_error", ("stop", "skip")) == "skip",
         has_end_record=choice(query, "csv_end", ("none", "record")) == "record",
     )

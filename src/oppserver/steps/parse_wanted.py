@@ -4,20 +4,19 @@ from collections.abc import Mapping
 
 from oppserver.contract.errors import InvalidValue
 from oppserver.contract.formats import Format, Wanted
-from oppserver.contract.query import choice, flag
+from oppserver.contract.query import flag, wanted_rows
 
 
 def parse_wanted(query: Mapping[str, str], chosen: Format, *, is_conditional: bool) -> Wanted:
     """How the answer to a bulk read is wanted. ``is_conditional``: there is an ``If-None-Match``.
 
-    A word that the chosen format has no use for changes nothing. Raises InvalidValue.
+    Raises InvalidValue.
     """
-    wanted = Wanted(
-        format=chosen,
+    wanted = wanted_rows(
+        query,
+        chosen,
         ledger=flag(query, "ledger"),
         entity_tag=flag(query, "etag") or is_conditional,
-        escapes_formulas=choice(query, "csv_formulas", ("keep", "escape")) == "escape",
-        types_are_text=choice(query, "types", ("fields", "text")) == "text",
     )
     if wanted.ledger and chosen is not Format.JSON:
         raise InvalidValue(

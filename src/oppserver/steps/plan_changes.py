@@ -6,7 +6,7 @@ from oppserver.contract.asked_columns import columns_of_query
 from oppserver.contract.changes import AskedChanges, ChangesCursor, PlannedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.cursors import check_same, place_of
-from oppserver.contract.event_codes import event_code_of
+from oppserver.contract.event_codes import event_code_of_query
 from oppserver.contract.model import Catalogue, Field
 
 
@@ -17,7 +17,7 @@ def plan_changes(asked: AskedChanges, catalogue: Catalogue) -> PlannedChanges:
     """
     code = None
     if asked.event_code is not None:
-        code = event_code_of(asked.event_code, catalogue, place="query parameter 'event_code'")
+        code = event_code_of_query(asked.event_code, catalogue)
     cursor = None if asked.cursor is None else place_of(asked.cursor, ChangesCursor)
     if cursor is not None:
         check_same("event_code", cursor.event_code, code)

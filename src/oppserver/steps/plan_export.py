@@ -8,11 +8,8 @@ from oppserver.contract.model import Catalogue, PlannedEntry
 
 
 def plan_export(asked: AskedExport, catalogue: Catalogue) -> PlannedExport:
-    """The plan of an export, whose table is not made yet.
-
-    Raises an ApiError with status 400 that names the parameter.
-    """
-    code = event_code_of_query(asked.event_code, catalogue, parameter="event_code")
+    """The plan of an export. Raises an ApiError with status 400 that names the parameter."""
+    code = event_code_of_query(asked.event_code, catalogue)
     columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
     cursor = None if asked.cursor is None else place_of(asked.cursor, ExportCursor)
     if cursor is not None:
@@ -23,7 +20,6 @@ def plan_export(asked: AskedExport, catalogue: Catalogue) -> PlannedExport:
         wanted=asked.wanted,
         has_end_record=asked.has_end_record,
         entry=PlannedEntry(event_code=code, ids=(), columns=columns),
-        table=None,
         modified_since=asked.modified_since,
         cursor=cursor,
         after_id=begun if asked.after_id is None else asked.after_id,

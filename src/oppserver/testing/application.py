@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from oppserver.api.background import transport_of
 from oppserver.api.observe import Application, Message, Receive, Scope, Send
+from oppserver.api.protocol import connection_of
+from oppserver.api.refuse import told_error
+from oppserver.contract.errors import ApiError
 from oppserver.testing.faults import Act, Fault, Prepared
 from oppserver.testing.journal import Arrival
 from oppserver.testing.world import World
@@ -59,7 +61,8 @@ class _Met:
         act = self._fault.act
         if act is Act.ANSWER:
             assert self._fault.answer is not None, "an answer is what this fault has"
-            await _answer(self._fault.answer, _answering(self._send, self._arrival))
+            prepared = _prepared(self._fault.answer, scope["path"])
+            await _answer(prepared, _answering(self._send, self._arrival))
             return
         if act is Act.CUT_BEFORE:
             await self._cut(scope)
@@ -94,12 +97,12 @@ class _Met:
         await _answering(self._send, self._arrival)(start)
         half = {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
         await self._send(half)
-        transport_of(scope).close()  # what was sent goes out first
+        connection_of(scope).close()  # what was sent goes out first
         await self._gone()
 
     async def _cut(self, scope: Scope) -> None:
         self._arrival.ended(None)
-        transport_of(scope).abort()
+        connection_of(scope).abort()
         await self._gone()
 
     async def _gone(self) -> None:
@@ -144,6 +147,14 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
         return await receive()
 
     return again
+
+
+def _prepared(answer: Prepared | ApiError, path: str) -> Prepared:
+    """An answer as it is sent; an error has the form that errors have at the path."""
+    if isinstance(answer, Prepared):
+        return answer
+    body, media_type = told_error(answer, path, request_id="")
+    return Prepared(answer.status, body, {"Content-Type": media_type, **answer.headers})
 
 
 async def _answer(prepared: Prepared, send: Send) -> None:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, Literal, TypeAlias, TypedDict, Unpack
+from typing import Final, Literal, TypeAlias, TypedDict, Unpack
 
 import msgspec
 
@@ -16,7 +16,6 @@ from oppserver.contract.errors import (
 )
 from oppserver.contract.limits import RATE_LIMIT_CALLS_DEFAULT, RATE_LIMIT_WINDOW_S_DEFAULT
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.contract.wire import ErrorWire
 from oppserver.testing.journal import ReceivedCall, call_names
 
 On: TypeAlias = str | Callable[[ReceivedCall], bool]
@@ -55,7 +54,7 @@ class Fault:
         options: FaultOptions,
         *,
         seconds: float = 0.0,
-        answer: "Prepared | None" = None,
+        answer: "Prepared | ApiError | None" = None,
     ) -> None:
         self.act: Final = act
         self.name: Final = name
@@ -139,7 +138,8 @@ class Faults:
         **options: Unpack[FaultOptions],
     ) -> Fault:
         """Any answer; the call is not done. ``body`` is bytes, or becomes JSON; None is empty."""
-        data = b"" if body is None else body if isinstance(body, bytes) else _json(body)
+        data = b"" if body is None else body
+        data = data if isinstance(data, bytes) else msgspec.json.encode(data)
         prepared = Prepared(status, data, headers or {})
         return self._add(Fault(Act.ANSWER, f"answer {status}", options, answer=prepared))
 
@@ -174,11 +174,7 @@ class Faults:
             return next((fault for fault in self._faults if fault.meets(call)), None)
 
     def _refuse(self, error: ApiError, options: FaultOptions) -> Fault:
-        body = ErrorWire(
-            Status="Error", ExceptionType=error.exception_type, ExceptionMessage=str(error)
-        )
-        prepared = Prepared(error.status, _json(body), error.headers)
-        return self._add(Fault(Act.ANSWER, f"answer {error.status}", options, answer=prepared))
+        return self._add(Fault(Act.ANSWER, f"answer {error.status}", options, answer=error))
 
     def _add(self, fault: Fault) -> Fault:
         with self._lock:
@@ -200,7 +196,3 @@ def _condition(on: On) -> Callable[[ReceivedCall], bool]:
             f"There is no call {quoted(on)}.{did_you_mean(on, names)} A path has a '/' in it."
         )
     return lambda call: call.name.lower() == wanted
-
-
-def _json(value: Any) -> bytes:
-    return msgspec.json.encode(value)

@@ -16,7 +16,7 @@ from oppserver.config import Settings
 from oppserver.contract.dates import now_stored
 from oppserver.contract.limits import TESTED_LOG_LINES_MAX
 from oppserver.contract.model import Role
-from oppserver.operations.sources import Sources
+from oppserver.operations.sources import THE_WORLD
 from oppserver.store import open_store
 from oppserver.store.sqlite_copy import copy_closed
 from oppserver.testing.application import FaultyApplication
@@ -44,12 +44,13 @@ class Host:
         self._folder: Final = TemporaryDirectory(prefix="oppserver-")
         self._empty: Final = Path(self._folder.name) / "empty.db"
         self._numbers: Final = count(1)
+        self._metrics: Final = telemetry.Metrics()
         self.user: Final = self._make_empty(kept_in)
         self.world = self._new_world(options)
         settings = Settings(host="127.0.0.1", port=0)
         listener = listen(settings)
         self.url: Final = url_of(settings, listener)
-        app = app_behind(lambda: self.world.door, metrics=telemetry.Metrics())
+        app = app_behind(lambda: self.world.door, metrics=self._metrics)
         self._server: Final = BackgroundServer(FaultyApplication(app, lambda: self.world), listener)
         self._server.start()
 
@@ -69,19 +70,18 @@ class Host:
         """The store that every world begins with: nothing but one user."""
         make_empty(self._empty, kept_in=kept_in)
         with closing(open_store(f"sqlite:///{self._empty}")) as store:
-            sources = Sources()
             return add_user(
                 store,
                 email=_EMAIL,
                 role=Role.ADMINISTRATOR,
-                created_on=now_stored(sources.now()),
-                user_id=sources.new_id(),
+                created_on=now_stored(THE_WORLD.now()),
+                user_id=THE_WORLD.new_id(),
             )
 
     def _new_world(self, options: Chosen) -> World:
         database = Path(self._folder.name) / f"{next(self._numbers)}.db"
         copy_closed(self._empty, database)
-        return World(database, options)
+        return World(database, options, self._metrics)
 
 
 def _take(event: Mapping[str, Any]) -> None:

@@ -9,13 +9,14 @@ from datetime import datetime
 from typing import Any, Final, overload
 from urllib.parse import parse_qsl
 
-from oppserver.api.routes import ROUTES
+from oppserver.api.observe import folded
+from oppserver.api.routes import ROUTES, STREAM_ROUTES
 from oppserver.contract.limits import TESTED_BODY_CHARACTERS_SHOWN
 from oppserver.telemetry import hide_secrets
 
 _KEYS: Final = ("accesskey", "secretkey")
 _HIDDEN_HEADERS: Final = ("x-lsq-accesskey", "x-lsq-secretkey", "authorization", "cookie")
-_NAMES: Final = {route.path.lower(): route.name for route in ROUTES}
+_NAMES: Final = {route.path.lower(): route.name for route in (*ROUTES, *STREAM_ROUTES)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ class Arrival:
         self._call = ReceivedCall(
             method=scope["method"],
             path=scope["path"],
-            name=_NAMES.get(_folded(scope["path"]), ""),
+            name=_NAMES.get(folded(scope["path"]), ""),
             query={name: value for name, value in pairs if name.lower() not in _KEYS},
             headers=_headers(scope),
             body=None,
@@ -191,13 +192,6 @@ class Arrivals:
 def call_names() -> list[str]:
     """The names that calls have."""
     return list(_NAMES.values())
-
-
-def _folded(path: str) -> str:
-    """A path as the server matches it."""
-    while "//" in path:
-        path = path.replace("//", "/")
-    return path.lower()
 
 
 def _headers(scope: Any) -> dict[str, str]:

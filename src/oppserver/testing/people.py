@@ -1,15 +1,11 @@
 """Users of a server under test, and their keys."""
 
-import secrets
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from oppserver.contract.model import Key, Role
-from oppserver.steps.authenticate import secret_sha256
+from oppserver.contract.model import Role
+from oppserver.operations.key_pairs import new_key
 from oppserver.store import Store
-
-_ACCESS_BYTES: Final = 12
-_SECRET_BYTES: Final = 24
 
 
 class Names(NamedTuple):
@@ -41,17 +37,7 @@ def add_user(
     store: Store, *, email: str, role: Role, created_on: str, user_id: str, names: Names = NO_NAMES
 ) -> OppserverUser:
     """Adds a key pair of a user, who is found by e-mail or created."""
-    secret = secrets.token_hex(_SECRET_BYTES)
-    key = Key(
-        access_key="opp_" + secrets.token_hex(_ACCESS_BYTES),
-        secret_sha256=secret_sha256(secret),
-        user_id=user_id,
-        email=email,
-        role=role,
-        user_is_active=True,
-        created_on=created_on,
-        revoked_on=None,
-    )
+    key, secret = new_key(email=email, role=role, user_id=user_id, created_on=created_on)
     stored = store.add_key(key, first_name=names.first, last_name=names.last)
     return OppserverUser(
         id=stored.user_id, email=stored.email, access_key=stored.access_key, secret_key=secret

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-import oppserver
-from oppserver.api import encoding
+from oppserver import telemetry
+from oppserver.api.app import services_of
 from oppserver.api.door import Door
 from oppserver.config import Settings
-from oppserver.formats import arrow
 from oppserver.operations.call import Services
 from oppserver.operations.rate_limit import MovingWindow
 from oppserver.operations.sources import Sources
@@ -24,7 +23,7 @@ _FILES: Final = ("", "-wal", "-shm")
 class World:
     """A store of its own, a door to it, a clock, ids, faults, and the calls that came."""
 
-    def __init__(self, database: Path, options: Chosen) -> None:
+    def __init__(self, database: Path, options: Chosen, metrics: telemetry.Metrics) -> None:
         settings = Settings(database=f"sqlite:///{database}", rate_limit=options.rate_limit)
         self._database: Final = database
         self.has_ended = False
@@ -39,19 +38,19 @@ class World:
         self.store: Final = open_store(
             settings.database, StoreOptions(readers=settings.worker_threads + 1)
         )
-        self.door: Final = Door(settings, self._services(settings))
+        self.door: Final = Door(settings, self._services(settings, metrics))
 
-    def _services(self, settings: Settings) -> Services:
+    def _services(self, settings: Settings, metrics: telemetry.Metrics) -> Services:
         limit = settings.rate_limit
-        return Services(
-            store=self.store,
+        return services_of(
+            settings,
+            self.store,
             rate_limiter=MovingWindow(
                 calls=limit.calls, window_s=limit.window_s, clock_ns=self.clock.elapsed_ns
             )
             if limit
             else None,
-            body_bytes_max=settings.body_bytes_max,
-            made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
+            metrics=metrics,
             sources=Sources(
                 now=self.clock.now,
                 new_id=self.ids.new_id,

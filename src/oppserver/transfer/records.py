@@ -140,7 +140,9 @@ def _text(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
-        raise ValueError("a text, a number, true or false is expected, not a list or an object")  # noqa: TRY004 (as all of these)
+        raise ValueError(  # noqa: TRY004 (what is wrong with a line is told by this one)
+            "a text, a number, true or false is expected, not a list or an object"
+        )
     if len(value) > TEXT_CHARACTERS_MAX:
         raise ValueError(f"{len(value):,} characters; a value has at most {TEXT_CHARACTERS_MAX:,}")
     if "\0" in value:

@@ -1,4 +1,4 @@
-"""Whole types and changes, described."""
+"""Changes, described."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -25,19 +25,6 @@ _COLUMNS: Final = Parameter(
     "Status,Owner,ModifiedOn",
     is_required=False,
 )
-_EXPORT_CURSOR: Final = (
-    "WyJleHBvcnQiLCIwZDhmMWE1Mi02ZjBlLTRjMzktOGQwZS02ZjBiMWM3YzJhMTEiLDEyMDAzLG51bGwsNDIsIiJd"
-)
-_END: Final[Mapping[str, Schema]] = {
-    "RecordCount": {"type": "integer", "minimum": 0},
-    "HasMore": {"type": "boolean", "description": "Whether `limit` has ended it."},
-    "Cursor": {"type": ["string", "null"], "description": "What goes on, where there is more."},
-    "ChangesCursor": {"type": "string", "description": "Changes since the export began."},
-    "Digest": {
-        "type": "string",
-        "description": "SHA-256, hexadecimal, over a line `ID VERSION` of each row.",
-    },
-}
 _ROW: Final[Schema] = ROWS["items"]
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
@@ -145,98 +132,6 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "Cursor": _CURSOR,
         },
         errors=(
-            errors.InvalidValue,
-            errors.UnknownEventCode,
-            errors.UnknownColumn,
-            errors.NotAcceptable,
-            errors.CursorGone,
-        ),
-    ),
-    "ExportOpportunities": Description(
-        summary="All opportunities of a type",
-        text=(
-            "A stream of rows in the order of their ids, each of which is there once, whoever"
-            " writes meanwhile. Its end tells how many there were; a stream without it was cut. It"
-            " goes on with the `X-Cursor` of its answer and, as `after`, the last id that has come."
-        ),
-        query=(
-            Parameter("event_code", "The type.", EVENT_CODE, "12003"),
-            _COLUMNS,
-            Parameter(
-                "modified_since",
-                "Only what was not modified before this date, in any of the forms of dates.",
-                {"type": "string"},
-                "2024-02-29",
-                is_required=False,
-            ),
-            Parameter(
-                "limit",
-                "End after so many rows; without it all come.",
-                {"type": "integer", "minimum": 1, "maximum": limits.EXPORT_ROWS_MAX},
-                10_000,
-                is_required=False,
-            ),
-            Parameter(
-                "cursor",
-                "The `Cursor` of the end of an export, or the `X-Cursor` of its answer.",
-                {"type": "string"},
-                _EXPORT_CURSOR,
-                is_required=False,
-            ),
-            Parameter("after", "Begin behind this id.", GUID, _ID, is_required=False),
-            Parameter(
-                "csv_formulas",
-                "`escape` puts an apostrophe before values that a spreadsheet would calculate.",
-                {"enum": ["keep", "escape"], "default": "keep"},
-                "escape",
-                is_required=False,
-            ),
-            Parameter(
-                "csv_end",
-                "`record`: CSV ends with a record that tells its end.",
-                {"enum": ["none", "record"], "default": "none"},
-                "record",
-                is_required=False,
-            ),
-            Parameter(
-                "types",
-                "Of Arrow and Parquet: `fields` types columns by their fields, `text` has every"
-                " value as it is stored.",
-                {"enum": ["fields", "text"], "default": "fields"},
-                "text",
-                is_required=False,
-            ),
-        ),
-        formats={
-            Format.NDJSON: "A row on each line, and `End` on the last one. The default.",
-            Format.CSV: "A header, and a record for each row.",
-            Format.ARROW: "An Arrow IPC stream, with columns typed from the fields.",
-            Format.PARQUET: "A Parquet file, with columns typed from the fields.",
-        },
-        headers=("X-Cursor",),
-        response={
-            "type": "object",
-            "required": ["Opportunities", *_END],
-            "properties": {"Opportunities": {"type": "array", "items": _ROW}, **_END},
-        },
-        response_example={
-            "Opportunities": [
-                {
-                    "EventCode": "12003",
-                    "ProspectId": "a368678f-1e81-4fb8-af0a-4b896f6330e1",
-                    "EmailAddress": "jane@example.com",
-                    "ProspectActivityId": _ID,
-                    "Status": "Won",
-                }
-            ],
-            "RecordCount": 1,
-            "HasMore": False,
-            "Cursor": None,
-            "ChangesCursor": _CURSOR,
-            "Digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-        },
-        errors=(
-            errors.MissingAttribute,
             errors.InvalidValue,
             errors.UnknownEventCode,
             errors.UnknownColumn,

@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from oppserver.api.describe.description import EVERY_CALL, Parameter
+from oppserver.api.describe.description import EVENT_CODE, EVERY_CALL, GUID, Parameter
 from oppserver.contract import errors, limits
 from oppserver.contract.formats import Format
 from oppserver.contract.streams import IdFormat
 
 
 class StreamDescription(NamedTuple):
-    """What the document says of a stream. ``takes`` and ``formats`` are by media type."""
+    """What the document says of a stream. ``takes`` and ``formats`` are by media type.
+
+    ``takes`` empty: it takes no body. ``headers`` are those of its answer beside what every answer
+    has.
+    """
 
     summary: str
     text: str
@@ -18,6 +22,7 @@ class StreamDescription(NamedTuple):
     takes: Mapping[str, str]
     formats: Mapping[str, str]
     errors: Sequence[type[errors.ApiError]]
+    headers: Sequence[str] = ()
 
 
 def _choice(name: str, text: str, *words: str) -> Parameter:
@@ -32,6 +37,7 @@ _COLUMNS: Final = Parameter(
     "Status,CreatedOn",
     is_required=False,
 )
+_EVENT_CODE: Final = Parameter("event_code", "The type.", EVENT_CODE, "12003")
 _FORMS: Final = (
     _choice("csv_end", "Whether CSV has a last record that tells of all.", "none", "record"),
     _choice("csv_formulas", "As on the bulk read.", "keep", "escape"),
@@ -52,7 +58,7 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             " was cut."
         ),
         query=(
-            Parameter("event_code", "The type.", {"type": "string"}, "12003"),
+            _EVENT_CODE,
             _COLUMNS,
             Parameter(
                 "ledger",
@@ -97,7 +103,7 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             f" Each {limits.STREAM_UNIT_IDS:,} rows count as a call."
         ),
         query=(
-            Parameter("event_code", "The type.", {"type": "string"}, "12003"),
+            _EVENT_CODE,
             _COLUMNS,
             Parameter(
                 "modified_since",
@@ -120,7 +126,7 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
                 _CURSOR,
                 is_required=False,
             ),
-            Parameter("after", "Begin behind this id.", {"type": "string"}, _ID, is_required=False),
+            Parameter("after", "Begin behind this id.", GUID, _ID, is_required=False),
             *_FORMS,
         ),
         takes={},
@@ -140,5 +146,6 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             errors.CursorGone,
             *(error for error in EVERY_CALL if error is not errors.BodyTooLarge),
         ),
+        headers=("X-Cursor",),
     ),
 }
