@@ -59,6 +59,24 @@ def test_it(pytestconfig):
     passed(run(tmp_path, text), 1)
 
 
+def test_the_server_comes_alone(tmp_path: Path) -> None:
+    """What it has no use for is not loaded with it, and garbage is collected as before."""
+    passed(run(tmp_path, "def test_it(oppserver): pass"), 1)  # it keeps an empty store
+    text = """
+import gc, importlib.util, sys
+def test_it(oppserver):
+    assert importlib.util.find_spec("pydantic")
+    assert not {"pydantic", "alembic", "psycopg", "pyarrow", "httpx"} & set(sys.modules)
+    assert gc.isenabled()
+
+def test_off(oppserver_factory):
+    gc.disable()
+    oppserver_factory()
+    assert not gc.isenabled()
+"""
+    passed(run(tmp_path, text), 2)
+
+
 def test_one_server_for_a_run_and_a_new_store_for_each_test(tmp_path: Path) -> None:
     """Marker and ini file are followed, each test begins anew, and nothing is left behind."""
     text = """
