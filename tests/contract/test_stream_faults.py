@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from oppserver.contract.limits import ID_LINE_BYTES_MAX, STREAMS_MAX
+from tests.databases import kept_in
 from tests.running import Keys, Server, create_key, poll, run_well, serving
 from tests.streaming import (
     ARROW,
@@ -30,15 +31,17 @@ from tests.streaming import (
 )
 from tests.world import SPARSE_ID, WIDE_CODE, WIDE_ID, fill
 
+ENGINES = ["sqlite", "postgres"]
+
 QUERY = f"event_code={WIDE_CODE}&columns=Status,mx_Custom_1"
 WIDE_QUERY = f"event_code={WIDE_CODE}"
 UNIT = 2_000
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, folder_engine: str) -> Path:
     """A filled folder whose keys may be revoked."""
-    filled = tmp_path_factory.mktemp("streams")
+    filled = kept_in(tmp_path_factory.mktemp("streams"), folder_engine)
     fill(filled)
     return filled
 
@@ -217,13 +220,13 @@ def test_an_error_cuts_parquet_without_a_footer(server: Server) -> None:
             stream.response.read()
 
 
-def test_a_revoked_key_ends_its_stream(hasty: Server, folder: Path) -> None:
+def test_a_revoked_key_ends_its_stream(server: Server, filled_folder: Path) -> None:
     """With the next ids."""
-    keys = create_key(folder, email="leaver@example.com")
-    with streaming(hasty, QUERY, keys=keys) as stream:
+    keys = create_key(filled_folder, email="leaver@example.com")
+    with streaming(server, QUERY, keys=keys) as stream:
         stream.send(plain([WIDE_ID]))
         assert stream.record()["ProspectActivityId"] == WIDE_ID
-        run_well("key", "revoke", keys.access, folder=folder)
+        run_well("key", "revoke", keys.access, folder=filled_folder)
         stream.send(plain([SPARSE_ID]))
         stream.end()
         [error] = stream.rest()
