@@ -27,6 +27,7 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "bare": latency.against_bare,
     "memory": latency.against_memory,
     "hot": latency.hot,
+    "not-modified": latency.not_modified,
     "groups": latency.in_groups,
     "orm": latency.against_orm,
     "datasette": latency.against_datasette,
