@@ -3,8 +3,6 @@
 import csv
 import gzip
 import json
-import os
-import pty
 import random
 import re
 import signal
@@ -22,6 +20,7 @@ from pyarrow import parquet
 from tests.both_clients import ACCESS, SECRET
 from tests.running import OPPSERVER, SCALE, clean_environment, poll, run_well, serving
 from tests.scripted_host import Reply, ScriptedHost, error, scripted_host
+from tests.terminal import in_terminal
 from tests.world import SPARSE_ID, WIDE_CODE, WIDE_ID
 
 COLUMNS = "Status,CreatedOn,mx_Custom_1"
@@ -504,26 +503,11 @@ def test_the_bar_in_a_terminal(tmp_path: Path) -> None:
     """Rate, missing count and time left while it runs; the summary stays."""
     write_ids(tmp_path, [guid(n) for n in range(40_000)])
     with scripted_host(absent=frozenset(IDS[:12]), delay_s=0.1) as host:
-        printed, status = _in_terminal(command(host.url), folder=tmp_path)
-    assert status == 0, printed
-    assert re.search(r"fetching .*\d+/40000 [\d,]+/s, 12 not found \d:\d\d:\d\d", printed)
-    assert "fetched 39,988 opportunities into out.csv" in printed
-
-
-def _in_terminal(arguments: list[str], *, folder: Path) -> tuple[str, int]:
-    """What a command prints on a terminal, without colours, and its exit status."""
-    mine, its = pty.openpty()
-    environment = clean_environment() | ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "120"}
-    process = subprocess.Popen(
-        arguments, cwd=folder, env=environment, stdin=its, stdout=its, stderr=its
-    )
-    os.close(its)
-    printed = b""
-    with suppress(OSError):  # the other end has gone
-        while piece := os.read(mine, 65_536):
-            printed += piece
-    os.close(mine)
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode()), process.wait(60)
+        lines, status = in_terminal(command(host.url), folder=tmp_path, environment=ENVIRONMENT)
+    assert status == 0, lines
+    bar = r"fetching .*\d+/40000 [\d,]+/s, 12 not found \d:\d\d:\d\d"
+    assert any(re.match(bar, line) for line in lines), lines
+    assert lines[-1].startswith("fetched 39,988 opportunities into out.csv")
 
 
 # --- memory ------------------------------------------------------------------------------------
