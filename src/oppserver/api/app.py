@@ -33,7 +33,9 @@ from oppserver.store import Store
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
-_QUERY_PATHS: Final = frozenset(route.path for route in ROUTES if route.takes_query)
+_QUERY_PATHS: Final = frozenset(
+    route.path for route in (*ROUTES, *STREAM_ROUTES) if route.takes_query
+)
 
 
 class _Framework(Litestar):

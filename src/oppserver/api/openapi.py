@@ -175,8 +175,7 @@ def _operation(route: Route | StreamRoute, described: Description) -> dict[str, 
     return {
         "operationId": route.name,
         "summary": described.summary,
-        "description": f"{described.text}{_QUERY_TEXT if route.takes_query else ''}",
-        **({"x-also-method": "QUERY"} if route.takes_query else {}),
+        **_method(route, described.text),
         **_parameters(route, described),
         **_request_body(described),
         "responses": {
@@ -199,11 +198,18 @@ def _operation(route: Route | StreamRoute, described: Description) -> dict[str, 
     }
 
 
+def _method(route: Route | StreamRoute, text: str) -> dict[str, str]:
+    """What is said of a call, and of its other method where it has one."""
+    if not route.takes_query:
+        return {"description": text}
+    return {"description": f"{text}{_QUERY_TEXT}", "x-also-method": "QUERY"}
+
+
 def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
-        "description": described.text,
+        **_method(route, described.text),
         "parameters": [_parameter(one) for one in described.query],
         "requestBody": {"required": True, "content": _content(described.takes)},
         "responses": {

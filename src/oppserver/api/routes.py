@@ -61,6 +61,11 @@ class StreamRoute(NamedTuple):
     writes: bool = False
     takes_query: bool = False
 
+    @property
+    def allow(self) -> str:
+        """The methods that it takes, as ``Allow`` names them."""
+        return f"{self.method}, QUERY" if self.takes_query else self.method
+
 
 STREAM_ROUTES: Final = (
     StreamRoute(
@@ -68,6 +73,7 @@ STREAM_ROUTES: Final = (
         method="POST",
         path="/v1/opportunities/read",
         open=open_stream,
+        takes_query=True,
     ),
     StreamRoute(
         name="ExportOpportunities",
