@@ -58,3 +58,22 @@ def test_memory_stays_flat(tmp_path: Path, folder_engine: str) -> None:
         end = json.loads(last)["End"]
         assert (rows - 1, end["Found"], end["Requested"]) == (IDS, IDS, IDS)
         assert peak - idle < GROWTH_BYTES_MAX
+
+
+def test_a_caller_that_does_not_read_is_sent_no_further(tmp_path: Path) -> None:
+    """Its rows wait, so its ids wait too: the server takes a few batches of them, then none."""
+    fill(tmp_path)
+    unit = plain([guid(n) for n in range(UNIT)])
+    with serving(tmp_path, keys=create_key(tmp_path)) as server:
+        process = psutil.Process(server.process.pid)
+        query = f"event_code={CODE}&columns=mx_Custom_1"
+        with streaming(server, query, receive_bytes=4_096) as stream:
+            stream.send(b"\n")
+            idle, units = own_bytes(process), 0
+            stream.socket.settimeout(1)  # longer than the server takes for a batch
+            with pytest.raises(TimeoutError):
+                while units * UNIT < 5_000_000:
+                    stream.send(unit)
+                    units += 1
+            print(f"{units * UNIT} ids, {own_bytes(process) - idle >> 20} MB")  # with pytest -rP
+            assert own_bytes(process) - idle < GROWTH_BYTES_MAX
