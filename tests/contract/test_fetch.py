@@ -518,15 +518,18 @@ WINDOWS = max(2, min(10, round(2 * SCALE)))
 
 @pytest.mark.slow
 def test_a_fetch_is_as_fast_as_the_limit_allows(tmp_path: Path) -> None:
-    """25 calls in 5 s: full calls, each done once, within 1.15 times of what they take."""
-    ids = [guid(n) for n in range(WINDOWS * 25 * 2_000)]
+    """25 calls in 5 s: each done once, within 1.15 times of the least that they can take.
+
+    The last call can only begin when all the windows before it have gone.
+    """
+    ids = [guid(n) for n in range(WINDOWS * 25 * 2_000 + 1)]
     write_ids(tmp_path, ids)
     with scripted_host(limit=(25, 5.0)) as host:
         done = fetch(tmp_path, host.url, "--rate-limit", "learn", "--json")
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         print(told)  # with pytest -rP
-        assert (told["fetched"], len(host.counted)) == (len(ids), WINDOWS * 25)
+        assert (told["fetched"], len(host.counted)) == (len(ids), WINDOWS * 25 + 1)
         assert told["seconds"] <= 1.15 * 5 * WINDOWS
 
 
