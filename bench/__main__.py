@@ -1,6 +1,7 @@
 """``python -m bench``: measures the server beside its peers, in one run, on generated data."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
     "bare": latency.against_bare,
     "memory": latency.against_memory,
     "hot": latency.hot,
+    "not-modified": latency.not_modified,
     "groups": latency.in_groups,
     "orm": latency.against_orm,
     "datasette": latency.against_datasette,
@@ -58,6 +60,8 @@ MEASURES: Final[dict[str, Callable[[Stage], Result]]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the measures; exit status 0, also when a target is missed, 1 when nothing could run."""
     options = _options(arguments)
+    # what is installed has its bytecode; without it, every start would compile the server anew
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with Stage(options) as stage:

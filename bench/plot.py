@@ -22,6 +22,7 @@ _MEASURES: Final = {
     "orm": "vs FastAPI + ORM",
     "memory": "vs same bytes from memory",
     "hot": "the same again vs memory",
+    "not-modified": "304 vs the read",
     "clients": "8 clients vs 1, calls/s",
     "one-id": "one-id calls/s",
     "growth": "latency growth",

@@ -45,6 +45,7 @@ TARGETS: Final = {
         "≤ 3\u00d7",
         3,
     ),
+    "not-modified": _floor("304 to `If-None-Match` against the read: cheaper by", "≥ 3\u00d7", 3),
     "clients": _floor("calls/s with 8 clients against 1 client", "≥ 1.5\u00d7", 1.5),
     "one-id": _floor("one-id call, 8 clients", "≥ 1,500 calls/s", 1_500),
     "growth": _ceiling("latency over the larger database", "≤ 2.2\u00d7", 2.2),

@@ -19,7 +19,7 @@ _LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 
 
 class BadAnswer(Exception):
-    """An answer that is not 200, or no answer."""
+    """An answer that is not the expected one, or no answer."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -37,11 +37,12 @@ def parse_head(received: bytes | bytearray | memoryview) -> Head | None:
     if end < 0:
         return None
     lines = start[:end].lower().split(b"\r\n")
-    length = None
+    status = int(lines[0][9:12])
+    length = 0 if status == 304 else None  # it has no body, whatever its fields say
     for line in lines[1:]:
-        if line.startswith(b"content-length:"):
+        if line.startswith(b"content-length:") and status != 304:
             length = int(line[15:])
-    return Head(int(lines[0][9:12]), end + 4, length)
+    return Head(status, end + 4, length)
 
 
 class Connection:
@@ -62,10 +63,10 @@ class Connection:
         """Closes the connection."""
         self._socket.close()
 
-    def call(self, request: bytes) -> memoryview:
+    def call(self, request: bytes, *, status: int = 200) -> memoryview:
         """The body of the answer, in a buffer that the next call writes over.
 
-        Raises BadAnswer unless its status is 200.
+        Raises BadAnswer when it has another status.
         """
         self._socket.sendall(request)
         buffer, got, head = self._buffer, 0, None
@@ -81,7 +82,7 @@ class Connection:
             while got < end:
                 got += self._receive(got)
             body = buffer[head.body_at : end]
-        if head.status != 200:
+        if head.status != status:
             raise BadAnswer(f"status {head.status}: {bytes(body[:300])!r}")
         return body
 

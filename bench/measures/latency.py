@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from http.client import HTTPConnection
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,11 +11,12 @@ from bench.database import groups_of
 from bench.peers import bare
 from bench.peers.datasette import Datasette
 from bench.peers.postgres import Postgres
+from bench.peers.product import Product
 from bench.processes import free_port, listens
 from bench.progress import step, tell
 from bench.result import Result, summary, times_over
 from bench.stage import Stage, http_form, rows_of_answer
-from bench.wire import PATH, Connection, bulk_read_body, post
+from bench.wire import PATH, BadAnswer, Connection, bulk_read_body, post
 
 if TYPE_CHECKING:
     import subprocess
@@ -82,6 +84,47 @@ def hot(stage: Stage) -> Result:
         note=f"{kept.p50:.2f} ms against {other.p50:.2f} ms; {len(samples)} calls in turn",
         raw=_raw(kept, [other]),
     )
+
+
+def not_modified(stage: Stage) -> Result:
+    """The call of a caller who has the answer already, against the read."""
+    product, samples = stage.product(), stage.samples(stage.database())
+    tags = {sample.body: _tag(product, sample.body) for sample in samples}
+    with Connection(product.port) as connection:
+        forms = [
+            http_form("oppserver", product, connection),
+            Form(
+                name="304",
+                prepare=lambda one: post(
+                    PATH, one.body, {**product.headers, "If-None-Match": tags[one.body]}
+                ),
+                answer=lambda request: connection.call(request, status=304),
+            ),
+        ]
+        with step(f"the call for what has not changed: {stage.options.rounds} rounds"):
+            read, known = take_turns(forms, samples, stage.options.rounds)
+    found = ratio(read, known)
+    return Result(
+        name="not-modified",
+        figure=times_over(found),
+        value=found.of_medians,
+        note=f"{known.p50:.2f} ms against {read.p50:.2f} ms",
+        raw=_raw(read, [known]),
+    )
+
+
+def _tag(product: Product, body: bytes) -> str:
+    """The entity tag of an answer."""
+    connection = HTTPConnection("127.0.0.1", product.port)
+    headers = {**product.headers, "Content-Type": "application/json"}
+    connection.request("POST", f"{PATH}?etag=true", body, headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    tag = answer.getheader("ETag")
+    if tag is None:
+        raise BadAnswer("a call with etag=true was answered without an ETag")
+    return tag
 
 
 def against_postgres(stage: Stage) -> Result:

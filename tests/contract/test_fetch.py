@@ -1,8 +1,6 @@
 """``oppserver fetch`` as typed, against a scripted host: files, keys, exit status."""
 
 import json
-import os
-import pty
 import re
 import subprocess
 from contextlib import suppress
@@ -17,6 +15,7 @@ from tests.both_clients import ACCESS, SECRET
 from tests.fetching import ENVIRONMENT, command, fetch, files, ids_in, rows_of, started, write_ids
 from tests.running import SCALE, clean_environment, one_line, run_well, serving
 from tests.scripted_host import IDS, Reply, error, guid, scripted_host
+from tests.terminal import in_terminal
 from tests.world import SPARSE_ID, WIDE_CODE, WIDE_ID
 
 NAMES = ["ProspectId", "EmailAddress", "ProspectActivityId", "Status", "CreatedOn", "mx_Custom_1"]
@@ -243,26 +242,34 @@ def test_the_bar_in_a_terminal(tmp_path: Path) -> None:
     """Rate, missing count and time left while it runs; the summary stays."""
     write_ids(tmp_path, [guid(n) for n in range(40_000)])
     with scripted_host(absent=frozenset(IDS[:12]), delay_s=0.1) as host:
-        printed, status = _in_terminal(command(host.url), folder=tmp_path)
-    assert status == 0, printed
-    assert re.search(r"fetching .*\d+/40000 [\d,]+/s, 12 not found \d:\d\d:\d\d", printed)
-    assert "fetched 39,988 opportunities into out.csv" in printed
+        lines, status = in_terminal(command(host.url), folder=tmp_path, environment=ENVIRONMENT)
+    assert status == 0, lines
+    bar = r"fetching .*\d+/40000 [\d,]+/s, 12 not found \d:\d\d:\d\d"
+    assert any(re.match(bar, line) for line in lines), lines
+    assert lines[-1].startswith("fetched 39,988 opportunities into out.csv")
 
 
-def _in_terminal(arguments: list[str], *, folder: Path) -> tuple[str, int]:
-    """What a command prints on a terminal, without colours, and its exit status."""
-    mine, its = pty.openpty()
-    environment = clean_environment() | ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "120"}
-    process = subprocess.Popen(
-        arguments, cwd=folder, env=environment, stdin=its, stdout=its, stderr=its
-    )
-    os.close(its)
-    printed = b""
-    with suppress(OSError):  # the other end has gone
-        while piece := os.read(mine, 65_536):
-            printed += piece
-    os.close(mine)
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed.decode()), process.wait(60)
+# --- at the host's limit -----------------------------------------------------------------------
+
+WINDOWS = max(2, min(10, round(2 * SCALE)))
+"""Two in the short form; ten, which are 500,000 ids, at five times the length."""
+
+
+@pytest.mark.slow
+def test_a_fetch_is_as_fast_as_the_limit_allows(tmp_path: Path) -> None:
+    """25 calls in 5 s: each done once, within 1.15 times of the least that they can take.
+
+    The last call can only begin when all the windows before it have gone.
+    """
+    ids = [guid(n) for n in range(WINDOWS * 25 * 2_000 + 1)]
+    write_ids(tmp_path, ids)
+    with scripted_host(limit=(25, 5.0)) as host:
+        done = fetch(tmp_path, host.url, "--rate-limit", "learn", "--json")
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        print(told)  # with pytest -rP
+        assert (told["fetched"], len(host.counted)) == (len(ids), WINDOWS * 25 + 1)
+        assert told["seconds"] <= 1.15 * 5 * WINDOWS
 
 
 # --- memory ------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """Errors on ``/v1`` over a socket: problem documents; on ``/v2`` the envelope, as ever."""
 
+from urllib.parse import quote
+
 import pytest
 
+from oppserver.contract.limits import IN_ERROR_FAULTS_MAX
 from tests.running import BULK_READ, Answer, Server
+from tests.world import WIDE_CODE
 
 PROBLEM = "application/problem+json"
 
@@ -56,3 +60,25 @@ def test_v2_stays_as_it_is(server: Server) -> None:
         "ExceptionType": "MXInvalidInputException",
         "ExceptionMessage": "query parameter 'ledger': 'maybe' is neither true nor false",
     }
+
+
+CALLS_WITH_COLUMNS = [
+    ("POST", "/v1/opportunities/read"),
+    ("GET", "/v1/opportunities"),
+    ("GET", "/v1/changes"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS_WITH_COLUMNS)
+def test_all_bad_columns_are_named_at_once(server: Server, method: str, path: str) -> None:
+    """Up to 20, each with the nearest columns, found by display name too; the rest are counted."""
+    bad = ["Field 7", "Stats", *(f"zzz{n}" for n in range(28))]
+    query = f"event_code={WIDE_CODE}&columns={quote(','.join(bad))}"
+    answer = server.call(method, f"{path}?{query}", headers=server.keys.headers)
+    problem(answer, 400, "unknown-column")
+    faults = answer.json["errors"]
+    assert len(faults) == IN_ERROR_FAULTS_MAX
+    assert [fault["what"].split("'")[1] for fault in faults] == bad[:IN_ERROR_FAULTS_MAX]
+    assert faults[0]["mend"].startswith("Did you mean mx_Custom_7 (Field 7)")
+    assert faults[1]["mend"].startswith("Did you mean Status")
+    assert "There are 29 more such faults." in answer.json["detail"]

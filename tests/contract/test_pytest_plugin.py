@@ -22,12 +22,20 @@ def types(server):
 """
 
 
-def run(folder: Path, text: str, *flags: str) -> "subprocess.CompletedProcess[str]":
-    """Runs a file of tests as its author would, with every warning an error."""
+ALONE = ("-p", "no:randomly", "-p", "no:asyncio")
+
+
+def run(
+    folder: Path, text: str, *flags: str, beside: Sequence[str] = ALONE
+) -> "subprocess.CompletedProcess[str]":
+    """Runs a file of tests as its author would, with every warning an error.
+
+    ``beside`` says which plug-ins of others are there.
+    """
     (folder / "calling.py").write_text(TYPES)
     (folder / "test_it.py").write_text(text)
     return subprocess.run(
-        command(*flags),
+        command(*beside, *flags),
         cwd=folder,
         env=clean_environment(),
         capture_output=True,
@@ -57,6 +65,24 @@ def test_it(pytestconfig):
     assert not {"litestar", "uvicorn", "sqlalchemy", "httpx", "msgspec"} & set(sys.modules)
 """
     passed(run(tmp_path, text), 1)
+
+
+def test_the_server_comes_alone(tmp_path: Path) -> None:
+    """What it has no use for is not loaded with it, and garbage is collected as before."""
+    passed(run(tmp_path, "def test_it(oppserver): pass"), 1)  # it keeps an empty store
+    text = """
+import gc, importlib.util, sys
+def test_it(oppserver):
+    assert importlib.util.find_spec("pydantic")
+    assert not {"pydantic", "alembic", "psycopg", "pyarrow", "httpx"} & set(sys.modules)
+    assert gc.isenabled()
+
+def test_off(oppserver_factory):
+    gc.disable()
+    oppserver_factory()
+    assert not gc.isenabled()
+"""
+    passed(run(tmp_path, text), 2)
 
 
 def test_one_server_for_a_run_and_a_new_store_for_each_test(tmp_path: Path) -> None:
@@ -138,6 +164,46 @@ def test_stopped(oppserver):
     passed(run(tmp_path, text, *flags), 3)
 
 
+def test_other_plug_ins_and_freezegun_go_side_by_side(tmp_path: Path) -> None:
+    """pytest-asyncio's loops, pytest-randomly's order and seeds, freezegun's clock."""
+    text = """
+import freezegun, pytest
+from calling import types
+ids = set()
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("n", range(3))
+async def test_loop(oppserver, n):
+    async with oppserver.async_client() as client:
+        assert await client.get_types() == []
+        ids.add(oppserver.add_opportunity(12000))
+        assert len(await client.get_types()) == 1
+
+@pytest.mark.parametrize("n", range(3))
+def test_seeded(oppserver, n):
+    assert types(oppserver) == b"[]"
+    ids.add(oppserver.add_opportunity(12000))
+
+def test_frozen(oppserver):
+    with freezegun.freeze_time("2030-01-01 00:00:00"):
+        one = oppserver.add_opportunity(12000)
+        oppserver.faults.slow(0.05)
+        types(oppserver)
+    assert oppserver.opportunity(one)["CreatedOn"] == "2030-01-01 00:00:00"
+
+@pytest.fixture(scope="session", autouse=True)
+def all_differ():
+    yield
+    assert len(ids) == 6
+"""
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+    )
+    done = run(tmp_path, text, beside=())
+    assert "Using --randomly-seed=" in done.stdout
+    passed(done, 7)
+
+
 def test_a_failed_test_tells_the_calls(tmp_path: Path) -> None:
     """Its report has a section with what the server received; one that passed has none."""
     text = """
@@ -188,7 +254,7 @@ def test_it(oppserver):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     process = subprocess.Popen(
-        command(),
+        command(*ALONE),
         cwd=tmp_path,
         env=clean_environment() | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""QUERY (RFC 10008) on the bulk read: the safe method with a body, beside POST."""
+"""QUERY (RFC 10008) on the bulk reads: the safe method with a body, beside POST."""
 
 import json
 import socket
@@ -6,17 +6,24 @@ from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
 from tests.running import BULK_READ, Answer, Server, asking, group, poll, read
+from tests.streaming import JSON_LINES, PLAIN, READ, end_of, plain, records
 from tests.world import WIDE_CODE, WIDE_ID
 
 MESSAGE = asking(group([WIDE_ID], "Status,CreatedOn", code=WIDE_CODE))
 
 
-def sent_raw(server: Server, method: str, path: str = BULK_READ, body: bytes = b"") -> Answer:
+def sent_raw(
+    server: Server,
+    method: str,
+    path: str = BULK_READ,
+    body: bytes = b"",
+    content_type: str = "application/json",
+) -> Answer:
     """The answer to a request that was written to a socket byte by byte."""
     head = [
         f"{method} {path} HTTP/1.1",
         "Host: x",
-        "Content-Type: application/json",
+        f"Content-Type: {content_type}",
         f"Content-Length: {len(body)}",
         *(f"{name}: {value}" for name, value in server.keys.headers.items()),
     ]
@@ -34,6 +41,19 @@ def test_query_is_answered_as_post_is(server: Server) -> None:
     asked, posted = sent_raw(server, "QUERY", body=body), sent_raw(server, "POST", body=body)
     assert (asked.status, asked.body) == (200, posted.body)
     assert json.loads(asked.body)[0]["RecordCount"] == 1
+
+
+def test_a_stream_of_ids_takes_query_too(server: Server) -> None:
+    """The same ids get the same rows and the same end; what else it takes is said with a 405."""
+    path = f"{READ}?event_code={WIDE_CODE}&columns=Status"
+    body = plain([WIDE_ID, "99999999-9999-4999-8999-999999999999"])
+    asked, posted = (sent_raw(server, method, path, body, PLAIN) for method in ("QUERY", "POST"))
+    assert (asked.status, asked.body) == (200, posted.body)
+    assert end_of(records(asked))["Requested"] == 2
+    assert asked.headers["cache-control"] == "private, no-cache"
+    refused = sent_raw(server, "PUT", path)
+    assert (refused.status, refused.headers["allow"]) == (405, "POST, QUERY")
+    assert JSON_LINES in refused.headers["accept-query"]
 
 
 def test_query_is_refused_as_post_is(server: Server) -> None:
@@ -84,6 +104,8 @@ def test_the_log_names_the_method(server: Server) -> None:
 
 def test_the_document_tells_of_query(server: Server) -> None:
     """As far as OpenAPI 3.1 can: in words, and in a member of our own."""
-    [operation] = server.call("GET", "/openapi.json").json["paths"][BULK_READ].values()
-    assert operation["x-also-method"] == "QUERY"
-    assert "`QUERY`" in operation["description"]
+    paths = server.call("GET", "/openapi.json").json["paths"]
+    for path in (BULK_READ, READ):
+        [operation] = paths[path].values()
+        assert operation["x-also-method"] == "QUERY"
+        assert "`QUERY`" in operation["description"]

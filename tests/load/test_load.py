@@ -12,6 +12,7 @@ import pytest
 
 from oppserver.contract.model import Field, Opportunity
 from oppserver.store import open_store
+from tests.databases import database_of
 from tests.running import BULK_READ, SCALE, Server, asking, create_key, group, serving
 
 CLIENTS = 16
@@ -26,7 +27,7 @@ def guid(number: int) -> str:
 
 
 def fill(folder: Path) -> None:
-    store = open_store(f"sqlite:///{folder}/oppserver.db")
+    store = open_store(database_of(folder))
     store.put_fields([Field(event_code=CODE, schema_name="mx_Custom_1", display_name="Name")])
     for start in range(0, ROWS, 5_000):
         store.write_opportunities(

@@ -297,6 +297,7 @@ def run_session(commands: Sequence[str], *, folder: Path, port: int) -> list[tup
     environment = clean_environment() | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "OPPSERVER_PORT": str(port),
+        "PYTEST_ADDOPTS": "-p no:randomly -p no:asyncio",  # plug-ins that a reader may not have
     }
     output = folder.parent / f"{folder.name}.output"
     with output.open("wb") as file:

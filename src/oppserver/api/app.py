@@ -9,6 +9,7 @@ from litestar import Litestar, Request, Response
 from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler, get
+from litestar.plugins import PluginProtocol
 
 import oppserver
 from oppserver import telemetry
@@ -33,7 +34,21 @@ from oppserver.store import Store
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
-_QUERY_PATHS: Final = frozenset(route.path for route in ROUTES if route.takes_query)
+_QUERY_PATHS: Final = frozenset(
+    route.path for route in (*ROUTES, *STREAM_ROUTES) if route.takes_query
+)
+
+
+class _Framework(Litestar):
+    """The framework without plug-ins that nobody asked for.
+
+    By default it imports pydantic wherever that is installed, a tenth of the whole start; no
+    handler here takes or gives such a value.
+    """
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return plugins
 
 
 def create_app(
@@ -88,7 +103,7 @@ def app_behind(door: Callable[[], Door], *, metrics: telemetry.Metrics) -> Obser
     def new_request_id() -> str:
         return door().services.sources.new_request_id()
 
-    app = Litestar(
+    app = _Framework(
         route_handlers=[
             *(_call_handler(route, door) for route in ROUTES),
             *(_stream_handler(route, streams) for route in STREAM_ROUTES),

@@ -175,8 +175,7 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
-        "description": f"{described.text}{_QUERY_TEXT if route.takes_query else ''}",
-        **({"x-also-method": "QUERY"} if route.takes_query else {}),
+        **_method(route, described.text),
         **_parameters(route, described),
         **_request_body(described),
         "responses": {
@@ -197,11 +196,18 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
     }
 
 
+def _method(route: Route | StreamRoute, text: str) -> dict[str, str]:
+    """What is said of a call, and of its other method where it has one."""
+    if not route.takes_query:
+        return {"description": text}
+    return {"description": f"{text}{_QUERY_TEXT}", "x-also-method": "QUERY"}
+
+
 def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": described.summary,
-        "description": described.text,
+        **_method(route, described.text),
         "parameters": [_parameter(one) for one in described.query],
         **_stream_body(described),
         "responses": {

@@ -58,6 +58,12 @@ class StreamRoute(NamedTuple):
     method: Literal["GET", "POST"]
     path: str
     open: Callable[[Call, Services], ReadStream | ExportStream]
+    takes_query: bool = False
+
+    @property
+    def allow(self) -> str:
+        """The methods that it takes, as ``Allow`` names them."""
+        return f"{self.method}, QUERY" if self.takes_query else self.method
 
 
 STREAM_ROUTES: Final = (
@@ -66,6 +72,7 @@ STREAM_ROUTES: Final = (
         method="POST",
         path="/v1/opportunities/read",
         open=open_stream,
+        takes_query=True,
     ),
     StreamRoute(
         name="ExportOpportunities",

@@ -28,6 +28,7 @@ from oppserver.contract.limits import (
     STREAMS_MAX,
 )
 from oppserver.contract.names import quoted
+from oppserver.contract.streams import IdFormat
 from oppserver.operations.call import Call
 from oppserver.operations.export import ExportStream
 from oppserver.operations.read_stream import ReadStream
@@ -91,7 +92,9 @@ class Streams:
         except Exception as error:  # noqa: BLE001 (every error ends here or in _Running)
             headers = door.headers(exchange.request, call)
             if isinstance(error, MethodNotAllowed):
-                headers["Allow"] = route.method
+                headers["Allow"] = route.allow
+                if route.takes_query:
+                    headers["Accept-Query"] = ", ".join(IdFormat)
             await exchange.refuse(named(error), headers)
             return
         await _Running(door, exchange, call, stream).run()
@@ -99,7 +102,7 @@ class Streams:
     def _check(self, request: Request[Any, Any, Any], route: StreamRoute) -> None:
         if request.method != route.method:
             raise MethodNotAllowed(
-                f"{quoted(route.path)} does not take {quoted(request.method)}. Use {route.method}."
+                f"{quoted(route.path)} does not take {quoted(request.method)}. Use {route.allow}."
             )
         if self._open > STREAMS_MAX:
             raise Unavailable("The server is busy: too many streams at once. Try again.")
