@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from oppserver.contract.changes import ChangesPage, RenderedChanges
+from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
 from oppserver.contract.model import (
-    Change,
-    ChangeNumbers,
     Opportunity,
     Plan,
     PlannedEntry,

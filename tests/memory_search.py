@@ -8,13 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
-from oppserver.contract.model import (
+from oppserver.contract.model import Lead, Opportunity
+from oppserver.contract.searches import (
     Comparison,
     Condition,
     ConditionGroup,
-    Lead,
     LeadSearch,
-    Opportunity,
     RenderedPage,
     RowForm,
     Search,

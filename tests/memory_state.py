@@ -16,11 +16,11 @@ from oppserver.contract.model import (
     Lead,
     Opportunity,
     OpportunityType,
-    SearchIndex,
     Tombstone,
     User,
     Written,
 )
+from oppserver.contract.searches import SearchIndex
 
 
 class State(msgspec.Struct, kw_only=True):

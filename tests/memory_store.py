@@ -12,30 +12,32 @@ from uuid import uuid4
 
 import msgspec
 
+from oppserver.contract.changes import ChangeNumbers
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import (
-    ActivitySearch,
     ActivityType,
     Catalogue,
-    ChangeNumbers,
     Field,
     Key,
-    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
     PlannedEntry,
-    RenderedPage,
     RenderedRows,
     Role,
-    Search,
-    SearchIndex,
-    TimelinePage,
     Tombstone,
     User,
     Written,
+)
+from oppserver.contract.searches import (
+    ActivitySearch,
+    LeadSearch,
+    RenderedPage,
+    Search,
+    SearchIndex,
+    TimelinePage,
 )
 from oppserver.contract.servers import StoreServer
 from oppserver.store.port import Moment, Session

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Comparison, Condition, ConditionGroup, Ordering, Search
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Ordering, Search
 from oppserver.store import Store
 from tests.stores import opportunity, write
 

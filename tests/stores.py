@@ -18,8 +18,9 @@ from zlib import crc32
 import msgspec
 import pytest
 
+from oppserver.contract.changes import Change
 from oppserver.contract.columns import Column, column_named
-from oppserver.contract.model import Change, Field, Key, Lead, Opportunity, Plan, PlannedEntry, Role
+from oppserver.contract.model import Field, Key, Lead, Opportunity, Plan, PlannedEntry, Role
 from oppserver.contract.servers import ServerState
 from oppserver.store import Store, StoreOptions, open_store
 from tests import postgres, sharding, standbys

@@ -7,7 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 from oppserver.contract.activities import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
-from oppserver.contract.model import Activity, ActivitySearch
+from oppserver.contract.model import Activity
+from oppserver.contract.searches import ActivitySearch
 from oppserver.store.port import Session
 from tests import writing
 from tests.running import Server

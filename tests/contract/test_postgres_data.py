@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from oppserver.contract.errors import DatabaseRefused, InvalidValue
-from oppserver.contract.model import (
+from oppserver.contract.model import Lead
+from oppserver.contract.searches import (
     Comparison,
     Condition,
     ConditionGroup,
-    Lead,
     Ordering,
     Search,
     SearchIndex,

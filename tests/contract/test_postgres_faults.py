@@ -11,9 +11,7 @@ from sqlalchemy import Connection, event
 
 from oppserver.contract import limits
 from oppserver.contract.errors import StoreFull, Unavailable
-from oppserver.contract.model import (
-    Plan,
-)
+from oppserver.contract.model import Plan
 from oppserver.store import StoreOptions, postgres_connections, tables
 from oppserver.store.postgres import PostgresStore
 from tests import postgres, stores

@@ -14,7 +14,8 @@ from oppserver.contract.errors import (
     StoreFull,
     Unavailable,
 )
-from oppserver.contract.model import Plan, PlannedEntry, SearchIndex
+from oppserver.contract.model import Plan, PlannedEntry
+from oppserver.contract.searches import SearchIndex
 from oppserver.store import (
     StoreOptions,
     migrations,

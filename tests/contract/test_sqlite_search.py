@@ -9,16 +9,10 @@ from typing import Any, Final
 
 import pytest
 
+from oppserver.contract.changes import Change
 from oppserver.contract.limits import SQLITE_TOTALS_CHARACTERS_MAX, SQLITE_TOTALS_MAX
-from oppserver.contract.model import (
-    Change,
-    Comparison,
-    Condition,
-    ConditionGroup,
-    OpportunityType,
-    Ordering,
-    SearchIndex,
-)
+from oppserver.contract.model import OpportunityType
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Ordering, SearchIndex
 from oppserver.store import StoreOptions
 from oppserver.store.sqlite import SqliteStore
 from oppserver.store.sqlite_totals import Totals

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from oppserver.contract.model import Change, ChangeNumbers, Lead, OpportunityType
+from oppserver.contract.changes import Change, ChangeNumbers
+from oppserver.contract.model import Lead, OpportunityType
 from oppserver.store import Store, open_store
 from oppserver.store.port import Moment, Session
 from tests import stores

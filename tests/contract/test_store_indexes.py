@@ -2,7 +2,7 @@
 
 import pytest
 
-from oppserver.contract.model import Comparison, Condition, ConditionGroup, Search, SearchIndex
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Search, SearchIndex
 from oppserver.store import Store
 from tests import stores
 from tests.searches import BY_MODIFIED_ON, ID

@@ -2,7 +2,8 @@
 
 import pytest
 
-from oppserver.contract.model import ConditionGroup, Lead, Ordering
+from oppserver.contract.model import Lead
+from oppserver.contract.searches import ConditionGroup, Ordering
 from oppserver.store import Store
 from tests import stores
 from tests.searches import any_, asked, every, is_, numbers, with_values

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from oppserver.contract.model import Activity, ActivitySearch, Opportunity
+from oppserver.contract.model import Activity, Opportunity
+from oppserver.contract.searches import ActivitySearch
 from oppserver.store import Store
 from tests import stores
 from tests.stores import LATER, NOW, guid, lead, opportunity, owner

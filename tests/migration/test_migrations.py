@@ -14,15 +14,9 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
+from oppserver.contract.changes import ChangeNumbers
 from oppserver.contract.errors import DatabaseRefused
-from oppserver.contract.model import (
-    ChangeNumbers,
-    DataType,
-    Field,
-    Opportunity,
-    OpportunityType,
-    Role,
-)
+from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType, Role
 from oppserver.store import migrations, open_store, tables
 from oppserver.store.sqlite_connect import set_up_file
 from tests import stores

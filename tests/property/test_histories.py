@@ -18,11 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from oppserver.contract.changes import ChangesPage
+from oppserver.contract.changes import ChangeNumbers, ChangesPage
 from oppserver.contract.model import (
     ActivityType,
     Catalogue,
-    ChangeNumbers,
     Field,
     Key,
     Opportunity,
@@ -30,10 +29,10 @@ from oppserver.contract.model import (
     Plan,
     PlannedEntry,
     Role,
-    Search,
     Tombstone,
     Written,
 )
+from oppserver.contract.searches import Search
 from oppserver.store import Store
 from oppserver.store.port import Moment, Session
 from tests import stores

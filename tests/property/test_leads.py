@@ -11,15 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oppserver.contract.leads import EVERY_ATTRIBUTE, READABLE_COLUMNS, lead_column_named
-from oppserver.contract.model import (
-    Activity,
+from oppserver.contract.model import Activity, Lead, Opportunity
+from oppserver.contract.searches import (
     ActivitySearch,
     Comparison,
     Condition,
     ConditionGroup,
-    Lead,
     LeadSearch,
-    Opportunity,
     Ordering,
 )
 from oppserver.store import Store

@@ -23,12 +23,11 @@ from oppserver.contract.columns import (
     Column,
 )
 from oppserver.contract.leads import STANDARD_COLUMNS
-from oppserver.contract.model import (
+from oppserver.contract.model import Lead, Opportunity
+from oppserver.contract.searches import (
     Comparison,
     Condition,
     ConditionGroup,
-    Lead,
-    Opportunity,
     Ordering,
     RowForm,
     Search,

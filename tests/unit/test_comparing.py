@@ -11,7 +11,8 @@ from oppserver.contract.columns import Column
 from oppserver.contract.comparing import OPERATORS, comparison_named, condition_of
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import ApiError, InvalidFieldValue, InvalidValue, MissingAttribute
-from oppserver.contract.model import Comparison, Condition, ConditionGroup, DataType, Field
+from oppserver.contract.model import DataType, Field
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup
 from tests.memory_search import meets
 from tests.property.laws import cased, examples, texts
 

@@ -14,8 +14,8 @@ from oppserver.contract.columns import column_named
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidInput, RejectedLine
 from oppserver.contract.limits import EXPORT_PAGE_ROWS
-from oppserver.contract.model import Comparison, Condition, ConditionGroup, Ordering, Search
 from oppserver.contract.model import Opportunity as Stored
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Ordering, Search
 from oppserver.store.port import Store
 from oppserver.transfer.records import opportunity_of
 from oppserver.transfer.types import ImportedType, types_of

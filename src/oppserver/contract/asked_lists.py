@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import UnsetType
 
-from oppserver.contract.model import Comparison
 from oppserver.contract.paging import Page, is_descending, page_of
+from oppserver.contract.searches import Comparison
 from oppserver.contract.wire import ColumnsWire, ListWire, SortingWire
 
 

@@ -5,6 +5,26 @@ import msgspec
 from oppserver.contract.columns import Column
 
 
+class ChangeNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """How far changes are: the last one's number, and that of an owner's address. 0 is none yet."""
+
+    last: int
+    addresses: int
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """The last change of an opportunity; it is deleted when there is a ``deleted_on``.
+
+    ``has_moved``: it has once been of another type than ``event_code``.
+    """
+
+    id: str
+    number: int
+    event_code: int
+    has_moved: bool = False
+    deleted_on: str | None = None
+
+
 class ChangesPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of changes: those with numbers above ``after`` and up to ``until``, by number.
 

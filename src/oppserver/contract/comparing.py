@@ -11,8 +11,9 @@ from oppserver.contract.columns import Column
 from oppserver.contract.dates import Span, span_of
 from oppserver.contract.errors import InvalidFieldValue, InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import canonical_guid, guid_at
-from oppserver.contract.model import Comparison, Condition, ConditionGroup, DataType, Field
+from oppserver.contract.model import DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup
 from oppserver.contract.values import matching, options_of, stored_value
 
 OPERATORS: Final[Mapping[str, Comparison]] = MappingProxyType(

@@ -22,8 +22,9 @@ from oppserver.contract.columns import (
 from oppserver.contract.errors import LimitExceeded, UnknownColumn
 from oppserver.contract.leads import lead_column_named, lead_names
 from oppserver.contract.limits import LIST_COLUMNS_MAX
-from oppserver.contract.model import Catalogue, DataType, Field, Ordering
+from oppserver.contract.model import Catalogue, DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.searches import Ordering
 from oppserver.contract.values import status_field
 
 LEAD_PREFIX: Final = "P_"

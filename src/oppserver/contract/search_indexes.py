@@ -7,8 +7,8 @@ from typing import Final
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import SEARCH_INDEX_COLUMNS_MAX
-from oppserver.contract.model import SearchIndex
 from oppserver.contract.names import did_you_mean
+from oppserver.contract.searches import SearchIndex
 
 _STORED: Final = (
     "status",

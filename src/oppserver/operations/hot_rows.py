@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
+from oppserver.contract.changes import Change, ChangeNumbers
 from oppserver.contract.columns import ID_COLUMN, Column
 from oppserver.contract.limits import (
     HOT_ROW_BYTES,
@@ -16,7 +17,7 @@ from oppserver.contract.limits import (
     HOT_ROWS_PROBES,
     HOT_ROWS_SEEN_MAX,
 )
-from oppserver.contract.model import Change, ChangeNumbers, Plan, PlannedEntry, RenderedRows
+from oppserver.contract.model import Plan, PlannedEntry, RenderedRows
 from oppserver.formats.rendered_rows import pieces_of, rows_of
 from oppserver.store.port import Moment, Store
 

@@ -1,7 +1,7 @@
 """``ProspectActivity.svc/Retrieve``: a lead's timeline, opportunities included, newest first."""
 
-from oppserver.contract.model import ActivitySearch
 from oppserver.contract.query import mandatory_guid
+from oppserver.contract.searches import ActivitySearch
 from oppserver.operations.call import Call, Services, admit
 from oppserver.steps.parse_timelines import parse_timeline
 from oppserver.steps.render_activities import render_timeline

@@ -1,7 +1,7 @@
 """``GetActivitiesOfOpportunity``: the activities of an opportunity, page by page."""
 
-from oppserver.contract.model import ActivitySearch
 from oppserver.contract.query import mandatory_guid
+from oppserver.contract.searches import ActivitySearch
 from oppserver.operations.call import Call, Services, admit
 from oppserver.operations.named_opportunity import opportunity_here
 from oppserver.steps.parse_timelines import event_code_asked, parse_activity_list

@@ -22,17 +22,10 @@ from oppserver.contract.limits import (
     LEADS_BY_IDS_MAX,
     LEADS_PAGE_ROWS_DEFAULT,
 )
-from oppserver.contract.model import (
-    Comparison,
-    Condition,
-    ConditionGroup,
-    DataType,
-    Field,
-    LeadSearch,
-    Ordering,
-)
+from oppserver.contract.model import DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.paging import Page, is_descending, page_of
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup, LeadSearch, Ordering
 from oppserver.contract.values import plain_text
 from oppserver.contract.wire import ColumnsWire, SortingWire
 from oppserver.contract.wire_leads import LeadLookupWire, LeadsByIdsWire, LeadsGetWire

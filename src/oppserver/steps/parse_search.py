@@ -23,8 +23,8 @@ from oppserver.contract.comparing import OPERATORS, WITHOUT_OPERAND, comparison_
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
 from oppserver.contract.event_codes import number_of
 from oppserver.contract.limits import SEARCH_CONDITIONS_MAX, SEARCH_PAGE_ROWS_DEFAULT
-from oppserver.contract.model import Comparison
 from oppserver.contract.names import quoted
+from oppserver.contract.searches import Comparison
 from oppserver.contract.values import plain_text
 from oppserver.contract.wire import FieldValue
 from oppserver.contract.wire_lists import (

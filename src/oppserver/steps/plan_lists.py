@@ -14,7 +14,8 @@ from oppserver.contract.list_columns import (
     ordering_of,
     scope_of,
 )
-from oppserver.contract.model import Catalogue, Comparison, Condition, ConditionGroup, Search
+from oppserver.contract.model import Catalogue
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Search
 
 _KNOWN: Final = {
     **{

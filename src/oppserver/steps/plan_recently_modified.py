@@ -5,9 +5,9 @@ from typing import Final
 from oppserver.contract.asked_lists import AskedRecentlyModified
 from oppserver.contract.columns import SYSTEM_COLUMNS, Column
 from oppserver.contract.list_columns import custom_columns, scope_of
-from oppserver.contract.model import (
+from oppserver.contract.model import Catalogue
+from oppserver.contract.searches import (
     ActivitySearch,
-    Catalogue,
     Comparison,
     Condition,
     ConditionGroup,

@@ -16,7 +16,8 @@ from oppserver.contract.list_columns import (
     ordering_of,
     scope_of,
 )
-from oppserver.contract.model import Catalogue, Condition, ConditionGroup, Search
+from oppserver.contract.model import Catalogue
+from oppserver.contract.searches import Condition, ConditionGroup, Search
 
 _BY_NAME: Final = {column.name: column for column in (*SYSTEM_COLUMNS, *LIST_COLUMNS)}
 _IDS: Final = ("OpportunityId", "RelatedProspectId")

@@ -10,13 +10,8 @@ from oppserver.contract.activities import POSTED_NAMES
 from oppserver.contract.activity_columns import COLUMNS, IDENTITY
 from oppserver.contract.columns import slot_of
 from oppserver.contract.dates import to_answer, to_stored
-from oppserver.contract.model import (
-    Activity,
-    Catalogue,
-    DataType,
-    Opportunity,
-    TimelinePage,
-)
+from oppserver.contract.model import Activity, Catalogue, DataType, Opportunity
+from oppserver.contract.searches import TimelinePage
 from oppserver.contract.wire_activities import (
     ActivityListWire,
     AddedActivitiesWire,

@@ -1,6 +1,6 @@
 """From the page that the store rendered to the body of an answer."""
 
-from oppserver.contract.model import RenderedPage
+from oppserver.contract.searches import RenderedPage
 
 
 def render_list(page: RenderedPage) -> bytes:

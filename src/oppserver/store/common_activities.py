@@ -23,7 +23,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from oppserver.contract.model import Activity, ActivitySearch, Opportunity, TimelinePage
+from oppserver.contract.model import Activity, Opportunity
+from oppserver.contract.searches import ActivitySearch, TimelinePage
 from oppserver.store import tables
 from oppserver.store.common_session import ASKED, rows_of, select_opportunities_of
 

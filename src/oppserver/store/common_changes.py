@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from oppserver.contract.changes import ChangesPage
-from oppserver.contract.model import Change, ChangeNumbers
+from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage
 from oppserver.store import tables
 
 _LAST: Final = "SELECT last_number FROM change_counter"

@@ -3,7 +3,7 @@
 import msgspec
 from sqlalchemy import Connection, delete, insert, select
 
-from oppserver.contract.model import SearchIndex
+from oppserver.contract.searches import SearchIndex
 from oppserver.store import tables
 
 

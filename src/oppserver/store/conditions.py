@@ -11,8 +11,8 @@ import msgspec
 
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
 from oppserver.contract.leads import ATTRIBUTE
-from oppserver.contract.model import Comparison, Condition, ConditionGroup, Ordering
 from oppserver.contract.names import ascii_lower
+from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Ordering
 from oppserver.store import tables
 
 

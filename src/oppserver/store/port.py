@@ -17,34 +17,34 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from oppserver.contract import limits
-from oppserver.contract.changes import ChangesPage, RenderedChanges
+from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
     Activity,
-    ActivitySearch,
     ActivityType,
     Catalogue,
-    Change,
-    ChangeNumbers,
     Field,
     KeptAnswer,
     Key,
     Lead,
-    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
     RenderedColumns,
-    RenderedPage,
     RenderedRows,
-    Search,
-    SearchIndex,
     Stamp,
-    TimelinePage,
     Tombstone,
     User,
     Whereabouts,
     Written,
+)
+from oppserver.contract.searches import (
+    ActivitySearch,
+    LeadSearch,
+    RenderedPage,
+    Search,
+    SearchIndex,
+    TimelinePage,
 )
 from oppserver.contract.servers import StoreServer
 

@@ -12,28 +12,30 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
+from oppserver.contract.changes import ChangeNumbers
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.limits import STANDBY_CONNECT_TIMEOUT_S
 from oppserver.contract.model import (
-    ActivitySearch,
     ActivityType,
     Catalogue,
-    ChangeNumbers,
     Field,
     Key,
-    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
-    RenderedPage,
     RenderedRows,
-    Search,
-    SearchIndex,
-    TimelinePage,
     Tombstone,
     User,
     Written,
+)
+from oppserver.contract.searches import (
+    ActivitySearch,
+    LeadSearch,
+    RenderedPage,
+    Search,
+    SearchIndex,
+    TimelinePage,
 )
 from oppserver.contract.servers import StoreServer
 from oppserver.store import (

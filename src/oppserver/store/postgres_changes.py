@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from oppserver.contract.changes import ChangesPage, RenderedChanges
+from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Change, ChangeNumbers
 from oppserver.store.common_changes import (
     DELETED_ON,
     IDENTITY,

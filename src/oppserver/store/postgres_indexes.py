@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from oppserver.contract.model import SearchIndex
+from oppserver.contract.searches import SearchIndex
 from oppserver.store import common_indexes, tables
 
 _VALID = """

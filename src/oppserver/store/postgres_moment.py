@@ -11,11 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from oppserver.contract.changes import ChangesPage, RenderedChanges
+from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
-    Change,
-    ChangeNumbers,
     Plan,
     PlannedEntry,
     RenderedColumns,

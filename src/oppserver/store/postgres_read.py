@@ -12,13 +12,7 @@ from itertools import repeat
 from typing import Final, TypeVar
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import (
-    Key,
-    Opportunity,
-    PlannedEntry,
-    RenderedRows,
-    Tombstone,
-)
+from oppserver.contract.model import Key, Opportunity, PlannedEntry, RenderedRows, Tombstone
 from oppserver.store.common_hot import (
     KEY,
     OPPORTUNITY,

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from oppserver.contract.columns import LEAD, Column
-from oppserver.contract.model import Condition, Ordering, RenderedPage, RowForm, Search
+from oppserver.contract.searches import Condition, Ordering, RenderedPage, RowForm, Search
 from oppserver.store import tables
 from oppserver.store.conditions import (
     Dialect,

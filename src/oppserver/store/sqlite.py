@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection, PoolProxiedConnection
 
+from oppserver.contract.changes import ChangeNumbers
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused, Unavailable
 from oppserver.contract.limits import (
@@ -23,24 +24,25 @@ from oppserver.contract.limits import (
     SQLITE_LOADING_CHECKPOINT_PAGES,
 )
 from oppserver.contract.model import (
-    ActivitySearch,
     ActivityType,
     Catalogue,
-    ChangeNumbers,
     Field,
     Key,
-    LeadSearch,
     Opportunity,
     OpportunityType,
     Plan,
-    RenderedPage,
     RenderedRows,
-    Search,
-    SearchIndex,
-    TimelinePage,
     Tombstone,
     User,
     Written,
+)
+from oppserver.contract.searches import (
+    ActivitySearch,
+    LeadSearch,
+    RenderedPage,
+    Search,
+    SearchIndex,
+    TimelinePage,
 )
 from oppserver.contract.servers import StoreServer
 from oppserver.store import (

@@ -5,9 +5,8 @@ from functools import lru_cache
 from math import isqrt
 from typing import Final
 
-from oppserver.contract.changes import ChangesPage, RenderedChanges
+from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Change, ChangeNumbers
 from oppserver.store.common_changes import (
     DELETED_ON,
     IDENTITY,

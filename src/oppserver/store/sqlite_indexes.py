@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Index
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex
 
-from oppserver.contract.model import SearchIndex
+from oppserver.contract.searches import SearchIndex
 from oppserver.store import common_indexes, tables
 
 INDEXES: Final[tuple[Index, ...]] = tuple(

@@ -7,7 +7,8 @@ from typing import Final
 
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
-from oppserver.contract.model import Condition, LeadSearch, Ordering, RenderedPage, RenderedRows
+from oppserver.contract.model import RenderedRows
+from oppserver.contract.searches import Condition, LeadSearch, Ordering, RenderedPage
 from oppserver.store.conditions import (
     Sql,
     condition_sql,

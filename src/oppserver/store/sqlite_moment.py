@@ -7,11 +7,9 @@ from typing import Final
 
 import msgspec
 
-from oppserver.contract.changes import ChangesPage, RenderedChanges
+from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
-    Change,
-    ChangeNumbers,
     Plan,
     PlannedEntry,
     RenderedColumns,

@@ -7,13 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import (
-    Key,
-    Opportunity,
-    PlannedEntry,
-    RenderedRows,
-    Tombstone,
-)
+from oppserver.contract.model import Key, Opportunity, PlannedEntry, RenderedRows, Tombstone
 from oppserver.store.common_hot import (
     KEY,
     OPPORTUNITY,

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from oppserver.contract.columns import LEAD, Column
-from oppserver.contract.model import (
+from oppserver.contract.searches import (
     Comparison,
     Condition,
     Ordering,

@@ -23,7 +23,7 @@ from oppserver.api.describe.description import (
 from oppserver.contract import errors, limits
 from oppserver.contract.comparing import OPERATORS
 from oppserver.contract.leads import UNIQUE_COLUMNS
-from oppserver.contract.model import Comparison
+from oppserver.contract.searches import Comparison
 
 _LEAD_ID: Final = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
 _ID: Final = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
