@@ -75,6 +75,7 @@ def is_idle(server: Server) -> bool | None:
         ("event_code=77", {}, 400, "unknown-event-code", {"parameter": "event_code"}),
         (f"{QUERY}&ledger=x", {}, 400, "invalid-value", {"parameter": "ledger"}),
         (f"{QUERY}&on_error=x", {}, 400, "invalid-value", {"parameter": "on_error"}),
+        (f"{QUERY}&on_eror=skip", {}, 400, "invalid-value", {"parameter": "on_eror"}),
         (f"{QUERY},Stats,zzz", {}, 400, "unknown-column", {"parameter": "columns"}),
         (QUERY, {"Accept": "application/json"}, 406, "not-acceptable", {"header": "Accept"}),
         (

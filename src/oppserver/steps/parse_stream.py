@@ -7,7 +7,7 @@ from oppserver.contract.errors import Fault, UnsupportedMediaType
 from oppserver.contract.formats import Format
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.contract.query import choice, flag, mandatory, wanted_rows
+from oppserver.contract.query import check_names, choice, flag, mandatory, wanted_rows
 from oppserver.contract.streams import AskedStream, IdFormat
 
 _SPELLINGS: Final[Mapping[str, IdFormat]] = {
@@ -18,9 +18,20 @@ _SPELLINGS: Final[Mapping[str, IdFormat]] = {
 }
 """Media types that stand for a form; without one, ids are lines, as ``curl -T`` sends a file."""
 
+_NAMES: Final = (
+    "event_code",
+    "columns",
+    "ledger",
+    "on_error",
+    "csv_formulas",
+    "csv_end",
+    "types",
+)
+
 
 def parse_stream(query: Mapping[str, str], chosen: Format) -> AskedStream:
     """What a read of a stream asks. Raises an ApiError with status 400 that names the parameter."""
+    check_names(query, _NAMES)
     return AskedStream(
         event_code=mandatory(query, "event_code"),
         columns=query.get("columns", ""),
