@@ -14,9 +14,9 @@ help: ## Show this list
 demo: $(RUN_READY) ## Set everything up and run the main job: `oppserver demo` (DEMO="--exit" ends it)
 	$(BIN)/oppserver demo $(DEMO)
 
-# Three at a time on any machine: tests wait for processes more than they compute.
+# Four at a time on any machine: tests wait for processes more than they compute.
 test: $(READY) ## Run every test; OPPSERVER_TEST_SCALE=10 runs the slow ones ten times as long
-	$(BIN)/pytest -n 3 --dist worksteal $(PYTEST)
+	$(BIN)/pytest -n 4 --dist worksteal $(PYTEST)
 
 check: $(READY) ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .
