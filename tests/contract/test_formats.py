@@ -70,6 +70,24 @@ def records(answer: Answer) -> list[list[str]]:
         ("text/html, application/xhtml+xml, */*;q=0.8", JSON),
         ("application/json;q=0, application/*", NDJSON),
         ("application/xml, application/vnd.apache.parquet;q=0.001", PARQUET),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON),
+        ("*", JSON),
+        ("*;q=0.5, text/csv;q=.4", JSON),
+        ("application/json;q=.4, text/csv;q=.5", CSV),
+        ("application/json;q=0., text/csv;q=1.0000", CSV),
+        ("text/csv;Q=0.9, application/json ; Q=0.1", CSV),
+        ("text/csv\t;\tq = 0.9,\tapplication/json;q=0.1", CSV),
+        (", ,text/csv,,", CSV),
+        ('text/csv;header="a,b;q=0";q=0.9, application/json;q=0.1', CSV),
+        ('text/csv;note="a\\"b, */*";q="0.9", application/json;q=0.1', CSV),
+        ("application/json;odata=verbose", JSON),
+        ("application/json;q=1.5", JSON),
+        ("text/csv;q=5, application/json;q=0.5", CSV),
+        ("text/csv;q=x", CSV),
+        ("text/csv;q=", CSV),
+        ("text/csv;q=-1, */*", JSON),
+        ("text/*;q=0.3, application/*;q=0.2", CSV),
+        ("application/json;q=0, *;q=.1", NDJSON),
     ],
 )
 def test_the_format_is_the_one_that_the_caller_likes_best(
@@ -82,7 +100,8 @@ def test_the_format_is_the_one_that_the_caller_likes_best(
 
 
 @pytest.mark.parametrize(
-    "accept", ["application/xml", "text/html", "json", "*/*;q=0", "text/csv;q=0", "text/csv;q=x"]
+    "accept",
+    ["application/xml", "text/html", "json", "*/*;q=0", "*;q=0.", "text/csv;q=0", "text/csv;q=-1"],
 )
 def test_an_unknown_format_is_406_with_the_list(server: Server, accept: str) -> None:
     """In the envelope of every error, after keys and limit."""

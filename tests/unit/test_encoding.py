@@ -38,6 +38,11 @@ from oppserver.api.encoding import choose_encoding, encode
         ("gzip;q=.2", "gzip"),
         ("gzip;q=0.33333333333, zstd;q=0.3333", "gzip"),
         (",,gzip,,", "gzip"),
+        ("gzip\t;\tq = .5\t,zstd;q=.4", "gzip"),
+        ('gzip;note="a,zstd;q=1";q=0.5', "gzip"),
+        ("identity;q=0", "identity"),
+        ("identity;q=0, *", "zstd"),
+        ("*;q=.5, zstd;q=.4", "gzip"),
     ],
 )
 def test_the_caller_s_preference_is_followed(accepted: str, chosen: str) -> None:
@@ -45,18 +50,32 @@ def test_the_caller_s_preference_is_followed(accepted: str, chosen: str) -> None
     assert choose_encoding(accepted) == chosen
 
 
-@pytest.mark.parametrize(
-    "weight",
-    ["nan", "-1", "inf", "1.5", "2", "1e0", "0.5.5", ".", "", "x", "1_0", "+1", "\u0661", "0.5;x"],
-)
+@pytest.mark.parametrize("weight", ["nan", "inf", "1e0", "0.5.5", ".", "", "x", "1_0", "\u0661"])
+@pytest.mark.parametrize("name", ["zstd", "gzip"])
+def test_a_weight_that_is_no_number_says_nothing(name: str, weight: str) -> None:
+    """The encoding is named, so the caller can take it."""
+    assert choose_encoding(f"{name};q={weight}") == name
+    assert choose_encoding(f"{name};q={weight}, zstd;q=0.1, gzip;q=0.1, {name}") == name
+
+
+@pytest.mark.parametrize("weight", ["-1", "-0.5", "-.1", "-0", "0.", "00", ".0", "0;x=1"])
 @pytest.mark.parametrize("name", ["zstd", "gzip", "*"])
-def test_a_weight_that_is_none_excludes_its_encoding(name: str, weight: str) -> None:
-    """What cannot be read asks for nothing, and changes nothing for the others."""
+def test_a_weight_that_is_not_above_0_excludes_its_encoding(name: str, weight: str) -> None:
+    """However it is written."""
     assert choose_encoding(f"{name};q={weight}") == "identity"
-    assert choose_encoding(f"{name};q={weight}, gzip") == "gzip"
+    assert choose_encoding(f"{name};q={weight}, {name};q={weight}") == "identity"
 
 
-@pytest.mark.parametrize("accepted", [";", ";q=1", "=", "gzip/1", "gzip gzip", "\x00", "ü;q=ü"])
+@pytest.mark.parametrize("weight", ["1.5", "2", "1.0000", "1.", "99999999999", "9" * 400])
+def test_a_weight_above_1_is_1(weight: str) -> None:
+    """It outranks what is below 1, and nothing else."""
+    assert choose_encoding(f"gzip;q={weight}, zstd;q=0.999") == "gzip"
+    assert choose_encoding(f"gzip;q={weight}, zstd;q=1") == "zstd"
+
+
+@pytest.mark.parametrize(
+    "accepted", [";", ";q=1", " ;q=1, ;", "=", "gzip/1", "gzip gzip", "\x00", "ü;q=ü"]
+)
 def test_what_is_no_list_of_encodings_asks_for_none(accepted: str) -> None:
     """Any text is answered."""
     assert choose_encoding(accepted) == "identity"

@@ -1,14 +1,14 @@
 """From ``Accept`` to the format of an answer (RFC 9110, 12.5.1)."""
 
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from oppserver.contract.errors import Fault, NotAcceptable
 from oppserver.contract.formats import ARROW_FORMATS, Format
 from oppserver.contract.names import quoted
+from oppserver.contract.preferences import Preference, preferences_in
 
-_WEIGHT: Final = re.compile(r"0(?:\.\d*)?|1(?:\.0*)?", re.ASCII)
+_ANYTHING: Final = "*/*"
 
 
 class _Range(NamedTuple):
@@ -26,7 +26,7 @@ def choose_format(accept: str, offered: Sequence[Format]) -> Format:
     other than the weight are not looked at. A range whose weight cannot be read excludes what it
     matches. Raises NotAcceptable, with the list of formats.
     """
-    ranges = [_range(part) for part in accept.split(",") if part.strip()]
+    ranges = [_range(one) for one in preferences_in(accept)]
     if not ranges:
         return offered[0]
     best = max(offered, key=lambda one: _weight(one, ranges))  # max keeps the first of equals
@@ -44,18 +44,16 @@ def choose_format(accept: str, offered: Sequence[Format]) -> Format:
     )
 
 
-def _range(part: str) -> _Range:
-    pattern, *parameters = (piece.strip().lower() for piece in part.split(";"))
-    weights = [one.removeprefix("q=").strip() for one in parameters if one.startswith("q=")]
-    text = weights[0] if weights else "1"
-    weight = float(text) if _WEIGHT.fullmatch(text) else 0.0
-    precision = 0 if pattern == "*/*" else 1 if pattern.endswith("/*") else 2
-    return _Range(pattern, precision, weight)
+def _range(one: Preference) -> _Range:
+    # a bare * is what old Java programs send for */*
+    pattern = _ANYTHING if one.name == "*" else one.name
+    precision = 0 if pattern == _ANYTHING else 1 if pattern.endswith("/*") else 2
+    return _Range(pattern, precision, one.weight)
 
 
 def _weight(offered: Format, ranges: Sequence[_Range]) -> float:
     main = f"{offered.partition('/')[0]}/*"
-    matching = [one for one in ranges if one.pattern in (offered, main, "*/*")]
+    matching = [one for one in ranges if one.pattern in (offered, main, _ANYTHING)]
     if not matching:
         return 0.0
     precision = max(one.precision for one in matching)
