@@ -1,16 +1,20 @@
 """A row: one opportunity as the host answered it, frozen, with names for what every row has."""
 
+import re
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from oppserver.contract.dates import to_stored
 from oppserver.contract.names import did_you_mean
+from oppserver.contract.values import plain_number
 
 _MISSING: Final = object()
+_WITH_EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d{1,6}", re.ASCII)
+"""A large or small number of a host that answers JSON numbers: ``1e+21``."""
 
 
 class Opportunity(msgspec.Struct, frozen=True, gc=False):
@@ -127,14 +131,17 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
             raise ValueError(f"{name}: {text!r} is no date: {error}") from None
 
     def number(self, name: str) -> Decimal | None:
-        """A column as a number, thousands commas removed. Raises ValueError when it is none."""
-        text = self[name]
+        """A column as a number, with or without signs of thousands, or with an exponent.
+
+        Raises ValueError when it is none. Column and value are named.
+        """
+        text = (self[name] or "").strip()
         if not text:
             return None
-        try:
-            return Decimal(text.replace(",", ""))
-        except InvalidOperation:
-            raise ValueError(f"{name}: {text!r} is no number") from None
+        number = text if _WITH_EXPONENT.fullmatch(text) else plain_number(text)
+        if number is None:
+            raise ValueError(f"{name}: {text!r} is no number")
+        return Decimal(number)
 
     def _one_of(self, *names: str) -> str | None:
         for name in names:

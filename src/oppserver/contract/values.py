@@ -17,7 +17,12 @@ from oppserver.contract.model import STATUSES, DataType, Field
 from oppserver.contract.names import ascii_lower, did_you_mean, quoted
 from oppserver.contract.wire import FieldValue
 
-_NUMBER: Final = re.compile(r"([+-]?)((?:\d[\d,]*)?)((?:\.\d*)?)", re.ASCII)
+_NUMBER: Final = re.compile(r"([+-]?)(\d*|[1-9]\d{0,2}(?:,\d{2,3})*,\d{3})((?:\.\d*)?)", re.ASCII)
+"""Commas only where they are signs of thousands: the last group has 3 digits, those before it 2 or
+3 (``2,00,000`` is an Indian 200,000), and the first does not begin with 0. Any other comma could be
+a decimal sign, as half of the world writes it: ``1499,90`` read as 149990 is a hundredfold mistake.
+"""
+
 _BOOLEANS: Final = MappingProxyType(
     {"true": "1", "1": "1", "yes": "1", "false": "0", "0": "0", "no": "0"}
 )
@@ -72,6 +77,22 @@ def stored_value(value: FieldValue, field: Field, *, place: str) -> str | None:
     return convert(stripped, field, place) if stripped else None
 
 
+def plain_number(text: str) -> str | None:
+    """A number as a plain decimal of the form ``-12.5``; None when the text is no number.
+
+    There are no signs of thousands in it, and no zeros before it.
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    digits, fraction = match[2].replace(",", ""), match[3].rstrip(".")
+    if not (digits or fraction):
+        return None
+    whole = digits.lstrip("0") or "0"
+    is_zero = not (whole + fraction).strip("0.")
+    return f"{'-' if match[1] == '-' and not is_zero else ''}{whole}{fraction}"
+
+
 def options_of(field: Field) -> tuple[str, ...]:
     """All options of a dropdown, whatever its parent's value is; empty when it takes any value."""
     dependent = (option for options in field.dependent_options.values() for option in options)
@@ -100,15 +121,12 @@ def _text(value: int | float | bool) -> str:
 
 
 def _number(text: str, field: Field, place: str) -> str:
-    """A plain decimal of the form ``-12.5``: no signs of thousands, no zeros before it."""
-    match = _NUMBER.fullmatch(text)
-    digits = match[2].replace(",", "") if match else ""
-    fraction = match[3].rstrip(".") if match else ""
-    if match is None or not (digits or fraction):
-        raise _refused(place, text, field, "expected a number like 200000, 200,000 or -12.5")
-    whole = digits.lstrip("0") or "0"
-    is_zero = not (whole + fraction).strip("0.")
-    return f"{'-' if match[1] == '-' and not is_zero else ''}{whole}{fraction}"
+    number = plain_number(text)
+    if number is None:
+        mend = " Write the decimals behind a point: 1499.90." if "," in text else ""
+        why = f"expected a number like 200000, 200,000 or -12.5.{mend}"
+        raise _refused(place, text, field, why)
+    return number
 
 
 def _date(text: str, field: Field, place: str) -> str:

@@ -1,6 +1,5 @@
 """From the bodies of the calls that read leads to what is read."""
 
-import re
 from typing import Final, NamedTuple
 
 import msgspec
@@ -26,7 +25,7 @@ from oppserver.contract.model import DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.paging import Page, is_descending, page_of
 from oppserver.contract.searches import Comparison, Condition, ConditionGroup, LeadSearch, Ordering
-from oppserver.contract.values import plain_text
+from oppserver.contract.values import plain_number, plain_text
 from oppserver.contract.wire import ColumnsWire, SortingWire
 from oppserver.contract.wire_leads import LeadLookupWire, LeadsByIdsWire, LeadsGetWire
 
@@ -39,7 +38,6 @@ EVERY_COLUMN: Final = (*READABLE_COLUMNS, EVERY_ATTRIBUTE)
 ID_COLUMN: Final = READABLE_COLUMNS[0]
 
 _DATES: Final = ("created_on", "modified_on")
-_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 
 _VALUE_PLACE: Final = "$.Parameter.LookupValue"
 _LIKE: Final = "LIKE"
@@ -157,7 +155,7 @@ def _data_type(stored: str, comparison: Comparison, text: str) -> DataType:
     if stored in _DATES:
         return DataType.DATE_TIME
     is_order = comparison not in (Comparison.EQUAL, Comparison.NOT_EQUAL)
-    if is_order and stored.startswith(ATTRIBUTE) and _NUMBER.fullmatch(text):
+    if is_order and stored.startswith(ATTRIBUTE) and plain_number(text) is not None:
         return DataType.NUMBER
     return DataType.STRING
 
