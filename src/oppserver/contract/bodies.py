@@ -1,14 +1,33 @@
-"""From the bytes of a body to the message they hold, and how what is none is refused."""
+"""From the bytes of a body to the message they hold, and how what is none is refused.
+
+A member that a message does not have is refused by name: its value would be lost, and the caller
+would not know. The messages that know a member and have no use for it say so (``wire.Ignored``).
+"""
 
 import codecs
-from typing import TypeVar
+import re
+from collections.abc import Iterator
+from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec import inspect
 
-from oppserver.contract.errors import BodyTooLarge, MalformedBody, WrongContentType, WrongDataType
-from oppserver.contract.names import quoted
+from oppserver.contract.errors import (
+    BodyTooLarge,
+    InvalidValue,
+    MalformedBody,
+    WrongContentType,
+    WrongDataType,
+)
+from oppserver.contract.names import did_you_mean, quoted
 
 _T = TypeVar("_T")
+
+# msgspec says "Object contains unknown field `X` - at `$.SearchParameters[0].Columns`"
+_UNKNOWN_MEMBER: Final = re.compile(
+    r"Object contains unknown field `(.*?)`(?: - at `\$([\w.\[\]]*)`)?", re.DOTALL
+)
+_STEP: Final = re.compile(r"\.(\w+)|\[\d+\]")
 
 
 def decode_body(
@@ -50,6 +69,9 @@ def decode_text(decoder: msgspec.json.Decoder[_T], text: str, *, place: str, wha
     try:
         return decoder.decode(text)
     except msgspec.ValidationError as error:
+        unknown = _UNKNOWN_MEMBER.fullmatch(str(error))
+        if unknown is not None:
+            raise _unknown_member(unknown[1], unknown[2] or "", decoder, place) from None
         raise WrongDataType(_wrong_type(str(error), place)) from None
     except msgspec.DecodeError as error:
         raise MalformedBody(f"The {what} is not JSON: {error}") from None
@@ -61,3 +83,38 @@ def _wrong_type(reason: str, place: str) -> str:
     # msgspec says "Expected `str`, got `int` - at `$.SearchParameters[0].Columns`"
     expected, _, inside = reason.partition(" - at ")
     return f"{place}{inside.strip('`').removeprefix('$')}: {expected.replace('`', '')}"
+
+
+def _unknown_member(
+    name: str, inside: str, decoder: msgspec.json.Decoder[Any], place: str
+) -> InvalidValue:
+    known = list(_members(decoder.type, inside))
+    return InvalidValue(
+        f"{place}{inside}.{quoted(name)[1:-1]}: there is no such member here, so its value would be"
+        f" lost.{did_you_mean(name, known)} Leave it out. Known here: {', '.join(known)}."
+    )
+
+
+def _members(form: Any, inside: str) -> Iterator[str]:
+    """The names that the message has at a place of a body, without those that it has no use for."""
+    found = [inspect.type_info(form)]
+    for step in _STEP.finditer(inside):
+        found = [one for form in found for one in _forms_in(form, step[1])]
+    for message in found:
+        if isinstance(message, inspect.StructType):
+            yield from (
+                field.encode_name
+                for field in message.fields
+                if not isinstance(field.type, inspect.RawType)
+            )
+
+
+def _forms_in(form: inspect.Type, name: str | None) -> Iterator[inspect.Type]:
+    """The forms that a member can have; without a name, those of a list's items."""
+    inner: inspect.Type | None = None
+    if name is None and isinstance(form, inspect.ListType):
+        inner = form.item_type
+    elif isinstance(form, inspect.StructType):
+        inner = next((one.type for one in form.fields if one.encode_name == name), None)
+    if inner is not None:
+        yield from inner.types if isinstance(inner, inspect.UnionType) else (inner,)

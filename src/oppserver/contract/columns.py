@@ -120,3 +120,13 @@ def slot_of(name: str) -> int | None:
     """The number of a name of the form ``mx_Custom_N``, also past the last slot; else None."""
     match = _CUSTOM_NAME.fullmatch(name.strip())
     return int(match[1]) if match else None
+
+
+def of_field_set(name: str) -> str:
+    """What to say of a name that is unknown because it is one of a custom field set; else nothing.
+
+    ``mx_CustomObject_1`` alone, or behind the set's name: ``mx_Custom_3~mx_CustomObject_1``.
+    """
+    if "mx_customobject_" not in name.casefold():
+        return ""
+    return " Members of custom field sets are not kept here; a field of its own is (mx_Custom_N)."

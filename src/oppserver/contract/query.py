@@ -58,6 +58,16 @@ def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:
         raise refusal(InvalidValue, faults)
 
 
+def check_is_not_named(query: Mapping[str, str], mends: Mapping[str, str]) -> None:
+    """That the query has no value under some names, which are given with what to do instead.
+
+    They say what is written, or where, and would be passed over in silence. Raises InvalidValue.
+    """
+    for name, mend in mends.items():
+        if query.get(name.lower(), "").strip():
+            raise InvalidValue(f"query parameter '{name}': {mend}")
+
+
 def number(
     query: Mapping[str, str], name: str, *, at_least: int, at_most: int, default: int
 ) -> int:

@@ -15,7 +15,7 @@ from oppserver.contract.errors import InvalidFieldValue
 from oppserver.contract.limits import IN_ERROR_OPTIONS_MAX, TEXT_CHARACTERS_MAX
 from oppserver.contract.model import STATUSES, DataType, Field
 from oppserver.contract.names import ascii_lower, did_you_mean, quoted
-from oppserver.contract.wire import FieldValue
+from oppserver.contract.wire import FieldValue, FieldValueWire
 
 _NUMBER: Final = re.compile(r"([+-]?)(\d*|[1-9]\d{0,2}(?:,\d{2,3})*,\d{3})((?:\.\d*)?)", re.ASCII)
 """Commas only where they are signs of thousands: the last group has 3 digits, those before it 2 or
@@ -57,6 +57,19 @@ def plain_text(value: FieldValue, *, place: str, characters_max: int | None = No
     if "\0" in text:
         raise InvalidFieldValue(f"{place} has the character U+0000 in it. Send it without.")
     return text
+
+
+def check_has_no_members(field: FieldValueWire, *, place: str) -> None:
+    """Raises InvalidFieldValue when a field has members of a custom field set.
+
+    ``place`` is that of the field in the body: ``Opportunity.Fields[0]``, ``[0].Fields[0]``.
+    """
+    if field.Fields:
+        inside = place if place.startswith("[") else f".{place}"
+        raise InvalidFieldValue(
+            f"${inside}.Fields: members of custom field sets are not kept here. Leave Fields out,"
+            " and send each value as a field of its own (mx_Custom_N)."
+        )
 
 
 def stored_value(value: FieldValue, field: Field, *, place: str) -> str | None:

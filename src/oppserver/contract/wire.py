@@ -1,7 +1,8 @@
 """The messages on the wire. The members are spelled as the API spells them.
 
 Members that the call demands are optional here, so that the step that checks them can name the one
-that is missing the way the API does.
+that is missing the way the API does. A member that a message does not have is refused
+(``bodies.py``), but for the bulk read, which passes over it (source: docs/fidelity.md).
 """
 
 from typing import Literal, TypeAlias
@@ -11,8 +12,13 @@ from msgspec import UNSET, UnsetType
 
 from oppserver.contract.errors import Fault
 
+Ignored: TypeAlias = msgspec.Raw | UnsetType
+"""A member that programs are known to send, of which nothing is kept and nothing is lost: what it
+says has no meaning here. The table "Members without effect" of docs/fidelity.md has each of them.
+"""
 
-class ColumnsWire(msgspec.Struct):
+
+class BulkReadColumnsWire(msgspec.Struct):
     """``Columns``: the names asked for, comma separated."""
 
     Include_CSV: str | UnsetType | None = UNSET
@@ -23,7 +29,7 @@ class SearchParameterWire(msgspec.Struct):
 
     EventCode: str | int | UnsetType | None = UNSET
     ProspectActivityId: list[str] | UnsetType | None = UNSET
-    Columns: ColumnsWire | UnsetType | None = UNSET
+    Columns: BulkReadColumnsWire | UnsetType | None = UNSET
 
 
 class GetOpportunitiesByIdWire(msgspec.Struct):
@@ -69,7 +75,13 @@ FieldValue: TypeAlias = str | int | float | bool | None
 """A field's value as callers send it. A text is stored; how, the field's data type says."""
 
 
-class PagingWire(msgspec.Struct):
+class ColumnsWire(msgspec.Struct, forbid_unknown_fields=True):
+    """``Columns``: the names asked for, comma separated."""
+
+    Include_CSV: str | UnsetType | None = UNSET
+
+
+class PagingWire(msgspec.Struct, forbid_unknown_fields=True):
     """``Paging``: ``PageIndex`` from 1, or, on calls of activities, ``Offset`` and ``RowCount``."""
 
     PageIndex: Number | UnsetType | None = UNSET
@@ -78,14 +90,14 @@ class PagingWire(msgspec.Struct):
     RowCount: Number | UnsetType | None = UNSET
 
 
-class SortingWire(msgspec.Struct):
+class SortingWire(msgspec.Struct, forbid_unknown_fields=True):
     """``Sorting``: ``Direction`` 1 is descending, 0 ascending."""
 
     ColumnName: str | UnsetType | None = UNSET
     Direction: Number | UnsetType | None = UNSET
 
 
-class ListWire(msgspec.Struct):
+class ListWire(msgspec.Struct, forbid_unknown_fields=True):
     """The body of a list whose subject is in the query."""
 
     Columns: ColumnsWire | UnsetType | None = UNSET
@@ -93,19 +105,20 @@ class ListWire(msgspec.Struct):
     Sorting: SortingWire | UnsetType | None = UNSET
 
 
-class FieldValueWire(msgspec.Struct):
-    """One of ``Fields``: a schema name and its value."""
+class FieldValueWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One of ``Fields``: a schema name and its value. ``Fields`` are the members of a field set."""
 
     SchemaName: str | UnsetType | None = UNSET
     Value: FieldValue | UnsetType = UNSET
+    Fields: list[msgspec.Raw] | UnsetType | None = UNSET
 
 
-class AttributeWire(msgspec.Struct):
+class AttributeWire(msgspec.Struct, forbid_unknown_fields=True):
     """One attribute of a lead, and its value. ``Fields`` are the members of a field set."""
 
     Attribute: str | UnsetType | None = UNSET
     Value: FieldValue | UnsetType = UNSET
-    Fields: list[object] | UnsetType | None = UNSET
+    Fields: list[msgspec.Raw] | UnsetType | None = UNSET
 
 
 class ErrorWire(msgspec.Struct):

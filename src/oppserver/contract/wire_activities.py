@@ -2,13 +2,14 @@
 
 from msgspec import UNSET, Struct, UnsetType
 
-from oppserver.contract.wire import FieldValue, FieldValueWire, Number, PagingWire
+from oppserver.contract.wire import FieldValue, FieldValueWire, Ignored, Number, PagingWire
 
 
-class ActivityWire(Struct):
+class ActivityWire(Struct, forbid_unknown_fields=True):
     """The body of ``ProspectActivity.svc/Create``."""
 
     RelatedProspectId: str | UnsetType | None = UNSET
+    RelatedOpportunityId: str | UnsetType | None = UNSET
     EmailAddress: FieldValue | UnsetType = UNSET
     FirstName: FieldValue | UnsetType = UNSET
     LastName: FieldValue | UnsetType = UNSET
@@ -17,24 +18,31 @@ class ActivityWire(Struct):
     ActivityNote: FieldValue | UnsetType = UNSET
     ActivityDateTime: str | UnsetType | None = UNSET
     Fields: list[FieldValueWire] | UnsetType | None = UNSET
+    ProcessFilesAsync: Ignored = UNSET
+    IncludeLeadScore: Ignored = UNSET
+    ValidateDropDownOptions: Ignored = UNSET
 
 
-class OpportunityActivityWire(Struct):
+class OpportunityActivityWire(Struct, forbid_unknown_fields=True):
     """One entry of ``Bulk/CustomActivity/Add/ByOpportunityId``."""
 
     ActivityEvent: Number | UnsetType | None = UNSET
     ActivityNote: FieldValue | UnsetType = UNSET
     ActivityOwnerEmail: str | UnsetType | None = UNSET
+    ActivityDateTime: str | UnsetType | None = UNSET
     Fields: list[FieldValueWire] | UnsetType | None = UNSET
+    ProcessFilesAsync: Ignored = UNSET
+    IncludeLeadScore: Ignored = UNSET
+    ValidateDropDownOptions: Ignored = UNSET
 
 
-class TimelineParameterWire(Struct):
+class TimelineParameterWire(Struct, forbid_unknown_fields=True):
     """``Parameter`` of ``ProspectActivity.svc/Retrieve``."""
 
     ActivityEvent: Number | UnsetType | None = UNSET
 
 
-class TimelineWire(Struct):
+class TimelineWire(Struct, forbid_unknown_fields=True):
     """The body of ``ProspectActivity.svc/Retrieve``."""
 
     Parameter: TimelineParameterWire | UnsetType | None = UNSET

@@ -5,6 +5,7 @@ from msgspec import UNSET, UnsetType
 
 from oppserver.contract.wire import (
     FieldValue,
+    Ignored,
     ListWire,
     Number,
     PagingWire,
@@ -12,7 +13,7 @@ from oppserver.contract.wire import (
 )
 
 
-class LeadFieldWire(msgspec.Struct):
+class LeadFieldWire(msgspec.Struct, forbid_unknown_fields=True):
     """``Parameter`` of ``GetOpportunitiesByUniqueLeadField``: what the lead is found by."""
 
     LookupName: str | UnsetType | None = UNSET
@@ -33,7 +34,7 @@ class SearchWire(ListWire):
     AdvancedSearch: str | UnsetType | None = UNSET
 
 
-class RowConditionWire(msgspec.Struct):
+class RowConditionWire(msgspec.Struct, forbid_unknown_fields=True):
     """One comparison: of ``LSO``, by ``Operator``, with ``RSO``."""
 
     SubConOp: str | UnsetType | None = UNSET
@@ -42,24 +43,28 @@ class RowConditionWire(msgspec.Struct):
     Operator: str | UnsetType | None = UNSET
     RSO: FieldValue | UnsetType = UNSET
     RSO_IsMailMerged: FieldValue | UnsetType = UNSET
+    IsFilterCondition: Ignored = UNSET
 
 
-class ConditionWire(msgspec.Struct):
+class ConditionWire(msgspec.Struct, forbid_unknown_fields=True):
     """Comparisons that belong together."""
 
     Type: str | UnsetType | None = UNSET
     ConOp: str | UnsetType | None = UNSET
     RowCondition: list[RowConditionWire] | UnsetType | None = UNSET
+    IsFilterCondition: Ignored = UNSET
 
 
-class AdvancedSearchWire(msgspec.Struct):
-    """What the text ``AdvancedSearch`` holds. ``QueryTimeZone`` is not looked at: dates are UTC."""
+class AdvancedSearchWire(msgspec.Struct, forbid_unknown_fields=True):
+    """What the text ``AdvancedSearch`` holds. Dates are UTC, whatever ``QueryTimeZone`` says."""
 
     GrpConOp: str | UnsetType | None = UNSET
     Conditions: list[ConditionWire] | UnsetType | None = UNSET
+    QueryTimeZone: Ignored = UNSET
+    IsFilterCondition: Ignored = UNSET
 
 
-class RecentlyModifiedParameterWire(msgspec.Struct):
+class RecentlyModifiedParameterWire(msgspec.Struct, forbid_unknown_fields=True):
     """``Parameter`` of ``RetrieveRecentlyModified``."""
 
     FromDate: str | UnsetType | None = UNSET
@@ -68,7 +73,7 @@ class RecentlyModifiedParameterWire(msgspec.Struct):
     IncludeCustomFields: FieldValue | UnsetType = UNSET
 
 
-class RecentlyModifiedWire(msgspec.Struct):
+class RecentlyModifiedWire(msgspec.Struct, forbid_unknown_fields=True):
     """The body of ``RetrieveRecentlyModified``."""
 
     Parameter: RecentlyModifiedParameterWire | UnsetType | None = UNSET

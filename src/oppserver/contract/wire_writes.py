@@ -11,7 +11,7 @@ Flag: TypeAlias = bool | str | int
 """A flag as callers send it; ``contract/values.py`` reads it."""
 
 
-class CapturedOpportunityWire(msgspec.Struct):
+class CapturedOpportunityWire(msgspec.Struct, forbid_unknown_fields=True):
     """``Opportunity`` of ``Capture``."""
 
     OpportunityEventCode: Number | UnsetType | None = UNSET
@@ -24,26 +24,29 @@ class CapturedOpportunityWire(msgspec.Struct):
     DoNotChangeOwner: Flag | UnsetType | None = UNSET
 
 
-class CaptureWire(msgspec.Struct):
+class CaptureWire(msgspec.Struct, forbid_unknown_fields=True):
     """The body of ``Capture``."""
 
     LeadDetails: list[AttributeWire] | UnsetType | None = UNSET
     Opportunity: CapturedOpportunityWire | UnsetType | None = UNSET
 
 
-class AddWire(msgspec.Struct):
-    """One entry of ``Bulk/Add/ByLeadField``."""
+class AddWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One entry of ``Bulk/Add/ByLeadField``; date and flags as ``Capture`` has them."""
 
     SearchByValue: FieldValue | UnsetType = UNSET
     OpportunityEventCode: Number | UnsetType | None = UNSET
     OpportunityNote: str | UnsetType | None = UNSET
+    OpportunityDateTime: str | UnsetType | None = UNSET
     OpportunityOwnerEmail: str | UnsetType | None = UNSET
+    OverwriteFields: Flag | UnsetType | None = UNSET
     UpdateEmptyFields: Flag | UnsetType | None = UNSET
+    DoNotPostDuplicateActivity: Flag | UnsetType | None = UNSET
     DoNotChangeOwner: Flag | UnsetType | None = UNSET
     Fields: list[FieldValueWire] | UnsetType | None = UNSET
 
 
-class UpdateWire(msgspec.Struct):
+class UpdateWire(msgspec.Struct, forbid_unknown_fields=True):
     """The body of ``Update``, and one entry of ``Bulk/Update/ByOpportunityId``."""
 
     ProspectOpportunityId: str | UnsetType | None = UNSET

@@ -6,7 +6,7 @@ from oppserver.operations.capturing import captured_all
 from oppserver.operations.lead_writes import save_lead
 from oppserver.operations.lookups import users_named
 from oppserver.operations.write import write
-from oppserver.steps.parse_leads import parse_lead_details
+from oppserver.steps.parse_leads import check_says_no_lead, parse_lead_details
 from oppserver.steps.parse_writes import parse_capture
 from oppserver.steps.plan_values import owners_named, plan_capture
 from oppserver.steps.render_writes import render_capture
@@ -19,6 +19,7 @@ def capture(call: Call, services: Services) -> bytes:
     asked = parse_capture(
         call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
     )
+    check_says_no_lead(call.query)
     details = parse_lead_details(asked.lead, place="LeadDetails")
     owners = owners_named(asked.opportunity.fields)
     now = now_stored(call.now)

@@ -13,7 +13,10 @@ def create_or_update_lead(call: Call, services: Services) -> bytes:
     """The body of the answer. Raises an ApiError for everything that is not status 200."""
     admit(call, services)
     details = parse_lead(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
+        call.body,
+        call.query,
+        content_type=call.content_type,
+        body_bytes_max=services.body_bytes_max,
     )
 
     def work(session: Session) -> bytes:

@@ -16,6 +16,7 @@ def update_lead(call: Call, services: Services) -> bytes:
     lead_id = mandatory_guid(call.query, "leadId")
     details = parse_lead(
         call.body,
+        call.query,
         content_type=call.content_type,
         body_bytes_max=services.body_bytes_max,
         lead_id=lead_id,

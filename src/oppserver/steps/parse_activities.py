@@ -8,7 +8,7 @@ from msgspec import UnsetType
 
 from oppserver.contract.asked_activities import AskedActivity, AskedLeadActivity
 from oppserver.contract.bodies import decode_body
-from oppserver.contract.columns import SYSTEM_COLUMNS, column_named, slot_of
+from oppserver.contract.columns import SYSTEM_COLUMNS, column_named, of_field_set, slot_of
 from oppserver.contract.dates import moment_to_stored
 from oppserver.contract.errors import (
     InvalidFieldValue,
@@ -20,7 +20,8 @@ from oppserver.contract.errors import (
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX, CUSTOM_SLOTS
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.contract.values import plain_text
+from oppserver.contract.query import check_is_not_named
+from oppserver.contract.values import check_has_no_members, plain_text
 from oppserver.contract.wire import FieldValue, FieldValueWire
 from oppserver.contract.wire_activities import ActivityWire, OpportunityActivityWire
 from oppserver.contract.writes import LeadDetails
@@ -30,6 +31,12 @@ _OPPORTUNITY_ACTIVITIES: Final = msgspec.json.Decoder(list[OpportunityActivityWi
 
 _OWN_FIELDS: Final = ("Status", "Owner", "ActivityEvent_Note")
 """What ``Fields`` takes beside the custom ones."""
+
+_OPPORTUNITY_IN_QUERY: Final = ("opportunityId", "relatedOpportunityId")
+_ON_A_LEAD_ALONE: Final = (
+    "this call posts on a lead alone. Post on an opportunity with"
+    " ProspectActivity.svc/Bulk/CustomActivity/Add/ByOpportunityId?opportunityId=…"
+)
 
 
 def parse_lead_activity(
@@ -42,6 +49,7 @@ def parse_lead_activity(
     message = decode_body(
         _LEAD_ACTIVITY, body, content_type=content_type, body_bytes_max=body_bytes_max
     )
+    _check_names_no_opportunity(message, query)
     lead_id = _lead_id(message, query)
     lead = _lead(message) if lead_id is None else None
     fields = _fields(message.Fields, place="")
@@ -53,7 +61,7 @@ def parse_lead_activity(
             note=_note(message.ActivityNote, fields, place=""),
             owner=fields.owner,
             owner_place=fields.owner_place,
-            created_on=_date(message.ActivityDateTime),
+            created_on=_date(message.ActivityDateTime, place=""),
             fields=fields.values,
             place="",
         ),
@@ -94,13 +102,21 @@ def _of_opportunity(message: OpportunityActivityWire, *, place: str) -> AskedAct
         note=_note(message.ActivityNote, fields, place=place),
         owner=owner.strip(),
         owner_place=f"{place}ActivityOwnerEmail",
-        created_on=None,
+        created_on=_date(message.ActivityDateTime, place=place),
         fields=fields.values,
         place=place,
     )
 
 
-# --- the lead ----------------------------------------------------------------------------------
+# --- the opportunity and the lead -----------------------------------------------------------------
+
+
+def _check_names_no_opportunity(message: ActivityWire, query: Mapping[str, str]) -> None:
+    """Raises InvalidValue: the activity would be on the lead alone, and nobody would know."""
+    check_is_not_named(query, dict.fromkeys(_OPPORTUNITY_IN_QUERY, _ON_A_LEAD_ALONE))
+    related = message.RelatedOpportunityId
+    if isinstance(related, str) and related.strip():
+        raise InvalidValue(f"$.RelatedOpportunityId: {_ON_A_LEAD_ALONE}")
 
 
 def _lead_id(message: ActivityWire, query: Mapping[str, str]) -> str | None:
@@ -166,6 +182,7 @@ def _fields(fields: list[FieldValueWire] | UnsetType | None, *, place: str) -> _
         name = _field_name(field, where)
         if name in values:
             raise InvalidValue(f"{where}.SchemaName: {name} is named twice")
+        check_has_no_members(field, place=where)
         if isinstance(field.Value, UnsetType):
             raise MissingAttribute(f"'Value' is mandatory in {where}; null is no value")
         values[name] = plain_text(field.Value, place=f"{where}.Value")
@@ -190,7 +207,7 @@ def _field_name(field: FieldValueWire, where: str) -> str:
         )
     raise UnknownColumn(
         f"{where}.SchemaName: {quoted(name)} is no field of an activity."
-        f"{did_you_mean(name, _OWN_FIELDS)} Its own fields are mx_Custom_1 to"
+        f"{of_field_set(name) or did_you_mean(name, _OWN_FIELDS)} Its own fields are mx_Custom_1 to"
         f" mx_Custom_{CUSTOM_SLOTS}."
     )
 
@@ -210,13 +227,13 @@ def _note(note: FieldValue | UnsetType, fields: _Fields, *, place: str) -> str |
     return text if fields.note is None else fields.note
 
 
-def _date(text: str | UnsetType | None) -> str | None:
+def _date(text: str | UnsetType | None, *, place: str) -> str | None:
     if not isinstance(text, str) or not text.strip():
         return None
     try:
         return moment_to_stored(text.strip())
     except ValueError as error:
-        raise InvalidValue(f"ActivityDateTime: {quoted(text)} is {error}") from None
+        raise InvalidValue(f"{place}ActivityDateTime: {quoted(text)} is {error}") from None
 
 
 def _set(value: FieldValue | UnsetType) -> FieldValue:

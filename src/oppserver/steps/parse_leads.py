@@ -23,6 +23,7 @@ from oppserver.contract.leads import (
 )
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
 from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.query import check_is_not_named
 from oppserver.contract.values import plain_text
 from oppserver.contract.wire import AttributeWire
 from oppserver.contract.writes import LeadDetails
@@ -33,23 +34,41 @@ _SEARCH_BY: Final = "searchby"
 _USE_GIVEN_ID: Final = "__useuserdefinedguid__"
 """Entries of the list that are no attributes, in lower case."""
 
+_NOT_IN_QUERY: Final = {
+    "SearchBy": 'say it in the list of attributes: {"Attribute": "SearchBy", "Value": "Phone"}',
+    "LeadUpdateBehavior": "all attributes that are sent are written here. Leave it out, and those"
+    " that are not to change.",
+}
+"""What other calls of leads take from their query: which lead is written, and what of it."""
+
 _UNIQUE: Final = frozenset(UNIQUE_COLUMNS.values())
 _SEARCHED: Final = ("email", "phone", "mobile")
 """What a lead is looked for by when nothing says it, in this order."""
 
 
 def parse_lead(
-    body: bytes | None, *, content_type: str, body_bytes_max: int, lead_id: str | None = None
+    body: bytes | None,
+    query: Mapping[str, str],
+    *,
+    content_type: str,
+    body_bytes_max: int,
+    lead_id: str | None = None,
 ) -> LeadDetails:
     """What a body, a bare array of attributes, says of one lead; as ``parse_lead_details``.
 
     An address or a number that is another lead's is refused: leads are found by both.
     """
+    check_says_no_lead(query)
     attributes = decode_body(
         _ATTRIBUTES, body, content_type=content_type, body_bytes_max=body_bytes_max
     )
     details = parse_lead_details(attributes, place="$", lead_id=lead_id)
     return msgspec.structs.replace(details, unshared=("email", "phone"))
+
+
+def check_says_no_lead(query: Mapping[str, str]) -> None:
+    """Raises InvalidValue when a query says what only the list of attributes can say here."""
+    check_is_not_named(query, _NOT_IN_QUERY)
 
 
 def parse_lead_details(
@@ -71,13 +90,14 @@ def parse_lead_details(
     for index, entry in enumerate(attributes):
         name, value = _name_and_value(entry, place=f"{place}[{index}]")
         folded = name.casefold()
-        if folded in (_SEARCH_BY, _USE_GIVEN_ID):
-            directives[folded] = value
-            continue
-        stored = _stored_name(name, place=f"{place}[{index}].Attribute")
-        if stored in values:
+        is_directive = folded in (_SEARCH_BY, _USE_GIVEN_ID)
+        stored = folded if is_directive else _stored_name(name, f"{place}[{index}].Attribute")
+        if stored in values or stored in directives:
             raise InvalidValue(f"{place}[{index}].Attribute: {quoted(name)} is named twice")
-        values[stored] = _stripped(value) if stored in _UNIQUE else value
+        if is_directive:
+            directives[stored] = value
+        else:
+            values[stored] = _stripped(value) if stored in _UNIQUE else value
     details = _details(values, place=place, may_take_id=_is_true(directives.get(_USE_GIVEN_ID)))
     if lead_id is not None:
         searches: Mapping[str, str] = {"id": lead_id}
@@ -105,7 +125,7 @@ def _name_and_value(entry: AttributeWire, *, place: str) -> tuple[str, str | Non
     return name, plain_text(entry.Value, place=f"{place}.Value")
 
 
-def _stored_name(name: str, *, place: str) -> str:
+def _stored_name(name: str, place: str) -> str:
     column = lead_column_named(name)
     if column is None:
         raise UnknownColumn(

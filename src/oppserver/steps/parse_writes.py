@@ -14,9 +14,15 @@ from oppserver.contract.leads import UNIQUE_COLUMNS, unique_column_named
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.query import mandatory
-from oppserver.contract.values import plain_text
+from oppserver.contract.values import check_has_no_members, plain_text
 from oppserver.contract.wire import FieldValueWire, Number
-from oppserver.contract.wire_writes import AddWire, CaptureWire, Flag, UpdateWire
+from oppserver.contract.wire_writes import (
+    AddWire,
+    CapturedOpportunityWire,
+    CaptureWire,
+    Flag,
+    UpdateWire,
+)
 from oppserver.contract.writes import (
     AskedAddition,
     AskedCapture,
@@ -51,14 +57,7 @@ def parse_capture(body: bytes | None, *, content_type: str, body_bytes_max: int)
             event_code=_event_code(given.OpportunityEventCode, place=place),
             fields=_fields(given.Fields, given.OpportunityNote, inside="Opportunity."),
             created_on=_date(given.OpportunityDateTime, place=f"{place}.OpportunityDateTime"),
-            flags=CaptureFlags(
-                overwrite_fields=_flag(given.OverwriteFields, "Opportunity.OverwriteFields"),
-                update_empty_fields=_flag(given.UpdateEmptyFields, "Opportunity.UpdateEmptyFields"),
-                do_not_post_duplicate_activity=_flag(
-                    given.DoNotPostDuplicateActivity, "Opportunity.DoNotPostDuplicateActivity"
-                ),
-                do_not_change_owner=_flag(given.DoNotChangeOwner, "Opportunity.DoNotChangeOwner"),
-            ),
+            flags=_flags(given, place=place),
             place=place,
         ),
     )
@@ -155,11 +154,8 @@ def _addition(message: AddWire, *, place: str) -> AskedAddition:
         opportunity=AskedOpportunity(
             event_code=_event_code(message.OpportunityEventCode, place=place),
             fields=fields,
-            created_on=None,
-            flags=CaptureFlags(
-                update_empty_fields=_flag(message.UpdateEmptyFields, f"{place}.UpdateEmptyFields"),
-                do_not_change_owner=_flag(message.DoNotChangeOwner, f"{place}.DoNotChangeOwner"),
-            ),
+            created_on=_date(message.OpportunityDateTime, place=f"{place}.OpportunityDateTime"),
+            flags=_flags(message, place=place),
             place=place,
         ),
     )
@@ -192,6 +188,7 @@ def _field(field: FieldValueWire, *, place: str) -> AskedField:
     name = field.SchemaName.strip() if isinstance(field.SchemaName, str) else ""
     if not name:
         raise MissingAttribute(f"'SchemaName' is mandatory in {place}")
+    check_has_no_members(field, place=place)
     if field.Value is UNSET:
         raise MissingAttribute(f"'Value' is mandatory in {place}; null clears the field")
     return AskedField(name, field.Value, f"{place}.SchemaName", f"{place}.Value")
@@ -238,6 +235,17 @@ def _date(text: str | UnsetType | None, *, place: str) -> str | None:
         return moment_to_stored(text.strip())
     except ValueError as error:
         raise InvalidValue(f"{place}: {quoted(text)} is {error}") from None
+
+
+def _flags(message: CapturedOpportunityWire | AddWire, *, place: str) -> CaptureFlags:
+    return CaptureFlags(
+        overwrite_fields=_flag(message.OverwriteFields, f"{place}.OverwriteFields"),
+        update_empty_fields=_flag(message.UpdateEmptyFields, f"{place}.UpdateEmptyFields"),
+        do_not_post_duplicate_activity=_flag(
+            message.DoNotPostDuplicateActivity, f"{place}.DoNotPostDuplicateActivity"
+        ),
+        do_not_change_owner=_flag(message.DoNotChangeOwner, f"{place}.DoNotChangeOwner"),
+    )
 
 
 def _flag(value: Flag | UnsetType | None, place: str) -> bool:

@@ -10,6 +10,7 @@ from oppserver.contract.columns import (
     SYSTEM_COLUMNS,
     column_named,
     is_system,
+    of_field_set,
 )
 from oppserver.contract.errors import (
     InvalidFieldValue,
@@ -139,7 +140,7 @@ def _stored_name(one: AskedField, *, event_code: int, fields: Mapping[str, Field
         known = [*_WRITABLE_NAMES, *fields, *(field.display_name for field in fields.values())]
         raise UnknownColumn(
             f"{one.name_place}: {quoted(one.name)} is no field of type {event_code}."
-            f"{did_you_mean(one.name, known)}"
+            f"{of_field_set(one.name) or did_you_mean(one.name, known)}"
             f" 'oppserver field add {event_code} mx_Custom_N' adds a field."
         )
     return named

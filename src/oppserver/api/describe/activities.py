@@ -27,6 +27,10 @@ _ACTIVITY_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
 _DATE: Final = "2024-02-29 13:05:09"
 
 _ACTIVITY_EVENT: Final[Schema] = {**NUMBER, "description": "The code of an activity type."}
+_ACTIVITY_DATE: Final[Schema] = {
+    "type": ["string", "null"],
+    "description": "`CreatedOn`, UTC. Without it: now.",
+}
 _FIELDS: Final[Schema] = {
     "type": ["array", "null"],
     "items": {
@@ -136,10 +140,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 "Phone": VALUE,
                 "ActivityEvent": _ACTIVITY_EVENT,
                 "ActivityNote": VALUE,
-                "ActivityDateTime": {
-                    "type": ["string", "null"],
-                    "description": "`CreatedOn`, UTC. Without it: now.",
-                },
+                "ActivityDateTime": _ACTIVITY_DATE,
                 "Fields": _FIELDS,
             },
         },
@@ -180,6 +181,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                     "ActivityEvent": _ACTIVITY_EVENT,
                     "ActivityNote": VALUE,
                     "ActivityOwnerEmail": {**TEXT, "minLength": 1},
+                    "ActivityDateTime": _ACTIVITY_DATE,
                     "Fields": _FIELDS,
                 },
             },

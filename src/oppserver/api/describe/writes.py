@@ -91,6 +91,10 @@ _FLAG_NAMES: Final = (
     "DoNotPostDuplicateActivity",
     "DoNotChangeOwner",
 )
+_OPPORTUNITY_DATE: Final[Schema] = {
+    "type": ["string", "null"],
+    "description": "`CreatedOn` of a new one, UTC. Without it: now.",
+}
 _CAPTURE_REQUEST: Final[Schema] = {
     "type": "object",
     "required": ["LeadDetails", "Opportunity"],
@@ -102,10 +106,7 @@ _CAPTURE_REQUEST: Final[Schema] = {
             "properties": {
                 "OpportunityEventCode": EVENT_CODE,
                 "OpportunityNote": TEXT_OR_NULL,
-                "OpportunityDateTime": {
-                    "type": ["string", "null"],
-                    "description": "`CreatedOn` of a new one, UTC. Without it: now.",
-                },
+                "OpportunityDateTime": _OPPORTUNITY_DATE,
                 "Fields": _FIELDS,
                 **dict.fromkeys(_FLAG_NAMES, _FLAG),
             },
@@ -135,9 +136,9 @@ _ADD_PROPERTIES: Final[Mapping[str, Schema]] = {
     "SearchByValue": {**TEXT, "minLength": 1},
     "OpportunityEventCode": EVENT_CODE,
     "OpportunityNote": TEXT_OR_NULL,
+    "OpportunityDateTime": _OPPORTUNITY_DATE,
     "OpportunityOwnerEmail": TEXT_OR_NULL,
-    "UpdateEmptyFields": _FLAG,
-    "DoNotChangeOwner": _FLAG,
+    **dict.fromkeys(_FLAG_NAMES, _FLAG),
     "Fields": _FIELDS,
 }
 
