@@ -45,6 +45,7 @@ def test_a_type_is_shown_whole(made: Path) -> None:
         "sequence": 2,
         "maxLength": None,
         "options": ["New", "Called", "Paid"],
+        "defaultOption": None,
         "parentField": "Status",
         "dependentOptions": {"Open": ["New", "Called"], "Won": ["Paid"]},
     }
@@ -136,6 +137,13 @@ def test_options_make_a_dropdown(tmp_path: Path) -> None:
     assert found.options == ("Web, ads", "Branch")
     run_well(*add, "--option", "Partner", folder=tmp_path)
     assert field_of(tmp_path, "mx_Custom_3").options == ("Partner",)
+    run_well(*add, "--default-option", "partner", folder=tmp_path)
+    assert field_of(tmp_path, "mx_Custom_3").default_option == "Partner"
+    assert "Partner (default)" in run_well("field", "list", ADD[2], folder=tmp_path)
+    said = refusal(run(*add, "--option", "Branch", folder=tmp_path))
+    assert "the default 'Partner' is no option" in said
+    run_well(*add, "--option", "Branch", "--default-option", "", folder=tmp_path)
+    assert field_of(tmp_path, "mx_Custom_3").default_option is None
     run_well(*add, "--data-type", "String", folder=tmp_path)
     assert field_of(tmp_path, "mx_Custom_3").options == ()
 
@@ -169,6 +177,8 @@ def test_options_depend_on_a_parent(tmp_path: Path) -> None:
         (("mx_Custom_3", "--display-name", ""), "display name"),
         (("mx_Custom_3", "--option", "a", "--option", "A"), "'a' and 'A' are the same"),
         (("mx_Custom_3", "--option", " "), "a line of text"),
+        (("mx_Custom_3", "--option", "Web", "--default-option", "Wep"), "Did you mean Web?"),
+        (("mx_Custom_3", "--data-type", "Number", "--default-option", "1"), "SearchableDropdown"),
         (("mx_Custom_3", "--option", "abc", "--max-length", "2"), "longer than 2"),
         (("mx_Custom_3", "--data-type", "Number", "--option", "1"), "SearchableDropdown"),
         (("mx_Custom_3", "--parent", "mx_Custom_1"), "no dropdown with options"),

@@ -74,6 +74,7 @@ fields = st.builds(
     is_mandatory=st.booleans(),
     sequence=st.integers(0, 3),
     options=st.lists(values, max_size=3).map(tuple),
+    default_option=st.none() | values,
     max_length=st.none() | st.integers(1, 9),
     parent_field=st.none() | values,
     dependent_options=st.dictionaries(values, st.lists(values, max_size=2).map(tuple), max_size=2),

@@ -52,6 +52,7 @@ def fields(draw: st.DrawFn, slot: int, parents: dict[str, tuple[str, ...]]) -> F
         is_mandatory=draw(st.booleans()),
         sequence=draw(st.integers(0, 2**31 - 1)),
         options=options,
+        default_option=draw(st.none() | st.sampled_from(options)) if options else None,
         max_length=draw(st.none() | st.integers(12, 31_999)),
         parent_field=parent,
         dependent_options=dependent,

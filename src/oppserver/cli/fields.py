@@ -41,6 +41,15 @@ def add_field(  # noqa: PLR0913, PLR0917 (an argument for each option of the com
         list[str] | None,
         typer.Option("--option", metavar="VALUE", help="One of its options; give it for each."),
     ] = None,
+    default_option: Annotated[
+        str | None,
+        typer.Option(
+            "--default-option",
+            metavar="VALUE",
+            help="The option of a new opportunity that says nothing of it, if it is mandatory;"
+            " empty for none.",
+        ),
+    ] = None,
     parent: Annotated[
         str | None,
         typer.Option(
@@ -91,6 +100,7 @@ def add_field(  # noqa: PLR0913, PLR0917 (an argument for each option of the com
         is_mandatory=is_mandatory,
         sequence=sequence,
         options=tuple(options) if options else None,
+        default_option=default_option,
         max_length=max_length,
         parent_field=parent,
         dependent_options=_by_parent(dependent_options or []),

@@ -153,6 +153,7 @@ def field_json(field: Field) -> dict[str, Any]:
         "sequence": field.sequence,
         "maxLength": field.max_length,
         "options": list(field.options),
+        "defaultOption": field.default_option,
         "parentField": field.parent_field,
         "dependentOptions": {
             parent: list(some) for parent, some in field.dependent_options.items()
@@ -178,9 +179,15 @@ def print_fields(code: int, fields: Mapping[str, Field]) -> None:
 
 
 def _options_shown(field: Field) -> list[str]:
-    dependent = [f"{parent}={','.join(some)}" for parent, some in field.dependent_options.items()]
+    shown = {option: option for option in field.options}
+    if field.default_option:
+        shown[field.default_option] += " (default)"
+    dependent = [
+        f"{parent}={','.join(shown.get(option, option) for option in some)}"
+        for parent, some in field.dependent_options.items()
+    ]
     bound = {option for some in field.dependent_options.values() for option in some}
-    return [option for option in field.options if option not in bound] + dependent
+    return [text for option, text in shown.items() if option not in bound] + dependent
 
 
 def require_type(catalogue: Catalogue, code: int) -> None:

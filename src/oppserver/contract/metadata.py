@@ -55,10 +55,12 @@ def field_metadata(field: Field) -> FieldWire:
         IsMandatory=field.is_mandatory,
         Sequence=field.sequence,
         ParentField=field.parent_field or "",
-        OptionSet=_text(option_messages(field.options)),
+        OptionSet=_text(option_messages(field.options, default=field.default_option)),
         DependentOptionSet=_text(
             [
-                DependentOptionsWire(Parent=parent, Options=option_messages(options))
+                DependentOptionsWire(
+                    Parent=parent, Options=option_messages(options, default=field.default_option)
+                )
                 for parent, options in field.dependent_options.items()
             ]
         ),
@@ -66,9 +68,12 @@ def field_metadata(field: Field) -> FieldWire:
     )
 
 
-def option_messages(options: Iterable[str]) -> list[OptionWire]:
+def option_messages(options: Iterable[str], *, default: str | None) -> list[OptionWire]:
     """Options in their order."""
-    return [OptionWire(Value=value, Order=order) for order, value in enumerate(options)]
+    return [
+        OptionWire(IsDefault=value == default, Value=value, Order=order)
+        for order, value in enumerate(options)
+    ]
 
 
 def _status_options() -> list[OptionWire]:

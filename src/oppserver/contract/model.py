@@ -79,6 +79,7 @@ STATUSES: Final = ("Open", "Won", "Lost")
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """What a slot means for a type. ``options`` are the values a dropdown takes, in order.
 
+    ``default_option`` is the one of a new opportunity that says nothing of a mandatory field.
     ``max_length`` counts characters; None is the limit of any text. A dependent dropdown names its
     ``parent_field`` (a schema name, or Status), and ``dependent_options`` has its options by the
     parent's value.
@@ -91,6 +92,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     is_mandatory: bool = False
     sequence: int = 0
     options: tuple[str, ...] = ()
+    default_option: str | None = None
     max_length: int | None = None
     parent_field: str | None = None
     dependent_options: Mapping[str, tuple[str, ...]] = {}

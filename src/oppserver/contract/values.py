@@ -37,6 +37,7 @@ def status_field(event_code: int) -> Field:
         data_type=DataType.SEARCHABLE_DROPDOWN,
         is_mandatory=True,
         options=STATUSES,
+        default_option=STATUSES[0],
     )
 
 

@@ -59,11 +59,12 @@ class _Capturing:
 
     def capture(self, capture: Capture) -> Captured:
         """Creates the opportunity, or does to the one that it would repeat what the flags say."""
-        new = plan_new(capture, now=self._now, by=self._by)
+        fields = self._catalogue.fields[capture.event_code]
+        new = plan_new(capture, fields, now=self._now, by=self._by)
         stored = self._duplicated(new)
         if stored is not None:
             return self._met(stored, capture)
-        check_new(new, capture, self._catalogue.fields[new.event_code])
+        check_new(new, capture, fields)
         self._unwritten.append(new)
         activity_id = self._post(OPPORTUNITY_CAPTURED, new, on=capture.created_on)
         return Captured(

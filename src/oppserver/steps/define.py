@@ -40,8 +40,8 @@ _RULE_NAMES: Final = (
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be different about a field. None keeps what is there.
 
-    ``parent_field`` empty: there is to be none. ``dependent_options`` replace those of the parent's
-    values that they name.
+    ``default_option`` or ``parent_field`` empty: there is to be none. ``dependent_options`` replace
+    those of the parent's values that they name.
     """
 
     display_name: str | None = None
@@ -49,6 +49,7 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
     is_mandatory: bool | None = None
     sequence: int | None = None
     options: tuple[str, ...] | None = None
+    default_option: str | None = None
     max_length: int | None = None
     parent_field: str | None = None
     dependent_options: Mapping[str, tuple[str, ...]] | None = None
@@ -68,22 +69,31 @@ def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]
         for name in ("display_name", "is_mandatory", "sequence", "max_length")
         if (value := getattr(change, name)) is not None
     }
-    asks_for_options = bool(change.options or change.parent_field or change.dependent_options)
+    asks_for_options = bool(
+        change.options or change.default_option or change.parent_field or change.dependent_options
+    )
     data_type = change.data_type or (
         DataType.SEARCHABLE_DROPDOWN if asks_for_options else field.data_type
     )
     if data_type is not DataType.SEARCHABLE_DROPDOWN:
         if asks_for_options:
             raise _refused(field, f"options belong to a {DataType.SEARCHABLE_DROPDOWN}")
-        without: dict[str, object] = {"options": (), "parent_field": None, "dependent_options": {}}
+        without: dict[str, object] = {
+            "options": (),
+            "default_option": None,
+            "parent_field": None,
+            "dependent_options": {},
+        }
         return msgspec.structs.replace(field, data_type=data_type, **plain, **without)
     parent = _parent(field, change)
     dependent = _dependent_options(field, change, parent, fields)
+    options = _options(field, change, dependent)
     return msgspec.structs.replace(
         field,
         data_type=data_type,
         **plain,
-        options=_options(field, change, dependent),
+        options=options,
+        default_option=_default_option(field, change, options),
         parent_field=parent,
         dependent_options=dependent,
     )
@@ -98,6 +108,15 @@ def _options(
         raise _refused(field, "its options depend on its parent: give them as --dependent-option")
     bound = {one for some in dependent.values() for one in some}
     return with_dependent([option for option in field.options if option in bound], dependent)
+
+
+def _default_option(field: Field, change: FieldChange, options: Sequence[str]) -> str | None:
+    """In the spelling of the option; what is none of the options, ``check_fields`` refuses."""
+    if change.default_option is None:
+        return field.default_option
+    name = change.default_option.strip()
+    spelled = {ascii_lower(option): option for option in options}
+    return spelled.get(ascii_lower(name), name) or None
 
 
 def with_dependent(
@@ -189,6 +208,13 @@ def _check_options(field: Field) -> None:
         same = seen.setdefault(ascii_lower(option), option)
         if same is not option:
             raise _refused(field, f"the options {quoted(same)} and {quoted(option)} are the same")
+    default = field.default_option
+    if default is not None and default not in field.options:
+        raise _refused(
+            field,
+            f"the default {quoted(default)} is no option.{did_you_mean(default, field.options)}"
+            " Give one of them as --default-option, or '' for none.",
+        )
 
 
 def _check_parent(field: Field, fields: Mapping[str, Field]) -> None:

@@ -16,10 +16,11 @@ Values = Mapping[str, GivenValue]
 """Given values by stored column."""
 
 
-def plan_new(capture: Capture, *, now: str, by: str) -> Opportunity:
+def plan_new(capture: Capture, fields: Mapping[str, Field], *, now: str, by: str) -> Opportunity:
     """The opportunity of a capture, as it is when there is none like it.
 
-    ``by`` is the user who captures it. ``check_new`` says whether it may be stored.
+    A mandatory field that the capture does not name has its default option. ``by`` is the user who
+    captures it. ``check_new`` says whether it may be stored.
     """
     lead = capture.lead
     new = Opportunity(
@@ -32,7 +33,7 @@ def plan_new(capture: Capture, *, now: str, by: str) -> Opportunity:
         created_by=by,
         modified_by=by,
     )
-    return _with_values(new, capture.values)
+    return _with_defaults(_with_values(new, capture.values), capture.values, fields)
 
 
 def check_new(new: Opportunity, capture: Capture, fields: Mapping[str, Field]) -> None:
@@ -101,6 +102,29 @@ def _with_values(one: Opportunity, values: Values) -> Opportunity:
             slots[stored] = given.text
     # an owner that changes has another address; None leaves the stored ones as they are
     return msgspec.structs.replace(one, owner_email=None, slots=slots, **own)
+
+
+def _with_defaults(one: Opportunity, named: Values, fields: Mapping[str, Field]) -> Opportunity:
+    """Parents come before what depends on them: a default has to go with the parent's value."""
+    waiting = {
+        field.schema_name: field
+        for field in (status_field(one.event_code), *fields.values())
+        if field.is_mandatory and field.default_option and _stored(field.schema_name) not in named
+    }
+    while waiting:
+        field = next(field for field in waiting.values() if field.parent_field not in waiting)
+        del waiting[field.schema_name]
+        if _goes_with_parent(field.default_option, field, one):
+            default = GivenValue(field.default_option, field.schema_name)
+            one = _with_values(one, {_stored(field.schema_name): default})
+    return one
+
+
+def _goes_with_parent(option: str | None, field: Field, one: Opportunity) -> bool:
+    if field.parent_field is None or not field.dependent_options:
+        return True
+    parent = value_of(one, _stored(field.parent_field))
+    return option in field.dependent_options.get(parent or "", ())
 
 
 def _check_dependents(one: Opportunity, changed: Values, fields: Mapping[str, Field]) -> None:

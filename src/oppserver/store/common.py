@@ -171,6 +171,7 @@ def select_catalogue(connection: Connection) -> Catalogue:
             is_mandatory=bool(row.is_mandatory),
             sequence=row.sequence,
             options=msgspec.json.decode(row.options, type=tuple[str, ...]),
+            default_option=row.default_option,
             max_length=row.max_length,
             parent_field=row.parent_field,
             dependent_options=msgspec.json.decode(
@@ -246,6 +247,7 @@ def replace_fields(connection: Connection, fields: Sequence[Field]) -> None:
             "is_mandatory": one.is_mandatory,
             "sequence": one.sequence,
             "options": _json(one.options),
+            "default_option": one.default_option,
             "max_length": one.max_length,
             "parent_field": one.parent_field,
             "dependent_options": _json(one.dependent_options),

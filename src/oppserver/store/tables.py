@@ -138,6 +138,7 @@ field = Table(
     Column("max_length", BigInteger),
     Column("parent_field", TEXT),
     Column("dependent_options", TEXT, nullable=False, server_default="{}"),
+    Column("default_option", TEXT),
 )
 
 catalogue_version = Table(

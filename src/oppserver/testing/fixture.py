@@ -155,6 +155,7 @@ class OppserverFixture:
         data_type: str | None = None,
         is_mandatory: bool = False,
         options: Sequence[str] = (),
+        default_option: str | None = None,
         max_length: int | None = None,
         parent_field: str | None = None,
         dependent_options: Mapping[str, Sequence[str]] | None = None,
@@ -165,6 +166,7 @@ class OppserverFixture:
             data_type=filling.data_type_of(data_type) if data_type else None,
             is_mandatory=is_mandatory,
             options=tuple(options) or None,
+            default_option=default_option,
             max_length=max_length,
             parent_field=parent_field,
             dependent_options={

@@ -16,6 +16,14 @@ def options_in(text: str | None, place: str) -> list[str]:
     return [_value(one, place) for one in decoded_options(text, place)]
 
 
+def default_in(text: str | None, place: str) -> str | None:
+    """The value of the first option of an ``OptionSet`` that says it is the default."""
+    for one in decoded_options(text, place):
+        if isinstance(one, dict) and one.get("IsDefault") is True:
+            return _value(one, place) or None
+    return None
+
+
 def decoded_options(text: str | None, place: str) -> list[Any]:
     """The options of an ``OptionSet`` as they stand there, in the order that they say."""
     return _ordered(_decoded(text, place), place)

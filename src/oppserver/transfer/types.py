@@ -27,7 +27,7 @@ from oppserver.steps.define import (
     with_dependent,
 )
 from oppserver.transfer.lost import lost_of_type
-from oppserver.transfer.option_sets import dependent_options_in, options_in
+from oppserver.transfer.option_sets import default_in, dependent_options_in, options_in
 
 
 class ImportedType(NamedTuple):
@@ -143,6 +143,7 @@ def _field_of(message: FieldWire, event_code: int, schema_name: str, place: str)
     own = options_in(message.OptionSet, f"{place}.OptionSet")
     dependent = dependent_options_in(message.DependentOptionSet, f"{place}.DependentOptionSet")
     options = _distinct(with_dependent(own, dependent))
+    default = default_in(message.OptionSet, f"{place}.OptionSet")
     data_type = _data_type(message.DataType, has_options=bool(options))
     is_dropdown = data_type is DataType.SEARCHABLE_DROPDOWN
     length = message.MaxFieldLength or 0
@@ -156,6 +157,7 @@ def _field_of(message: FieldWire, event_code: int, schema_name: str, place: str)
         is_mandatory=message.IsMandatory,
         sequence=slot if message.Sequence is None else message.Sequence,
         options=options if is_dropdown else (),
+        default_option=default if is_dropdown and default in options else None,
         max_length=length if 0 < length < TEXT_CHARACTERS_MAX else None,
         parent_field=parent.name if parent and is_dropdown else None,
         dependent_options={parent: _distinct(some) for parent, some in dependent.items()}
