@@ -15,8 +15,14 @@ demo: $(RUN_READY) ## Set everything up and run the main job: `oppserver demo` (
 	$(BIN)/oppserver demo $(DEMO)
 
 # Four at a time on any machine: tests wait for processes more than they compute.
-test: $(READY) ## Run every test; OPPSERVER_TEST_SCALE=10 runs the slow ones ten times as long
+test: $(READY) ## Run every test; BROWSER=none leaves out those of pages, in a browser
+ifeq ($(BROWSER),none)
+	@echo "BROWSER=none: the tests in tests/browser, which need Chromium, are left out."
+	$(BIN)/pytest -n 4 --dist worksteal --ignore=tests/browser $(PYTEST)
+else
+	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/pytest -n 4 --dist worksteal $(PYTEST)
+endif
 
 check: $(READY) ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
@@ -116,7 +117,6 @@ _IDEMPOTENCY_KEY: Final = {
     "description": "Makes the write safe to repeat: the same key gets the same answer for"
     f" {IDEMPOTENCY_HOURS} hours, and nothing is written twice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAX},
-    "example": "0d8f1a52-6f0e-4c39-8d0e-6f0b1c7c2a11",
 }
 _QUERY_TEXT: Final = " The method may also be `QUERY` (RFC 10008), with the same body and answer."
 """OpenAPI 3.1 has no place for the method; from 3.2 on it is one like the others."""
@@ -224,7 +224,14 @@ def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[
 def _stream_body(described: StreamDescription) -> dict[str, Any]:
     if not described.takes:
         return {}
-    return {"requestBody": {"required": True, "content": _content(described.takes)}}
+    content = {
+        media_type: {
+            "schema": {"description": body.text},
+            **({} if body.example is None else {"example": body.example}),
+        }
+        for media_type, body in described.takes.items()
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _content(media_types: Mapping[str, str]) -> dict[str, Any]:
@@ -234,8 +241,13 @@ def _content(media_types: Mapping[str, str]) -> dict[str, Any]:
 def _parameters(route: Route, described: Description) -> dict[str, Any]:
     parameters = [_parameter(one) for one in described.query]
     if route.writes:
-        parameters.append(_IDEMPOTENCY_KEY)
+        parameters.append(_idempotency_key(route))
     return {"parameters": parameters} if parameters else {}
+
+
+def _idempotency_key(route: Route) -> dict[str, Any]:
+    """The header, with an example of its own for each call: a key is good for one request."""
+    return {**_IDEMPOTENCY_KEY, "example": str(uuid5(NAMESPACE_URL, route.name))}
 
 
 def _parameter(one: Parameter) -> dict[str, Any]:
@@ -245,7 +257,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
         "required": one.is_required,
         "description": one.text,
         "schema": one.schema,
-        "example": one.example,
+        **({} if one.example is None else {"example": one.example}),
     }
 
 

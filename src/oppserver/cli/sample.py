@@ -1,10 +1,15 @@
-"""Generated opportunities for the demo: random, but the same for the same seed."""
+"""The demo's opportunities: the documented example, and generated ones.
 
+Those are random, but the same for the same seed.
+"""
+
+import json
 import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from oppserver.contract import example
 from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType
 
 EVENT_CODE: Final = 12000
@@ -16,6 +21,12 @@ _STAGES: Final = {
 }
 _SOURCES: Final = ("Website", "Referral", "Branch", "Partner", "Campaign")
 _LOSS_REASONS: Final = ("Rate", "Documents", "Another bank", "No answer")
+_EXAMPLE_NAMES: Final = (
+    example.OPPORTUNITY_NAME,
+    "George's home loan",
+    "Jerry's home loan",
+    "Jerry's withdrawn loan",
+)
 _STATUSES: Final = ("Open", "Open", "Open", "Won", "Lost")
 
 
@@ -78,6 +89,18 @@ _LAST: Final = ("Rao", "Miller", "Iyer", "Okafor", "Petrov", "Khan", "Silva", "T
 _OWNERS: Final = 50
 _EPOCH: Final = datetime(2023, 1, 1)  # noqa: DTZ001 (dates of rows are UTC and carry no zone)
 _MINUTES: Final = 3 * 365 * 24 * 60
+
+
+def example_lines() -> bytes:
+    """The documented example as NDJSON to import, with what the OpenAPI document's examples need.
+
+    Its rows are open and have a name, and one more is there to be deleted.
+    """
+    lines = [json.loads(line) for line in example.opportunities().splitlines()]
+    lines.append({**lines[-1], "ProspectActivityId": example.DELETED_OPPORTUNITY_ID})
+    for line, name in zip(lines, _EXAMPLE_NAMES, strict=True):
+        line |= {"Status": "Open", example.NAME_FIELD.schema_name: name}
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
 def opportunities(number: int, *, seed: int = 1) -> Iterator[Opportunity]:

@@ -18,11 +18,9 @@ from oppserver.api.describe.description import (
     Parameter,
     Schema,
 )
-from oppserver.contract import errors, limits
+from oppserver.contract import errors, example, limits
 from oppserver.contract.activity_columns import COLUMNS
 
-_LEAD_ID: Final = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
-_OPPORTUNITY_ID: Final = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 _ACTIVITY_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
 _DATE: Final = "2024-02-29 13:05:09"
 
@@ -97,8 +95,8 @@ _ROW: Final[Schema] = {
 }
 _ROW_EXAMPLE: Final = {
     "Id": _ACTIVITY_ID,
-    "EventCode": 200,
-    "EventName": "Call",
+    "EventCode": example.ACTIVITY_TYPE.event_code,
+    "EventName": example.ACTIVITY_TYPE.name,
     "ActivityScore": 0,
     "CreatedOn": _DATE,
     "ActivityType": 2,
@@ -109,7 +107,7 @@ _ROW_EXAMPLE: Final = {
     "Latitude": None,
     "Longitude": None,
     "ModifiedOn": _DATE,
-    "RelatedProspectId": _LEAD_ID,
+    "RelatedProspectId": example.LEAD_ID,
     "Data": [{"Key": "mx_Custom_1", "Value": "Called back"}],
     "ActivityFields": {
         "ActivityEvent_Note": None,
@@ -145,8 +143,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             },
         },
         request_example={
-            "RelatedProspectId": _LEAD_ID,
-            "ActivityEvent": 200,
+            "RelatedProspectId": example.LEAD_ID,
+            "ActivityEvent": example.ACTIVITY_TYPE.event_code,
             "ActivityNote": "Asked for a quote",
             "ActivityDateTime": _DATE,
             "Fields": _FIELDS_EXAMPLE,
@@ -163,7 +161,11 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         errors=_POST_ERRORS,
         query=(
             Parameter(
-                "leadId", "The lead, if the body names none.", GUID, _LEAD_ID, is_required=False
+                "leadId",
+                "The lead, if the body names none.",
+                GUID,
+                example.LEAD_ID,
+                is_required=False,
             ),
         ),
     ),
@@ -188,9 +190,9 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         },
         request_example=[
             {
-                "ActivityEvent": 200,
+                "ActivityEvent": example.ACTIVITY_TYPE.event_code,
                 "ActivityNote": "Asked for a quote",
-                "ActivityOwnerEmail": "ada@example.com",
+                "ActivityOwnerEmail": example.USER_EMAIL,
                 "Fields": _FIELDS_EXAMPLE,
             }
         ],
@@ -210,7 +212,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         },
         response_example={"Response": [{"ProspectActivityId": _ACTIVITY_ID}]},
         errors=(*_POST_ERRORS, errors.LimitExceeded, errors.OpportunityNotFound),
-        query=(Parameter("opportunityId", "The opportunity.", GUID, _OPPORTUNITY_ID),),
+        query=(Parameter("opportunityId", "The opportunity.", GUID, example.OPPORTUNITY_ID),),
     ),
     "ProspectActivityRetrieve": Description(
         summary="Get the activities of a lead",
@@ -234,7 +236,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             },
         },
         request_example={
-            "Parameter": {"ActivityEvent": 200},
+            "Parameter": {"ActivityEvent": example.ACTIVITY_TYPE.event_code},
             "Paging": {"Offset": "0", "RowCount": "10"},
         },
         response={
@@ -249,7 +251,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         errors=(*EVERY_BODY, errors.LimitExceeded),
         is_body_optional=True,
         query=(
-            Parameter("leadId", "The lead.", GUID, _LEAD_ID),
+            Parameter("leadId", "The lead.", GUID, example.LEAD_ID),
             Parameter(
                 "getFileURL", "Accepted, without effect: no files.", TEXT, "true", is_required=False
             ),
@@ -288,7 +290,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "RecordCount": 1,
             "List": [
                 {
-                    "ProspectId": _LEAD_ID,
+                    "ProspectId": example.LEAD_ID,
                     "ProspectActivityId": _ACTIVITY_ID,
                     "ActivityEvent": "200",
                     "mx_Custom_1": "Called back",
@@ -303,12 +305,12 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         is_body_optional=True,
         query=(
-            Parameter("opportunityId", "The opportunity.", GUID, _OPPORTUNITY_ID),
+            Parameter("opportunityId", "The opportunity.", GUID, example.OPPORTUNITY_ID),
             Parameter(
                 "activityEventCode",
                 "Activities of this type alone.",
                 NUMBER,
-                200,
+                example.ACTIVITY_TYPE.event_code,
                 is_required=False,
             ),
         ),

@@ -108,7 +108,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 "Whether each entry tells, as `Missing`, of the ids that were asked for and are"
                 " not in it. JSON alone has a place for it.",
                 {"type": "boolean", "default": False},
-                True,
+                False,
                 is_required=False,
             ),
             Parameter(

@@ -11,10 +11,9 @@ from oppserver.api.describe.description import (
     Parameter,
     Schema,
 )
-from oppserver.contract import errors, limits
+from oppserver.contract import errors, example, limits
 from oppserver.contract.formats import Format
 
-_ID: Final = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 _CURSOR: Final = "WyJjaGFuZ2VzIiwiMGQ4ZjFhNTItNmYwZS00YzM5LThkMGUtNmYwYjFjN2MyYTExIixudWxsLDQyXQ"
 
 _COLUMNS: Final = Parameter(
@@ -43,14 +42,13 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 "cursor",
                 "The `Cursor` of the answer before. `now` begins at the end.",
                 {"type": "string"},
-                _CURSOR,
                 is_required=False,
             ),
             Parameter(
                 "event_code",
                 "Changes of this type alone. A cursor goes on with what it began with.",
                 EVENT_CODE,
-                "12003",
+                str(example.TYPE.event_code),
                 is_required=False,
             ),
             _COLUMNS,
@@ -116,12 +114,12 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "Changes": [
                 {
                     "Change": "Upserted",
-                    "ProspectActivityId": _ID,
-                    "EventCode": "12003",
+                    "ProspectActivityId": example.OPPORTUNITY_ID,
+                    "EventCode": str(example.TYPE.event_code),
                     "Opportunity": {
-                        "ProspectId": "a368678f-1e81-4fb8-af0a-4b896f6330e1",
-                        "EmailAddress": "jane@example.com",
-                        "ProspectActivityId": _ID,
+                        "ProspectId": example.LEAD_ID,
+                        "EmailAddress": example.LEAD_EMAIL,
+                        "ProspectActivityId": example.OPPORTUNITY_ID,
                         "Status": "Won",
                     },
                 }

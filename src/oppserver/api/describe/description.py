@@ -9,12 +9,16 @@ Schema = Mapping[str, Any]
 
 
 class Parameter(NamedTuple):
-    """A name in the query. Names are matched without regard to case."""
+    """A name in the query. Names are matched without regard to case.
+
+    ``example`` None: there is none that every server can answer, such as a cursor, which is good
+    for one database.
+    """
 
     name: str
     text: str
     schema: Schema
-    example: Any
+    example: Any = None
     is_required: bool = True
 
 

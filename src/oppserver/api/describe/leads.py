@@ -16,12 +16,9 @@ from oppserver.api.describe.description import (
     Parameter,
     Schema,
 )
-from oppserver.contract import errors, limits
+from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
 from oppserver.steps.lead_reads import OPERATORS
-
-_LEAD_ID: Final = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
-_OTHER_LEAD_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
 
 _ATTRIBUTES: Final[Schema] = {
     "type": "array",
@@ -40,7 +37,7 @@ _ATTRIBUTES: Final[Schema] = {
     },
 }
 _ATTRIBUTES_EXAMPLE: Final = [
-    {"Attribute": "EmailAddress", "Value": "janehewitt@example.com"},
+    {"Attribute": "EmailAddress", "Value": example.LEAD_EMAIL},
     {"Attribute": "FirstName", "Value": "Jane"},
     {"Attribute": "mx_City", "Value": "Pune"},
     {"Attribute": "SearchBy", "Value": "EmailAddress"},
@@ -64,10 +61,10 @@ _LEAD_ROWS: Final[Schema] = {
     "description": "Leads as flat objects. Dates are `YYYY-MM-DD HH:MM:SS.000`, UTC.",
 }
 _ROW_EXAMPLE: Final = {
-    "ProspectID": _LEAD_ID,
+    "ProspectID": example.LEAD_ID,
     "FirstName": "Jane",
     "LastName": None,
-    "EmailAddress": "janehewitt@example.com",
+    "EmailAddress": example.LEAD_EMAIL,
     "CreatedOn": "2024-02-29 13:05:09.000",
 }
 _WRITE_ERRORS: Final = (
@@ -105,7 +102,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         response_example={
             "Status": "Success",
-            "Message": {"Id": _LEAD_ID, "AffectedRows": 1, "IsCreated": True},
+            "Message": {"Id": example.LEAD_ID, "AffectedRows": 1, "IsCreated": True},
         },
         errors=_WRITE_ERRORS,
         query=(_POST_UPDATED_LEAD,),
@@ -118,7 +115,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response=_success({"AffectedRows": {"const": 1}}),
         response_example={"Status": "Success", "Message": {"AffectedRows": 1}},
         errors=_WRITE_ERRORS,
-        query=(Parameter("leadId", "The lead.", GUID, _LEAD_ID), _POST_UPDATED_LEAD),
+        query=(Parameter("leadId", "The lead.", GUID, example.LEAD_ID), _POST_UPDATED_LEAD),
     ),
     "LeadsGetById": Description(
         summary="Get a lead by id",
@@ -126,7 +123,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response={**_LEAD_ROWS, "maxItems": 1},
         response_example=[_ROW_EXAMPLE],
         errors=(errors.MissingAttribute,),
-        query=(Parameter("id", "The lead.", TEXT, _LEAD_ID),),
+        query=(Parameter("id", "The lead.", TEXT, example.LEAD_ID),),
     ),
     "LeadsGet": Description(
         summary="Search leads by one attribute",
@@ -159,7 +156,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         request_example={
             "Parameter": {
                 "LookupName": "EmailAddress",
-                "LookupValue": "janehewitt@example.com",
+                "LookupValue": example.LEAD_EMAIL,
                 "SqlOperator": "=",
             },
             "Columns": {"Include_CSV": ",".join(_ROW_EXAMPLE)},
@@ -207,7 +204,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             },
         },
         request_example={
-            "SearchParameters": {"LeadIds": [_LEAD_ID, _OTHER_LEAD_ID]},
+            "SearchParameters": {"LeadIds": [example.LEAD_ID, example.OTHER_LEAD_ID]},
             "Columns": {"Include_CSV": ", ".join(_ROW_EXAMPLE)},
             "Paging": {"PageIndex": 1, "PageSize": 1000},
         },

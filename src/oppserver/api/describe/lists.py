@@ -20,13 +20,12 @@ from oppserver.api.describe.description import (
     Parameter,
     Schema,
 )
-from oppserver.contract import errors, limits
+from oppserver.contract import errors, example, limits
 from oppserver.contract.comparing import OPERATORS
 from oppserver.contract.leads import UNIQUE_COLUMNS
 from oppserver.contract.searches import Comparison
 
-_LEAD_ID: Final = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
-_ID: Final = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
+_EVENT_CODE: Final = example.TYPE.event_code
 _OWNER_ID: Final = "d5d08e32-5ca9-11ea-8dd7-029e1407a868"
 _DATE: Final = "2023-04-06 15:23:34"
 
@@ -59,10 +58,10 @@ _ANSWER: Final[Schema] = {
     },
 }
 _ROW_EXAMPLE: Final = {
-    "OpportunityId": _ID,
-    "RelatedProspectId": _LEAD_ID,
+    "OpportunityId": example.OPPORTUNITY_ID,
+    "RelatedProspectId": example.LEAD_ID,
     "Status": "Open",
-    "mx_Custom_1": "Jane's home loan",
+    "mx_Custom_1": example.OPPORTUNITY_NAME,
 }
 _ERRORS: Final = (*EVERY_BODY, errors.UnknownEventCode, errors.UnknownColumn, errors.LimitExceeded)
 
@@ -75,7 +74,12 @@ _SEARCH_EXAMPLE: Final = {
             "Type": "Activity",
             "ConOp": "and",
             "RowCondition": [
-                {"LSO": "ActivityEvent", "LSO_Type": "PAEvent", "Operator": "eq", "RSO": "12003"},
+                {
+                    "LSO": "ActivityEvent",
+                    "LSO_Type": "PAEvent",
+                    "Operator": "eq",
+                    "RSO": f"{_EVENT_CODE}",
+                },
                 {"SubConOp": "And", "LSO": "Status", "Operator": "eq", "RSO": "Open"},
             ],
         }
@@ -162,12 +166,12 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             " system columns and all custom fields. An unknown lead has none."
         ),
         query=(
-            Parameter("leadId", "The lead.", GUID, _LEAD_ID),
+            Parameter("leadId", "The lead.", GUID, example.LEAD_ID),
             Parameter(
                 "opportunityType",
                 "The event code of a type. Absent: all types.",
                 TEXT,
-                "12003",
+                str(_EVENT_CODE),
                 is_required=False,
             ),
         ),
@@ -206,7 +210,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         request_example={
             "Parameter": {
                 "LookupName": "EmailAddress",
-                "LookupValue": "janehewitt@example.com",
+                "LookupValue": example.LEAD_EMAIL,
                 "SqlOperator": "=",
             },
             "Columns": {"Include_CSV": "FirstName,EmailAddress"},
@@ -217,12 +221,12 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "List": [
                 {
                     "FirstName": "Jane",
-                    "EmailAddress": "janehewitt@example.com",
-                    "RelatedProspectId": _LEAD_ID,
-                    "OpportunityEvent": "12003",
+                    "EmailAddress": example.LEAD_EMAIL,
+                    "RelatedProspectId": example.LEAD_ID,
+                    "OpportunityEvent": str(_EVENT_CODE),
                     "OpportunityEventType": "2",
                     "TrackingNormalized": None,
-                    "OpportunityId": _ID,
+                    "OpportunityId": example.OPPORTUNITY_ID,
                     "Status": "Open",
                     "Owner": _OWNER_ID,
                     "OwnerName": "Sri Sudhan",
@@ -244,7 +248,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         request=_SEARCH,
         request_example={
-            "OpportunityEventCode": 12003,
+            "OpportunityEventCode": _EVENT_CODE,
             "AdvancedSearch": msgspec.json.encode(_SEARCH_EXAMPLE).decode(),
             **_LIST_EXAMPLE,
         },
@@ -264,7 +268,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "Parameter": {
                 "FromDate": "2023-04-01 00:00:00",
                 "ToDate": "2023-04-30 23:59:59",
-                "ActivityEvent": 12003,
+                "ActivityEvent": _EVENT_CODE,
                 "IncludeCustomFields": 1,
             },
             "Paging": {"PageIndex": 1, "PageSize": limits.PAGE_ROWS_MAX},
@@ -276,13 +280,13 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "RecordCount": 1,
             "ProspectActivities": [
                 {
-                    "Id": _ID,
-                    "RelatedProspectId": _LEAD_ID,
+                    "Id": example.OPPORTUNITY_ID,
+                    "RelatedProspectId": example.LEAD_ID,
                     "CreatedOn": _DATE,
                     "ModifiedOn": _DATE,
                     "Fields": [
                         {"Key": "Status", "Value": "Open"},
-                        {"Key": "mx_Custom_1", "Value": "Jane's home loan"},
+                        {"Key": "mx_Custom_1", "Value": example.OPPORTUNITY_NAME},
                     ],
                 }
             ],

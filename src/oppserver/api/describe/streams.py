@@ -4,9 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from oppserver.api.describe.description import EVENT_CODE, EVERY_CALL, GUID, Parameter
-from oppserver.contract import errors, limits
+from oppserver.contract import errors, example, limits
 from oppserver.contract.formats import Format
 from oppserver.contract.streams import IdFormat
+
+
+class Body(NamedTuple):
+    """A form of the body of a stream. ``example`` None: it is binary."""
+
+    text: str
+    example: str | None
 
 
 class StreamDescription(NamedTuple):
@@ -19,7 +26,7 @@ class StreamDescription(NamedTuple):
     summary: str
     text: str
     query: Sequence[Parameter]
-    takes: Mapping[str, str]
+    takes: Mapping[str, Body]
     formats: Mapping[str, str]
     errors: Sequence[type[errors.ApiError]]
     headers: Sequence[str] = ()
@@ -30,6 +37,10 @@ def _choice(name: str, text: str, *words: str) -> Parameter:
     return Parameter(name, text, schema, words[-1], is_required=False)
 
 
+def _lines(*lines: str) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
 _COLUMNS: Final = Parameter(
     "columns",
     "The columns, comma separated; without it all that the type has. `Version` is one.",
@@ -37,16 +48,13 @@ _COLUMNS: Final = Parameter(
     "Status,CreatedOn",
     is_required=False,
 )
-_EVENT_CODE: Final = Parameter("event_code", "The type.", EVENT_CODE, "12003")
+_EVENT_CODE: Final = Parameter("event_code", "The type.", EVENT_CODE, str(example.TYPE.event_code))
 _FORMS: Final = (
     _choice("csv_end", "Whether CSV has a last record that tells of all.", "none", "record"),
     _choice("csv_formulas", "As on the bulk read.", "keep", "escape"),
     _choice("types", "As on the bulk read.", "fields", "text"),
 )
-_ID: Final = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
-_CURSOR: Final = (
-    "WyJleHBvcnQiLCIwZDhmMWE1Mi02ZjBlLTRjMzktOGQwZS02ZjBiMWM3YzJhMTEiLDEyMDAzLG51bGwsNDIsIiJd"
-)
+_IDS: Final = (example.OPPORTUNITY_ID, example.OTHER_OPPORTUNITY_ID)
 
 STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
     "ReadOpportunities": StreamDescription(
@@ -71,10 +79,16 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             *_FORMS,
         ),
         takes={
-            IdFormat.PLAIN: "An id on each line.",
-            IdFormat.NDJSON: "A string on each line, or an object with `ProspectActivityId`.",
-            IdFormat.CSV: "The column `ProspectActivityId`, else the first.",
-            IdFormat.ARROW: "The text column `ProspectActivityId`, or the only one.",
+            IdFormat.PLAIN: Body("An id on each line.", _lines(*_IDS)),
+            IdFormat.NDJSON: Body(
+                "A string on each line, or an object with `ProspectActivityId`.",
+                _lines(f'"{_IDS[0]}"', f'{{"ProspectActivityId": "{_IDS[1]}"}}'),
+            ),
+            IdFormat.CSV: Body(
+                "The column `ProspectActivityId`, else the first.",
+                _lines("ProspectActivityId", *_IDS),
+            ),
+            IdFormat.ARROW: Body("The text column `ProspectActivityId`, or the only one.", None),
         },
         formats={
             Format.NDJSON: "A row on each line; records `Missing`, `Error` and, last, `End`.",
@@ -109,7 +123,7 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
                 "modified_since",
                 "Only what was not modified before this date, in any of the forms of dates.",
                 {"type": "string"},
-                "2024-02-29",
+                "2022-01-01",
                 is_required=False,
             ),
             Parameter(
@@ -123,10 +137,9 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
                 "cursor",
                 "The `Cursor` of the end of an export, or the `X-Cursor` of its answer.",
                 {"type": "string"},
-                _CURSOR,
                 is_required=False,
             ),
-            Parameter("after", "Begin behind this id.", GUID, _ID, is_required=False),
+            Parameter("after", "Begin behind this id.", GUID, is_required=False),
             *_FORMS,
         ),
         takes={},

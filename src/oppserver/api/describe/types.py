@@ -13,8 +13,8 @@ from oppserver.api.describe.description import (
     Parameter,
     Schema,
 )
-from oppserver.contract import errors, metadata
-from oppserver.contract.model import ActivityType, Catalogue, Field, Opportunity, OpportunityType
+from oppserver.contract import errors, example, metadata
+from oppserver.contract.model import Catalogue, Opportunity
 from oppserver.steps.render_details import details_form, render_details
 from oppserver.steps.render_types import (
     render_activity_types,
@@ -96,24 +96,22 @@ _ACTIVITY_TYPE: Final[Schema] = {
 
 # --- examples: what the real steps make of a small catalogue -------------------------------------
 
-_TYPE: Final = OpportunityType(event_code=12003, name="Home loan")
-_NAME: Final = Field(
-    event_code=12003, schema_name="mx_Custom_1", display_name="Opportunity name", sequence=1
-)
+_EVENT_CODE: Final = example.TYPE.event_code
+_NAME: Final = example.NAME_FIELD
 _CATALOGUE: Final = Catalogue(
     version=1,
-    types={12003: _TYPE},
-    fields={12003: {"mx_Custom_1": _NAME}},
-    activity_types={201: ActivityType(event_code=201, name="Visit")},
+    types={_EVENT_CODE: example.TYPE},
+    fields={_EVENT_CODE: {_NAME.schema_name: _NAME}},
+    activity_types={example.ACTIVITY_TYPE.event_code: example.ACTIVITY_TYPE},
 )
 _OPPORTUNITY: Final = Opportunity(
-    id="24cf277e-70fe-4b2f-a9c2-9a68f45feaba",
-    event_code=12003,
-    lead_id="a368678f-1e81-4fb8-af0a-4b896f6330e1",
+    id=example.OPPORTUNITY_ID,
+    event_code=_EVENT_CODE,
+    lead_id=example.LEAD_ID,
     status="Open",
     created_on="2023-04-06 15:23:34",
     modified_on="2023-04-06 15:23:34",
-    slots={"mx_custom_1": "Jane's home loan"},
+    slots={"mx_custom_1": example.OPPORTUNITY_NAME},
 )
 
 
@@ -133,7 +131,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         response=_DETAILS,
         response_example=_example(
-            render_details(_OPPORTUNITY, details_form(_TYPE, [_NAME])),
+            render_details(_OPPORTUNITY, details_form(example.TYPE, [_NAME])),
         ),
         errors=(errors.MissingAttribute, errors.InvalidValue, errors.OpportunityNotFound),
     ),
@@ -150,9 +148,9 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "A type and its fields: the note and the status first, then its own in their sequence."
             " `OptionSet` and `DependentOptionSet` are empty, or texts that hold a JSON array."
         ),
-        query=(Parameter("code", "The type's event code.", TEXT, "12003"),),
+        query=(Parameter("code", "The type's event code.", TEXT, str(_EVENT_CODE)),),
         response=_type_schema({"type": "array", "items": _FIELD}),
-        response_example=_example(render_type_metadata(_CATALOGUE, 12003)),
+        response_example=_example(render_type_metadata(_CATALOGUE, _EVENT_CODE)),
         errors=(errors.MissingAttribute, errors.UnknownEventCode),
     ),
     "IsOpportunityEnabled": Description(

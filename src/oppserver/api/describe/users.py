@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from oppserver.api.describe.description import TEXT, TEXT_OR_NULL, Description, Schema
+from oppserver.contract import example
 from oppserver.contract.model import Role, User
 from oppserver.steps.render_users import render_access_key_user, render_users
 
@@ -44,8 +45,8 @@ _ACCESS_KEY_USER: Final[Schema] = {
     },
 }
 _ADA: Final = User(
-    id="d5d08e32-5ca9-11ea-8dd7-029e1407a868",
-    email="ada@example.com",
+    id="7f6c0f5e-0d5b-4c55-8a0b-2d6f3f1f9b21",
+    email=example.USER_EMAIL,
     first_name="Ada",
     last_name="Lovelace",
     is_administrator=True,

@@ -13,12 +13,10 @@ from oppserver.api.describe.description import (
     Parameter,
     Schema,
 )
-from oppserver.contract import errors, limits
+from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
 
-_ID_EXAMPLE: Final = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
-_LEAD_EXAMPLE: Final = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
-_OTHER_ID_EXAMPLE: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
+_ACTIVITY_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
 
 _VALUE: Final[Schema] = {
     "type": ["string", "number", "boolean", "null"],
@@ -79,11 +77,11 @@ _CAPTURED: Final[Mapping[str, Schema]] = {
     "AdditionalDetails": _DETAILS,
 }
 _CAPTURED_EXAMPLE: Final = {
-    "RelatedProspectId": _LEAD_EXAMPLE,
+    "RelatedProspectId": example.LEAD_ID,
     "IsUnique": True,
-    "CreatedOpportunityId": _ID_EXAMPLE,
+    "CreatedOpportunityId": example.OPPORTUNITY_ID,
     "ConflictedOpportunityId": None,
-    "AdditionalDetails": [{"PostDeDupActionPerformed": 1, "ActivityId": _OTHER_ID_EXAMPLE}],
+    "AdditionalDetails": [{"PostDeDupActionPerformed": 1, "ActivityId": _ACTIVITY_ID}],
 }
 _FLAG_NAMES: Final = (
     "OverwriteFields",
@@ -194,7 +192,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 {"Attribute": "EmailAddress", "Value": "jane@example.com"},
                 {"Attribute": "FirstName", "Value": "Jane"},
             ],
-            "Opportunity": {"OpportunityEventCode": 12000, "Fields": _FIELDS_EXAMPLE},
+            "Opportunity": {
+                "OpportunityEventCode": example.TYPE.event_code,
+                "Fields": _FIELDS_EXAMPLE,
+            },
         },
         response=_CAPTURE_RESPONSE,
         response_example={
@@ -217,9 +218,15 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "required": ["ProspectOpportunityId", "Fields"],
             "properties": _UPDATE_PROPERTIES,
         },
-        request_example={"ProspectOpportunityId": _ID_EXAMPLE, "Fields": _FIELDS_EXAMPLE},
+        request_example={
+            "ProspectOpportunityId": example.OPPORTUNITY_ID,
+            "Fields": _FIELDS_EXAMPLE,
+        },
         response=_success({"Id": TEXT, **_AFFECTED}),
-        response_example={"Status": "Success", "Message": {"Id": _ID_EXAMPLE, "AffectedRows": 1}},
+        response_example={
+            "Status": "Success",
+            "Message": {"Id": example.OPPORTUNITY_ID, "AffectedRows": 1},
+        },
         errors=(*_EVERY_VALUE, errors.OpportunityNotFound),
     ),
     "BulkUpdateByOpportunityId": Description(
@@ -233,8 +240,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         request_example=[
             {
-                "ProspectOpportunityId": _ID_EXAMPLE,
-                "OpportunityEventCode": 12000,
+                "ProspectOpportunityId": example.OPPORTUNITY_ID,
+                "OpportunityEventCode": example.TYPE.event_code,
                 "Fields": _FIELDS_EXAMPLE,
             }
         ],
@@ -242,7 +249,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response_example={
             "Status": "Success",
             "Message": {"AffectedRows": 1},
-            "Response": [{"ProspectOpportunityId": _ID_EXAMPLE, "Status": "Success"}],
+            "Response": [{"ProspectOpportunityId": example.OPPORTUNITY_ID, "Status": "Success"}],
         },
         errors=(*_EVERY_VALUE, errors.LimitExceeded),
     ),
@@ -263,8 +270,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         request=_entries(_ADD_PROPERTIES, "SearchByValue", "OpportunityEventCode"),
         request_example=[
             {
-                "SearchByValue": "jane@example.com",
-                "OpportunityEventCode": 12000,
+                "SearchByValue": example.LEAD_EMAIL,
+                "OpportunityEventCode": example.TYPE.event_code,
                 "Fields": _FIELDS_EXAMPLE,
             }
         ],
@@ -281,7 +288,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         text="A tombstone stays: later calls with the id are told when it went, and by whom.",
         query=(
             Parameter(
-                name="Id", text="The id of the opportunity.", schema=GUID, example=_ID_EXAMPLE
+                name="Id",
+                text="The id of the opportunity.",
+                schema=GUID,
+                example=example.DELETED_OPPORTUNITY_ID,
             ),
         ),
         response=_success({"IsSuccessful": {"const": True}}),
