@@ -32,7 +32,7 @@ from tests.running import clean_environment
 
 ROOT = Path(__file__).parents[2]
 README_LINES_MAX = 149
-SESSION_TIMEOUT_S = 120
+SESSION_TIMEOUT_S = 600
 
 
 def tracked(*patterns: str) -> list[Path]:
