@@ -259,6 +259,9 @@ class MemoryStore:
     def check(self) -> list[str]:
         return []
 
+    def is_distributed(self) -> bool:
+        return False
+
     def distribute(self, *, shards: int) -> list[str]:
         del shards  # there is nowhere to put them
         raise DatabaseRefused("What is in memory is on one machine.")

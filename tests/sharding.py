@@ -16,7 +16,7 @@ import psycopg
 import sqlglot
 from sqlglot import exp
 
-from oppserver.store.postgres_shards import BY_ID
+from oppserver.store.postgres_layout import BY_ID
 
 KEY: Final = "id"
 _FUNCTIONS: Final = (
@@ -254,7 +254,56 @@ def _unique_by_key(statement: exp.Expression) -> Iterator[str]:
             yield "a column that a sequence numbers"
 
 
+def _members_have_names(statement: exp.Expression) -> Iterator[str]:
+    """A row of a subquery is taken whole only where it is selected: ``(SELECT t FROM (...) AS t)``.
+
+    Anywhere else the subquery may be flattened, and a shard is sent ROW(...), without names.
+    """
+    ctes = _ctes(statement)
+    for select in statement.find_all(exp.Select):
+        sources = [one for one, _ in _sources(select)]
+        sources += select.args.get("laterals") or ()
+        rows = {one.alias_or_name for one in sources if _is_subquery(one, ctes)}
+        for column in select.find_all(exp.Column):
+            is_of_select = column.find_ancestor(exp.Select) is select
+            name = _whole_row(column) if is_of_select else None
+            if name in rows and not _is_row_alone(column):
+                yield f"a row of {name} is taken whole, and its members may lose their names"
+    for function in statement.find_all(exp.Anonymous):
+        if function.name.lower() == "row" and _makes_json(function.parent):
+            yield "a ROW has no names"
+
+
+def _whole_row(column: exp.Column) -> str | None:
+    """The source whose row a column may be; ``t.*`` in a list of columns is no row."""
+    if isinstance(column.this, exp.Star):
+        return None if isinstance(column.parent, exp.Select) else column.table
+    return None if column.table else column.name
+
+
+def _is_subquery(source: exp.Expression, ctes: frozenset[str]) -> bool:
+    if isinstance(source, exp.Table):
+        return source.name in ctes
+    return isinstance(source, exp.Subquery | exp.Lateral)
+
+
+def _is_row_alone(column: exp.Expression) -> bool:
+    """Whether a subquery selects the row, nothing else, from nothing else."""
+    select = column.parent
+    return (
+        isinstance(select, exp.Select)
+        and isinstance(select.parent, exp.Subquery)
+        and not isinstance(select.parent.parent, exp.From | exp.Join | exp.CTE)
+        and len(_sources(select)) == 1
+    )
+
+
+def _makes_json(function: object) -> bool:
+    name = function.name if isinstance(function, exp.Anonymous) else type(function).__name__
+    return "json" in name.lower()
+
+
 _RULES: Final = (
-    *(_joins_by_key, _subqueries_by_key, _no_locks, _no_recursion),
+    *(_members_have_names, _joins_by_key, _subqueries_by_key, _no_locks, _no_recursion),
     *(_time_is_a_parameter, _keys_stay, _unique_by_key),
 )

@@ -191,7 +191,8 @@ class Settings:
     hot_rows_bytes: int = _setting(
         limits.HOT_ROWS_BYTES_DEFAULT,
         "Bytes of rendered rows that each worker keeps for callers that ask for them again; 0 keeps"
-        " none. No answer is stale: what changes is dropped before the next answer.",
+        " none. What changes is dropped before the next answer, so none is stale, except on shards,"
+        " which are experimental.",
         _integer(0, 1 << 40),
     )
     sqlite_mmap_bytes: int = _setting(

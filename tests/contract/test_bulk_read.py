@@ -1,7 +1,10 @@
 """GetOpportunitiesById over a socket: what is answered, by the rules of docs/fidelity.md."""
 
 import json
+from itertools import chain, combinations
 from typing import Any
+
+import pytest
 
 from oppserver.contract import example
 from tests.bulk_reads import FIRST, SECOND, THIRD, ids, rows
@@ -158,6 +161,29 @@ def test_all_columns_at_once(server: Server) -> None:
     assert list(row)[3:] == ["Status", *names, "OpportunityNote"]
     assert row["mx_Custom_250"] == "value 250"
     assert row["OpportunityNote"] == NOTE
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
+def test_members_keep_their_names_with_any_columns(accept: str, server: Server) -> None:
+    """With and without an owner, of one id and of two, and when rows are asked for again."""
+    names = ("Status", "CreatedOn", "Owner", "OwnerEmailAddress", "mx_Custom_3")
+    for columns in chain(*(combinations(names, size) for size in range(1, len(names) + 1))):
+        wanted = list(columns)
+        if "Owner" in columns and "OwnerEmailAddress" not in columns:
+            wanted.insert(wanted.index("Owner") + 1, "OwnerEmailAddress")  # it comes with its owner
+        for asked in ([WIDE_ID], [WIDE_ID, SPARSE_ID], [SPARSE_ID, WIDE_ID]):
+            answer = server.post(
+                asking(group(asked, ",".join(columns), code=WIDE_CODE)), Accept=accept
+            )
+            assert answer.status == 200, answer.body
+            if accept == "application/json":
+                [entry] = answer.json
+                found = entry["Opportunities"]
+            else:
+                found = [json.loads(line) for line in answer.body.splitlines()]
+            assert ids(found) == asked
+            heads = 3 if accept == "application/json" else 4  # a line begins with its event code
+            assert [list(row)[heads:] for row in found] == [wanted] * len(asked)
 
 
 # --- which entry a row goes to -----------------------------------------------------------------

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from sqlalchemy import UniqueConstraint
 
-from oppserver.store import Store, open_store, postgres_shards, tables
+from oppserver.store import Store, open_store, postgres_layout, tables
 from tests import postgres, sharding, stores
 from tests.databases import database_of, execute, kept_in
-from tests.running import run, run_well
+from tests.running import events, one_line, poll, run, run_well, serving
 from tests.sharding import BrokenRule, broken_rules
 from tests.stores import NOW, lead, opportunity
 
@@ -34,6 +34,11 @@ LAID_OUT = [
     "distributed lead by id with opportunity in as many",
 ]
 MOVED = "".join(f"distributed {line.split()[1].strip(chr(34))}\n" for line in LAID_OUT)
+
+WARNING = (
+    "warning: shards are experimental: acknowledged writes can be lost, members of rows can be"
+    " named wrongly, and rows that a server keeps in memory can be stale\n"
+)
 
 
 @pytest.fixture
@@ -61,31 +66,69 @@ def asked(folder: Path) -> list[str]:
     return [row[0] for row in execute(folder, "SELECT what FROM asked ORDER BY place")]
 
 
+def distributed(folder: Path, *flags: str) -> str:
+    """What the command tells on stdout; on stderr it warns."""
+    done = run("db", "distribute", "--experimental", *flags, folder=folder)
+    assert (done.returncode, done.stderr) == (0, WARNING)
+    return done.stdout
+
+
 # --- the command -------------------------------------------------------------------------------
 
 
 def test_tables_are_laid_out_once(coordinator: Path) -> None:
     """Each as it is to lie, and what was moved gives its room back; a second time does nothing."""
-    assert run_well("db", "distribute", folder=coordinator) == MOVED
+    assert distributed(coordinator) == MOVED
     assert asked(coordinator)[: len(LAID_OUT)] == LAID_OUT
     assert len(asked(coordinator)) == 2 * len(LAID_OUT)
-    again = run_well("db", "distribute", folder=coordinator)
+    again = distributed(coordinator)
     assert again == "the tables are distributed already\n"
     assert len(asked(coordinator)) == 2 * len(LAID_OUT)
     assert run_well("db", "check", folder=coordinator) == "ok\n"
 
 
+@pytest.mark.parametrize("more", [[], ["--shards", "8"]])
+def test_without_the_flag_nothing_is_distributed(more: list[str], coordinator: Path) -> None:
+    """One line says why, what to use in its place, and which flag does it all the same."""
+    line = one_line(run("db", "distribute", *more, folder=coordinator))
+    for part in (
+        "acknowledged writes can be lost",
+        "members of rows can be named wrongly",
+        "in memory can be stale",
+        "Keep one PostgreSQL database, with standbys",
+        "--experimental",
+    ):
+        assert part in line
+    assert asked(coordinator) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_on_shards_warns_once(workers: int, coordinator: Path) -> None:
+    """At its start, with the same reasons, whoever has laid the tables out."""
+    script = run_well("db", "distribute", "--dry-run", folder=coordinator)
+    with serving(coordinator, "--workers", str(workers)) as server:
+        assert events(server, "experimental_shards") == []
+    with psycopg.connect(database_of(coordinator), autocommit=True) as connection:
+        connection.execute(script.encode())
+    with serving(coordinator, "--workers", str(workers)) as server:
+        poll(lambda: events(server, "experimental_shards") or None, what="the warning")
+        poll(lambda: len(events(server, "worker_ready")) >= workers - 1 or None, what="workers")
+        [warning] = events(server, "experimental_shards")
+        assert warning["level"] == "warning"
+        assert WARNING.partition("experimental: ")[2].strip() in warning["hint"]
+
+
 def test_tables_that_are_missing_are_laid_out(coordinator: Path) -> None:
     """A layout that was begun is finished; what lies as it is to is left alone."""
     execute(coordinator, "SELECT create_reference_table('field')")
-    told = run_well("db", "distribute", folder=coordinator)
+    told = distributed(coordinator)
     assert told == MOVED.replace("distributed field\n", "")
     assert asked(coordinator).count("reference field") == 1
 
 
 def test_the_number_of_shards(coordinator: Path) -> None:
     """It is that of the first table; the others go with it."""
-    run_well("db", "distribute", "--shards", "128", folder=coordinator)
+    distributed(coordinator, "--shards", "128")
     assert "distributed opportunity by id with none in 128" in asked(coordinator)
 
 
@@ -93,14 +136,14 @@ def test_a_dry_run_prints_what_psql_can_run(coordinator: Path) -> None:
     """The SQL alone on stdout, which lays out the same; and again, which does nothing."""
     printed = run("db", "distribute", "--dry-run", folder=coordinator)
     assert printed.returncode == 0
-    assert printed.stderr == "nothing was done: this is for psql on the coordinator\n"
+    assert printed.stderr == f"{WARNING}nothing was done: this is for psql on the coordinator\n"
     assert asked(coordinator) == []
     for _ in range(2):
         with psycopg.connect(database_of(coordinator), autocommit=True) as connection:
             connection.execute(printed.stdout.encode())
     assert asked(coordinator)[: len(LAID_OUT)] == LAID_OUT
     assert len(asked(coordinator)) == 3 * len(LAID_OUT)
-    told = run_well("db", "distribute", folder=coordinator)
+    told = distributed(coordinator)
     assert told == "the tables are distributed already\n"
 
 
@@ -109,22 +152,36 @@ def test_a_dry_run_needs_no_server(tmp_path: Path) -> None:
     url = "postgresql://nobody@127.0.0.1:1/nothing"
     printed = run_well("db", "distribute", "--dry-run", "--database", url, folder=tmp_path)
     assert printed.startswith("BEGIN;\n")
-    assert printed.count("create_distributed_table") == len(postgres_shards.BY_ID)
+    assert printed.count("create_distributed_table") == len(postgres_layout.BY_ID)
 
 
-@pytest.mark.parametrize("more", [[], ["--dry-run"]])
-def test_sqlite_is_refused(more: list[str], tmp_path: Path) -> None:
+def test_a_dry_run_needs_no_driver() -> None:
+    """The SQL can be printed where psycopg is not installed; here it is hidden."""
+    command = ["oppserver", "db", "distribute", "--dry-run", "--database", "postgresql://c/x"]
+    process = stores.start_python(
+        f"import sys; sys.modules['psycopg'] = None; sys.argv = {command}\n"
+        "from oppserver.cli.main import main; main()"
+    )
+    status, output, errors = stores.ended(process)
+    assert status == 0, errors
+    assert output.startswith("BEGIN;\n")
+    assert output.count("create_distributed_table") == len(postgres_layout.BY_ID)
+
+
+@pytest.mark.parametrize("more", ["--experimental", "--dry-run"])
+def test_sqlite_is_refused(more: str, tmp_path: Path) -> None:
     """Its database is on one machine."""
     run_well("db", "upgrade", folder=tmp_path)
-    refused = run("db", "distribute", *more, folder=tmp_path)
+    refused = run("db", "distribute", more, folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "is for a database on PostgreSQL with Citus" in refused.stderr
-    assert refused.stderr.count("\n") == 1
+    told = refused.stderr.removeprefix(WARNING)
+    assert "is for a database on PostgreSQL with Citus" in told
+    assert told.count("\n") == 1
 
 
 def test_a_server_without_citus_is_refused(folder: Path) -> None:
     """With the statement that mends it."""
-    refused = run("db", "distribute", folder=folder)
+    refused = run("db", "distribute", "--experimental", folder=folder)
     assert refused.returncode == 1
     assert "CREATE EXTENSION citus" in refused.stderr
 
@@ -132,7 +189,7 @@ def test_a_server_without_citus_is_refused(folder: Path) -> None:
 def test_a_database_that_is_not_migrated_is_refused(tmp_path: Path) -> None:
     """Its tables would not be there."""
     url = postgres.shared().empty_database()
-    refused = run("db", "distribute", "--database", url, folder=tmp_path)
+    refused = run("db", "distribute", "--experimental", "--database", url, folder=tmp_path)
     assert refused.returncode == 1
     assert "'oppserver db upgrade' creates it" in refused.stderr
 
@@ -169,10 +226,10 @@ def test_what_lies_otherwise_is_refused(other: str, coordinator: Path) -> None:
     statement, told = OTHERS[other]
     execute(coordinator, statement)
     before = asked(coordinator)
-    refused = run("db", "distribute", folder=coordinator)
+    refused = run("db", "distribute", "--experimental", folder=coordinator)
     assert refused.returncode == 1
     assert told in refused.stderr
-    assert refused.stderr.count("\n") == 1
+    assert refused.stderr.removeprefix(WARNING).count("\n") == 1
     assert asked(coordinator) == before
 
 
@@ -191,7 +248,7 @@ def test_a_check_of_a_sharded_database(coordinator: Path) -> None:
         values = {"lead": lead(1)} if ":lead" in statement else {}
         execute(coordinator, statement, **values)
     plain = run("db", "check", folder=coordinator)
-    run_well("db", "distribute", folder=coordinator)
+    distributed(coordinator)
     sharded = run("db", "check", folder=coordinator)
     assert plain.stdout == sharded.stdout
     assert len(plain.stdout.splitlines()) == 3
@@ -203,14 +260,14 @@ def test_a_check_of_a_sharded_database(coordinator: Path) -> None:
 def test_every_table_has_a_place() -> None:
     """One of three, whatever tables there will be."""
     placed = [
-        *postgres_shards.BY_ID,
-        *postgres_shards.ON_EVERY_MACHINE,
-        *postgres_shards.ON_THE_COORDINATOR,
+        *postgres_layout.BY_ID,
+        *postgres_layout.ON_EVERY_MACHINE,
+        *postgres_layout.ON_THE_COORDINATOR,
     ]
     assert sorted(placed) == sorted(tables.metadata.tables)
 
 
-@pytest.mark.parametrize("table", postgres_shards.BY_ID)
+@pytest.mark.parametrize("table", postgres_layout.BY_ID)
 def test_what_is_unique_has_the_key_in_it(table: str) -> None:
     """The key is first in the primary key and in all that is unique; nothing refers elsewhere."""
     found = tables.metadata.tables[table]
@@ -248,6 +305,9 @@ KEPT = [
     "INSERT INTO lead (id, email) SELECT v, %s FROM unnest(%s) AS v ON CONFLICT (id) DO NOTHING",
     "UPDATE lead SET email = %s WHERE id = %s",
     "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE",
+    'SELECT row_to_json((SELECT t FROM (SELECT o.id AS "Id") AS t)) FROM opportunity AS o',
+    "SELECT page.* FROM (SELECT o.id FROM opportunity AS o) AS page",
+    "SELECT to_json(o.id) FROM opportunity AS o",
 ]
 BROKEN = {
     "SELECT o.id FROM unnest(%s) WITH ORDINALITY AS a(id, n) LEFT JOIN opportunity o ON o.id = a.id"
@@ -268,6 +328,19 @@ BROKEN = {
     "INSERT INTO lead (id, email) VALUES (%s, %s) ON CONFLICT (email) DO NOTHING": "a conflict",
     "UPDATE lead SET id = %(id)s, email = %(email)s WHERE id = %(_id)s": "lead.id is set",
     "MERGE INTO lead USING x ON x.id = lead.id WHEN MATCHED THEN DELETE": "merge into",
+    'SELECT row_to_json(t) FROM opportunity AS o CROSS JOIN LATERAL (SELECT o.id AS "Id") AS t'
+    "": "a row of t is taken whole",
+    'SELECT left(row_to_json(t)::text, -1) FROM opportunity o, LATERAL (SELECT o.id AS "Id") t'
+    "": "a row of t is taken whole",
+    "SELECT json_agg(t ORDER BY t.id) FROM (SELECT o.id FROM opportunity AS o) AS t"
+    "": "a row of t is taken whole",
+    "SELECT to_jsonb(t.*) FROM (SELECT o.id FROM opportunity AS o) AS t": "a row of t is taken",
+    "SELECT row_to_json(r) FROM (SELECT t AS r FROM (SELECT o.id FROM opportunity o) t) AS u"
+    "": "a row of t is taken whole",
+    "WITH c AS (SELECT o.id FROM opportunity AS o) SELECT row_to_json(c) FROM c": "a row of c is",
+    "SELECT row_to_json((SELECT t FROM (SELECT o.id AS id) AS t, opportunity)) FROM opportunity o"
+    "": "a row of t is taken whole",
+    "SELECT row_to_json(ROW(o.id, o.status)) FROM opportunity AS o": "a ROW has no names",
     "SELECT pg_advisory_lock(1)": "advisory",
     "LISTEN changed": "listen",
     "CREATE UNIQUE INDEX one ON lead (email)": "without the key",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route
 from tests.databases import execute
 from tests.running import Keys, Server, asking, create_key, group, poll, run, run_well, serving
 from tests.world import WIDE_CODE, WIDE_ID
@@ -66,6 +67,20 @@ def test_every_role_may_read(server: Server, filled_folder: Path, role: str) -> 
     """A reader cannot write, but reads."""
     keys = create_key(filled_folder, role=role, email=f"{role}@example.com")
     assert server.post(MESSAGE, keys=keys).status == 200
+
+
+@pytest.mark.parametrize("role", ["administrator", "user", "reader"])
+def test_a_reader_may_make_every_call_but_those_that_write(
+    server: Server, filled_folder: Path, role: str
+) -> None:
+    """By the table of calls: those that write are refused to a reader, and to nobody else."""
+    keys = create_key(filled_folder, role=role, email=f"{role}@example.com")
+    for route in (*ROUTES, *STREAM_ROUTES):
+        headers = {"Content-Type": "application/json", **keys.headers}
+        answer = server.call(route.method, route.path, b"{}", headers)
+        writes = isinstance(route, Route) and route.writes
+        assert (answer.status == 403) == (writes and role == "reader"), (route, answer.body)
+        assert answer.status != 401
 
 
 def test_missing_wrong_revoked_and_inactive_get_the_same_401(

@@ -32,7 +32,7 @@ from tests.running import clean_environment
 
 ROOT = Path(__file__).parents[2]
 README_LINES_MAX = 149
-SESSION_TIMEOUT_S = 120
+SESSION_TIMEOUT_S = 280
 
 
 def tracked(*patterns: str) -> list[Path]:
@@ -113,6 +113,17 @@ def test_every_call_is_described(page: str) -> None:
     """Its method and path are on the page of the API and on the page of fidelity."""
     for route in (*ROUTES, *STREAM_ROUTES):
         assert f"{route.method} {route.path}" in read(page)
+
+
+def test_the_calls_that_write_are_named() -> None:
+    """The page of operators names the calls that a reader's key may not make, and no others."""
+    listed = re.findall(r"^- of `(\S+)`: (.+(?:\n  .+)*)$", read("docs/operating.md"), re.MULTILINE)
+    named = [f"/v2/{service}/{call}" for service, calls in listed for call in _quoted(calls)]
+    assert sorted(named) == sorted(route.path for route in ROUTES if route.writes)
+
+
+def _quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
 
 
 def test_every_module_is_on_the_map() -> None:

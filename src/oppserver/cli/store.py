@@ -7,9 +7,9 @@ import typer
 
 from oppserver.cli.common import Database, Json, opened_store, print_json, print_table
 from oppserver.config import load_settings
-from oppserver.contract.errors import DatabaseRefused
+from oppserver.contract.errors import DatabaseRefused, InvalidInput
 from oppserver.contract.limits import SHARDS_DEFAULT, SHARDS_MAX
-from oppserver.contract.servers import ServerState
+from oppserver.contract.servers import SHARDS_RISKS, ServerState
 
 app = typer.Typer(
     help="The store: upgrade, check, back up, distribute; its servers.", no_args_is_help=True
@@ -94,17 +94,27 @@ def distribute(
     shards: Annotated[
         int, typer.Option(min=1, max=SHARDS_MAX, help="Parts that opportunities are cut into.")
     ] = SHARDS_DEFAULT,
+    is_experimental: Annotated[
+        bool, typer.Option("--experimental", help="Do it, although data may be lost.")
+    ] = False,
     is_dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the SQL and ask no server.")
     ] = False,
 ) -> None:
-    """Spread the tables over the machines of a Citus cluster; what lies as it is to is left alone.
+    """Spread the tables over the machines of a Citus cluster. Experimental: data may be lost.
 
-    The database is the coordinator's.
+    The database is the coordinator's. What lies as it is to is left alone.
     """
     if is_dry_run:
         _print_script(database, shards)
         return
+    if not is_experimental:
+        raise InvalidInput(
+            f"Nothing was distributed. Shards are experimental: {SHARDS_RISKS}. Keep one PostgreSQL"
+            " database, with standbys for its reads and for its loss. To try shards on data that"
+            " you can lose, add --experimental"
+        )
+    _warn()
     with opened_store(database, migrate=False) as store:
         moved = store.distribute(shards=shards)
     for table in moved:
@@ -119,4 +129,9 @@ def _print_script(database: str | None, shards: int) -> None:
     settings = load_settings({"database": database})
     for statement in distribution_script(settings.database, shards=shards):
         typer.echo(f"{statement};")
+    _warn()
     typer.echo("nothing was done: this is for psql on the coordinator", err=True)
+
+
+def _warn() -> None:
+    typer.echo(f"warning: shards are experimental: {SHARDS_RISKS}", err=True)

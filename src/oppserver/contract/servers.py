@@ -1,8 +1,16 @@
 """The servers of a store that has several, as operators see them."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+SHARDS_RISKS: Final = (
+    "acknowledged writes can be lost, members of rows can be named wrongly, and rows that a server"
+    " keeps in memory can be stale"
+)
+"""Why a database on shards is experimental. Seen on a cluster of Citus 14.0 that ran apart; what
+has been mended since was not tried on one. Said wherever a database is distributed or served."""
 
 
 class ServerState(StrEnum):

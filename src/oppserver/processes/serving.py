@@ -9,6 +9,7 @@ from oppserver.api.app import create_app
 from oppserver.api.listen import listen
 from oppserver.api.server import serve
 from oppserver.config import Settings
+from oppserver.contract.servers import SHARDS_RISKS
 from oppserver.operations.rate_limit import MovingWindow, RateLimiter
 from oppserver.operations.rate_limit_store import open_shared_window
 from oppserver.store import Store, StoreOptions, open_store
@@ -76,6 +77,12 @@ def tell_listening(settings: Settings, url: str, store: Store) -> None:
     if not store.keys():
         telemetry.logger().warning(
             "no_keys", hint="every call gets 401; 'oppserver key create --email A' makes a key"
+        )
+    if store.is_distributed():
+        telemetry.logger().warning(
+            "experimental_shards",
+            hint=f"the database is distributed, where {SHARDS_RISKS}; keep no data on it that you"
+            " cannot lose",
         )
 
 

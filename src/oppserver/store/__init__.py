@@ -36,9 +36,9 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
 
 
 def distribution_script(url: str, *, shards: int) -> list[str]:
-    """The SQL of ``Store.distribute``, statement by statement, without asking any server.
+    """The SQL of ``Store.distribute``, statement by statement. Needs no server and no driver.
 
-    Raises InvalidDatabaseUrl or DatabaseRefused for what is no database on PostgreSQL.
+    Raises DatabaseRefused for a database that is not on PostgreSQL.
     """
     scheme = url.partition(":")[0]
     if scheme not in ("postgresql", "postgres"):
@@ -46,12 +46,9 @@ def distribution_script(url: str, *, shards: int) -> list[str]:
             f"A database at '{scheme}:' is on one machine. 'db distribute' is for a database on"
             " PostgreSQL with Citus: --database postgresql://..."
         )
-    with _driver_wanted():
-        from oppserver.store import postgres_shards  # noqa: PLC0415 (an engine loads when asked)
-        from oppserver.store.postgres_address import Address  # noqa: PLC0415 (as above)
+    from oppserver.store import postgres_layout  # noqa: PLC0415 (an engine loads when asked)
 
-    Address.of(url)
-    return postgres_shards.script(shards)
+    return postgres_layout.script(shards)
 
 
 @contextmanager

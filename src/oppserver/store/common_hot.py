@@ -18,6 +18,13 @@ KEY: Final = (
 VERSION: Final = "SELECT version FROM catalogue_version"
 """Has no place: there is one row."""
 
+GATE: Final = f"{VERSION} WHERE id = 1 FOR UPDATE"
+"""The first statement of a write on PostgreSQL: one row's lock, held to the end of the write, lets
+one write in at a time.
+
+So nothing that the write reads changes before it ends. Numbers: docs/decisions.
+"""
+
 _MEMBERS: Final = (
     "id",
     "event_code",

@@ -416,6 +416,10 @@ class Store(Protocol):
         """
         ...
 
+    def is_distributed(self) -> bool:
+        """Whether the tables are spread over the machines of a cluster, which is experimental."""
+        ...
+
     def distribute(self, *, shards: int) -> list[str]:
         """Spreads the tables over the machines of a cluster; names those that it has moved now.
 

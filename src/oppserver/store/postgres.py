@@ -44,6 +44,7 @@ from oppserver.store import (
     common_batches,
     common_indexes,
     postgres_indexes,
+    postgres_layout,
     postgres_migrate,
     postgres_shards,
     postgres_write,
@@ -289,12 +290,15 @@ class PostgresStore:
             " pg_dump for one database, pg_basebackup for a whole server."
         )
 
+    def is_distributed(self) -> bool:
+        return self._connections.read(postgres_shards.is_sharded)
+
     def distribute(self, *, shards: int) -> list[str]:
         def lay_out(connection: Connection) -> list[str]:
             moved = postgres_shards.still_to_lay_out(connection, self._connections.address)
             if moved:
-                connection.exec_driver_sql(postgres_shards.SEQUENTIAL)
-                for statement in postgres_shards.layout_statements(shards):
+                connection.exec_driver_sql(postgres_layout.SEQUENTIAL)
+                for statement in postgres_layout.layout_statements(shards):
                     connection.exec_driver_sql(statement)
             return moved
 
@@ -303,7 +307,7 @@ class PostgresStore:
 
         moved = self._connections.write(lay_out, is_limited=False)
         if moved:
-            for statement in postgres_shards.leftover_statements():
+            for statement in postgres_layout.leftover_statements():
                 work = partial(give_back, statement=statement)
                 self._connections.write(work, is_limited=False)
         return moved

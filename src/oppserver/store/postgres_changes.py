@@ -17,10 +17,10 @@ from oppserver.store.common_changes import (
     numbers_of,
 )
 from oppserver.store.postgres_connection import Driver
-from oppserver.store.postgres_read import column_sql, rows_json
+from oppserver.store.postgres_read import column_sql, object_sql, rows_json
 
 _PLACE: Final = "%s::bigint"
-_HEAD: Final = 'c.id AS "ProspectActivityId", c.event_code::text AS "EventCode"'
+_HEAD: Final = (("ProspectActivityId", "c.id"), ("EventCode", "c.event_code::text"))
 
 
 def read_change_numbers(driver: Driver) -> ChangeNumbers:
@@ -59,30 +59,31 @@ def read_rendered_changes(
 @lru_cache(maxsize=256)
 def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> str:
     """The statement of a rendered page: ``(number, json)``. Parameters as those of the page."""
-    upserted, found, rows = "", "", ""
+    found, rows = "", ""
+    upserted: tuple[tuple[str, str], ...] = ()
     if columns:
-        members = ", ".join(f'{column_sql(column)} AS "{column.name}"' for column in columns)
-        upserted, rows = ', o.json AS "Opportunity"', " LEFT JOIN found AS o ON o.id = c.id"
+        row = object_sql((column.name, column_sql(column)) for column in columns)
+        upserted, rows = (("Opportunity", "o.json"),), " LEFT JOIN found AS o ON o.id = c.id"
         # found by themselves: a left join with the table would read all of it, were it sharded
         found = (
-            ", found AS MATERIALIZED (SELECT o.id, row_to_json(t) AS json FROM opportunity AS o"
-            f' LEFT JOIN "user" AS u ON u.id = o.owner_id CROSS JOIN LATERAL (SELECT {members})'
-            " AS t WHERE o.id = ANY(ARRAY(SELECT c.id FROM c)))"
+            f", found AS MATERIALIZED (SELECT o.id, {row} AS json FROM opportunity AS o"
+            ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
+            " WHERE o.id = ANY(ARRAY(SELECT c.id FROM c)))"
         )
     deleted_on = DELETED_ON.replace("%", "%%")  # its modulo is no place of a parameter
-    deleted = f', {deleted_on} AS "DeletedOn"'
     changes = changes_statement(_PLACE, of_type=event_code is not None)
     return (
         f"WITH c AS MATERIALIZED ({changes}){found}"
         f" SELECT c.change_number, CASE {kind_sql(event_code)}"
-        f" WHEN 'Upserted' THEN {_object('Upserted', upserted)}"
-        f" WHEN 'Deleted' THEN {_object('Deleted', deleted)} ELSE {_object('Moved')} END"
+        f" WHEN 'Upserted' THEN {_change('Upserted', *upserted)}"
+        f" WHEN 'Deleted' THEN {_change('Deleted', ('DeletedOn', deleted_on))}"
+        f" ELSE {_change('Moved')} END"
         f" FROM c{rows} ORDER BY c.change_number"
     )
 
 
-def _object(kind: str, more: str = "") -> str:
-    return f"""row_to_json((SELECT t FROM (SELECT '{kind}' AS "Change", {_HEAD}{more}) AS t))"""
+def _change(kind: str, *more: tuple[str, str]) -> str:
+    return object_sql((("Change", f"'{kind}'"), *_HEAD, *more))
 
 
 def _fetched(driver: Driver, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -24,6 +24,7 @@ from oppserver.contract.limits import (
     POSTGRES_RETRY_PAUSE_S,
     POSTGRES_RETRY_PAUSE_S_MAX,
 )
+from oppserver.store.common_hot import GATE
 from oppserver.store.port import StoreOptions
 from oppserver.store.postgres_address import Address
 from oppserver.store.postgres_connection import Connect, Driver, connecting
@@ -42,12 +43,6 @@ from oppserver.store.postgres_patience import PatientConnection, is_silence
 _T = TypeVar("_T")
 
 _WHAT_TO_DO: Final = "Look before you write it again, or repeat it with its Idempotency-Key."
-
-GATE: Final = "SELECT version FROM catalogue_version WHERE id = 1 FOR UPDATE"
-"""What a write does first: one row's lock, held to its end, lets one write in at a time.
-
-So nothing that it reads changes before it ends. Numbers: docs/decisions.
-"""
 
 
 class Connections:

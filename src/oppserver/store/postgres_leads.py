@@ -18,8 +18,8 @@ from oppserver.store.conditions import (
     owner_sql,
 )
 from oppserver.store.postgres_connection import Driver
-from oppserver.store.postgres_read import array_of, one_moment, placed, rows_json
-from oppserver.store.postgres_search import POSTGRES, members_sql
+from oppserver.store.postgres_read import array_of, object_sql, one_moment, placed, rows_json
+from oppserver.store.postgres_search import POSTGRES
 
 _OF_OWNER: Final = ("owner_email", "owner_name")
 
@@ -45,10 +45,9 @@ def _row_sql(columns: Sequence[Column]) -> tuple[str, str]:
     """The SQL of a row as JSON, and of the joins that it needs."""
     named = [column for column in columns if column != EVERY_ATTRIBUTE]
     assert named, "a row begins with columns of its own"
-    members = members_sql([(column.name, _rendered(column.stored)) for column in named])
-    joins = f"{_OWNER} CROSS JOIN LATERAL (SELECT {members}) AS t"
+    row = object_sql((column.name, _rendered(column.stored)) for column in named)
     if len(named) == len(columns):
-        return "row_to_json(t)", joins
+        return row, _OWNER
     # the attributes as they are stored, in their order, each once
     names = ", ".join(literal(column.name) for column in named)
     others = (
@@ -56,7 +55,7 @@ def _row_sql(columns: Sequence[Column]) -> tuple[str, str]:
         " FROM json_each_text(l.attributes::json) WITH ORDINALITY AS a(key, value, place)"
         f" WHERE a.key <> ALL(ARRAY[{names}]))"
     )
-    return f"(left(row_to_json(t)::text, -1) || coalesce({others}, '') || '}}')::json", joins
+    return f"(left({row}::text, -1) || coalesce({others}, '') || '}}')::json", _OWNER
 
 
 def _rendered(stored: str) -> str:

@@ -75,6 +75,17 @@ def array_of(ids: Iterable[str]) -> str:
     return "{" + ",".join(ids) + "}"
 
 
+def object_sql(members: Iterable[tuple[str, str]]) -> str:
+    """The SQL of a JSON object, out of the names of its members and the SQL of each value.
+
+    A row becomes JSON as a whole: a function that takes names and values one by one takes 50 of
+    them. The row is selected where it is used. From a subquery beside the tables, PostgreSQL makes
+    ``row_to_json(ROW(...))``, and where Citus sends that to a shard, the members have no names.
+    """
+    named = ", ".join(f'{value} AS "{name}"' for name, value in members)
+    return f"row_to_json((SELECT t FROM (SELECT {named}) AS t))"
+
+
 def rows_json(rows: Iterable[tuple[bytes]]) -> bytes:
     """Rendered rows as the JSON array of them."""
     return b"[" + b",".join([row for (row,) in rows]) + b"]"
@@ -118,15 +129,13 @@ def _parameters(entry: PlannedEntry) -> tuple[str, str]:
 def bulk_read_statement(columns: tuple[Column, ...], place: str = "") -> str:
     """The statement that reads and renders the rows of one entry: ``(place, id, json)``.
 
-    Parameters: the ids as an array, the event code. A row becomes JSON as a whole: a function that
-    takes names and values one by one would take 50 of them.
+    Parameters: the ids as an array, the event code.
     """
-    members = ", ".join(f'{column_sql(column)} AS "{column.name}"' for column in columns)
+    row = object_sql((column.name, column_sql(column)) for column in columns)
     has_owner = any(column.stored == "owner_email" for column in columns)
     owner = ' LEFT JOIN "user" AS u ON u.id = o.owner_id' if has_owner else ""
     return (
-        f"SELECT {place}o.id, row_to_json(t) FROM opportunity AS o{owner}"
-        f" CROSS JOIN LATERAL (SELECT {members}) AS t"
+        f"SELECT {place}o.id, {row} FROM opportunity AS o{owner}"
         " WHERE o.id = ANY(%s::text[]) AND o.event_code = %s"
     )
 

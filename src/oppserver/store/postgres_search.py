@@ -25,7 +25,7 @@ from oppserver.store.conditions import (
     owner_sql,
 )
 from oppserver.store.postgres_connection import Driver
-from oppserver.store.postgres_read import one_moment, rows_json
+from oppserver.store.postgres_read import object_sql, one_moment, rows_json
 
 # A number of 300 and more digits may be no double precision. It is brought into its bounds, by way
 # of what has room for more, though not for all: zeros at its front are left out, and its end is.
@@ -133,13 +133,8 @@ def _row_sql(columns: tuple[Column, ...], form: RowForm) -> tuple[str, str]:
         joins += _LEADS_JOINED
     values = [(column.name, _rendered(column.stored)) for column in columns]
     if form is RowForm.FLAT:
-        return "row_to_json(t)", f"{joins} CROSS JOIN LATERAL (SELECT {members_sql(values)}) AS t"
+        return object_sql(values), joins
     return _keyed_json(values), joins
-
-
-def members_sql(values: Sequence[tuple[str, str]]) -> str:
-    """The SQL of named values, out of the names and the SQL of each."""
-    return ", ".join(f'{value} AS "{name}"' for name, value in values)
 
 
 def _rendered(stored: str) -> str:

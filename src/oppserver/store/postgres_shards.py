@@ -1,9 +1,4 @@
-"""How the tables lie on the machines of a Citus cluster, and the SQL that lays them out so.
-
-What is many lies by its id; what is small and joined with it is whole on every machine; what one
-row or one write decides stays on the coordinator, to which servers connect. Numbers and reasons:
-docs/decisions.
-"""
+"""How the tables of a database lie now: on one machine, on those of a Citus cluster, or wrongly."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -13,27 +8,13 @@ from sqlalchemy import Connection
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.limits import CITUS_VERSION_MIN
 from oppserver.store.postgres_address import Address
-from oppserver.store.postgres_connections import GATE
-
-BY_ID: Final = ("opportunity", "deleted_opportunity", "activity", "lead")
-"""Tables that are spread by their column ``id``, all alike: one id is on one machine in each."""
-
-ON_EVERY_MACHINE: Final = ("user", "api_key", "opportunity_type", "activity_type", "field")
-"""Reference tables: a write goes to every machine, so it needs all of them."""
-
-ON_THE_COORDINATOR: Final = (
-    "catalogue_version",
-    "change_counter",
-    "database_identity",
-    "kept_answer",
-    "search_index",
+from oppserver.store.postgres_layout import (
+    BY_ID,
+    COLUMN,
+    ON_EVERY_MACHINE,
+    ON_THE_COORDINATOR,
+    literal,
 )
-"""Tables that stay as they are: nothing is gained by a round trip to another machine."""
-
-_COLUMN: Final = "id"
-
-SEQUENTIAL: Final = "SET LOCAL citus.multi_shard_modify_mode = 'sequential'"
-"""Tables are laid out one after another over one connection a machine, as one transaction needs."""
 
 _IS_CITUS: Final = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 _IS_COORDINATOR: Final = "SELECT groupid = 0 FROM pg_dist_local_group"
@@ -64,59 +45,7 @@ class _Lies(NamedTuple):
 
     @property
     def is_by_id(self) -> bool:
-        return self.method == "h" and self.column == _COLUMN
-
-
-# --- the SQL -----------------------------------------------------------------------------------
-
-
-def layout_statements(shards: int) -> list[str]:
-    """The statements that lay the tables out, for one transaction; done again, they do nothing."""
-    reference = [_unless_there(table, "create_reference_table({})") for table in ON_EVERY_MACHINE]
-    first, *others = BY_ID
-    spread = [
-        _unless_there(
-            first,
-            f"create_distributed_table({{}}, '{_COLUMN}', colocate_with => 'none',"
-            f" shard_count => {shards:d})",
-        )
-    ]
-    spread += [
-        _unless_there(
-            table, f"create_distributed_table({{}}, '{_COLUMN}', colocate_with => '{first}')"
-        )
-        for table in others
-    ]
-    return [*reference, *spread]
-
-
-def leftover_statements() -> list[str]:
-    """The statements, each a transaction of its own, that give back the room of what was moved."""
-    return [
-        f"SELECT truncate_local_data_after_distributing_table({_literal(table)})"
-        for table in (*ON_EVERY_MACHINE, *BY_ID)
-    ]
-
-
-def script(shards: int) -> list[str]:
-    """All statements as somebody else may run them, in order."""
-    return ["BEGIN", GATE, SEQUENTIAL, *layout_statements(shards), "COMMIT", *leftover_statements()]
-
-
-def _unless_there(table: str, call: str) -> str:
-    name = _literal(table)
-    return (
-        f"SELECT {call.format(name)} WHERE NOT EXISTS"
-        f" (SELECT FROM pg_dist_partition WHERE logicalrelid = {name}::regclass)"
-    )
-
-
-def _literal(table: str) -> str:
-    """A table's name as SQL text; one of them is a word of the language."""
-    return f"'\"{table}\"'" if table == "user" else f"'{table}'"
-
-
-# --- what is there -----------------------------------------------------------------------------
+        return self.method == "h" and self.column == COLUMN
 
 
 def is_sharded(connection: Connection) -> bool:
@@ -170,7 +99,7 @@ def _refuse_other_layout(table: str, lies: _Lies, layout: Mapping[str, _Lies]) -
     if table in BY_ID:
         first = layout.get(BY_ID[0])
         is_right = lies.is_by_id and first is not None and lies.colocation == first.colocation
-        wanted = f"by its column {_COLUMN}, together with {BY_ID[0]}"
+        wanted = f"by its column {COLUMN}, together with {BY_ID[0]}"
     elif table in ON_EVERY_MACHINE:
         is_right, wanted = lies.is_reference, "as a reference table"
     elif table in ON_THE_COORDINATOR:
@@ -180,5 +109,5 @@ def _refuse_other_layout(table: str, lies: _Lies, layout: Mapping[str, _Lies]) -
     if not is_right:
         raise DatabaseRefused(
             f"The table {table} is distributed in another way: it is to lie {wanted}. Undo it with"
-            f" SELECT undistribute_table({_literal(table)}), then run 'db distribute' again."
+            f" SELECT undistribute_table({literal(table)}), then run 'db distribute' again."
         )

@@ -290,6 +290,9 @@ class SqliteStore:
             connection.info["deadline"].set(float("inf"))
             return problems_of(connection)
 
+    def is_distributed(self) -> bool:
+        return False
+
     def distribute(self, *, shards: int) -> list[str]:
         del shards  # there is nowhere to put them
         raise DatabaseRefused(
