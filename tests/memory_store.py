@@ -266,12 +266,13 @@ class MemoryStore:
         del shards  # there is nowhere to put them
         raise DatabaseRefused("What is in memory is on one machine.")
 
-    def backup(self, path: Path) -> None:
+    def backup(self, path: Path) -> list[Path]:
         try:
             with path.open("xb") as file:
                 file.write(msgspec.json.encode(self._database.state))
         except OSError as error:
             raise DatabaseRefused(f"The backup to {path} failed: {error}") from None
+        return []
 
     def close(self) -> None:
         pass

@@ -1,5 +1,8 @@
 """``oppserver db``: the store itself, migrated, checked, backed up, distributed; its servers."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -82,10 +85,38 @@ def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file of the copy.")],
     database: Database = None,
 ) -> None:
-    """Copy the store to a file while it is in use. The copy is a whole store of this moment."""
-    with opened_store(database, migrate=False) as store:
-        store.backup(file)
+    """Copy the store to a file while it is in use. The copy is a whole store of this moment.
+
+    The file is there when it is whole and on the disk; a backup that was ended leaves none.
+    """
+    with _interrupted_by_signals(), opened_store(database, migrate=False) as store:
+        unfinished = store.backup(file)
     typer.echo(f"backed up to {file}")
+    for one in unfinished:
+        typer.echo(
+            f"oppserver: {one} is a part of another backup. Remove it, unless that one is under"
+            " way.",
+            err=True,
+        )
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that it can clean up."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {
+        number: signal.signal(number, interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # nohup
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @app.command("distribute")

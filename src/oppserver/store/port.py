@@ -409,10 +409,12 @@ class Store(Protocol):
         """What is wrong with the stored data, a line each; empty when it is sound."""
         ...
 
-    def backup(self, path: Path) -> None:
-        """Writes a copy of this moment to a new file, while others read and write.
+    def backup(self, path: Path) -> list[Path]:
+        """Write a copy of this moment to a new file, while others read and write.
 
-        Raises DatabaseRefused; then there is no file.
+        The file is there when it is whole and durable, and not before. Returns the unfinished
+        copies that other backups have in the same folder. Raises DatabaseRefused; then there is no
+        file.
         """
         ...
 

@@ -284,7 +284,7 @@ class PostgresStore:
     def check(self) -> list[str]:
         return self._connections.read(problems_of, is_limited=False)
 
-    def backup(self, path: Path) -> None:
+    def backup(self, path: Path) -> list[Path]:
         raise DatabaseRefused(
             f"A PostgreSQL database is backed up by PostgreSQL's own programs, not to {path}:"
             " pg_dump for one database, pg_basebackup for a whole server."

@@ -300,9 +300,9 @@ class SqliteStore:
             " PostgreSQL with Citus: --database postgresql://..."
         )
 
-    def backup(self, path: Path) -> None:
+    def backup(self, path: Path) -> list[Path]:
         with self._reader(timeout_s=float("inf")) as connection:
-            copy_open(connection, path)
+            return copy_open(connection, path, mode=self._path.stat().st_mode & 0o777)
 
     # --- inside
 
