@@ -1,11 +1,11 @@
 """Copies of a SQLite store: backups of one in use, and copies of a closed one for tests."""
 
 import shutil
-import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
 from oppserver.contract.errors import DatabaseRefused
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_stamps import give_identity
 
 
