@@ -2,7 +2,6 @@
 
 import random
 import shutil
-import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from bench.contest import Sample
 from bench.options import IDS, SEED, TYPES
 from bench.peers.product import create_keys, run_command, url_of
 from bench.progress import Progress
+from oppserver.store.sqlite_library import sqlite3
 
 _CHUNK_ROWS: Final = 100_000
 _NEW_ID: Final = (

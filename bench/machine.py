@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sqlite3
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+
+from oppserver.store.sqlite_library import sqlite3
 
 _PACKAGES: Final = (
     "oppserver",

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
@@ -36,10 +36,15 @@ def fill(folder: Path) -> Path:
 
 @contextmanager
 def workers(
-    folder: Path, *flags: str, number: int = 2, keys: Keys | None = None
+    folder: Path,
+    *flags: str,
+    number: int = 2,
+    keys: Keys | None = None,
+    environment: Mapping[str, str] = {},
 ) -> Iterator[Server]:
     """A server with workers that all serve; at the end it is stopped, or killed."""
-    with serving(folder, "--workers", str(number), *flags, keys=keys) as server:
+    flags = ("--workers", str(number), *flags)
+    with serving(folder, *flags, keys=keys, environment=environment) as server:
         family = psutil.Process(server.process.pid)
         try:
             poll(lambda: len(processes(server)) == number or None, what="all workers")

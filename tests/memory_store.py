@@ -256,6 +256,9 @@ class MemoryStore:
     def servers(self) -> list[StoreServer]:
         return []
 
+    def library(self) -> None:
+        return None
+
     def check(self) -> list[str]:
         return []
 

@@ -45,13 +45,16 @@ def clean_environment() -> dict[str, str]:
 
 
 def run(
-    *arguments: str, folder: Path, text: str | None = None
+    *arguments: str,
+    folder: Path,
+    text: str | None = None,
+    environment: Mapping[str, str] = {},
 ) -> "subprocess.CompletedProcess[str]":
     """Runs ``oppserver`` as typed, in a folder; whatever the exit status is."""
     return subprocess.run(
         [OPPSERVER, *arguments],
         cwd=folder,
-        env=clean_environment() | environment_of(folder),
+        env={**clean_environment(), **environment_of(folder), **environment},
         input=text,
         capture_output=True,
         text=True,
@@ -60,12 +63,14 @@ def run(
     )
 
 
-def run_python(program: str, *arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def run_python(
+    program: str, *arguments: str, folder: Path, environment: Mapping[str, str] = {}
+) -> "subprocess.CompletedProcess[str]":
     """Runs a program in Python, in a folder; whatever the exit status is."""
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=folder,
-        env=clean_environment() | environment_of(folder),
+        env={**clean_environment(), **environment_of(folder), **environment},
         capture_output=True,
         text=True,
         check=False,

@@ -5,7 +5,6 @@ encoded with msgspec (as typed structs), one JSON object per row made by SQLite 
 and one statement that makes the whole array. No keys, no limits, no parsing, no plan, no filter.
 """
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bench.contest import Form, Sample
+from oppserver.store.sqlite_library import sqlite3
 
 _COLUMNS: Final = {
     "ProspectId": "o.lead_id",

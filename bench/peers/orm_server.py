@@ -26,6 +26,7 @@ from sqlalchemy.orm import (
 
 from bench.options import FIELDS
 from bench.wire import PATH
+from oppserver.store.sqlite_library import sqlite3
 
 _CHUNK_IDS = 500
 
@@ -164,7 +165,11 @@ def _group(session: Session, group: GroupIn) -> GroupOut:
 
 def create_app(database: str) -> FastAPI:
     """The application."""
-    engine = create_engine(f"sqlite:///{database}", connect_args={"check_same_thread": False})
+    engine = create_engine(
+        f"sqlite:///{database}",
+        module=sqlite3,  # the product's library: what differs is the code, not SQLite's version
+        connect_args={"check_same_thread": False},
+    )
     app = FastAPI()
 
     def session() -> Iterator[Session]:

@@ -6,7 +6,6 @@ which is in its favour. Tuned so that all data is in shared buffers; ids are of 
 """
 
 import signal
-import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ from bench.options import FIELDS
 from bench.peers.bare import connect
 from bench.processes import Children, PeerMissing
 from bench.progress import Progress
+from oppserver.store.sqlite_library import sqlite3
 from tests.postgres import Cluster, PostgresMissing
 
 if TYPE_CHECKING:

@@ -199,7 +199,7 @@ class Settings:
         limits.SQLITE_MMAP_BYTES_DEFAULT,
         "Bytes of the database file that are mapped into memory. They are the kernel's page cache,"
         " shared and reclaimable, but count as resident; 0 reads through the cache below instead.",
-        _integer(0, limits.SQLITE_MMAP_BYTES_DEFAULT),
+        _integer(0, limits.SQLITE_MMAP_BYTES_MAX),
     )
     sqlite_cache_bytes: int = _setting(
         limits.SQLITE_CACHE_BYTES_DEFAULT,

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +13,7 @@ import pytest
 from oppserver.client import Client
 from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType
 from oppserver.store import Store, open_store
+from oppserver.store.sqlite_library import sqlite3
 from tests.both_clients import ACCESS, SECRET
 from tests.running import (
     OPPSERVER,

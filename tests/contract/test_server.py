@@ -4,7 +4,6 @@ import gzip
 import json
 import signal
 import socket
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,6 +14,7 @@ import pytest
 import trustme
 import zstandard
 
+from oppserver.store.sqlite_library import sqlite3
 from tests.running import (
     BULK_READ,
     Server,

@@ -1,6 +1,5 @@
 """What the engine on SQLite promises beside the suite: what it refuses, and what goes wrong how."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from oppserver.store import (
     sqlite_indexes,
 )
 from oppserver.store.sqlite import SqliteStore
+from oppserver.store.sqlite_library import sqlite3
 from tests import stores
 from tests.contract.test_store_bulk_read import ALL_COLUMNS
 from tests.stores import NOW, entry, guid, ids_read, key, opportunity

@@ -1,6 +1,5 @@
 """How much work SQLite has with searches, counted in steps of its machine, which are no time."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -15,6 +14,7 @@ from oppserver.contract.model import OpportunityType
 from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Ordering, SearchIndex
 from oppserver.store import StoreOptions
 from oppserver.store.sqlite import SqliteStore
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_totals import Totals
 from tests import stores
 from tests.searches import asked, is_

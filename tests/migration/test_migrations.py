@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +18,7 @@ from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType, Role
 from oppserver.store import migrations, open_store, tables
 from oppserver.store.sqlite_connect import set_up_file
+from oppserver.store.sqlite_library import sqlite3
 from tests import stores
 from tests.running import run, run_well
 from tests.stores import LATER, NOW, everything, guid, lead, opportunity, owner
@@ -65,7 +65,7 @@ def migrated(path: Path) -> Path:
 
 def test_a_migrated_database_is_the_one_schema(tmp_path: Path) -> None:
     """The migrations lead to exactly what ``tables.py`` describes."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'fresh.db'}")
+    engine = create_engine(f"sqlite:///{tmp_path / 'fresh.db'}", module=sqlite3)
     tables.metadata.create_all(engine)
     engine.dispose()
     fresh = described(tmp_path / "fresh.db")
@@ -159,7 +159,7 @@ HELD = [
 
 def at_revision(path: Path, revision: str) -> Path:
     """A database as the version of a revision has left it, with data in every table."""
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(f"sqlite:///{path}", module=sqlite3)
 
     with engine.begin() as connection:
         config = migrations.alembic_config()

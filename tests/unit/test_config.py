@@ -67,7 +67,7 @@ def test_names() -> None:
         ("calls_in_flight_max", 1, 65_536),
         ("body_bytes_max", 1_024, 1 << 30),
         ("shutdown_timeout_s", 0, 3_600),
-        ("sqlite_mmap_bytes", 0, 0x7FFF0000),
+        ("sqlite_mmap_bytes", 0, 1 << 40),
         ("sqlite_cache_bytes", 65_536, 1 << 40),
     ],
 )

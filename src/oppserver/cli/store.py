@@ -31,10 +31,16 @@ def upgrade(database: Database = None) -> None:
 def check(database: Database = None) -> None:
     """Check the store: the engine's own integrity check, and what oppserver promises of its data.
 
-    Exit status 0 when it is sound; else 1, with a line per fault.
+    Exit status 0 when it is sound; else 1, with a line per fault. The library that looked, and a
+    warning when that can corrupt a database, are on stderr.
     """
     with opened_store(database, migrate=False) as store:
+        library = store.library()
         faults = store.check()
+    if library:
+        typer.echo(f"checked with {library.name}", err=True)
+        if library.warning:
+            typer.echo(f"warning: {library.warning}", err=True)
     for fault in faults:
         typer.echo(fault)
     if faults:

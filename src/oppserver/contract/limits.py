@@ -247,6 +247,12 @@ ARROW_DECIMAL_SCALE: Final = 10
 SQLITE_VERSION_MIN: Final = (3, 38, 0)
 """Source: sqlite.org/json1.html: the JSON functions are built in from 3.38.0."""
 
+SQLITE_FIXED_VERSION: Final = (3, 51, 3)
+"""The first version without the WAL-reset bug. Source: sqlite.org/wal.html#walresetbug."""
+
+SQLITE_FIXED_RELEASES: Final = ((3, 44, 6), (3, 50, 7))
+"""Patch releases of older versions that have the fix too. Source: as above."""
+
 HOT_ROWS_BYTES_DEFAULT: Final = 64 << 20
 """Bytes of rendered rows that a server process keeps. Ours: 80,000 rows of eight columns, 40 whole
 calls, and still far below the target of 250 MB for a server with 16 clients."""
@@ -267,6 +273,9 @@ as many as one call could read anew."""
 
 SQLITE_MMAP_BYTES_DEFAULT: Final = 0x7FFF0000
 """Bytes of the file that are mapped. Source: sqlite.org/mmap.html, the standard build's ceiling."""
+
+SQLITE_MMAP_BYTES_MAX: Final = 1 << 40
+"""Source: MAX_MMAP_SIZE of the SQLite in pysqlite3. One with a lower ceiling maps that much."""
 
 SQLITE_CACHE_BYTES_DEFAULT: Final = 16 << 20
 """Bytes of page cache per connection. Used for what lies past the mapped part of a file."""

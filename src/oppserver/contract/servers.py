@@ -1,4 +1,4 @@
-"""The servers of a store that has several, as operators see them."""
+"""The servers of a store that has several, or its library, as operators see them."""
 
 from enum import StrEnum
 from typing import Final
@@ -40,3 +40,14 @@ class StoreServer(msgspec.Struct, frozen=True, kw_only=True):
     state: ServerState
     bytes_behind: int | None
     reads: int
+
+
+class StoreLibrary(msgspec.Struct, frozen=True, kw_only=True):
+    """A library in this process that reads and writes the database.
+
+    ``name``: with its version. ``warning``: a danger to the data, and its cure; None when there is
+    none.
+    """
+
+    name: str
+    warning: str | None

@@ -64,16 +64,20 @@ def run_server(
 def tell_listening(settings: Settings, url: str, store: Store) -> None:
     """The lines that say that calls are answered from now on, and where."""
     shared = settings.rate_limit_store
+    library = store.library()
     telemetry.logger().info(
         "listening",
         url=url,
         database=settings.database,
         rate_limit=str(settings.rate_limit or "off"),
+        **({"library": library.name} if library else {}),
         **({"rate_limit_store": str(shared)} if shared else {}),
         **({"read_databases": len(settings.read_database)} if settings.read_database else {}),
         **({"workers": settings.workers} if settings.workers > 1 else {}),
         documents=f"{url}/docs",
     )
+    if library and library.warning:
+        telemetry.logger().warning("library_unsafe", hint=library.warning)
     if not store.keys():
         telemetry.logger().warning(
             "no_keys", hint="every call gets 401; 'oppserver key create --email A' makes a key"

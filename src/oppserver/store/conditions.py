@@ -34,6 +34,9 @@ class Dialect(NamedTuple):
     lower: str
     """A text with a to z for A to Z, and nothing else changed."""
 
+    lower_unindexed: str
+    """The same, for a comparison that no index serves."""
+
     position: str
     """Where a text, the first, holds another, from 1; 0 when it does not."""
 
@@ -163,7 +166,8 @@ def condition_sql(condition: Condition, column: str, dialect: Dialect) -> Sql:
     if comparison in _OF_TEXT or (
         comparison in _OF_EQUALITY and condition.stored in ADDRESSES and not condition.is_number
     ):
-        column = dialect.lower.format(column)
+        is_indexed = comparison is Comparison.EQUAL
+        column = (dialect.lower if is_indexed else dialect.lower_unindexed).format(column)
         values = tuple(map(ascii_lower, values))
     elif condition.is_number:
         column = dialect.number.format(column)

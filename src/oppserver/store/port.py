@@ -46,7 +46,7 @@ from oppserver.contract.searches import (
     SearchIndex,
     TimelinePage,
 )
-from oppserver.contract.servers import StoreServer
+from oppserver.contract.servers import StoreLibrary, StoreServer
 
 _T = TypeVar("_T")
 
@@ -403,6 +403,10 @@ class Store(Protocol):
 
     def servers(self) -> list[StoreServer]:
         """The servers of a store that reads standbys, the primary first; else none."""
+        ...
+
+    def library(self) -> StoreLibrary | None:
+        """The library in this process that holds the database; None where servers hold it."""
         ...
 
     def check(self) -> list[str]:

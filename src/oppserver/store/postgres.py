@@ -281,6 +281,9 @@ class PostgresStore:
     def servers(self) -> list[StoreServer]:
         return self._servers.told()
 
+    def library(self) -> None:
+        return None
+
     def check(self) -> list[str]:
         return self._connections.read(problems_of, is_limited=False)
 

@@ -45,6 +45,7 @@ POSTGRES: Final = Dialect(
     number=_AS_NUMBER,
     unequal="{} IS DISTINCT FROM {}",
     lower="lower({})",
+    lower_unindexed="lower({})",
     position="strpos({}, {})",
     attribute='(({}::json ->> {}) COLLATE "C")',
 )

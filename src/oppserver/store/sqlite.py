@@ -5,7 +5,6 @@ The hot calls (a key, the catalogue's version, the bulk read, one opportunity) g
 driver; the rest goes through SQLAlchemy. Numbers behind the choices: docs/performance.md.
 """
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,7 +43,7 @@ from oppserver.contract.searches import (
     SearchIndex,
     TimelinePage,
 )
-from oppserver.contract.servers import StoreServer
+from oppserver.contract.servers import StoreLibrary, StoreServer
 from oppserver.store import (
     common,
     common_activities,
@@ -72,6 +71,7 @@ from oppserver.store.sqlite_connect import (
 )
 from oppserver.store.sqlite_copy import copy_open
 from oppserver.store.sqlite_leads import read_lead_page, read_leads
+from oppserver.store.sqlite_library import LIBRARY, sqlite3
 from oppserver.store.sqlite_moment import SqliteMoment
 from oppserver.store.sqlite_read import (
     one_moment,
@@ -284,6 +284,9 @@ class SqliteStore:
 
     def servers(self) -> list[StoreServer]:
         return []
+
+    def library(self) -> StoreLibrary:
+        return LIBRARY
 
     def check(self) -> list[str]:
         with named_errors(self._path), self._readers.connect() as connection:

@@ -1,6 +1,5 @@
 """Changes and whole types on SQLite: how far changes are, pages of them, ids of a type."""
 
-import sqlite3
 from functools import lru_cache
 from math import isqrt
 from typing import Final
@@ -17,6 +16,7 @@ from oppserver.store.common_changes import (
     kind_sql,
     numbers_of,
 )
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_read import WITH_OWNER, column_sql, row_json
 
 _MATCHING: Final = (

@@ -1,12 +1,11 @@
 """What must hold in a SQLite file: that it is sound, and what this program promises of its data."""
 
-import sqlite3
-
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from oppserver.store import sqlite_indexes
 from oppserver.store.common_check import broken_promises
+from oppserver.store.sqlite_library import sqlite3
 
 
 def problems_of(connection: Connection) -> list[str]:

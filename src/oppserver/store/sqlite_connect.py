@@ -1,6 +1,5 @@
 """SQLite's files and connections: how one is opened, whose it is, and what its errors mean."""
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Store
 from oppserver.contract.limits import BUSY_TIMEOUT_S, SQLITE_VERSION_MIN
 from oppserver.store import migrations
 from oppserver.store.port import StoreOptions
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_stamps import Stamps
 from oppserver.store.sqlite_totals import Totals
 
@@ -35,7 +35,7 @@ def refuse_old_sqlite() -> None:
         needed = ".".join(map(str, SQLITE_VERSION_MIN))
         raise DatabaseRefused(
             f"This Python comes with SQLite {sqlite3.sqlite_version}; oppserver needs {needed}"
-            " or later. Use a newer Python or SQLite."
+            " or later. Install pysqlite3 0.6.1 or later, or use a newer Python."
         )
 
 
@@ -80,6 +80,7 @@ def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
     """
     engine = create_engine(
         "sqlite://",
+        module=sqlite3,  # SQLAlchemy would load the standard library's
         creator=lambda: _connect(path, options, writes=writes),
         pool_size=1 if writes else options.readers,
         max_overflow=0,

@@ -8,7 +8,6 @@ moment, or that meets a full disk, leaves nothing under that name.
 import os
 import secrets
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final
 
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.limits import SQLITE_BACKUP_STEP_PAGES
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_read import one_moment
 from oppserver.store.sqlite_stamps import give_identity
 

@@ -1,6 +1,5 @@
 """Reads of leads on SQLite: the statement renders the rows as JSON, as the bulk read's does."""
 
-import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -17,6 +16,7 @@ from oppserver.store.conditions import (
     order_sql,
     owner_sql,
 )
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_read import row_json
 from oppserver.store.sqlite_search import SQLITE
 

@@ -1,6 +1,5 @@
 """One moment of a SQLite file: the reads around a bulk read, each a statement that aggregates."""
 
-import sqlite3
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -24,6 +23,7 @@ from oppserver.store.sqlite_changes import (
     read_ids_of_type,
     read_rendered_changes,
 )
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_read import (
     FROM_IDS,
     OF_TYPE,

@@ -1,6 +1,5 @@
 """The hot reads on SQLite: a key, the bulk read's entries as JSON, and one opportunity."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +15,7 @@ from oppserver.store.common_hot import (
     opportunity_of,
     tombstone_of,
 )
+from oppserver.store.sqlite_library import sqlite3
 
 _KEY: Final = KEY.format("?")
 _OPPORTUNITY: Final = OPPORTUNITY.format("?")

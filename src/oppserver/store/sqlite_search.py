@@ -3,7 +3,6 @@
 The rows of a page are found first, by what an index holds; only they are looked up and rendered.
 """
 
-import sqlite3
 from functools import lru_cache
 from typing import Final
 
@@ -31,6 +30,7 @@ from oppserver.store.conditions import (
     own_sql,
     owner_sql,
 )
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_read import row_json
 from oppserver.store.sqlite_totals import Parameters, Totals
 
@@ -43,6 +43,9 @@ SQLITE: Final = Dialect(
     ),
     unequal="{} IS NOT {}",
     lower="lower({})",
+    # the plus keeps an index of lower(email) out: SQLite 3.53 would walk all of it in place of the
+    # leads, and takes four times as long (measured: 200,000 leads, 0.22 s against 0.05)
+    lower_unindexed="lower(+({}))",
     position="instr({}, {})",
     attribute="{} ->> {}",
 )

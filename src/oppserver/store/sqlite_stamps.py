@@ -5,7 +5,6 @@ owners: all that a row shows raises its version, but the address of its owner.
 """
 
 import hashlib
-import sqlite3
 from collections import OrderedDict
 from functools import lru_cache
 from typing import Final
@@ -15,6 +14,7 @@ import msgspec
 
 from oppserver.contract.limits import SQLITE_STAMPS_MAX
 from oppserver.contract.model import Plan, PlannedEntry, Stamp
+from oppserver.store.sqlite_library import sqlite3
 from oppserver.store.sqlite_read import FROM_IDS, OF_TYPE, json_of_ids
 
 _DIGEST_BYTES: Final = 32

@@ -4,11 +4,11 @@ Counting a million rows takes a third of the time of a large page of them, and a
 page after page asks for the same number again and again.
 """
 
-import sqlite3
 from collections import OrderedDict
 from typing import Final
 
 from oppserver.contract.limits import SQLITE_TOTALS_CHARACTERS_MAX, SQLITE_TOTALS_MAX
+from oppserver.store.sqlite_library import sqlite3
 
 Parameters = tuple[str | int, ...]
 
