@@ -20,8 +20,7 @@ import psutil
 
 from oppserver.cli import sample
 from oppserver.client import Client
-from oppserver.client.bulk_read import bulk_read
-from oppserver.client.packing import Chunk
+from oppserver.client.bulk_read import Chunk, bulk_read
 from oppserver.store import open_store
 
 LIMIT: Final = "25/5"

@@ -11,7 +11,7 @@ from bench.contest import Sample
 from bench.options import IDS, SEED, TYPES
 from bench.peers.product import create_keys, run_command, url_of
 from bench.progress import Progress
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store.sqlite.library import sqlite3
 
 _CHUNK_ROWS: Final = 100_000
 _NEW_ID: Final = (

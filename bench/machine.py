@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psutil
 
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store.sqlite.library import sqlite3
 
 _PACKAGES: Final = (
     "oppserver",

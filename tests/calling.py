@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from oppserver.operations.bulk_read import bulk_read
-from oppserver.operations.call import Answer, Call, Services
-from oppserver.steps.authenticate import secret_sha256
+from oppserver.calls.bulk_read.run import bulk_read
+from oppserver.calls.shared.admission import secret_sha256
+from oppserver.calls.shared.call import Answer, Call, Services
 from oppserver.store import Store
 from tests import stores
 

@@ -6,8 +6,8 @@ import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import ATTRIBUTE, EVERY_ATTRIBUTE
-from oppserver.contract.model import Activity, Lead, Opportunity, RenderedRows
-from oppserver.contract.searches import ActivitySearch, TimelinePage
+from oppserver.contract.model import Activity, Lead, Opportunity
+from oppserver.store.queries import ActivitySearch, RenderedRows, TimelinePage
 from tests.memory_state import State, with_emails
 
 

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
-from oppserver.contract.model import (
-    Opportunity,
+from oppserver.contract.model import Opportunity, Tombstone
+from oppserver.store.queries import (
+    Change,
+    ChangeNumbers,
+    ChangesPage,
     Plan,
     PlannedEntry,
+    RenderedChanges,
     RenderedColumns,
     RenderedRows,
     Stamp,
-    Tombstone,
     Whereabouts,
 )
 from tests.memory_state import State, version_of

@@ -9,7 +9,7 @@ import msgspec
 
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
 from oppserver.contract.model import Lead, Opportunity
-from oppserver.contract.searches import (
+from oppserver.store.queries import (
     Comparison,
     Condition,
     ConditionGroup,

@@ -8,7 +8,6 @@ import msgspec
 from oppserver.contract.model import (
     Activity,
     Catalogue,
-    KeptAnswer,
     Lead,
     Opportunity,
     Role,
@@ -17,6 +16,7 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.contract.names import ascii_lower
+from oppserver.store.queries import KeptAnswer
 from tests.memory_state import State, delete_all, number_addresses, with_emails, write_all
 
 _T = TypeVar("_T")

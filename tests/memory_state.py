@@ -11,7 +11,6 @@ from oppserver.contract.model import (
     ActivityType,
     Catalogue,
     Field,
-    KeptAnswer,
     Key,
     Lead,
     Opportunity,
@@ -20,7 +19,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
-from oppserver.contract.searches import SearchIndex
+from oppserver.store.queries import KeptAnswer, SearchIndex
 
 
 class State(msgspec.Struct, kw_only=True):

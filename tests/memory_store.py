@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import msgspec
 
-from oppserver.contract.changes import ChangeNumbers
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import DatabaseRefused
@@ -23,24 +22,25 @@ from oppserver.contract.model import (
     Key,
     Opportunity,
     OpportunityType,
-    Plan,
-    PlannedEntry,
-    RenderedRows,
     Role,
+    StoreServer,
     Tombstone,
     User,
     Written,
 )
-from oppserver.contract.searches import (
+from oppserver.store.port import Moment, Session
+from oppserver.store.queries import (
     ActivitySearch,
+    ChangeNumbers,
     LeadSearch,
+    Plan,
+    PlannedEntry,
     RenderedPage,
+    RenderedRows,
     Search,
     SearchIndex,
     TimelinePage,
 )
-from oppserver.contract.servers import StoreServer
-from oppserver.store.port import Moment, Session
 from tests import memory_leads, memory_search
 from tests.memory_moment import MemoryMoment
 from tests.memory_session import MemorySession

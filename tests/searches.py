@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from oppserver.contract.columns import Column
-from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Ordering, Search
 from oppserver.store import Store
+from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, Search
 from tests.stores import opportunity, write
 
 ID = Column(name="Id", stored="id")

@@ -16,7 +16,7 @@ import psycopg
 import sqlglot
 from sqlglot import exp
 
-from oppserver.store.postgres_layout import BY_ID
+from oppserver.store.postgres.citus.layout import BY_ID
 
 KEY: Final = "id"
 _FUNCTIONS: Final = (

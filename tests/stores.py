@@ -18,11 +18,10 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from oppserver.contract.changes import Change
 from oppserver.contract.columns import Column, column_named
-from oppserver.contract.model import Field, Key, Lead, Opportunity, Plan, PlannedEntry, Role
-from oppserver.contract.servers import ServerState
+from oppserver.contract.model import Field, Key, Lead, Opportunity, Role, ServerState
 from oppserver.store import Store, StoreOptions, open_store
+from oppserver.store.queries import Change, Plan, PlannedEntry
 from tests import postgres, sharding, standbys
 from tests.memory_store import MemoryDatabase, MemoryStore
 

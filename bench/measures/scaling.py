@@ -26,8 +26,8 @@ from bench.result import Result, summary, times_over
 from bench.stage import Stage, http_form
 from bench.wire import Connection
 from oppserver.contract.columns import column_named
-from oppserver.contract.model import Plan, PlannedEntry
 from oppserver.store import Store, open_store
+from oppserver.store.queries import Plan, PlannedEntry
 
 _ONE_ID_SAMPLES: Final = 512
 

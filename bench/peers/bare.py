@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bench.contest import Form, Sample
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store.sqlite.library import sqlite3
 
 _COLUMNS: Final = {
     "ProspectId": "o.lead_id",

@@ -26,7 +26,7 @@ from sqlalchemy.orm import (
 
 from bench.options import FIELDS
 from bench.wire import PATH
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store.sqlite.library import sqlite3
 
 _CHUNK_IDS = 500
 

@@ -16,7 +16,7 @@ from bench.options import FIELDS
 from bench.peers.bare import connect
 from bench.processes import Children, PeerMissing
 from bench.progress import Progress
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store.sqlite.library import sqlite3
 from tests.postgres import Cluster, PostgresMissing
 
 if TYPE_CHECKING:

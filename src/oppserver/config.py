@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from oppserver.contract import limits
 from oppserver.contract.errors import InvalidSetting
-from oppserver.contract.rate_limit_store import RateLimitStore, parse_rate_limit_store
+from oppserver.rate_limit.address import RateLimitStore, parse_rate_limit_store
 
 PREFIX: Final = "OPPSERVER_"
 
@@ -232,6 +232,7 @@ def load_settings(
 
 
 ACCESS_KEY_VARIABLE: Final = PREFIX + "ACCESS_KEY"
+
 SECRET_KEY_VARIABLE: Final = PREFIX + "SECRET_KEY"
 
 

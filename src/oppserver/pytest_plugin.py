@@ -21,6 +21,7 @@ _OPTIONS: Final = {
     "now": "where the test server's clock stands still; without it, it runs",
     "seed": "the number that the test server's ids come from; without it, they are random",
 }
+
 _SERVERS: Final = pytest.StashKey[list[Any]]()  # OppserverFixture
 
 

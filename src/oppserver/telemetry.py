@@ -26,7 +26,7 @@ from prometheus_client import (
 )
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from oppserver.contract.servers import ServerState, StoreServer
+from oppserver.contract.model import ServerState, StoreServer
 
 _SECRET: Final = re.compile(
     r"""
@@ -38,11 +38,13 @@ _SECRET: Final = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+
 _URL_PASSWORD: Final = re.compile(
     # up to the last @: one that was not percent-encoded is a part of the password
     r"""(\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:)[^\s"']*(?=@)""",
     re.IGNORECASE,
 )
+
 _HIDDEN: Final = r"\1[hidden]"
 
 

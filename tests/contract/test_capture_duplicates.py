@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from oppserver.contract.activities import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
+from oppserver.calls.shared.names import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
 from oppserver.contract.model import Activity
-from oppserver.contract.searches import ActivitySearch
 from oppserver.store.port import Session
+from oppserver.store.queries import ActivitySearch
 from tests import writing
 from tests.running import Server
 from tests.writing import (

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oppserver.contract import example
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store.sqlite.library import sqlite3
 from tests.running import OPPSERVER, clean_environment, one_line, poll, run, run_well
 from tests.world import WIDE_CODE
 

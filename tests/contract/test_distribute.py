@@ -12,7 +12,9 @@ import psycopg
 import pytest
 from sqlalchemy import UniqueConstraint
 
-from oppserver.store import Store, open_store, postgres_layout, tables
+from oppserver.store import Store, open_store
+from oppserver.store import schema as tables
+from oppserver.store.postgres.citus import layout as postgres_layout
 from tests import postgres, sharding, stores
 from tests.databases import database_of, execute, kept_in
 from tests.running import events, one_line, poll, run, run_well, serving

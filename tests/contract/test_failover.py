@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Unavailable
-from oppserver.contract.model import OpportunityType, Plan
-from oppserver.operations.hot_rows import HotRows
+from oppserver.contract.model import OpportunityType
 from oppserver.store import Store, StoreOptions, open_store
+from oppserver.store.queries import Plan
+from oppserver.store.row_cache import HotRows
 from tests import postgres, standbys
 from tests.failing_over import body, names_in, refused_well, serving_on
 from tests.running import poll, run

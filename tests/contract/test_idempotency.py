@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
+from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.shared.idempotency import write
 from oppserver.contract.errors import IdempotencyConflict
 from oppserver.contract.model import Principal, Role
-from oppserver.operations.call import Call, Services
-from oppserver.operations.write import write
 from oppserver.store import Store
 from oppserver.store.port import Session
 from tests import stores, writing

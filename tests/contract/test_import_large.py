@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oppserver.contract.limits import IMPORT_BATCH_ROWS_DEFAULT
+from oppserver.cli.files import IMPORT_BATCH_ROWS_DEFAULT
 from oppserver.store import open_store
 from tests.import_lines import line
 from tests.running import OPPSERVER, SCALE, clean_environment, run, run_well

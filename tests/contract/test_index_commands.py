@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oppserver.contract.limits import SEARCH_INDEX_COLUMNS_MAX, SEARCH_INDEXES_MAX
-from oppserver.contract.search_indexes import search_index_over
+from oppserver.cli.indexes import SEARCH_INDEX_COLUMNS_MAX, SEARCH_INDEXES_MAX, search_index_over
 from tests import listed
 from tests.running import create_key, run, run_well, serving
 

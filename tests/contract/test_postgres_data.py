@@ -9,7 +9,9 @@ import pytest
 
 from oppserver.contract.errors import DatabaseRefused, InvalidValue
 from oppserver.contract.model import Lead
-from oppserver.contract.searches import (
+from oppserver.store.postgres import write as postgres_write
+from oppserver.store.postgres.engine import PostgresStore
+from oppserver.store.queries import (
     Comparison,
     Condition,
     ConditionGroup,
@@ -17,8 +19,6 @@ from oppserver.contract.searches import (
     Search,
     SearchIndex,
 )
-from oppserver.store import postgres_write
-from oppserver.store.postgres import PostgresStore
 from tests import postgres, stores
 from tests.contract import test_postgres_faults as faults
 from tests.contract.test_postgres_faults import asked, opened

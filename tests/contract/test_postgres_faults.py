@@ -11,9 +11,11 @@ from sqlalchemy import Connection, event
 
 from oppserver.contract import limits
 from oppserver.contract.errors import StoreFull, Unavailable
-from oppserver.contract.model import Plan
-from oppserver.store import StoreOptions, postgres_connections, tables
-from oppserver.store.postgres import PostgresStore
+from oppserver.store import StoreOptions
+from oppserver.store import schema as tables
+from oppserver.store.postgres import connections as postgres_connections
+from oppserver.store.postgres.engine import PostgresStore
+from oppserver.store.queries import Plan
 from tests import postgres, stores
 from tests.stores import NOW, entry, guid, ids_read, opportunity
 

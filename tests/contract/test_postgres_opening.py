@@ -8,13 +8,10 @@ import psycopg
 import pytest
 
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Unavailable
-from oppserver.store import (
-    migrations,
-    open_store,
-    postgres_connection,
-    postgres_migrate,
-    tables,
-)
+from oppserver.store import migrations, open_store
+from oppserver.store import schema as tables
+from oppserver.store.postgres import connection as postgres_connection
+from oppserver.store.postgres import migrate as postgres_migrate
 from tests import postgres, stores
 from tests.stores import NOW, opportunity
 

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from oppserver.contract.errors import DatabaseRefused, StoreUnreachable
-from oppserver.contract.model import Plan
-from oppserver.contract.servers import ServerState
-from oppserver.store import StoreOptions, postgres_servers, postgres_standby
+from oppserver.contract.model import ServerState
+from oppserver.store import StoreOptions
 from oppserver.store.port import Moment
-from oppserver.store.postgres import PostgresStore
+from oppserver.store.postgres.engine import PostgresStore
+from oppserver.store.postgres.replicas import servers as postgres_servers
+from oppserver.store.postgres.replicas import standby as postgres_standby
+from oppserver.store.queries import Plan
 from tests import postgres, standbys
 from tests.running import poll, run, run_well, serving
 from tests.standbys import Family, Member

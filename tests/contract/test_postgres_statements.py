@@ -8,14 +8,15 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from oppserver.contract.changes import ChangesPage
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
-from oppserver.contract.model import Lead, Plan, Written
-from oppserver.contract.searches import LeadSearch, Ordering
-from oppserver.store import StoreOptions, common_changes, tables
-from oppserver.store.postgres import PostgresStore
-from oppserver.store.postgres_connection import Driver
+from oppserver.contract.model import Lead, Written
+from oppserver.store import StoreOptions
+from oppserver.store import schema as tables
+from oppserver.store.postgres.connection import Driver
+from oppserver.store.postgres.engine import PostgresStore
+from oppserver.store.queries import ChangesPage, LeadSearch, Ordering, Plan
+from oppserver.store.sql import changes as common_changes
 from tests import postgres, searches
 from tests.sharding import broken_rules
 from tests.stores import NOW, columns, entry, guid, lead, opportunity

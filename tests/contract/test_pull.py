@@ -13,7 +13,7 @@ import pytest
 from oppserver.client import Client
 from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType
 from oppserver.store import Store, open_store
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store.sqlite.library import sqlite3
 from tests.both_clients import ACCESS, SECRET
 from tests.running import (
     OPPSERVER,

@@ -10,10 +10,10 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
-from oppserver.contract.rate_limit_store import parse_rate_limit_store
-from oppserver.operations.rate_limit import MovingWindow, RateLimiter, RateWindow
-from oppserver.operations.rate_limit_machine import MachineWindow, answer_questions
-from oppserver.operations.rate_limit_redis import RedisWindow
+from oppserver.rate_limit.address import parse_rate_limit_store
+from oppserver.rate_limit.machine import MachineWindow, answer_questions
+from oppserver.rate_limit.redis import RedisWindow
+from oppserver.rate_limit.window import MovingWindow, RateLimiter, RateWindow
 from tests.running import poll
 from tests.valkeys import ValkeyServer, running_valkey
 

@@ -14,7 +14,7 @@ import pytest
 import trustme
 import zstandard
 
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store.sqlite.library import sqlite3
 from tests.running import (
     BULK_READ,
     Server,

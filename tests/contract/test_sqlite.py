@@ -13,18 +13,13 @@ from oppserver.contract.errors import (
     StoreFull,
     Unavailable,
 )
-from oppserver.contract.model import Plan, PlannedEntry
-from oppserver.contract.searches import SearchIndex
-from oppserver.store import (
-    StoreOptions,
-    migrations,
-    open_store,
-    sqlite,
-    sqlite_connect,
-    sqlite_indexes,
-)
-from oppserver.store.sqlite import SqliteStore
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store import StoreOptions, migrations, open_store
+from oppserver.store.queries import Plan, PlannedEntry, SearchIndex
+from oppserver.store.sqlite import connection as sqlite_connect
+from oppserver.store.sqlite import engine as sqlite
+from oppserver.store.sqlite import maintenance as sqlite_indexes
+from oppserver.store.sqlite.engine import SqliteStore
+from oppserver.store.sqlite.library import sqlite3
 from tests import stores
 from tests.contract.test_store_bulk_read import ALL_COLUMNS
 from tests.stores import NOW, entry, guid, ids_read, key, opportunity

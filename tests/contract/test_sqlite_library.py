@@ -10,7 +10,7 @@ import pytest
 
 from oppserver.contract import example
 from oppserver.store import open_store
-from oppserver.store.sqlite_library import describe_library, has_wal_reset_bug
+from oppserver.store.sqlite.library import describe_library, has_wal_reset_bug
 from tests.many import MESSAGE, fill, processes, workers
 from tests.running import (
     Keys,

@@ -8,14 +8,19 @@ from typing import Any, Final
 
 import pytest
 
-from oppserver.contract.changes import Change
-from oppserver.contract.limits import SQLITE_TOTALS_CHARACTERS_MAX, SQLITE_TOTALS_MAX
 from oppserver.contract.model import OpportunityType
-from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Ordering, SearchIndex
 from oppserver.store import StoreOptions
-from oppserver.store.sqlite import SqliteStore
-from oppserver.store.sqlite_library import sqlite3
-from oppserver.store.sqlite_totals import Totals
+from oppserver.store.queries import (
+    Change,
+    Comparison,
+    Condition,
+    ConditionGroup,
+    Ordering,
+    SearchIndex,
+)
+from oppserver.store.sqlite.engine import SqliteStore
+from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.search import SQLITE_TOTALS_CHARACTERS_MAX, SQLITE_TOTALS_MAX, Totals
 from tests import stores
 from tests.searches import asked, is_
 from tests.stores import NOW, guid, lead, opportunity

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from oppserver.contract.errors import DatabaseRefused
-from oppserver.contract.model import Plan, Written
+from oppserver.contract.model import Written
 from oppserver.store import Store
+from oppserver.store.queries import Plan
 from tests import stores
 from tests.stores import NOW, entry, field, guid, ids_read, key, opportunity
 

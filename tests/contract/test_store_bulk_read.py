@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from oppserver.contract.columns import CUSTOM_COLUMNS, IDENTITY_COLUMNS, SYSTEM_COLUMNS
-from oppserver.contract.model import Plan, PlannedEntry
 from oppserver.store import Store
+from oppserver.store.queries import Plan, PlannedEntry
 from tests import stores
 from tests.stores import NOW, entry, guid, ids_read, lead, opportunity, owner, rows, value
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from oppserver.contract.changes import Change, ChangeNumbers
 from oppserver.contract.model import Lead, OpportunityType
 from oppserver.store import Store, open_store
 from oppserver.store.port import Moment, Session
+from oppserver.store.queries import Change, ChangeNumbers
 from tests import stores
 from tests.databases import database_of, execute, kept_in
 from tests.stores import LATER, NOW, changes, guid, lead, opportunity, owner

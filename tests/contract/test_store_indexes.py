@@ -2,8 +2,8 @@
 
 import pytest
 
-from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Search, SearchIndex
 from oppserver.store import Store
+from oppserver.store.queries import Comparison, Condition, ConditionGroup, Search, SearchIndex
 from tests import stores
 from tests.searches import BY_MODIFIED_ON, ID
 from tests.stores import NOW, opportunity

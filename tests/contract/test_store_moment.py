@@ -7,9 +7,9 @@ from itertools import count
 import msgspec
 
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS
-from oppserver.contract.model import Plan, PlannedEntry, RenderedColumns, Whereabouts
 from oppserver.store import Store
 from oppserver.store.port import Moment
+from oppserver.store.queries import Plan, PlannedEntry, RenderedColumns, Whereabouts
 from tests import stores
 from tests.stores import LATER, NOW, entry, guid, ids_read, lead, opportunity, owner
 

@@ -3,8 +3,8 @@
 import pytest
 
 from oppserver.contract.model import Lead
-from oppserver.contract.searches import ConditionGroup, Ordering
 from oppserver.store import Store
+from oppserver.store.queries import ConditionGroup, Ordering
 from tests import stores
 from tests.searches import any_, asked, every, is_, numbers, with_values
 from tests.stores import guid, lead, opportunity, owner, write

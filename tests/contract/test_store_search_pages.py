@@ -8,8 +8,8 @@ import pytest
 from oppserver.contract.columns import LIST_COLUMNS, Column, column_named
 from oppserver.contract.leads import lead_column_named
 from oppserver.contract.model import Lead, Opportunity
-from oppserver.contract.searches import Ordering, RowForm
 from oppserver.store import Store
+from oppserver.store.queries import Ordering, RowForm
 from tests import stores
 from tests.searches import ID, asked, every, is_, numbers, page, with_values
 from tests.stores import NOW, guid, lead, opportunity, owner, write

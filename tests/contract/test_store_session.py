@@ -6,16 +6,10 @@ from typing import Any
 
 import pytest
 
-from oppserver.contract.model import (
-    Activity,
-    KeptAnswer,
-    Opportunity,
-    OpportunityType,
-    Tombstone,
-    Written,
-)
+from oppserver.contract.model import Activity, Opportunity, OpportunityType, Tombstone, Written
 from oppserver.store import Store
 from oppserver.store.port import Session
+from oppserver.store.queries import KeptAnswer
 from tests import stores
 from tests.stores import EARLIER, LATER, NOW, a_lead, guid, lead, opportunity, owner, write
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from oppserver.contract.model import Activity, Opportunity
-from oppserver.contract.searches import ActivitySearch
 from oppserver.store import Store
+from oppserver.store.queries import ActivitySearch
 from tests import stores
 from tests.stores import LATER, NOW, guid, lead, opportunity, owner
 

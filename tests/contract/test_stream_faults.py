@@ -12,7 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from oppserver.contract.limits import ID_LINE_BYTES_MAX, STREAMS_MAX
+from oppserver.api.streams import STREAMS_MAX
+from oppserver.contract.limits import ID_LINE_BYTES_MAX
 from oppserver.store import open_store
 from tests.databases import database_of, kept_in
 from tests.running import Keys, Server, create_key, poll, serving

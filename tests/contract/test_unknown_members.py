@@ -17,16 +17,18 @@ import pytest
 from msgspec import inspect
 
 from oppserver import steps
-from oppserver.contract.wire import AttributeWire, GetOpportunitiesByIdWire, ListWire
-from oppserver.contract.wire_activities import ActivityWire, OpportunityActivityWire, TimelineWire
-from oppserver.contract.wire_leads import LeadsByIdsWire, LeadsGetWire
-from oppserver.contract.wire_lists import (
+from oppserver.calls.activities.wire import ActivityWire, OpportunityActivityWire, TimelineWire
+from oppserver.calls.bulk_read.parse import GetOpportunitiesByIdWire
+from oppserver.calls.leads.parse import AttributeWire
+from oppserver.calls.leads.reads import LeadsByIdsWire, LeadsGetWire
+from oppserver.calls.lists.wire import (
     AdvancedSearchWire,
     ByLeadFieldWire,
     RecentlyModifiedWire,
     SearchWire,
 )
-from oppserver.contract.wire_writes import AddWire, CaptureWire, UpdateWire
+from oppserver.calls.shared.paging import ListWire
+from oppserver.calls.writes.wire import AddWire, CaptureWire, UpdateWire
 from tests import activity_calls, writing
 from tests.activity_calls import CALL, LIST, POST, POST_ON, RETRIEVE, item, new_lead, timeline
 from tests.lead_calls import BY_IDS, GET, SAVE, known, saved

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from oppserver.contract.model import Plan
 from oppserver.store import open_store
+from oppserver.store.queries import Plan
 from tests.running import OPPSERVER, SCALE, clean_environment, poll, run, run_well
 from tests.stores import NOW, entry, guid, opportunity
 

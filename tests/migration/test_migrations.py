@@ -13,12 +13,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from oppserver.contract.changes import ChangeNumbers
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType, Role
-from oppserver.store import migrations, open_store, tables
-from oppserver.store.sqlite_connect import set_up_file
-from oppserver.store.sqlite_library import sqlite3
+from oppserver.store import migrations, open_store
+from oppserver.store import schema as tables
+from oppserver.store.queries import ChangeNumbers
+from oppserver.store.sqlite.connection import set_up_file
+from oppserver.store.sqlite.library import sqlite3
 from tests import stores
 from tests.running import run, run_well
 from tests.stores import LATER, NOW, everything, guid, lead, opportunity, owner

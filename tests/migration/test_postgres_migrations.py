@@ -8,7 +8,9 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, NullPool, create_engine
 
-from oppserver.store import migrations, open_store, postgres_migrate, tables
+from oppserver.store import migrations, open_store
+from oppserver.store import schema as tables
+from oppserver.store.postgres import migrate as postgres_migrate
 from tests import postgres
 from tests.migration import test_migrations as sqlite
 

@@ -13,12 +13,11 @@ from oppserver.contract.model import (
     ActivityType,
     DataType,
     Field,
-    KeptAnswer,
     Lead,
     Opportunity,
     OpportunityType,
-    PlannedEntry,
 )
+from oppserver.store.queries import KeptAnswer, PlannedEntry
 from tests.property.laws import texts
 from tests.stores import guid, lead, owner
 

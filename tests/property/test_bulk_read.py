@@ -11,11 +11,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oppserver.calls.bulk_read.parse import parse_bulk_read
+from oppserver.calls.bulk_read.plan import plan_bulk_read
+from oppserver.calls.bulk_read.render import render_bulk_read
 from oppserver.contract.dates import to_answer
 from oppserver.contract.model import Field, Opportunity, OpportunityType
-from oppserver.steps.parse import parse_bulk_read
-from oppserver.steps.plan import plan_bulk_read
-from oppserver.steps.render import render_bulk_read
 from oppserver.store import Store
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import cased, examples, spellings

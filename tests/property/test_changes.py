@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from oppserver.calls.changes.run import changes
+from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.streams import export
 from oppserver.contract.model import Lead, Opportunity
-from oppserver.operations import export
-from oppserver.operations.call import Call, Services
-from oppserver.operations.changes import changes
 from oppserver.store import Store
 from tests.calling import ACCESS_KEY, SECRET_KEY, add_key
 from tests.stores import ENGINES, LATER, NOW, Database, everything, field, guid, lead, scaled

@@ -18,7 +18,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from oppserver.contract.changes import ChangeNumbers, ChangesPage
 from oppserver.contract.model import (
     ActivityType,
     Catalogue,
@@ -26,15 +25,13 @@ from oppserver.contract.model import (
     Key,
     Opportunity,
     OpportunityType,
-    Plan,
-    PlannedEntry,
     Role,
     Tombstone,
     Written,
 )
-from oppserver.contract.searches import Search
 from oppserver.store import Store
 from oppserver.store.port import Moment, Session
+from oppserver.store.queries import ChangeNumbers, ChangesPage, Plan, PlannedEntry, Search
 from tests import stores
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.contract.model import Plan, PlannedEntry, RenderedRows
-from oppserver.operations.hot_rows import HotRows
 from oppserver.store import Store
+from oppserver.store.queries import Plan, PlannedEntry, RenderedRows
+from oppserver.store.row_cache import HotRows
 from tests import stores
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples

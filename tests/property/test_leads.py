@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from oppserver.contract.leads import EVERY_ATTRIBUTE, READABLE_COLUMNS, lead_column_named
 from oppserver.contract.model import Activity, Lead, Opportunity
-from oppserver.contract.searches import (
+from oppserver.store import Store
+from oppserver.store.queries import (
     ActivitySearch,
     Comparison,
     Condition,
@@ -20,7 +21,6 @@ from oppserver.contract.searches import (
     LeadSearch,
     Ordering,
 )
-from oppserver.store import Store
 from tests.property.laws import both, examples, texts
 from tests.stores import ENGINES, NOW, guid, key, lead, owner
 

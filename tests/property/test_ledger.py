@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.operations.call import Answer
+from oppserver.calls.shared.call import Answer
 from oppserver.store import Store
 from tests.calling import add_key, bulk_read_of
 from tests.property.laws import examples

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.operations.rate_limit import MovingWindow, RateWindow
+from oppserver.rate_limit.window import MovingWindow, RateWindow
 from tests.property.laws import examples
 
 SECOND_NS = 1_000_000_000

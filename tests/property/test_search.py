@@ -24,15 +24,8 @@ from oppserver.contract.columns import (
 )
 from oppserver.contract.leads import STANDARD_COLUMNS
 from oppserver.contract.model import Lead, Opportunity
-from oppserver.contract.searches import (
-    Comparison,
-    Condition,
-    ConditionGroup,
-    Ordering,
-    RowForm,
-    Search,
-)
 from oppserver.store import Store
+from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, RowForm, Search
 from tests.property.laws import both, examples, texts
 from tests.stores import ENGINES, NOW, guid, key, lead, opportunity, owner, scaled
 

@@ -9,8 +9,8 @@ import valkey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.operations import rate_limit_redis
-from oppserver.operations.rate_limit import MovingWindow
+from oppserver.rate_limit import redis as rate_limit_redis
+from oppserver.rate_limit.window import MovingWindow
 from tests.property.laws import examples
 from tests.valkeys import running_valkey
 

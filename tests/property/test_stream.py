@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.streams.read import ReadStream, open_stream
 from oppserver.contract.limits import STREAM_UNIT_IDS
-from oppserver.operations.call import Call, Services
-from oppserver.operations.read_stream import ReadStream, open_stream
 from oppserver.store import Store
 from tests import calling, stores
 from tests.stores import NOW, guid, opportunity

@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oppserver.calls.types.render import details_form, render_details
 from oppserver.contract.errors import InvalidFile
 from oppserver.contract.metadata import DETAIL_FIELDS, NOTE_FIELD, STATUS_FIELD, field_metadata
 from oppserver.contract.model import (
@@ -18,7 +19,6 @@ from oppserver.contract.model import (
     OpportunityType,
 )
 from oppserver.contract.names import ascii_lower
-from oppserver.steps.render_details import details_form, render_details
 from oppserver.transfer.types import exported_type, types_of
 from tests.property.laws import examples, texts
 from tests.stores import guid, lead

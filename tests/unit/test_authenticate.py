@@ -5,9 +5,9 @@ import hashlib
 import msgspec
 import pytest
 
+from oppserver.calls.shared.admission import authenticate, secret_sha256
 from oppserver.contract.errors import InvalidCredentials
 from oppserver.contract.model import Key, Principal, Role
-from oppserver.steps.authenticate import authenticate, secret_sha256
 from tests import stores
 
 SECRET = "s3cret-Ü"

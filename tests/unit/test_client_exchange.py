@@ -9,9 +9,8 @@ from oppserver.client import errors
 from oppserver.client.address import Keys
 from oppserver.client.answers import Answer, Broken
 from oppserver.client.calls import Call
-from oppserver.client.exchange import Exchange, Retry, Send, Wait
-from oppserver.client.pace import Pace, RateLimit
-from oppserver.client.retrying import Retries
+from oppserver.client.exchange import Exchange, Retries, Retry, Send, Wait
+from oppserver.client.rate_limiter import Pace, RateLimit
 
 READ = Call(name="Read", method="POST", path="/", read=bytes.decode)
 WRITE = replace(READ, name="Write", writes=True)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oppserver.client import Batch, Opportunity, UnexpectedAnswer
-from oppserver.client.modified import ModifiedPlan
+from oppserver.client.lists import ModifiedPlan
 
 CODE = 12000
 PAGE_ROWS = 1_000

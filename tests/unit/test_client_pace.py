@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from oppserver.client.pace import Pace, Place, RateLimit
+from oppserver.client.rate_limiter import Pace, Place, RateLimit
 
 LIMIT = RateLimit(25, 5)
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oppserver.calls.shared.conditions import OPERATORS, comparison_named, condition_of
 from oppserver.contract.columns import Column
-from oppserver.contract.comparing import OPERATORS, comparison_named, condition_of
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import ApiError, InvalidFieldValue, InvalidValue, MissingAttribute
 from oppserver.contract.model import DataType, Field
-from oppserver.contract.searches import Comparison, Condition, ConditionGroup
+from oppserver.store.queries import Comparison, Condition, ConditionGroup
 from tests.memory_search import meets
 from tests.property.laws import cased, examples, texts
 

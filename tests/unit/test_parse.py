@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from oppserver.calls.bulk_read.parse import AskedGroup, BulkRead, parse_bulk_read
 from oppserver.contract.errors import (
     BodyTooLarge,
     LimitExceeded,
@@ -13,8 +14,6 @@ from oppserver.contract.errors import (
     WrongContentType,
     WrongDataType,
 )
-from oppserver.contract.model import AskedGroup, BulkRead
-from oppserver.steps.parse import parse_bulk_read
 
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 

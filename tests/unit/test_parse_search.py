@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.contract.asked_lists import AskedSearch
+from oppserver.calls.lists.parse import AskedSearch
+from oppserver.calls.lists.parse_search import parse_search
 from oppserver.contract.errors import ApiError, InvalidValue
-from oppserver.steps.parse_search import parse_search
 from tests.property.laws import examples
 
 BASE = {"LSO": "ActivityEvent", "Operator": "eq", "RSO": "1"}

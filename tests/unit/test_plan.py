@@ -4,19 +4,13 @@ import re
 
 import pytest
 
+from oppserver.calls.bulk_read.parse import AskedGroup, BulkRead
+from oppserver.calls.bulk_read.plan import plan_bulk_read
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS
 from oppserver.contract.errors import InvalidValue, LimitExceeded, UnknownColumn, UnknownEventCode
 from oppserver.contract.limits import BULK_READ_IDS_MAX, EVENT_CODE_MAX
-from oppserver.contract.model import (
-    AskedGroup,
-    BulkRead,
-    Catalogue,
-    Field,
-    OpportunityType,
-    Plan,
-    PlannedEntry,
-)
-from oppserver.steps.plan import plan_bulk_read
+from oppserver.contract.model import Catalogue, Field, OpportunityType
+from oppserver.store.queries import Plan, PlannedEntry
 from tests.stores import guid
 
 FIRST, SECOND, WIDE = 12_001, 12_003, EVENT_CODE_MAX

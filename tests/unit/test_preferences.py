@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.contract.preferences import Preference, preferences_in
+from oppserver.calls.shared.negotiate import Preference, preferences_in
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from oppserver.contract.asked_columns import columns_of_query
+from oppserver.calls.shared.names import columns_of_query
 from oppserver.contract.errors import HTTP_ERRORS, Fault, InvalidValue, StoreFull, UnknownColumn
 from oppserver.contract.model import Field
 from oppserver.contract.problems import all_problems, kind_named, problem_of, refusal

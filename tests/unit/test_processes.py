@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from oppserver.processes.started import how_ended
+from oppserver.processes.workers import how_ended
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from oppserver.contract.errors import RateLimited
-from oppserver.operations.rate_limit import MovingWindow, RateWindow
+from oppserver.rate_limit.window import MovingWindow, RateWindow
 
 SECOND_NS = 1_000_000_000
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from oppserver.contract.rate_limit_store import RateLimitStore, parse_rate_limit_store
+from oppserver.rate_limit.address import RateLimitStore, parse_rate_limit_store
 
 
 @pytest.mark.parametrize(

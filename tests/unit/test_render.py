@@ -2,8 +2,8 @@
 
 import pytest
 
-from oppserver.contract.model import Plan, RenderedRows
-from oppserver.steps.render import render_bulk_read
+from oppserver.calls.bulk_read.render import render_bulk_read
+from oppserver.store.queries import Plan, RenderedRows
 from tests.stores import entry
 
 NOTHING = RenderedRows(count=0, json=b"[]")

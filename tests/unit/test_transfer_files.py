@@ -10,9 +10,16 @@ import pytest
 import zstandard
 
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
-from oppserver.contract.limits import IMPORT_LINE_BYTES_MAX
 from oppserver.transfer.csv_files import read_csv
-from oppserver.transfer.files import STANDARD, Format, Line, format_of, opened, written
+from oppserver.transfer.files import (
+    IMPORT_LINE_BYTES_MAX,
+    STANDARD,
+    Format,
+    Line,
+    format_of,
+    opened,
+    written,
+)
 from oppserver.transfer.ndjson import read_ndjson
 
 HEADER = b"ProspectActivityId,EventCode,ProspectId,Status\r\n"

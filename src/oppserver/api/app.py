@@ -14,23 +14,21 @@ from litestar.plugins import PluginProtocol
 import oppserver
 from oppserver import telemetry
 from oppserver.api import encoding
-from oppserver.api.door import JSON, Door, named
+from oppserver.api.dispatcher import JSON, Door, error_response, named
 from oppserver.api.observe import Application, Observer, observed
 from oppserver.api.openapi import document, reference_page
-from oppserver.api.refuse import error_response
 from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
-from oppserver.api.stream import Streams
+from oppserver.api.streams import Streams
+from oppserver.calls.shared.call import THE_WORLD, Services, Sources
 from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import all_problems, described_problem, kind_named
 from oppserver.formats import arrow
-from oppserver.operations.call import Services
-from oppserver.operations.hot_rows import HotRows
-from oppserver.operations.rate_limit import RateLimiter
-from oppserver.operations.rate_limit_store import SharedWindow
-from oppserver.operations.sources import THE_WORLD, Sources
+from oppserver.rate_limit.shared import SharedWindow
+from oppserver.rate_limit.window import RateLimiter
 from oppserver.store import Store
+from oppserver.store.row_cache import HotRows
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 

@@ -11,9 +11,10 @@ import isal
 import zstandard
 from isal import igzip, isal_zlib
 
-from oppserver.contract.preferences import preferences_in
+from oppserver.calls.shared.negotiate import preferences_in
 
 _LEVEL: Final = 1
+
 _BODY_BYTES_MIN: Final = 1_024
 """Below this a body fits in one packet anyway."""
 

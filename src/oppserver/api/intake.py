@@ -11,9 +11,9 @@ from litestar import Request
 from oppserver.api.encoding import choose_encoding
 from oppserver.api.observe import observed
 from oppserver.api.routes import Route
+from oppserver.calls.shared.call import Call
 from oppserver.contract.errors import BodyTimeout
 from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
-from oppserver.operations.call import Call
 
 _QUERY_FIELDS_MAX: Final = 100
 

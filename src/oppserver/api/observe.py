@@ -11,14 +11,20 @@ import structlog
 from oppserver import telemetry
 
 Scope = MutableMapping[str, Any]
+
 Message = MutableMapping[str, Any]
+
 Receive = Callable[[], Awaitable[Message]]
+
 Send = Callable[[Message], Awaitable[None]]
+
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """ASGI 3.0 (asgi.readthedocs.io), in the plain types that every framework's can stand for."""
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+
 _KEY_CHARACTERS_SHOWN: Final = 8
+
 _OBSERVED: Final = "oppserver.observed"
 
 

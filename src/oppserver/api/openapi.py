@@ -3,21 +3,24 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
 import oppserver
-from oppserver.api.describe import (
-    DESCRIPTIONS,
-    EVERY_CALL,
-    EVERY_WRITE,
-    Description,
-    Parameter,
-)
-from oppserver.api.describe.streams import STREAM_DESCRIPTIONS, StreamDescription
 from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
+from oppserver.calls.activities import describe as activities_describe
+from oppserver.calls.bulk_read import describe
+from oppserver.calls.changes import describe as changes_describe
+from oppserver.calls.leads import describe as leads_describe
+from oppserver.calls.lists import describe as lists_describe
+from oppserver.calls.shared.describe import EVERY_CALL, EVERY_WRITE, Description, Parameter
+from oppserver.calls.streams.describe import STREAM_DESCRIPTIONS, StreamDescription
+from oppserver.calls.types import describe as types_describe
+from oppserver.calls.users import describe as users_describe
+from oppserver.calls.writes import describe as writes_describe
 from oppserver.contract.errors import HTTP_ERRORS, ApiError
 from oppserver.contract.limits import (
     IDEMPOTENCY_HOURS,
@@ -38,6 +41,7 @@ _ERROR: Final = {
         "ExceptionMessage": {"type": "string", "description": "What is wrong, and what to do."},
     },
 }
+
 _FAULT: Final = {
     "type": "object",
     "description": "One thing that is wrong, at a parameter, a header, or a line of the body.",
@@ -50,6 +54,7 @@ _FAULT: Final = {
         "mend": {"type": "string"},
     },
 }
+
 _PROBLEM: Final = {
     "type": "object",
     "description": "A problem document (RFC 9457).",
@@ -64,6 +69,7 @@ _PROBLEM: Final = {
         "moreErrors": {"type": "integer", "description": "Faults beyond `errors`."},
     },
 }
+
 _HEADERS: Final = {
     "X-Request-Id": {
         "description": "Also in the server's log. A caller's own is kept.",
@@ -99,6 +105,7 @@ _HEADERS: Final = {
         "schema": {"type": "string"},
     },
 }
+
 _EVERY_HEADER: Final = ("X-Request-Id", "RateLimit-Policy", "RateLimit")
 """The headers of every answer that is not an error."""
 
@@ -110,6 +117,7 @@ _NOT_MODIFIED: Final = {
         },
     }
 }
+
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -118,6 +126,7 @@ _IDEMPOTENCY_KEY: Final = {
     f" {IDEMPOTENCY_HOURS} hours, and nothing is written twice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARACTERS_MAX},
 }
+
 _QUERY_TEXT: Final = " The method may also be `QUERY` (RFC 10008), with the same body and answer."
 """OpenAPI 3.1 has no place for the method; from 3.2 on it is one like the others."""
 
@@ -298,3 +307,17 @@ def _error_responses(path: str, errors: Sequence[type[ApiError]]) -> dict[str, A
 
 def _header_references(names: Iterable[str]) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType(
+    {
+        **describe.DESCRIPTIONS,
+        **writes_describe.DESCRIPTIONS,
+        **types_describe.DESCRIPTIONS,
+        **users_describe.DESCRIPTIONS,
+        **lists_describe.DESCRIPTIONS,
+        **leads_describe.DESCRIPTIONS,
+        **activities_describe.DESCRIPTIONS,
+        **changes_describe.DESCRIPTIONS,
+    }
+)

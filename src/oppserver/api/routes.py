@@ -3,36 +3,39 @@
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from oppserver.operations.access_key_user import access_key_user
-from oppserver.operations.activity_types import activity_types
-from oppserver.operations.add_opportunity_activities import add_opportunity_activities
-from oppserver.operations.bulk_add import bulk_add
-from oppserver.operations.bulk_read import bulk_read
-from oppserver.operations.bulk_update import bulk_update
-from oppserver.operations.call import Answer, Call, Services
-from oppserver.operations.capture import capture
-from oppserver.operations.changes import changes
-from oppserver.operations.create_activity import create_activity
-from oppserver.operations.create_or_update_lead import create_or_update_lead
-from oppserver.operations.delete import delete
-from oppserver.operations.export import ExportStream, open_export
-from oppserver.operations.lead_activities import lead_activities
-from oppserver.operations.lead_by_id import lead_by_id
-from oppserver.operations.leads_by_ids import leads_by_ids
-from oppserver.operations.leads_get import leads_get
-from oppserver.operations.opportunities_by_lead_field import opportunities_by_lead_field
-from oppserver.operations.opportunities_of_lead import opportunities_of_lead
-from oppserver.operations.opportunity_activities import opportunity_activities
-from oppserver.operations.opportunity_details import opportunity_details
-from oppserver.operations.opportunity_feature import opportunity_feature
-from oppserver.operations.opportunity_type_metadata import opportunity_type_metadata
-from oppserver.operations.opportunity_types import opportunity_types
-from oppserver.operations.read_stream import ReadStream, open_stream
-from oppserver.operations.recently_modified import recently_modified
-from oppserver.operations.search import search
-from oppserver.operations.update import update
-from oppserver.operations.update_lead import update_lead
-from oppserver.operations.users import users
+from oppserver.calls.activities.run import (
+    add_opportunity_activities,
+    create_activity,
+    lead_activities,
+    opportunity_activities,
+)
+from oppserver.calls.bulk_read.run import bulk_read
+from oppserver.calls.changes.run import changes
+from oppserver.calls.leads.run import (
+    create_or_update_lead,
+    lead_by_id,
+    leads_by_ids,
+    leads_get,
+    update_lead,
+)
+from oppserver.calls.lists.run import (
+    opportunities_by_lead_field,
+    opportunities_of_lead,
+    recently_modified,
+    search,
+)
+from oppserver.calls.shared.call import Answer, Call, Services
+from oppserver.calls.streams.export import ExportStream, open_export
+from oppserver.calls.streams.read import ReadStream, open_stream
+from oppserver.calls.types.run import (
+    activity_types,
+    opportunity_details,
+    opportunity_feature,
+    opportunity_type_metadata,
+    opportunity_types,
+)
+from oppserver.calls.users.run import access_key_user, users
+from oppserver.calls.writes.run import bulk_add, bulk_update, capture, delete, update
 
 
 class Route(NamedTuple):

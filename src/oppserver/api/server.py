@@ -1,23 +1,148 @@
 """The HTTP server around the application: TLS, signals, an orderly end."""
 
+import asyncio
 import ctypes
 import signal
 import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oppserver import telemetry
-from oppserver.api.listen import url_of
-from oppserver.api.observe import Observer
-from oppserver.api.protocol import uvicorn_config
+from oppserver.api.observe import Application, Observer
 from oppserver.config import Settings
 from oppserver.contract.errors import AddressRefused
-from oppserver.contract.limits import MALLOC_KEPT_BUFFER_BYTES_MAX, MALLOC_KEPT_BYTES
+
+MALLOC_KEPT_BUFFER_BYTES_MAX: Final = 32 << 20
+"""Bytes up to which a freed buffer is kept for the next call. Source: mallopt(3), its maximum."""
+
+MALLOC_KEPT_BYTES: Final = 64 << 20
+"""Bytes of freed memory that are kept at a heap's end. Ours: 16 answers and their copies."""
+
+# --- tests of callers --------------------------------------------------------------------------
+
+BACKGROUND_START_TIMEOUT_S: Final = 30
+"""Seconds in which a server in a thread has to listen. Ours: it takes a hundredth of one, on a
+machine that is not at its end."""
+
+BACKGROUND_STOP_TIMEOUT_S: Final = 1
+"""Seconds that calls under way get when such a server is stopped. Ours: its tests have ended."""
+
+_CONNECTION: Final = "oppserver.connection"
+
+
+def uvicorn_config(
+    application: Application,
+    *,
+    shutdown_timeout_s: int,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> uvicorn.Config:
+    """Uvicorn's settings for the application. ``certificate`` and ``key`` None: no TLS."""
+    return uvicorn.Config(
+        application,
+        loop="uvloop",
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        access_log=False,  # it would log the query, and with it keys; ours is in api/observe.py
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=shutdown_timeout_s,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+
+
+def connection_of(scope: Any) -> asyncio.Transport:
+    """The connection on which the request of a scope came, to be cut."""
+    transport: asyncio.Transport = scope["extensions"][_CONNECTION]["transport"]
+    return transport
+
+
+class _Protocol(HttpToolsProtocol):
+    """Uvicorn's protocol, which hands a request its connection.
+
+    A stream has to be able to cut it: an answer that only ends could be taken for a whole one.
+    """
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.access_log = False  # a test that captures logs has a handler for it, and it shows keys
+        self.scope["extensions"] = {_CONNECTION: {"transport": self.transport}}
+
+
+_BACKLOG: Final = 2_048
+
+BALANCES_BY_PORT: Final = sys.platform == "linux"
+"""Whether the kernel shares connections out among the sockets of one port (socket(7)).
+
+Measured with 2 processes and bursts of 8 connections: with a socket each, the fuller process gets 5
+of 8 on average; with one socket for both, it gets all 8 in 4 bursts of 10.
+"""
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket that listens where the settings say. Raises AddressRefused."""
+    return _bound(settings, settings.port, shares_port=False, listens=True)
+
+
+def reserve(settings: Settings) -> socket.socket:
+    """A socket that keeps a port for several processes and does not listen itself.
+
+    Raises AddressRefused when the port is taken, also by others that would share it.
+    """
+    with listen(settings) as alone:
+        port = port_of(alone)
+    return _bound(settings, port, shares_port=True, listens=False)
+
+
+def listen_beside(settings: Settings, port: int) -> socket.socket:
+    """One more socket that listens on a reserved port. Raises AddressRefused."""
+    return _bound(settings, port, shares_port=True, listens=True)
+
+
+def port_of(bound: socket.socket) -> int:
+    """The port of a socket."""
+    port: int = bound.getsockname()[1]
+    return port
+
+
+def url_of(settings: Settings, listener: socket.socket) -> str:
+    """The URL of a socket that listens."""
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if settings.ssl_certfile else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _bound(settings: Settings, port: int, *, shares_port: bool, listens: bool) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shares_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((settings.host, port))
+        if listens:
+            bound.listen(_BACKLOG)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise AddressRefused(
+            f"Cannot listen on {settings.host} port {port}: {error.strerror or error}."
+            " Choose another with --host and --port."
+        ) from None
+    return bound
+
 
 _M_TRIM_THRESHOLD: Final = -1  # of malloc.h
+
 _M_MMAP_THRESHOLD: Final = -3
 
 
@@ -98,3 +223,42 @@ def _signals_end_in_order() -> Iterator[None]:
 
 def _stopped(number: int, _: object) -> None:
     telemetry.logger().debug("stopped_by", signal=signal.Signals(number).name)
+
+
+class BackgroundServer:
+    """Serves an application on a listener until it is stopped.
+
+    It takes no signals, leaves the program's own event loops alone, and does not keep the program
+    from ending. Its loop is uvloop's, whose timers run on when a test stops Python's clock.
+    """
+
+    def __init__(self, application: Application, listener: socket.socket) -> None:
+        config = uvicorn_config(application, shutdown_timeout_s=BACKGROUND_STOP_TIMEOUT_S)
+        self._server: Final = _Telling(config)
+        self._thread: Final = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [listener]},
+            name="oppserver-http",
+            daemon=True,
+        )
+
+    def start(self) -> None:
+        """Returns when calls are answered. Raises AddressRefused."""
+        self._thread.start()
+        if not self._server.listens.wait(BACKGROUND_START_TIMEOUT_S):
+            raise AddressRefused("The server in the background does not start.")
+
+    def stop(self) -> None:
+        """Ends the calls under way, and the thread."""
+        self._server.should_exit = True
+        self._thread.join()
+
+
+class _Telling(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens: Final = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()

@@ -18,22 +18,27 @@ from urllib.parse import urlsplit
 
 import typer
 
+from oppserver.calls.shared.admission import new_key
+from oppserver.calls.shared.call import THE_WORLD
 from oppserver.cli import sample
 from oppserver.cli.common import now
 from oppserver.contract import example, limits
 from oppserver.contract.errors import OperatorError
 from oppserver.contract.model import OpportunityType, Role
-from oppserver.operations.key_pairs import new_key
-from oppserver.operations.sources import THE_WORLD
 
 if TYPE_CHECKING:
     from oppserver.store import Store
 
 _PATH: Final = "/v2/OpportunityManagement.svc/GetOpportunitiesById"
+
 _START_TIMEOUT_S: Final = 30.0
+
 _TIMED_CALLS: Final = 15  # with the example's call, fewer than the rate limit lets through
+
 _OPPORTUNITIES_DEFAULT: Final = 100_000
+
 _BATCH_ROWS: Final = 5_000  # small, so that the bar moves
+
 _RATE_LIMIT: Final = "250/5"
 """Ten times the default. Chosen: a script may send every call of the page of the API at once."""
 

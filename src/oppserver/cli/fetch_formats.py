@@ -19,8 +19,8 @@ from oppserver.transfer.csv_files import write_csv, write_csv_header
 from oppserver.transfer.ndjson import write_ndjson
 
 _DATES: Final = ("CreatedOn", "ModifiedOn")
-_ROW_GROUP_ROWS: Final = 50_000
 
+_ROW_GROUP_ROWS: Final = 50_000
 
 _FORMATS: Final = {
     ".csv": OutputFormat.CSV,
@@ -29,6 +29,7 @@ _FORMATS: Final = {
     ".parquet": OutputFormat.PARQUET,
     ".arrow": OutputFormat.ARROW,
 }
+
 _TEXTS: Final = (OutputFormat.CSV, OutputFormat.NDJSON)
 
 

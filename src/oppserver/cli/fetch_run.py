@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _STATUS: Final = {State.COMPLETE: 0, State.FAILED: 1, State.PARTIAL: 3}
+
 _INTERRUPTED_STATUS: Final = 130
 
 

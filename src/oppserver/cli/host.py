@@ -30,6 +30,7 @@ Host: TypeAlias = Annotated[
     str,
     typer.Option("--host", metavar="HOST", help="The host: a name, which means HTTPS, or a URL."),
 ]
+
 KeysFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -39,9 +40,11 @@ KeysFile: TypeAlias = Annotated[
         " [env: OPPSERVER_ACCESS_KEY, OPPSERVER_SECRET_KEY]",
     ),
 ]
+
 KeysInOption: TypeAlias = Annotated[
     KeysIn, typer.Option("--keys-in", help="Where the keys travel.")
 ]
+
 RateLimitOption: TypeAlias = Annotated[
     str,
     typer.Option(

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from oppserver.calls.shared.admission import new_key
+from oppserver.calls.shared.call import THE_WORLD
+from oppserver.calls.types.define import check_name
 from oppserver.cli.common import Database, Json, now, opened_store, print_json, print_table
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.model import Role
-from oppserver.operations.key_pairs import new_key
-from oppserver.operations.sources import THE_WORLD
-from oppserver.steps.define import check_name
 
 app = typer.Typer(help="Key pairs of users: create, list, revoke.", no_args_is_help=True)
 
@@ -82,3 +82,27 @@ def revoke(
                 f"There is no live key '{access_key}'. 'oppserver key list' shows the keys."
             )
     typer.echo(f"revoked {access_key}")
+
+
+users_app = typer.Typer(
+    help="Users: owners of opportunities, and those behind keys.", no_args_is_help=True
+)
+
+
+@users_app.command("list")
+def list_users(as_json: Json = False, database: Database = None) -> None:
+    """List all users, by id. Imports bring owners; 'key create' brings users and their names."""
+    with opened_store(database, migrate=False) as store:
+        users = store.users()
+    rows = [
+        {
+            "id": user.id,
+            "email": user.email,
+            "firstName": user.first_name,
+            "lastName": user.last_name,
+            "isActive": user.is_active,
+            "isAdministrator": user.is_administrator,
+        }
+        for user in users
+    ]
+    print_json(rows) if as_json else print_table(rows, empty="There is no user.")

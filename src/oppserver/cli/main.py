@@ -7,20 +7,9 @@ from typing import Annotated
 import typer
 
 import oppserver
-from oppserver.cli import (
-    activity_types,
-    demo,
-    fetch,
-    fields,
-    files,
-    indexes,
-    keys,
-    pull,
-    serve,
-    store,
-    types,
-    users,
-)
+from oppserver.cli import demo, fetch, fields, files, indexes, keys, pull, serve, store, types
+from oppserver.cli import keys as users
+from oppserver.cli import types as activity_types
 from oppserver.contract.errors import OppserverError
 
 app = typer.Typer(
@@ -32,18 +21,31 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+
 app.command("demo")(demo.demo)
+
 app.command("serve")(serve.serve)
+
 app.add_typer(keys.app, name="key")
-app.add_typer(users.app, name="user")
+
+app.add_typer(users.users_app, name="user")
+
 app.add_typer(types.app, name="type")
+
 app.add_typer(fields.app, name="field")
-app.add_typer(activity_types.app, name="activity-type")
+
+app.add_typer(activity_types.activity_types_app, name="activity-type")
+
 app.add_typer(indexes.app, name="index")
+
 app.command("import")(files.import_command)
+
 app.command("export")(files.export_command)
+
 app.command("fetch")(fetch.fetch)
+
 app.command("pull")(pull.pull)
+
 app.add_typer(store.app, name="db")
 
 

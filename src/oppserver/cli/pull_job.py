@@ -13,10 +13,10 @@ from oppserver.client import Batch, Client, Opportunity
 from oppserver.contract.columns import column_named
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidInput, RejectedLine
-from oppserver.contract.limits import EXPORT_PAGE_ROWS
 from oppserver.contract.model import Opportunity as Stored
-from oppserver.contract.searches import Comparison, Condition, ConditionGroup, Ordering, Search
 from oppserver.store.port import Store
+from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, Search
+from oppserver.transfer.exporting import EXPORT_PAGE_ROWS
 from oppserver.transfer.records import opportunity_of
 from oppserver.transfer.types import ImportedType, types_of
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _INCOMPLETE_STATUS: Final = 3
+
 _INTERRUPTED_STATUS: Final = 130
+
 _UNSTORABLE_SHOWN_MAX: Final = 20
 
 

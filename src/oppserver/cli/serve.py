@@ -58,4 +58,5 @@ def _type_of(metadata: Mapping[str, Any]) -> Any:
 
 
 serve.__signature__ = _flags()  # type: ignore[attr-defined]  # what Typer reads the flags from
+
 serve.__annotations__ = {name: one.annotation for name, one in _flags().parameters.items()}

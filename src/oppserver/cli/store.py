@@ -4,15 +4,20 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from oppserver.cli.common import Database, Json, opened_store, print_json, print_table
 from oppserver.config import load_settings
 from oppserver.contract.errors import DatabaseRefused, InvalidInput
-from oppserver.contract.limits import SHARDS_DEFAULT, SHARDS_MAX
-from oppserver.contract.servers import SHARDS_RISKS, ServerState
+from oppserver.contract.model import SHARDS_RISKS, ServerState
+
+SHARDS_DEFAULT: Final = 32
+"""Parts of the tables of a sharded database. Source: Citus's own default."""
+
+SHARDS_MAX: Final = 64_000
+"""Source: the highest that citus.shard_count takes."""
 
 app = typer.Typer(
     help="The store: upgrade, check, back up, distribute; its servers.", no_args_is_help=True

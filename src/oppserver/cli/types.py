@@ -7,21 +7,24 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from oppserver.calls.types.define import check_name, check_text, duplicate_rules
 from oppserver.cli.common import Database, Json, opened_store, print_json, print_table
 from oppserver.contract.errors import InvalidFile, InvalidInput
-from oppserver.contract.limits import EVENT_CODE_MAX, TYPES_FILE_BYTES_MAX
-from oppserver.contract.model import Catalogue, Field, OpportunityType
-from oppserver.steps.define import check_name, check_text, duplicate_rules
+from oppserver.contract.limits import EVENT_CODE_MAX
+from oppserver.contract.model import ActivityType, Catalogue, Field, OpportunityType
 from oppserver.transfer.files import opened
 from oppserver.transfer.types import ImportedType, exported_type, types_of
+
+TYPES_FILE_BYTES_MAX: Final = 64 << 20
+"""Bytes of a file of types. Ours: a hundred types with a hundred fields have 10 MB."""
 
 app = typer.Typer(help="Opportunity types, by event code.", no_args_is_help=True)
 
 Code = Annotated[
     int, typer.Argument(metavar="CODE", min=0, max=EVENT_CODE_MAX, help="The type's event code.")
 ]
-_NAMES_SHOWN_MAX: Final = 10
 
+_NAMES_SHOWN_MAX: Final = 10
 
 # --- made --------------------------------------------------------------------------------------
 
@@ -275,3 +278,38 @@ def _tell_lost(one: ImportedType) -> None:
         more = f" and {len(names) - _NAMES_SHOWN_MAX} more" if len(names) > _NAMES_SHOWN_MAX else ""
         of = f" of {shown}{more}" if names else ""
         typer.echo(f"type {one.type.event_code}: not taken over: {what}{of}", err=True)
+
+
+activity_types_app = typer.Typer(
+    help="Types of activities that are no opportunities, by event code.", no_args_is_help=True
+)
+
+
+@activity_types_app.command("create")
+def create_activity_type(
+    code: Code,
+    name: Annotated[str, typer.Option("--name", help="What people call it.")],
+    database: Database = None,
+) -> None:
+    """Create a type of activities; one that is there takes the name.
+
+    Example: oppserver activity-type create 201 --name "Site visit"
+    """
+    check_name(name, place="--name")
+    with opened_store(database) as store:
+        if code in store.catalogue().types:
+            raise InvalidInput(
+                f"{code} is an opportunity type, whose opportunities are activities already."
+                " Choose another code."
+            )
+        store.put_activity_types([ActivityType(event_code=code, name=name)])
+    typer.echo(f"activity type {code} {name}")
+
+
+@activity_types_app.command("list")
+def list_activity_types(as_json: Json = False, database: Database = None) -> None:
+    """List the types of activities, by event code."""
+    with opened_store(database, migrate=False) as store:
+        types = store.catalogue().activity_types.values()
+    rows = [{"eventCode": one.event_code, "name": one.name} for one in types]
+    print_json(rows) if as_json else print_table(rows, empty="There is no activity type.")

@@ -26,7 +26,7 @@ from oppserver.client.errors import (
     WriteUnconfirmed,
 )
 from oppserver.client.exchange import Retry
-from oppserver.client.pace import RateLimit
+from oppserver.client.rate_limiter import RateLimit
 from oppserver.client.results import AsyncRows, Rows
 from oppserver.client.rows import Opportunity
 from oppserver.client.writes import Addition, Captured, NewActivity, Overlap, Update

@@ -8,8 +8,11 @@ from oppserver.client.errors import InvalidCall
 from oppserver.contract.names import quoted
 
 _HIDDEN: Final = "[hidden]"
+
 _KEY_CHARACTERS_MIN: Final = 6
+
 _NAMES_IN_HEADERS: Final = ("x-LSQ-AccessKey", "x-LSQ-SecretKey")
+
 _NAMES_IN_QUERY: Final = ("accessKey", "secretKey")
 
 

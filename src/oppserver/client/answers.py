@@ -29,11 +29,15 @@ from oppserver.client.errors import (
 )
 
 _IN_ERROR_CHARACTERS_MAX: Final = 1_000
+
 _RETRY_AFTER_S_MAX: Final = 86_400.0
+
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d+)?", re.ASCII)  # RFC 9110 has whole ones only
 
 _RATE_LIMIT_WORDS: Final = "api calls exceeded the limit"
+
 _GOOD_STATUSES: Final = ("success", "0", "none", "true", "")
+
 _BAD_STATUSES: Final = ("error", "failure", "failed")
 
 _BY_TYPE: Final[Mapping[str, type[HostError]]] = {
@@ -44,6 +48,7 @@ _BY_TYPE: Final[Mapping[str, type[HostError]]] = {
     "MXInternalException": HostFailed,
     "MXServiceUnavailableException": HostUnavailable,
 }
+
 _BY_STATUS: Final[Mapping[int, type[HostError]]] = {
     401: KeysRefused,
     403: AccessRefused,
@@ -52,6 +57,7 @@ _BY_STATUS: Final[Mapping[int, type[HostError]]] = {
     503: HostUnavailable,
     504: HostUnavailable,
 }
+
 _WHAT_TO_DO: Final[Mapping[type[HostError], str]] = {
     KeysRefused: "Check both keys, and that they belong to this host: each region has its own.",
     AccessRefused: "Use the keys of a user who may do this.",

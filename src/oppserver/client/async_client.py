@@ -9,10 +9,9 @@ from uuid import UUID
 
 import httpx
 
-from oppserver.client.async_transport import AsyncTransport
-from oppserver.client.bulk_read import Batch
+from oppserver.client.bulk_read import Batch, Id
 from oppserver.client.calls import Call
-from oppserver.client.conditions import EVERYTHING, Where
+from oppserver.client.conditions import EVERYTHING, Value, Where, text_value
 from oppserver.client.core import BulkPlan, Core, Options, PagePlan, Pages, async_chunks, ignore
 from oppserver.client.details import (
     OpportunityDetails,
@@ -24,6 +23,7 @@ from oppserver.client.details import (
 from oppserver.client.errors import ClientError
 from oppserver.client.forms import ArrowBatch, ArrowTable, DataFrame, RowsAs, form_of
 from oppserver.client.lists import (
+    ModifiedPlan,
     Sorting,
     activity_pages,
     count_call,
@@ -31,11 +31,9 @@ from oppserver.client.lists import (
     lead_pages,
     search_pages,
 )
-from oppserver.client.modified import ModifiedPlan
-from oppserver.client.packing import Id
 from oppserver.client.results import AsyncRows, OnMissing
 from oppserver.client.rows import Opportunity
-from oppserver.client.values import Value, text_value
+from oppserver.client.transports import AsyncTransport
 from oppserver.client.writes import (
     NO_OVERLAP,
     Addition,

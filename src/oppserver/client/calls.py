@@ -11,6 +11,7 @@ from oppserver.client.errors import UnexpectedAnswer
 T = TypeVar("T")
 
 OPPORTUNITIES: Final = "/v2/OpportunityManagement.svc/"
+
 ACTIVITIES: Final = "/v2/ProspectActivity.svc/"
 
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import httpx
 
-from oppserver.client.bulk_read import Batch
+from oppserver.client.bulk_read import Batch, Id
 from oppserver.client.calls import Call
-from oppserver.client.conditions import EVERYTHING, Where
+from oppserver.client.conditions import EVERYTHING, Value, Where, text_value
 from oppserver.client.core import BulkPlan, Core, Options, PagePlan, Pages, chunks, ignore
 from oppserver.client.details import (
     OpportunityDetails,
@@ -22,6 +22,7 @@ from oppserver.client.details import (
 from oppserver.client.errors import ClientError
 from oppserver.client.forms import ArrowBatch, ArrowTable, DataFrame, RowsAs, form_of
 from oppserver.client.lists import (
+    ModifiedPlan,
     Sorting,
     activity_pages,
     count_call,
@@ -29,12 +30,9 @@ from oppserver.client.lists import (
     lead_pages,
     search_pages,
 )
-from oppserver.client.modified import ModifiedPlan
-from oppserver.client.packing import Id
 from oppserver.client.results import OnMissing, Rows
 from oppserver.client.rows import Opportunity
-from oppserver.client.sync_transport import SyncTransport
-from oppserver.client.values import Value, text_value
+from oppserver.client.transports import SyncTransport
 from oppserver.client.writes import (
     NO_OVERLAP,
     Addition,

@@ -9,14 +9,20 @@ from uuid import uuid4
 import msgspec
 
 from oppserver.client.address import Keys, base_url_of
-from oppserver.client.bulk_read import Batch, as_columns, as_event_code, bulk_read
+from oppserver.client.bulk_read import (
+    Batch,
+    Chunk,
+    Id,
+    Packer,
+    as_columns,
+    as_event_code,
+    bulk_read,
+)
 from oppserver.client.calls import Call
 from oppserver.client.errors import InvalidCall
-from oppserver.client.exchange import Exchange, Flow, Retry
-from oppserver.client.pace import DEFAULT_RATE_LIMIT, Pace, RateLimit
-from oppserver.client.packing import Chunk, Id, Packer
-from oppserver.client.retrying import Retries
-from oppserver.client.wire import Wire
+from oppserver.client.exchange import Exchange, Flow, Retries, Retry
+from oppserver.client.rate_limiter import DEFAULT_RATE_LIMIT, Pace, RateLimit
+from oppserver.client.transports import Wire
 
 T = TypeVar("T")
 

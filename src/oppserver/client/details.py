@@ -9,12 +9,14 @@ import msgspec
 
 from oppserver.client.bulk_read import as_event_code
 from oppserver.client.calls import Call, decoded, get, not_understood
+from oppserver.client.conditions import guid_of
 from oppserver.client.errors import NotFound
 from oppserver.client.rows import Opportunity, text_of
-from oppserver.client.values import guid_of
 
 DETAILS: Final = "GetOpportunityDetails"
+
 METADATA: Final = "GetOpportunityTypeMetadata"
+
 TYPES: Final = "GetOpportunityTypes"
 
 
@@ -98,9 +100,13 @@ class _Dependent(msgspec.Struct):
 
 
 _DETAILS: Final = msgspec.json.Decoder(_Details)
+
 _TYPE: Final = msgspec.json.Decoder(_Type)
+
 _TYPES: Final = msgspec.json.Decoder(list[_Type])
+
 _OPTIONS: Final = msgspec.json.Decoder(list[_Option])
+
 _DEPENDENTS: Final = msgspec.json.Decoder(list[_Dependent])
 
 

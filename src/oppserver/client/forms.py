@@ -19,17 +19,22 @@ from oppserver.contract.columns import (
 from oppserver.contract.names import quoted
 
 Item = TypeVar("Item")
+
 Whole = TypeVar("Whole")
 
 RowsAs: TypeAlias = Literal["row", "dict", "arrow", "dataframe"]
+
 ArrowBatch: TypeAlias = Any
 """A ``pyarrow.RecordBatch``; the library has no types of its own."""
+
 ArrowTable: TypeAlias = Any
 """A ``pyarrow.Table``."""
+
 DataFrame: TypeAlias = Any
 """A ``pandas.DataFrame``."""
 
 _DATES: Final = frozenset({"CreatedOn", "ModifiedOn"})
+
 _CODE: Final = "EventCode"
 
 

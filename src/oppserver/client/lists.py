@@ -1,18 +1,20 @@
 """Lists and searches: from what is asked to the calls of their pages, and from a page to rows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from oppserver.client.bulk_read import Batch, as_event_code
-from oppserver.client.calls import ACTIVITIES, Call, decoded, post
-from oppserver.client.conditions import Where
+from oppserver.client.calls import ACTIVITIES, Call, decoded, not_understood, post
+from oppserver.client.conditions import Value, Where, guid_of, names_of, text_value
 from oppserver.client.errors import InvalidCall
 from oppserver.client.rows import Opportunity, text_of
-from oppserver.client.values import Value, guid_of, names_of, text_value
+from oppserver.contract.dates import to_stored
 
 PAGE_ROWS: Final = 1_000
 """Rows of a page. Source: the hosted API gives no more, and cuts larger pages silently."""
@@ -34,6 +36,7 @@ class _Modified(msgspec.Struct):
 
 
 _PAGE: Final = msgspec.json.Decoder(_Page)
+
 _MODIFIED: Final = msgspec.json.Decoder(_Modified)
 
 
@@ -157,3 +160,113 @@ def _batch(rows: list[dict[str, Any]] | None, count: int | str) -> Batch:
     texts = [{name: text_of(value) for name, value in row.items()} for row in rows or ()]
     total = int(count) if str(count).strip().isdecimal() else len(texts)
     return Batch(rows=list(map(Opportunity, texts)), total=total)
+
+
+_NAME: Final = "RetrieveRecentlyModified"
+
+_TRIES_MAX: Final = 5
+
+
+class ModifiedPlan:
+    """The calls for all of a span (stored form, both ends in it; None is open), and their rows.
+
+    A row may be given twice, when it is modified while it is read.
+    """
+
+    def __init__(self, event_code: int, *, since: str | None, until: str | None) -> None:
+        self._event_code: Final = event_code
+        self._until: Final = until
+        self._from = since
+        self._second: _Second | None = None
+        self._total: int | None = None
+        self._is_done = False
+
+    def next_call(self) -> Call[Batch] | None:
+        """The next call; None when all was read."""
+        if self._is_done:
+            return None
+        second = self._second
+        return modified_call(
+            self._event_code,
+            from_date=second.moment if second else self._from,
+            to_date=second.moment if second else self._until,
+            page=second.page if second else 1,
+            page_rows=PAGE_ROWS,
+        )
+
+    def took(self, batch: Batch) -> Batch:
+        """The rows that are given, of the answer to the call that was made last.
+
+        Their ``total`` is how many there were in the span when its reading began.
+        """
+        if self._total is None:
+            self._total = batch.total
+        return Batch(rows=self._rows_of(batch), total=self._total)
+
+    def _rows_of(self, batch: Batch) -> Sequence[Opportunity]:
+        if self._second is not None:
+            return self._took_of_second(self._second, batch)
+        moments = [_moment(row) for row in batch.rows]
+        if any(after < before for before, after in pairwise(moments)):
+            raise not_understood(_NAME, "its rows are not sorted by ModifiedOn, as was asked")
+        if len(batch.rows) >= (batch.total or 0) or not batch.rows:
+            self._is_done = True
+            return batch.rows
+        last = moments[-1]
+        rows = [row for row, moment in zip(batch.rows, moments, strict=True) if moment < last]
+        if rows:
+            self._from = last
+        else:
+            self._second = _Second(last)
+        return rows
+
+    def _took_of_second(self, second: "_Second", batch: Batch) -> Sequence[Opportunity]:
+        rows = second.took(batch)
+        if rows is None:
+            return ()
+        self._second = None
+        self._from = _next_second(second.moment)
+        self._is_done = self._until is not None and self._from > self._until
+        return rows
+
+
+class _Second:
+    """The rows of one second, page by page. Owner of what was read of them."""
+
+    def __init__(self, moment: str) -> None:
+        self.moment: Final = moment
+        self.page = 1
+        self._rows: dict[str, Opportunity] = {}
+        self._read = 0
+        self._tries = 1
+
+    def took(self, batch: Batch) -> list[Opportunity] | None:
+        """All rows of the second; None while there are more. Raises UnexpectedAnswer."""
+        self._rows.update((row.id, row) for row in batch.rows)
+        self._read += len(batch.rows)
+        total = batch.total or 0
+        if batch.rows and self._read < total:
+            self.page += 1
+            return None
+        if len(self._rows) >= total:
+            return list(self._rows.values())
+        if self._tries == _TRIES_MAX:
+            raise not_understood(
+                _NAME,
+                f"of {total} rows that were modified at {self.moment} it gave"
+                f" {len(self._rows)} in {_TRIES_MAX} tries",
+            )
+        self._tries += 1
+        self.page, self._read = 1, 0
+        return None
+
+
+def _moment(row: Opportunity) -> str:
+    try:
+        return to_stored(row["ModifiedOn"] or "")
+    except (KeyError, ValueError):
+        raise not_understood(_NAME, "a row has no ModifiedOn") from None
+
+
+def _next_second(moment: str) -> str:
+    return (datetime.fromisoformat(moment) + timedelta(seconds=1)).isoformat(sep=" ")

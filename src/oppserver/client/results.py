@@ -8,6 +8,7 @@ from oppserver.client.bulk_read import Batch
 from oppserver.client.forms import Form
 
 Item = TypeVar("Item")
+
 Whole = TypeVar("Whole")
 
 OnMissing: TypeAlias = Callable[[Sequence[str]], None]

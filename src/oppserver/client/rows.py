@@ -13,6 +13,7 @@ from oppserver.contract.names import did_you_mean
 from oppserver.contract.values import plain_number
 
 _MISSING: Final = object()
+
 _WITH_EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d{1,6}", re.ASCII)
 """A large or small number of a host that answers JSON numbers: ``1e+21``."""
 

@@ -10,15 +10,20 @@ import msgspec
 
 from oppserver.client.bulk_read import as_event_code
 from oppserver.client.calls import ACTIVITIES, Call, decoded, not_understood, write
+from oppserver.client.conditions import Value, guid_of, pairs, text_value
 from oppserver.client.errors import ClientError, InvalidCall, WritesStopped
-from oppserver.client.values import Value, guid_of, pairs, text_value
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
 
 CAPTURE: Final = "Capture"
+
 UPDATE: Final = "Update"
+
 BULK_UPDATE: Final = "Bulk/Update/ByOpportunityId"
+
 BULK_ADD: Final = "Bulk/Add/ByLeadField"
+
 DELETE: Final = "Delete"
+
 ADD_ACTIVITIES: Final = "Bulk/CustomActivity/Add/ByOpportunityId"
 
 
@@ -92,7 +97,9 @@ class _ActivitiesAnswer(msgspec.Struct):
 
 
 _CAPTURED: Final = msgspec.json.Decoder(_CaptureAnswer)
+
 _ADDED: Final = msgspec.json.Decoder(_BulkAnswer)
+
 _POSTED: Final = msgspec.json.Decoder(_ActivitiesAnswer)
 
 

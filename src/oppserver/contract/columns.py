@@ -48,7 +48,9 @@ VERSION_COLUMN: Final = Column(name="Version", stored="version")
 """Which write of an opportunity it is, from 1. Calls of ``/v1`` can ask for it."""
 
 EVENT_CODE_COLUMN: Final = SYSTEM_COLUMNS[3]
+
 OWNER_COLUMN: Final = SYSTEM_COLUMNS[4]
+
 OWNER_EMAIL_COLUMN: Final = SYSTEM_COLUMNS[5]
 
 LIST_COLUMNS: Final = (
@@ -80,7 +82,9 @@ CUSTOM_COLUMNS: Final = tuple(
 _BY_FOLDED_NAME: Final = MappingProxyType(
     {column.name.casefold(): column for column in SYSTEM_COLUMNS + CUSTOM_COLUMNS}
 )
+
 _SYSTEM_NAMES: Final = frozenset(column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN))
+
 _CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASCII)
 
 

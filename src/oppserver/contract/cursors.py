@@ -68,3 +68,11 @@ def _gone(what: str) -> CursorGone:
 def _refused(what: str) -> InvalidValue:
     mend = "Send it as it was answered, with the same query, or leave it out to begin anew."
     return refusal(InvalidValue, [Fault(parameter="cursor", what=what, mend=mend)])
+
+
+class ChangesCursor(msgspec.Struct, frozen=True, array_like=True, tag="changes"):
+    """A place in the changes of a database, of one type or of all."""
+
+    database: str
+    event_code: int | None
+    number: int

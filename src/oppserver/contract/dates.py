@@ -12,13 +12,17 @@ from typing import NamedTuple
 STORED_FORM = "YYYY-MM-DD HH:MM:SS"
 
 _STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
 _ANSWER = re.compile(
     r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d):(\d\d) (AM|PM)", re.ASCII | re.IGNORECASE
 )
+
 _HALF_DAYS = re.compile(
     r"(\d{4}-\d\d-\d\d) (\d{1,2}):(\d\d:\d\d) (AM|PM)", re.ASCII | re.IGNORECASE
 )
+
 _RFC3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )

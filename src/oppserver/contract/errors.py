@@ -260,7 +260,6 @@ HTTP_ERRORS: tuple[type[ApiError], ...] = (
 )
 """Every error of the API, by status."""
 
-
 # --- what the one at the command line gets -----------------------------------------------------
 
 

@@ -31,6 +31,7 @@ class Format(StrEnum):
 
 
 TEXT_FORMATS = (Format.JSON, Format.NDJSON, Format.CSV)
+
 ARROW_FORMATS = (Format.ARROW, Format.PARQUET)
 """Those that need the extra ``oppserver[arrow]``."""
 
@@ -84,3 +85,12 @@ class TableRows(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     columns: dict[str, bytes]
+
+
+class IdFormat(StrEnum):
+    """A form in which ids come; its value is the media type."""
+
+    NDJSON = "application/x-ndjson"
+    PLAIN = "text/plain"
+    CSV = "text/csv"
+    ARROW = "application/vnd.apache.arrow.stream"

@@ -12,10 +12,15 @@ from oppserver.contract.names import quoted
 GUID_MEND = "Expected a form like 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 
 _CANONICAL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
 _CANONICAL_LENGTH = 36
+
 _ONE = re.compile(_CANONICAL)
+
 _DASHES = (8, 13, 18, 23)
+
 _DIGITS = b"0123456789abcdef"
+
 _BARE = re.compile(r"[0-9a-f]{32}")
 
 

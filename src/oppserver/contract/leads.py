@@ -92,13 +92,17 @@ _DISPLAY_NAMES: Final = MappingProxyType(
         "Job Title": "JobTitle",
     }
 )
+
 _BY_FOLDED_NAME: Final = {column.name.casefold(): column for column in STANDARD_COLUMNS}
+
 _BY_FOLDED_NAME.update(
     {shown.casefold(): _BY_FOLDED_NAME[name.casefold()] for shown, name in _DISPLAY_NAMES.items()}
 )
+
 _READABLE_BY_FOLDED_NAME: Final = {
     column.name.casefold(): column for column in READABLE_COLUMNS
 } | _BY_FOLDED_NAME
+
 _CUSTOM_NAME: Final = re.compile(r"mx_[a-z0-9_]{1,60}", re.IGNORECASE | re.ASCII)
 
 

@@ -1,12 +1,10 @@
 """Frozen values that cross doors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
 import msgspec
-
-from oppserver.contract.columns import Column
 
 
 class Role(StrEnum):
@@ -128,94 +126,6 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     activity_types: Mapping[int, ActivityType] = {}
 
 
-# --- the bulk read -----------------------------------------------------------------------------
-
-
-class AskedGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of ``SearchParameters`` as it was asked: nothing is looked up or resolved yet."""
-
-    event_code: str
-    ids: Sequence[str]
-    include_csv: str
-
-
-class BulkRead(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulk read as it was asked, in request order, never empty."""
-
-    groups: Sequence[AskedGroup]
-
-
-class PlannedEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the answer as it will be read.
-
-    ``ids`` are canonical, distinct and in the order of the answer; those that are not there, or are
-    of another type than ``event_code``, are left out by the store. ``columns`` are those of a row,
-    in order, without a name twice.
-    """
-
-    event_code: int
-    ids: Sequence[str]
-    columns: tuple[Column, ...]
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulk read as it will be done: one entry per group, in request order.
-
-    ``asked`` has the ids that each group itself asks for, canonical, distinct and in order. The ids
-    of its entry begin with them; the others are asked for by groups of other types.
-    """
-
-    entries: tuple[PlannedEntry, ...]
-    asked: tuple[Sequence[str], ...] = ()
-
-
-class RenderedRows(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of one entry, rendered by the store: a JSON array in UTF-8, and how many it has."""
-
-    count: int
-    json: bytes
-
-
-class RenderedColumns(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of one entry by column, rendered by the store, and how many rows there are.
-
-    ``columns`` has a JSON array in UTF-8 for each of the entry's columns: the values of the rows,
-    strings or null.
-    """
-
-    count: int
-    columns: Sequence[bytes]
-
-
-class Stamp(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands for the rows of a plan: equal stamps, equal rows.
-
-    ``counts`` has the number of rows of each entry.
-    """
-
-    counts: Sequence[int]
-    digest: bytes
-
-
-class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which type an id is; or was, when it was deleted on ``deleted_on`` (stored form)."""
-
-    event_code: int
-    deleted_on: str | None = None
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many distinct ids a call asked for, and how many of them are answered."""
-
-    requested: int
-    found: int
-
-    @property
-    def missing(self) -> int:
-        """How many are not answered."""
-        return self.requested - self.found
-
-
 # --- what is stored ----------------------------------------------------------------------------
 
 
@@ -296,14 +206,49 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str] = {}
 
 
-class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a write with an ``Idempotency-Key``, kept to be given again.
+SHARDS_RISKS: Final = (
+    "acknowledged writes can be lost, members of rows can be named wrongly, and rows that a server"
+    " keeps in memory can be stale"
+)
+"""Why a database on shards is experimental. Seen on a cluster of Citus 14.0 that ran apart; what
+has been mended since was not tried on one. Said wherever a database is distributed or served."""
 
-    ``key_sha256`` is of the one who called and the key, ``request_sha256`` of the call and its body
-    (both hexadecimal).
+
+class ServerState(StrEnum):
+    """Whether a server is used, or why not; a server that is not used is tried all the time."""
+
+    IN_USE = "in use"
+    BEHIND = "behind"
+    """A standby that does not have in time what the primary had written."""
+    LOST = "lost"
+    """It does not answer, or refuses connections."""
+    NO_STANDBY = "no standby"
+    """It can be written to: it was promoted."""
+    OTHER_DATABASE = "other database"
+    """It is no copy of the primary's database."""
+
+
+class StoreServer(msgspec.Struct, frozen=True, kw_only=True):
+    """One server of a store.
+
+    ``bytes_behind``: how much of the primary's log a standby had not applied when it was last
+    looked at; None when that is not known. ``reads``: how many it has served since it was last
+    told of.
     """
 
-    key_sha256: str
-    request_sha256: str
-    body: bytes
-    created_on: str
+    address: str
+    is_primary: bool
+    state: ServerState
+    bytes_behind: int | None
+    reads: int
+
+
+class StoreLibrary(msgspec.Struct, frozen=True, kw_only=True):
+    """A library in this process that reads and writes the database.
+
+    ``name``: with its version. ``warning``: a danger to the data, and its cure; None when there is
+    none.
+    """
+
+    name: str
+    warning: str | None

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from oppserver.contract.errors import HTTP_ERRORS, ApiError, Fault
 from oppserver.contract.limits import IN_ERROR_FAULTS_MAX
-from oppserver.contract.wire import ProblemWire
 
 PROBLEM: Final = "application/problem+json"
+
 PROBLEMS_PATH: Final = "/problems"
 
 _PROBLEM_PATH: Final = re.compile(r"/+v1(?:/.*)?", re.IGNORECASE | re.DOTALL)
@@ -28,6 +29,21 @@ def refusal(kind: type[_E], faults: Sequence[Fault]) -> _E:
     first, *more = faults
     rest = f" There are {len(more)} more such faults." if more else ""
     return kind(f"{first}{rest}", faults=faults)
+
+
+class ProblemWire(msgspec.Struct, kw_only=True):
+    """The body of every error of ``/v1``: a problem document (RFC 9457, section 3.1).
+
+    ``errors`` and ``moreErrors`` are ours: the faults, and how many more there are.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | UnsetType = UNSET
+    errors: list[Fault] | UnsetType = UNSET
+    moreErrors: int | UnsetType = UNSET
 
 
 def problem_of(error: ApiError, *, instance: str | None = None) -> ProblemWire:
@@ -82,3 +98,11 @@ def all_problems() -> list[dict[str, str | int]]:
 
 def _words(kind: type[ApiError], between: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", between, kind.__name__).lower()
+
+
+class ErrorWire(msgspec.Struct):
+    """The body of every error, in the documented order of its members."""
+
+    Status: str
+    ExceptionType: str
+    ExceptionMessage: str

@@ -8,14 +8,21 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from oppserver.contract.dates import moment_to_stored
 from oppserver.contract.errors import InvalidFieldValue
 from oppserver.contract.limits import IN_ERROR_OPTIONS_MAX, TEXT_CHARACTERS_MAX
 from oppserver.contract.model import STATUSES, DataType, Field
 from oppserver.contract.names import ascii_lower, did_you_mean, quoted
-from oppserver.contract.wire import FieldValue, FieldValueWire
+
+# --- what several calls take -------------------------------------------------------------------
+
+Number: TypeAlias = int | str
+"""A number as number or as text: callers are known to send both."""
+
+FieldValue: TypeAlias = str | int | float | bool | None
+"""A field's value as callers send it. A text is stored; how, the field's data type says."""
 
 _NUMBER: Final = re.compile(r"([+-]?)(\d*|[1-9]\d{0,2}(?:,\d{2,3})*,\d{3})((?:\.\d*)?)", re.ASCII)
 """Commas only where they are signs of thousands: the last group has 3 digits, those before it 2 or
@@ -58,19 +65,6 @@ def plain_text(value: FieldValue, *, place: str, characters_max: int | None = No
     if "\0" in text:
         raise InvalidFieldValue(f"{place} has the character U+0000 in it. Send it without.")
     return text
-
-
-def check_has_no_members(field: FieldValueWire, *, place: str) -> None:
-    """Raises InvalidFieldValue when a field has members of a custom field set.
-
-    ``place`` is that of the field in the body: ``Opportunity.Fields[0]``, ``[0].Fields[0]``.
-    """
-    if field.Fields:
-        inside = place if place.startswith("[") else f".{place}"
-        raise InvalidFieldValue(
-            f"${inside}.Fields: members of custom field sets are not kept here. Leave Fields out,"
-            " and send each value as a field of its own (mx_Custom_N)."
-        )
 
 
 def stored_value(value: FieldValue, field: Field, *, place: str) -> str | None:

@@ -16,16 +16,28 @@ from oppserver.contract.columns import ID_COLUMN
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidFieldValue, InvalidInput
 from oppserver.contract.formats import Kind, Table, TableColumn, TableRows
-from oppserver.contract.limits import ARROW_DECIMAL_DIGITS, ARROW_DECIMAL_SCALE, PARQUET_GROUP_ROWS
 from oppserver.contract.names import quoted
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+PARQUET_GROUP_ROWS: Final = 32_768
+"""Rows of a row group. Ours: enough to be read fast, and some 20 MB while they are gathered."""
+
+ARROW_DECIMAL_DIGITS: Final = 38
+"""Digits of a Number in Arrow and Parquet. Source: the most that decimal128 has."""
+
+ARROW_DECIMAL_SCALE: Final = 10
+"""Digits behind the point, of those. Ours: money and rates need fewer; 28 are left before it."""
+
 _DECODE: Final = msgspec.json.Decoder(list[str | None]).decode
+
 _ID: Final = ID_COLUMN.name
+
 _DAY: Final = len("YYYY-MM-DD")
+
 _TRUE: Final = frozenset(("1", "true", "yes"))
+
 _FALSE: Final = frozenset(("0", "false", "no"))
 
 _MEANT: Final[Mapping[Kind, str]] = {

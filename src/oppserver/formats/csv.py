@@ -14,6 +14,7 @@ from oppserver.contract.formats import Table, TableRows
 _DECODE: Final = msgspec.json.Decoder(list[str | None]).decode
 
 _WIDE: Final = ("＝", "＋", "－", "＠")  # noqa: RUF001 (it is these that are meant)
+
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE)
 """What a spreadsheet may take for the start of a formula. Source: OWASP, "CSV Injection"; the wide
 forms are read as the others where such keyboards are used."""

@@ -17,15 +17,21 @@ from oppserver.contract.identifiers import all_canonical, canonical_guid
 from oppserver.contract.limits import ID_ARROW_BATCH_BYTES_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.contract.streams import Arrived, BadId
 from oppserver.formats.arrow import load
+from oppserver.formats.id_lines import Arrived, BadId
 
 _CONTINUATION: Final = b"\xff\xff\xff\xff"
+
 _PREFIX_BYTES: Final = 8
+
 _SCHEMA, _DICTIONARY, _BATCH = 1, 2, 3  # of format/Message.fbs, MessageHeader
+
 _HEADER_TYPE, _HEADER, _BODY_BYTES = 1, 2, 3  # fields of Message
+
 _COMPRESSION: Final = 3  # a field of RecordBatch
+
 _ID_NAME: Final = ID_COLUMN.name
+
 _DICTIONARY_DATA: Final = 1  # a field of DictionaryBatch
 
 

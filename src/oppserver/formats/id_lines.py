@@ -17,10 +17,35 @@ from oppserver.contract.identifiers import all_canonical, canonical_guid
 from oppserver.contract.limits import ID_LINE_BYTES_MAX, IN_ERROR_VALUE_CHARACTERS_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.contract.streams import Arrived, BadId
 
 _ID_NAME: Final = ID_COLUMN.name
+
 _NO_GUID: Final = "is not a GUID"
+
+
+class BadId(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that holds no id. ``at``: how many ids came before it in what has arrived."""
+
+    at: int
+    line: int
+    asked: str
+    what: str
+
+    @property
+    def fault(self) -> Fault:
+        """What is wrong with the line, and how it is mended."""
+        return Fault(
+            line=self.line,
+            what=self.what,
+            mend="Mend the line, or pass over such lines with 'on_error=skip' in the query.",
+        )
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """Ids that have come, canonical and in order, and the lines among them that hold none."""
+
+    ids: Sequence[str] = ()
+    bad: Sequence[BadId] = ()
 
 
 class IdReader(Protocol):
@@ -45,10 +70,13 @@ class _IdObject(msgspec.Struct):
 
 
 _STRINGS: Final = msgspec.json.Decoder(list[str]).decode
+
 _OBJECTS: Final = msgspec.json.Decoder(list[_IdObject]).decode
+
 _ONE: Final = msgspec.json.Decoder(str | _IdObject).decode
 
 _AllOf = Callable[[bytes], Sequence[str] | None]
+
 _OneOf = Callable[[bytes], str]
 
 

@@ -17,19 +17,28 @@ from functools import partial
 from typing import Final
 
 from oppserver import telemetry
-from oppserver.api.listen import BALANCES_BY_PORT, listen, port_of, reserve
+from oppserver.api.server import BALANCES_BY_PORT, listen, port_of, reserve
 from oppserver.config import Settings
 from oppserver.contract.errors import WorkerFailed
-from oppserver.contract.limits import (
-    WORKER_PAUSE_S,
-    WORKER_PAUSE_S_MAX,
-    WORKER_SOUND_S,
+from oppserver.processes.workers import (
+    READY,
     WORKER_STOP_MARGIN_S,
+    StartedWorker,
+    WorkerTask,
+    how_ended,
+    start_worker,
 )
-from oppserver.operations.rate_limit import MovingWindow
-from oppserver.operations.rate_limit_machine import answer_questions
-from oppserver.processes.started import StartedWorker, how_ended, start_worker
-from oppserver.processes.task import READY, WorkerTask
+from oppserver.rate_limit.machine import answer_questions
+from oppserver.rate_limit.window import MovingWindow
+
+WORKER_SOUND_S: Final = 10.0
+"""Seconds after which a worker that ends is started again at once. Ours: it served for a while."""
+
+WORKER_PAUSE_S: Final = 0.1
+"""Seconds before a worker that ended sooner is started again; twice as long each time. Ours."""
+
+WORKER_PAUSE_S_MAX: Final = 10.0
+"""Seconds of the longest such pause. Ours: a database that is away for an hour costs 360 starts."""
 
 
 def serve_with_workers(

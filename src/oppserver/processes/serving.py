@@ -6,12 +6,11 @@ from contextlib import closing, contextmanager
 
 from oppserver import telemetry
 from oppserver.api.app import create_app
-from oppserver.api.listen import listen
-from oppserver.api.server import serve
+from oppserver.api.server import listen, serve
 from oppserver.config import Settings
-from oppserver.contract.servers import SHARDS_RISKS
-from oppserver.operations.rate_limit import MovingWindow, RateLimiter
-from oppserver.operations.rate_limit_store import open_shared_window
+from oppserver.contract.model import SHARDS_RISKS
+from oppserver.rate_limit.shared import open_shared_window
+from oppserver.rate_limit.window import MovingWindow, RateLimiter
 from oppserver.store import Store, StoreOptions, open_store
 
 

@@ -13,16 +13,16 @@ from typing import Final
 import msgspec
 
 from oppserver import telemetry
-from oppserver.api.listen import listen_beside
+from oppserver.api.server import listen_beside
 from oppserver.config import Settings, load_settings
 from oppserver.contract.errors import OppserverError
-from oppserver.contract.limits import WORKER_STOP_MARGIN_S
-from oppserver.operations.rate_limit_machine import MachineWindow
 from oppserver.processes.serving import run_server, tell_listening
-from oppserver.processes.task import READY, WorkerTask
+from oppserver.processes.workers import READY, WORKER_STOP_MARGIN_S, WorkerTask
+from oppserver.rate_limit.machine import MachineWindow
 from oppserver.store import Store
 
 _STDIN: Final = 0
+
 _STDOUT: Final = 1
 
 

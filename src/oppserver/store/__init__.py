@@ -22,12 +22,12 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
                 "--read-database goes with PostgreSQL only. An SQLite database is one file, which"
                 " every process reads."
             )
-        from oppserver.store.sqlite import SqliteStore  # noqa: PLC0415 (an engine loads when asked)
+        from oppserver.store.sqlite.engine import SqliteStore  # noqa: PLC0415 (an engine loads when asked)
 
         return SqliteStore.open(url, options or StoreOptions(), migrate=migrate)
     if scheme in ("postgresql", "postgres"):
         with _driver_wanted():
-            from oppserver.store.postgres import PostgresStore  # noqa: PLC0415 (as above)
+            from oppserver.store.postgres.engine import PostgresStore  # noqa: PLC0415 (as above)
         return PostgresStore.open(url, options or StoreOptions(), migrate=migrate)
     raise InvalidDatabaseUrl(
         f"No engine for the database URL scheme '{scheme}'. Expected sqlite:///FILE, for example"
@@ -46,7 +46,7 @@ def distribution_script(url: str, *, shards: int) -> list[str]:
             f"A database at '{scheme}:' is on one machine. 'db distribute' is for a database on"
             " PostgreSQL with Citus: --database postgresql://..."
         )
-    from oppserver.store import postgres_layout  # noqa: PLC0415 (an engine loads when asked)
+    from oppserver.store.postgres.citus import layout as postgres_layout  # noqa: PLC0415 (an engine loads when asked)
 
     return postgres_layout.script(shards)
 

@@ -12,41 +12,51 @@ What goes wrong raises ``Unavailable`` (try again: busy, too slow, not reachable
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from oppserver.contract import limits
-from oppserver.contract.changes import Change, ChangeNumbers, ChangesPage, RenderedChanges
 from oppserver.contract.columns import Column
 from oppserver.contract.model import (
     Activity,
     ActivityType,
     Catalogue,
     Field,
-    KeptAnswer,
     Key,
     Lead,
     Opportunity,
     OpportunityType,
-    Plan,
-    RenderedColumns,
-    RenderedRows,
-    Stamp,
+    StoreLibrary,
+    StoreServer,
     Tombstone,
     User,
-    Whereabouts,
     Written,
 )
-from oppserver.contract.searches import (
+from oppserver.store.queries import (
     ActivitySearch,
+    Change,
+    ChangeNumbers,
+    ChangesPage,
+    KeptAnswer,
     LeadSearch,
+    Plan,
+    RenderedChanges,
+    RenderedColumns,
     RenderedPage,
+    RenderedRows,
     Search,
     SearchIndex,
+    Stamp,
     TimelinePage,
+    Whereabouts,
 )
-from oppserver.contract.servers import StoreLibrary, StoreServer
+
+BUSY_TIMEOUT_S: Final = 10.0
+"""Seconds to wait for another process's write lock. Ours: an import's batch takes far less."""
+
+SQLITE_WRITER_CACHE_BYTES: Final = 64 << 20
+"""Bytes of page cache for the one writer: the upper pages of the indexes stay in it."""
 
 _T = TypeVar("_T")
 
@@ -63,7 +73,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     query_timeout_s: float = limits.QUERY_TIMEOUT_S_DEFAULT
     sqlite_mmap_bytes: int = limits.SQLITE_MMAP_BYTES_DEFAULT
     sqlite_cache_bytes: int = limits.SQLITE_CACHE_BYTES_DEFAULT
-    sqlite_writer_cache_bytes: int = limits.SQLITE_WRITER_CACHE_BYTES
+    sqlite_writer_cache_bytes: int = SQLITE_WRITER_CACHE_BYTES
     read_urls: tuple[str, ...] = ()
     on_server: Callable[[StoreServer], None] | None = None
 

@@ -4,13 +4,11 @@ The pytest plug-in (``oppserver/pytest_plugin.py``) is its way in. Nothing that 
 may import this room: faults, resets and other clocks are not in a server that was started to serve.
 """
 
-from oppserver.testing.clock import Clock
 from oppserver.testing.faults import Fault, Faults
 from oppserver.testing.fixture import OppserverFixture
-from oppserver.testing.ids import Ids
 from oppserver.testing.journal import Journal, ReceivedCall
-from oppserver.testing.options import OppserverOptions
-from oppserver.testing.people import OppserverUser
+from oppserver.testing.options import OppserverOptions, OppserverUser
+from oppserver.testing.sources import Clock, Ids
 
 __all__ = [
     "Clock",

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
+from oppserver.api.dispatcher import told_error
 from oppserver.api.observe import Application, Message, Receive, Scope, Send
-from oppserver.api.protocol import connection_of
-from oppserver.api.refuse import told_error
+from oppserver.api.server import connection_of
 from oppserver.contract.errors import ApiError
 from oppserver.testing.faults import Act, Fault, Prepared
 from oppserver.testing.journal import Arrival

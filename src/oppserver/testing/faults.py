@@ -19,6 +19,7 @@ from oppserver.contract.names import did_you_mean, quoted
 from oppserver.testing.journal import ReceivedCall, call_names
 
 On: TypeAlias = str | Callable[[ReceivedCall], bool]
+
 CutWhen: TypeAlias = Literal["before", "after", "middle"]
 
 

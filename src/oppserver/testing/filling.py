@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from oppserver.calls.types.define import FieldChange, changed_field, check_fields, duplicate_rules
 from oppserver.contract.columns import column_named, slot_of
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidInput
@@ -19,17 +20,15 @@ from oppserver.contract.leads import (
 )
 from oppserver.contract.model import DataType, Field, Lead, Opportunity, OpportunityType, Tombstone
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.steps.define import FieldChange, changed_field, check_fields, duplicate_rules
 from oppserver.testing.world import World
 from oppserver.transfer.records import members_of, opportunity_of
 
 if TYPE_CHECKING:
-    from oppserver.client.values import Value
+    from oppserver.client.conditions import Value
 
 _LEAD_COLUMNS: Final = tuple(
     column for column in STANDARD_COLUMNS if not column.stored.startswith(ATTRIBUTE)
 )
-
 
 # --- types and fields --------------------------------------------------------------------------
 
@@ -164,7 +163,7 @@ def _shown(one: Opportunity) -> dict[str, str]:
 
 def _text(value: "Value") -> str | None:
     """A value as the API spells it."""
-    from oppserver.client.values import text_value  # noqa: PLC0415 (a server starts without it)
+    from oppserver.client.conditions import text_value  # noqa: PLC0415 (a server starts without it)
 
     return text_value(value)
 

@@ -6,23 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Unpack
 from uuid import UUID
 
+from oppserver.calls.types.define import FieldChange
 from oppserver.contract.dates import now_stored
-from oppserver.contract.limits import TESTED_OPPORTUNITIES_SHOWN_MAX
 from oppserver.contract.model import OpportunityType, Role
-from oppserver.steps.define import FieldChange
 from oppserver.testing import filling
-from oppserver.testing.clock import Clock
 from oppserver.testing.faults import Faults
 from oppserver.testing.host import LOG_LINES, Host
-from oppserver.testing.ids import Ids
 from oppserver.testing.journal import Journal
-from oppserver.testing.options import OppserverOptions, chosen
-from oppserver.testing.people import Names, OppserverUser, add_user
+from oppserver.testing.options import Names, OppserverOptions, OppserverUser, add_user, chosen
+from oppserver.testing.sources import Clock, Ids
 
 if TYPE_CHECKING:
     from oppserver.client import AsyncClient, Client
+    from oppserver.client.conditions import Value
     from oppserver.client.core import Options
-    from oppserver.client.values import Value
+
+TESTED_OPPORTUNITIES_SHOWN_MAX: Final = 100_000
+"""Opportunities that a test gets in one list. Ours: more than tests put in, and some 100 MB."""
 
 
 class OppserverFixture:

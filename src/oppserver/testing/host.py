@@ -1,29 +1,32 @@
 """A server under test: one for a whole run, and a new world in it for each test."""
 
+import os
+import shutil
 from collections import deque
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import oppserver
 from oppserver import telemetry
 from oppserver.api.app import app_behind
-from oppserver.api.background import BackgroundServer
-from oppserver.api.listen import listen, url_of
+from oppserver.api.server import BackgroundServer, listen, url_of
+from oppserver.calls.shared.call import THE_WORLD
 from oppserver.config import Settings
 from oppserver.contract.dates import now_stored
-from oppserver.contract.limits import TESTED_LOG_LINES_MAX
+from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import Role
-from oppserver.operations.sources import THE_WORLD
-from oppserver.store import open_store
-from oppserver.store.sqlite_copy import copy_closed
+from oppserver.store import migrations, open_store
+from oppserver.store.sqlite.maintenance import copy_closed
 from oppserver.testing.application import FaultyApplication
-from oppserver.testing.empty import make_empty
-from oppserver.testing.options import Chosen
-from oppserver.testing.people import OppserverUser, add_user
+from oppserver.testing.options import Chosen, OppserverUser, add_user
 from oppserver.testing.world import World
+
+TESTED_LOG_LINES_MAX: Final = 50
+"""Lines of a server under test that are kept for the report of a test that fails. Ours."""
 
 _EMAIL: Final = "tests@example.com"
 
@@ -87,3 +90,34 @@ class Host:
 def _take(event: Mapping[str, Any]) -> None:
     if event.get("level") in ("warning", "error"):
         LOG_LINES.append(" ".join(f"{name}={value}" for name, value in event.items()))
+
+
+def make_empty(database: Path, *, kept_in: Path | None) -> None:
+    """A store with nothing in it, at a path where no file is.
+
+    Making one takes 0.15 s, most of it the import of what migrates. So a copy is kept in a folder,
+    where there is one; one that cannot be opened is made anew.
+    """
+    kept = None if kept_in is None else kept_in / _name()
+    if kept is not None and kept.is_file():
+        shutil.copyfile(kept, database)
+        with suppress(DatabaseRefused):
+            _open(database)
+            return
+        database.unlink()
+    _open(database)
+    if kept is not None:
+        whole = kept.with_name(f"{kept.name}.{os.getpid()}")
+        shutil.copyfile(database, whole)
+        whole.replace(kept)  # at once: other processes may look for it
+
+
+def _open(database: Path) -> None:
+    """Creates it, or migrates it, or makes sure that it is one."""
+    with closing(open_store(f"sqlite:///{database}")) as store:
+        store.ping()
+
+
+def _name() -> str:
+    """Another one for each version of what makes it."""
+    return f"empty-{oppserver.__version__}-{migrations.HEAD}.db"

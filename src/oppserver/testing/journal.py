@@ -11,11 +11,15 @@ from urllib.parse import parse_qsl
 
 from oppserver.api.observe import folded
 from oppserver.api.routes import ROUTES, STREAM_ROUTES
-from oppserver.contract.limits import TESTED_BODY_CHARACTERS_SHOWN
 from oppserver.telemetry import hide_secrets
 
+TESTED_BODY_CHARACTERS_SHOWN: Final = 400
+"""Characters of a request's body that the printed journal shows. Ours: some lines of a terminal."""
+
 _KEYS: Final = ("accesskey", "secretkey")
+
 _HIDDEN_HEADERS: Final = ("x-lsq-accesskey", "x-lsq-secretkey", "authorization", "cookie")
+
 _NAMES: Final = {route.path.lower(): route.name for route in (*ROUTES, *STREAM_ROUTES)}
 
 

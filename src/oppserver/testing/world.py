@@ -5,17 +5,15 @@ from typing import Final
 
 from oppserver import telemetry
 from oppserver.api.app import services_of
-from oppserver.api.door import Door
+from oppserver.api.dispatcher import Door
+from oppserver.calls.shared.call import Services, Sources
 from oppserver.config import Settings
-from oppserver.operations.call import Services
-from oppserver.operations.rate_limit import MovingWindow
-from oppserver.operations.sources import Sources
+from oppserver.rate_limit.window import MovingWindow
 from oppserver.store import StoreOptions, open_store
-from oppserver.testing.clock import Clock
 from oppserver.testing.faults import Faults
-from oppserver.testing.ids import Ids
 from oppserver.testing.journal import Arrivals
 from oppserver.testing.options import Chosen
+from oppserver.testing.sources import Clock, Ids
 
 _FILES: Final = ("", "-wal", "-shm")
 

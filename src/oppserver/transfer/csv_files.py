@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO, Final
 
 from oppserver.contract.errors import InvalidFile, RejectedLine
-from oppserver.contract.limits import IMPORT_LINE_BYTES_MAX
-from oppserver.transfer.files import Line
+from oppserver.transfer.files import IMPORT_LINE_BYTES_MAX, Line
 from oppserver.transfer.records import check_names
 
 _OTHER_SEPARATORS: Final = (";", "\t", "|")

@@ -19,13 +19,21 @@ import zstandard
 
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
 
+IMPORT_LINE_BYTES_MAX: Final = 16 << 20
+"""Bytes of one line of a file. Ours: 250 values of the largest size would not fit, and a file that
+has no line ends at all must not be read whole."""
+
 STANDARD: Final = Path("-")
 """Stands for the standard input or output."""
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+
 _MAGIC_BYTES: Final = 4
+
 _BUFFER_BYTES: Final = 1 << 18
+
 _ZSTD_PIECE_BYTES: Final = 1 << 14  # may become a thousand times as much
 
 

@@ -11,7 +11,9 @@ from oppserver.contract.names import quoted
 from oppserver.transfer.files import opened
 
 _ID_BYTES: Final = 16
+
 _LINE_BYTES_MAX: Final = 1_000
+
 _HEADERS: Final = frozenset({"prospectactivityid", "opportunityid", "id"})
 """Names that an export puts in the first line of such a file."""
 

@@ -7,11 +7,12 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from oppserver.contract.errors import InvalidFile, RejectedLine
-from oppserver.contract.limits import IMPORT_LINE_BYTES_MAX, IN_ERROR_VALUE_CHARACTERS_MAX
-from oppserver.transfer.files import Line
+from oppserver.contract.limits import IN_ERROR_VALUE_CHARACTERS_MAX
+from oppserver.transfer.files import IMPORT_LINE_BYTES_MAX, Line
 
 # a number with a fraction is kept as it is written: 0.10 is not 0.1
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any], float_hook=str)
+
 _ENCODER: Final = msgspec.json.Encoder()
 
 

@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
-from oppserver.contract.limits import EXPORT_PAGE_ROWS
-from oppserver.formats.parquet_files import ParquetRecords, parquet_rows
+from oppserver.formats.parquet import ParquetRecords, parquet_rows
+from oppserver.transfer.exporting import EXPORT_PAGE_ROWS
 from oppserver.transfer.files import STANDARD, Line
 from oppserver.transfer.records import check_names
 

@@ -32,6 +32,7 @@ _MEMBER_ORDER: Final = (
     "ModifiedBy",
     "OpportunityNote",
 )
+
 MEMBER_COLUMNS: Final = tuple(
     sorted(
         (column for column in SYSTEM_COLUMNS if column.name in _MEMBER_ORDER),
@@ -41,7 +42,9 @@ MEMBER_COLUMNS: Final = tuple(
 """The members of a line that every type has, in the order in which they are written."""
 
 _ALL_NAMES: Final = tuple(column.name for column in MEMBER_COLUMNS + CUSTOM_COLUMNS)
+
 _MANDATORY: Final = ("ProspectActivityId", "EventCode", "ProspectId")
+
 _SLOT_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
 
 

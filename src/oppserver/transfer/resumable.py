@@ -34,6 +34,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _JOB: Final = msgspec.json.Decoder(dict[str, Any])
+
 _FINISHED: Final = msgspec.json.Decoder(Finished)
 
 

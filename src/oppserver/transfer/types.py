@@ -11,14 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from oppserver.contract.columns import column_named, is_system, slot_of
-from oppserver.contract.errors import InvalidFile, InvalidInput
-from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
-from oppserver.contract.metadata import type_metadata
-from oppserver.contract.model import Catalogue, DataType, Field, OpportunityType
-from oppserver.contract.names import ascii_lower
-from oppserver.contract.wire_types import FieldWire, OpportunityTypeWire
-from oppserver.steps.define import (
+from oppserver.calls.types.define import (
     check_fields,
     check_name,
     check_text,
@@ -26,8 +19,13 @@ from oppserver.steps.define import (
     options_of,
     with_dependent,
 )
-from oppserver.transfer.lost import lost_of_type
-from oppserver.transfer.option_sets import default_in, dependent_options_in, options_in
+from oppserver.contract.columns import column_named, is_system, slot_of
+from oppserver.contract.errors import InvalidFile, InvalidInput
+from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
+from oppserver.contract.metadata import FieldWire, OpportunityTypeWire, type_metadata
+from oppserver.contract.model import Catalogue, DataType, Field, OpportunityType
+from oppserver.contract.names import ascii_lower
+from oppserver.transfer.lost import default_in, dependent_options_in, lost_of_type, options_in
 
 
 class ImportedType(NamedTuple):

@@ -13,21 +13,29 @@ from typing import Final
 from oppserver.contract.model import ActivityType, Field, OpportunityType
 
 TYPE: Final = OpportunityType(event_code=12003, name="Mortgage")
+
 NAME_FIELD: Final = Field(
     event_code=12003, schema_name="mx_Custom_1", display_name="Opportunity name", sequence=1
 )
+
 ACTIVITY_TYPE: Final = ActivityType(event_code=200, name="Call")
 
 OPPORTUNITY_ID: Final = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
+
 OTHER_OPPORTUNITY_ID: Final = "67db1ccf-ea8b-41b8-9bc2-4cdbe2391a0d"
+
 DELETED_OPPORTUNITY_ID: Final = "5b0ee3a9-4f0c-4d53-9a3e-6f4f0a5c9a10"
 """The one that the example of ``Delete`` deletes. No other example names it, so that they can be
 tried in any order."""
 
 LEAD_ID: Final = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
+
 OTHER_LEAD_ID: Final = "332c7a9f-6451-11ea-8109-022edb41208c"
+
 LEAD_EMAIL: Final = "janehewitt@example.com"
+
 OPPORTUNITY_NAME: Final = "Jane's home loan"
+
 USER_EMAIL: Final = "ada@example.com"
 
 EVENT_CODE_WITHOUT_ROWS: Final = 12001

@@ -3,4 +3,5 @@
 from alembic import context
 
 context.configure(connection=context.config.attributes["connection"])
+
 context.run_migrations()

@@ -7,8 +7,11 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0001"
+
 down_revision = None
+
 branch_labels = None
+
 depends_on = None
 
 # ordered and compared by code point in every engine

@@ -6,8 +6,11 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
+
 down_revision = "0002"
+
 branch_labels = None
+
 depends_on = None
 
 # ordered and compared by code point in every engine

@@ -7,8 +7,11 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
+
 down_revision = "0004"
+
 branch_labels = None
+
 depends_on = None
 
 # ordered and compared by code point in every engine

@@ -1,0 +1,397 @@
+"""Every bound and default, each with its unit, its source and its reason.
+
+A name that ends in ``_max`` is a bound that answers with an error when it is passed;
+``_default`` is the value of a setting that nobody has set.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from litestar import Request
+
+from oppserver import telemetry
+from oppserver.api.dispatcher import Door, error_response, instance_of, named
+from oppserver.api.encoding import StreamEncoder
+from oppserver.api.intake import call_of
+from oppserver.api.observe import Receive, Scope, Send, observed
+from oppserver.api.routes import StreamRoute
+from oppserver.api.server import connection_of
+from oppserver.calls.shared.call import Call
+from oppserver.calls.streams.batches import Batch
+from oppserver.calls.streams.export import ExportStream
+from oppserver.calls.streams.read import ReadStream
+from oppserver.calls.streams.rows import StreamFound
+from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
+from oppserver.contract.formats import IdFormat
+from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
+from oppserver.contract.names import quoted
+
+STREAM_READS_IN_FLIGHT: Final = 2
+"""Reads of one stream that are under way or wait to be sent. Ours: the second one keeps another
+core busy while rows are sent; more would take threads from other calls."""
+
+STREAMS_MAX: Final = 32
+"""Streams that a worker serves at once; above that 503. Ours: bounds their memory, some MB each."""
+
+STREAM_PAUSE_S: Final = 0.05
+"""Seconds without new ids after which those that are there are read. Ours: a caller that waits for
+rows before it sends on sees no delay; one that sends on fills whole batches."""
+
+STREAM_SENT_BYTES: Final = 128 << 10
+"""Bytes of rows that are handed to a connection at once; a caller has the time above for each.
+Ours: 4 KB/s are taken then, which is no network any more."""
+
+
+class _Under(NamedTuple):
+    """A batch that is being read."""
+
+    batch: Batch
+    found: "asyncio.Future[StreamFound]"
+
+
+class _Gone(Exception):
+    """The caller has gone."""
+
+
+class _Stalled(Exception):
+    """The caller has taken no rows for too long."""
+
+
+class Streams:
+    """Answers the calls that are streams, behind a door that is asked for with each of them."""
+
+    def __init__(self, door: Callable[[], Door]) -> None:
+        self._door: Final = door
+        self._open = 0  # owner: answer(), on the event loop's one thread
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, route: StreamRoute) -> None:
+        """Answers one call, whatever comes of it."""
+        observed(scope).call = route.name
+        door = self._door()
+        exchange = _Exchange(scope, receive, send, timeout_s=door.settings.stream_timeout_s)
+        self._open += 1
+        try:
+            await self._answer(door, exchange, route)
+        except _Gone:
+            telemetry.logger().info("stream_left", call=route.name)
+        except _Stalled:
+            telemetry.logger().warning("stream_stalled", call=route.name)
+            await exchange.cut(at_once=True)
+        except asyncio.CancelledError:  # the server has waited for as long as it is to wait
+            telemetry.logger().warning("stream_cut", call=route.name)
+            await exchange.cut(at_once=True)
+        finally:
+            self._open -= 1
+
+    async def _answer(self, door: Door, exchange: "_Exchange", route: StreamRoute) -> None:
+        call: Call | None = None
+        try:
+            call = call_of(
+                exchange.request,
+                route.name,
+                writes=False,
+                body=b"",
+                now=door.services.sources.now(),
+            )
+            self._check(exchange.request, route)
+            stream = await door.on_worker(route.open, call, door.services)
+        except Exception as error:  # noqa: BLE001 (every error ends here or in _Running)
+            headers = door.headers(exchange.request, call)
+            if isinstance(error, MethodNotAllowed):
+                headers["Allow"] = route.allow
+                if route.takes_query:
+                    headers["Accept-Query"] = ", ".join(IdFormat)
+            await exchange.refuse(named(error), headers)
+            return
+        await _Running(door, exchange, call, stream).run()
+
+    def _check(self, request: Request[Any, Any, Any], route: StreamRoute) -> None:
+        if request.method != route.method:
+            raise MethodNotAllowed(
+                f"{quoted(route.path)} does not take {quoted(request.method)}. Use {route.allow}."
+            )
+        if self._open > STREAMS_MAX:
+            raise Unavailable("The server is busy: too many streams at once. Try again.")
+
+
+class _Exchange:
+    """The two directions of one request. Each is used by one task at a time."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, timeout_s: float) -> None:
+        self.scope: Final = scope
+        self.request: Final[Request[Any, Any, Any]] = Request(scope)  # type: ignore[arg-type]  # ASGI's
+        self.timeout_s: Final = timeout_s
+        self.has_started = False
+        self.is_ending = False
+        self.has_asked_for_body = False
+        self.has_body_ended = False
+        self._receive: Final = receive
+        self._send: Final = send
+
+    async def received(self) -> bytes:
+        """The next bytes of the body; empty when it has ended. Raises _Gone."""
+        self.has_asked_for_body = True
+        while not self.has_body_ended:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise _Gone
+            self.has_body_ended = not message.get("more_body", False)
+            if data := message.get("body", b""):
+                return bytes(data)
+        return b""
+
+    async def until_gone(self) -> None:
+        """Returns when the caller has gone; the body has ended before."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def start(self, headers: Sequence[tuple[str, str]]) -> None:
+        """Sends the status 200 and headers."""
+        self.has_started = True
+        await self._sent(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+            }
+        )
+
+    async def send(self, body: bytes, *, is_last: bool = False) -> None:
+        """Sends a part of the answer. Raises _Stalled when the caller does not take it in time."""
+        for start in range(0, len(body), STREAM_SENT_BYTES):
+            part = body[start : start + STREAM_SENT_BYTES]
+            await self._sent({"type": "http.response.body", "body": part, "more_body": True})
+        if is_last:
+            self.is_ending = True
+            await self._sent({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def refuse(self, error: ApiError, headers: dict[str, str]) -> None:
+        """Answers with an error, after the rest of the body if that ends soon.
+
+        A caller whose connection is closed while it sends may never see the answer (RFC 9112, 9.6).
+        """
+        waits_to_be_asked = "expect" in self.request.headers and not self.has_asked_for_body
+        if waits_to_be_asked or not await self.discard():
+            headers["Connection"] = "close"
+        response = error_response(error, self.scope, headers=headers)
+        answer = response.to_asgi_response(app=None, request=self.request)
+        await answer(self.scope, self._receive, self._send)  # type: ignore[arg-type]  # as above
+
+    async def discard(self) -> bool:
+        """Reads over the rest of the body; whether that ended within bounds of size and time."""
+        size = 0
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                while size <= BODY_DISCARDED_BYTES_MAX:
+                    data = await self.received()
+                    if not data:
+                        return True
+                    size += len(data)
+        except TimeoutError:
+            pass
+        return False
+
+    async def cut(self, *, at_once: bool) -> None:
+        """Ends the connection, so that nobody takes the answer for a whole one.
+
+        ``at_once``: what was sent and not taken yet is dropped.
+        """
+        transport = connection_of(self.scope)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                transport.abort() if at_once else transport.close()
+                await self.until_gone()
+        except TimeoutError:
+            transport.abort()
+
+    async def _sent(self, message: dict[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await self._send(message)
+        except TimeoutError:
+            raise _Stalled from None
+
+
+class _Running:
+    """A stream under way."""
+
+    def __init__(
+        self, door: Door, exchange: _Exchange, call: Call, stream: ReadStream | ExportStream
+    ) -> None:
+        self._door: Final = door
+        self._exchange: Final = exchange
+        self._call: Final = call
+        self._stream: Final = stream
+        self._is_text: Final = stream.wanted.format.is_text
+        self._coding: Final = call.coding if self._is_text else "identity"
+        self._encoder: Final = StreamEncoder(self._coding)
+        self._arrived: Final[asyncio.Queue[bytes]] = asyncio.Queue(1)
+        self._reads: Final[asyncio.Queue[_Under | Exception | None]] = asyncio.Queue(
+            STREAM_READS_IN_FLIGHT - 1
+        )
+        self._has_begun = False
+        self._early: ApiError | None = None
+        """What refuses the call as long as nothing is sent. Owner: the planning task."""
+
+    async def run(self) -> None:
+        """Answers to the end. Raises _Gone or _Stalled."""
+        receiving = asyncio.create_task(self._receive())
+        planning = asyncio.create_task(self._plan())
+        answering = asyncio.create_task(self._answer())
+        try:
+            await asyncio.wait({receiving, answering}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                receiving.result()  # raises _Gone
+                await asyncio.wait({answering})
+            failure = answering.exception()
+        finally:
+            await _ended(receiving, planning, answering)
+        if isinstance(failure, _Gone | _Stalled):
+            raise failure
+        if failure is not None:
+            assert isinstance(failure, Exception), "a task is cancelled by run() alone"
+            await self._fail(named(failure))
+
+    # --- three tasks
+
+    async def _receive(self) -> None:
+        """Ends when the caller goes, with _Gone if that is before the answer has ended."""
+        while data := await self._exchange.received():
+            await self._arrived.put(data)
+        await self._arrived.put(b"")
+        await self._exchange.until_gone()
+        if not self._exchange.is_ending:
+            raise _Gone
+
+    async def _plan(self) -> None:
+        """Has what arrives read, batch by batch; an error takes its turn behind the rows before."""
+        end: Exception | None = None
+        try:
+            if isinstance(self._stream, ExportStream):
+                await self._plan_stored(self._stream)
+            else:
+                await self._plan_arriving(self._stream)
+        except Exception as error:  # noqa: BLE001 (it is raised where it is answered)
+            end = error
+        await self._reads.put(end)
+
+    async def _plan_arriving(self, stream: ReadStream) -> None:
+        while data := await self._next(stream):
+            await self._have_read(await self._on_worker(stream.feed, data))
+        await self._have_read(await self._on_worker(stream.finish))
+
+    async def _plan_stored(self, stream: ExportStream) -> None:
+        while batches := await self._on_worker(stream.more):
+            await self._have_read(batches)
+
+    async def _answer(self) -> None:
+        """Sends rows in the order of their ids. Raises what ends the stream."""
+        while (read := await self._reads.get()) is not None:
+            if isinstance(read, Exception):
+                raise read
+            found = await read.found
+            body = await self._on_worker(self._rendered, read.batch, found)
+            await self._started()
+            await self._exchange.send(body)
+        last = await self._on_worker(self._last)
+        await self._started()
+        await self._exchange.send(last, is_last=True)
+
+    # --- what they do
+
+    async def _next(self, stream: ReadStream) -> bytes:
+        """The next bytes of the body. When none come, what has come is read meanwhile."""
+        try:
+            async with asyncio.timeout(STREAM_PAUSE_S):
+                return await self._arrived.get()
+        except TimeoutError:
+            await self._have_read(await self._on_worker(stream.pause))
+        try:
+            async with asyncio.timeout(self._exchange.timeout_s):
+                return await self._arrived.get()
+        except TimeoutError:
+            raise BodyTimeout(
+                f"No ids have come for {self._exchange.timeout_s:g} seconds. Send them, or end the"
+                " body."
+            ) from None
+
+    async def _have_read(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            if batch.refusal is not None:
+                self._early = batch.refusal
+        for batch in batches:
+            if batch.refusal is not None:
+                raise batch.refusal
+            await self._counted(batch)
+            found = asyncio.ensure_future(self._on_worker(self._stream.fetch, batch))
+            found.add_done_callback(_looked_at)
+            await self._reads.put(_Under(batch, found))
+
+    async def _counted(self, batch: Batch) -> None:
+        """Waits for the batch's turn in the window of the rate limit."""
+        while True:
+            wait_s = await self._on_worker(self._stream.wait_s, batch)
+            if not wait_s:
+                return
+            await asyncio.sleep(wait_s)
+
+    async def _started(self) -> None:
+        """Sends status and headers, before the first rows and when these could be rendered."""
+        if self._exchange.has_started:
+            return
+        if self._early is not None:
+            raise self._early
+        media_type = self._stream.wanted.format.content_type
+        headers = self._door.headers(self._exchange.request, self._call) | {
+            **self._stream.headers,
+            "Vary": "Accept, Accept-Encoding",
+            "Content-Type": f"{media_type}; charset=utf-8"
+            if media_type.startswith("text/")
+            else media_type,
+        }
+        if self._coding != "identity":
+            headers["Content-Encoding"] = self._coding
+        await self._exchange.start([*headers.items()])
+
+    def _rendered(self, batch: Batch, found: StreamFound) -> bytes:
+        return self._encoder.part(self._begun() + self._stream.render(batch, found))
+
+    def _last(self) -> bytes:
+        return self._encoder.part(self._begun() + self._stream.end()) + self._encoder.end()
+
+    def _begun(self) -> bytes:
+        """What comes before all rows, once: it is packed with what it is sent with."""
+        has_begun, self._has_begun = self._has_begun, True
+        return b"" if has_begun else self._stream.begin()
+
+    async def _fail(self, error: ApiError) -> None:
+        """Answers an error: as a document while nothing is sent, else behind the rows."""
+        exchange = self._exchange
+        if not exchange.has_started:
+            await exchange.refuse(error, self._door.headers(exchange.request, self._call))
+            return
+        instance = instance_of(observed(exchange.scope).request_id)
+        told, is_whole = self._stream.failed(error, instance=instance)
+        telemetry.logger().info("stream_refused", status=error.status, reason=str(error))
+        await exchange.send(self._encoder.part(told) + self._encoder.end())
+        if is_whole and await exchange.discard():
+            await exchange.send(b"", is_last=True)
+        else:
+            await exchange.cut(at_once=False)
+
+    async def _on_worker(self, work: Any, *arguments: Any) -> Any:
+        return await self._door.on_worker(work, *arguments)
+
+
+async def _ended(*tasks: "asyncio.Task[None]") -> None:
+    """Ends tasks and waits for their end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _looked_at(found: "asyncio.Future[StreamFound]") -> None:
+    """Takes note of an error of a read that nobody waits for any more."""
+    if not found.cancelled():
+        found.exception()

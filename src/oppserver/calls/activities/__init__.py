@@ -1,0 +1,1 @@
+"""Activities: posted and read."""

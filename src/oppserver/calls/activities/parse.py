@@ -1,0 +1,265 @@
+"""Frozen values of activities that callers ask for, to be posted or to be read."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import UnsetType
+
+from oppserver.calls.activities.wire import ActivityWire, OpportunityActivityWire
+from oppserver.calls.leads.parse import LeadDetails
+from oppserver.calls.shared.decode import check_is_not_named, decode_body
+from oppserver.calls.writes.wire import FieldValueWire, check_has_no_members
+from oppserver.contract.columns import SYSTEM_COLUMNS, column_named, of_field_set, slot_of
+from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.errors import (
+    InvalidFieldValue,
+    InvalidValue,
+    LimitExceeded,
+    MissingAttribute,
+    UnknownColumn,
+)
+from oppserver.contract.identifiers import guid_at
+from oppserver.contract.limits import BULK_WRITE_ROWS_MAX, CUSTOM_SLOTS
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.values import FieldValue, plain_text
+
+
+class AskedActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """One activity to be posted. ``created_on`` (stored form) None: now.
+
+    ``fields`` are by schema name, those without a value left out. ``owner`` is as given, an id or
+    an address, and stands at ``owner_place``; ``place`` is where the activity stands in the body.
+    """
+
+    event_code: str
+    note: str | None
+    owner: str | None
+    owner_place: str
+    created_on: str | None
+    fields: Mapping[str, str]
+    place: str
+
+
+class AskedLeadActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """An activity to be posted on the lead of an id, or on one that is found or created."""
+
+    lead_id: str | None
+    lead: LeadDetails | None
+    activity: AskedActivity
+
+
+_LEAD_ACTIVITY: Final = msgspec.json.Decoder(ActivityWire)
+
+_OPPORTUNITY_ACTIVITIES: Final = msgspec.json.Decoder(list[OpportunityActivityWire])
+
+_OWN_FIELDS: Final = ("Status", "Owner", "ActivityEvent_Note")
+"""What ``Fields`` takes beside the custom ones."""
+
+_OPPORTUNITY_IN_QUERY: Final = ("opportunityId", "relatedOpportunityId")
+
+_ON_A_LEAD_ALONE: Final = (
+    "this call posts on a lead alone. Post on an opportunity with"
+    " ProspectActivity.svc/Bulk/CustomActivity/Add/ByOpportunityId?opportunityId=…"
+)
+
+
+def parse_lead_activity(
+    body: bytes | None, query: Mapping[str, str], *, content_type: str, body_bytes_max: int
+) -> AskedLeadActivity:
+    """What a ``ProspectActivity.svc/Create`` asks; the lead may be named in body or query.
+
+    Raises an ApiError with status 400 or 413 that names the place.
+    """
+    message = decode_body(
+        _LEAD_ACTIVITY, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
+    _check_names_no_opportunity(message, query)
+    lead_id = _lead_id(message, query)
+    lead = _lead(message) if lead_id is None else None
+    fields = _fields(message.Fields, place="")
+    return AskedLeadActivity(
+        lead_id=lead_id,
+        lead=lead,
+        activity=AskedActivity(
+            event_code=_event_code(message.ActivityEvent, place=""),
+            note=_note(message.ActivityNote, fields, place=""),
+            owner=fields.owner,
+            owner_place=fields.owner_place,
+            created_on=_date(message.ActivityDateTime, place=""),
+            fields=fields.values,
+            place="",
+        ),
+    )
+
+
+def parse_opportunity_activities(
+    body: bytes | None, *, content_type: str, body_bytes_max: int
+) -> list[AskedActivity]:
+    """What a ``Bulk/CustomActivity/Add/ByOpportunityId`` asks: 1 to 25 activities.
+
+    Raises an ApiError with status 400 or 413 that names the place.
+    """
+    messages = decode_body(
+        _OPPORTUNITY_ACTIVITIES, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
+    if not messages:
+        raise MissingAttribute(
+            f"The body is an empty array. Send 1 to {BULK_WRITE_ROWS_MAX} activities."
+        )
+    if len(messages) > BULK_WRITE_ROWS_MAX:
+        raise LimitExceeded(
+            f"The body has {len(messages)} activities; one call takes {BULK_WRITE_ROWS_MAX}."
+            " Split them over several calls."
+        )
+    return [_of_opportunity(one, place=f"[{index}].") for index, one in enumerate(messages)]
+
+
+def _of_opportunity(message: OpportunityActivityWire, *, place: str) -> AskedActivity:
+    owner = message.ActivityOwnerEmail
+    if not isinstance(owner, str) or not owner.strip():
+        raise MissingAttribute(f"'ActivityOwnerEmail' is mandatory in {place.rstrip('.')}")
+    fields = _fields(message.Fields, place=place)
+    if fields.owner is not None:
+        raise InvalidValue(f"{fields.owner_place}: the owner is the one of ActivityOwnerEmail")
+    return AskedActivity(
+        event_code=_event_code(message.ActivityEvent, place=place),
+        note=_note(message.ActivityNote, fields, place=place),
+        owner=owner.strip(),
+        owner_place=f"{place}ActivityOwnerEmail",
+        created_on=_date(message.ActivityDateTime, place=place),
+        fields=fields.values,
+        place=place,
+    )
+
+
+# --- the opportunity and the lead -----------------------------------------------------------------
+
+
+def _check_names_no_opportunity(message: ActivityWire, query: Mapping[str, str]) -> None:
+    """Raises InvalidValue: the activity would be on the lead alone, and nobody would know."""
+    check_is_not_named(query, dict.fromkeys(_OPPORTUNITY_IN_QUERY, _ON_A_LEAD_ALONE))
+    related = message.RelatedOpportunityId
+    if isinstance(related, str) and related.strip():
+        raise InvalidValue(f"$.RelatedOpportunityId: {_ON_A_LEAD_ALONE}")
+
+
+def _lead_id(message: ActivityWire, query: Mapping[str, str]) -> str | None:
+    places = {
+        "RelatedProspectId": message.RelatedProspectId,
+        "query parameter 'leadId'": query.get("leadid"),
+    }
+    ids = {
+        guid_at(text, place=place)
+        for place, text in places.items()
+        if isinstance(text, str) and text.strip()
+    }
+    if len(ids) > 1:
+        raise InvalidValue(f"{' and '.join(places)} name two leads. Send one of them.")
+    return ids.pop() if ids else None
+
+
+def _lead(message: ActivityWire) -> LeadDetails:
+    """The lead of an address, and what it is to have if it is created."""
+    given = {
+        "email": ("EmailAddress", message.EmailAddress),
+        "first_name": ("FirstName", message.FirstName),
+        "last_name": ("LastName", message.LastName),
+        "phone": ("Phone", message.Phone),
+    }
+    values = {
+        stored: text.strip()
+        for stored, (name, value) in given.items()
+        if (text := plain_text(_set(value), place=name)) is not None and text.strip()
+    }
+    if "email" not in values:
+        raise MissingAttribute(
+            "'RelatedProspectId' is mandatory; or 'EmailAddress', by which the lead is found or"
+            " created"
+        )
+    return LeadDetails(
+        values=values,
+        searches={"email": values["email"]},
+        id=None,
+        may_take_id=False,
+        owner=None,
+        place="$",
+    )
+
+
+# --- members -----------------------------------------------------------------------------------
+
+
+class _Fields(NamedTuple):
+    """``Fields`` by what they are, and where the owner stands."""
+
+    values: Mapping[str, str]
+    owner: str | None
+    owner_place: str
+    note: str | None
+
+
+def _fields(fields: list[FieldValueWire] | UnsetType | None, *, place: str) -> _Fields:
+    values: dict[str, str | None] = {}
+    owner_place = ""
+    for index, field in enumerate(fields or ()):
+        where = f"{place}Fields[{index}]"
+        name = _field_name(field, where)
+        if name in values:
+            raise InvalidValue(f"{where}.SchemaName: {name} is named twice")
+        check_has_no_members(field, place=where)
+        if isinstance(field.Value, UnsetType):
+            raise MissingAttribute(f"'Value' is mandatory in {where}; null is no value")
+        values[name] = plain_text(field.Value, place=f"{where}.Value")
+        if name == "Owner":
+            owner_place = f"{where}.Value"
+    owner, note = values.pop("Owner", None), values.pop("ActivityEvent_Note", None)
+    given = {name: value for name, value in values.items() if value is not None}
+    return _Fields(given, (owner or "").strip() or None, owner_place, note)
+
+
+def _field_name(field: FieldValueWire, where: str) -> str:
+    """The canonical schema name of a field."""
+    name = field.SchemaName.strip() if isinstance(field.SchemaName, str) else ""
+    if not name:
+        raise MissingAttribute(f"'SchemaName' is mandatory in {where}")
+    column = column_named(name)
+    if column is not None and (slot_of(name) is not None or column.name in _OWN_FIELDS):
+        return column.name
+    if column is not None and column in SYSTEM_COLUMNS:
+        raise InvalidFieldValue(
+            f"{where}.SchemaName: {column.name} is not written through Fields. Leave it out."
+        )
+    raise UnknownColumn(
+        f"{where}.SchemaName: {quoted(name)} is no field of an activity."
+        f"{of_field_set(name) or did_you_mean(name, _OWN_FIELDS)} Its own fields are mx_Custom_1 to"
+        f" mx_Custom_{CUSTOM_SLOTS}."
+    )
+
+
+def _event_code(value: object, *, place: str) -> str:
+    text = str(value).strip() if isinstance(value, str | int) else ""
+    if not text:
+        inside = f" in {place.rstrip('.')}" if place else ""
+        raise MissingAttribute(f"'ActivityEvent' is mandatory{inside}")
+    return text
+
+
+def _note(note: FieldValue | UnsetType, fields: _Fields, *, place: str) -> str | None:
+    text = plain_text(_set(note), place=f"{place}ActivityNote")
+    if text is not None and fields.note is not None:
+        raise InvalidValue(f"{place}ActivityNote: the note is in Fields too. Send one of them.")
+    return text if fields.note is None else fields.note
+
+
+def _date(text: str | UnsetType | None, *, place: str) -> str | None:
+    if not isinstance(text, str) or not text.strip():
+        return None
+    try:
+        return moment_to_stored(text.strip())
+    except ValueError as error:
+        raise InvalidValue(f"{place}ActivityDateTime: {quoted(text)} is {error}") from None
+
+
+def _set(value: FieldValue | UnsetType) -> FieldValue:
+    return None if isinstance(value, UnsetType) else value

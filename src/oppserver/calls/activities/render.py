@@ -1,0 +1,207 @@
+"""From activities that were posted or read to the bodies of answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from oppserver.calls.activities.timelines import COLUMNS, IDENTITY
+from oppserver.calls.activities.wire import (
+    ActivityListWire,
+    AddedActivitiesWire,
+    AddedActivityWire,
+    KeyValueWire,
+    ModifiedActivitiesWire,
+    ModifiedActivityWire,
+    TimelineAnswerWire,
+    TimelineRowWire,
+)
+from oppserver.calls.shared.names import POSTED_NAMES
+from oppserver.contract.columns import slot_of
+from oppserver.contract.dates import to_answer, to_stored
+from oppserver.contract.model import Activity, Catalogue, DataType, Opportunity
+from oppserver.store.queries import TimelinePage
+
+_OPPORTUNITY_SLOTS: Final = ("mx_Custom_1", "mx_Custom_2")
+"""The custom fields of an opportunity on a timeline. Source: observed on the hosted service."""
+
+_NOT_DATA: Final = ("CreatedBy", "CreatedOn", "ModifiedOn")
+"""What of the fields is not repeated in ``Data``."""
+
+_CUSTOM_ACTIVITY: Final = 2
+
+_NO_SESSION: Final = "00000000-0000-0000-0000-000000000000"
+
+_Values = Mapping[str, str | None]
+
+
+def render_activity_posted(activity_id: str) -> bytes:
+    """The body of ``ProspectActivity.svc/Create``."""
+    return msgspec.json.encode({"Status": "Success", "Message": {"Id": activity_id}})
+
+
+def render_activities_posted(ids: Sequence[str]) -> bytes:
+    """The body of ``Bulk/CustomActivity/Add/ByOpportunityId``."""
+    added = [AddedActivityWire(ProspectActivityId=one) for one in ids]
+    return msgspec.json.encode(AddedActivitiesWire(Response=added))
+
+
+# --- a lead's timeline -------------------------------------------------------------------------
+
+
+def render_timeline(page: TimelinePage, catalogue: Catalogue) -> bytes:
+    """The body of ``ProspectActivity.svc/Retrieve``."""
+    rows = [_timeline_row(one, catalogue) for one in page.rows]
+    return msgspec.json.encode(TimelineAnswerWire(RecordCount=page.total, ProspectActivities=rows))
+
+
+def _timeline_row(one: Activity | Opportunity, catalogue: Catalogue) -> TimelineRowWire:
+    fields = _fields_of(one, catalogue)
+    is_posted = one.event_code in POSTED_NAMES
+    assert one.created_on is not None, "what is stored has its dates"
+    assert one.modified_on is not None, "what is stored has its dates"
+    return TimelineRowWire(
+        Id=one.id,
+        EventCode=one.event_code,
+        EventName=_event_name(one.event_code, catalogue),
+        ActivityScore=0,
+        CreatedOn=one.created_on,
+        ActivityType=_CUSTOM_ACTIVITY,
+        IsEmailType=False,
+        Type="Custom",
+        SessionId=_NO_SESSION,
+        TrackLocation=0,
+        Latitude=None,
+        Longitude=None,
+        ModifiedOn=one.modified_on,
+        RelatedProspectId=one.lead_id,
+        Data=[
+            KeyValueWire(Key=name, Value=value)
+            for name, value in fields.items()
+            if value is not None and name not in _NOT_DATA
+        ],
+        ActivityFields=UNSET if is_posted else dict(fields),
+    )
+
+
+def _fields_of(one: Activity | Opportunity, catalogue: Catalogue) -> _Values:
+    """The fields of an activity, dates in the form of answers."""
+    own = one.fields if isinstance(one, Activity) else _opportunity_fields(one, catalogue)
+    return {
+        "ActivityEvent_Note": one.note,
+        "CreatedBy": one.created_by,
+        "CreatedOn": to_answer(one.created_on or ""),
+        "ModifiedOn": to_answer(one.modified_on or ""),
+        "Owner": one.owner_id,
+        **own,
+    }
+
+
+def _opportunity_fields(one: Opportunity, catalogue: Catalogue) -> _Values:
+    slots = {name: one.slots.get(name.lower()) for name in _OPPORTUNITY_SLOTS}
+    defined = catalogue.fields.get(one.event_code, {})
+    return {
+        "Status": one.status,
+        **{
+            name: _answered(value) if field.data_type is DataType.DATE_TIME else value
+            for name, value in slots.items()
+            if (field := defined.get(name)) is not None
+        },
+    }
+
+
+def _answered(value: str | None) -> str | None:
+    """A date in the form of answers; what was imported before it was a date stays as it is."""
+    try:
+        return None if value is None else to_answer(to_stored(value))
+    except ValueError:
+        return value
+
+
+def _event_name(code: int, catalogue: Catalogue) -> str:
+    known = catalogue.activity_types.get(code) or catalogue.types.get(code)
+    return known.name if known else POSTED_NAMES.get(code, f"Activity {code}")
+
+
+# --- what was modified -------------------------------------------------------------------------
+
+
+def render_modified_activities(
+    page: TimelinePage, catalogue: Catalogue, *, with_custom_fields: bool
+) -> bytes:
+    """The body of ``RetrieveRecentlyModified`` of activities; opportunities may be among them."""
+    rows = [
+        _modified_row(one, catalogue, with_custom_fields=with_custom_fields) for one in page.rows
+    ]
+    return msgspec.json.encode(
+        ModifiedActivitiesWire(RecordCount=page.total, ProspectActivities=rows)
+    )
+
+
+def _modified_row(
+    one: Activity | Opportunity, catalogue: Catalogue, *, with_custom_fields: bool
+) -> ModifiedActivityWire:
+    fields = {
+        name: value
+        for name, value in _modified_fields(one, catalogue).items()
+        if with_custom_fields or slot_of(name) is None or name in _OPPORTUNITY_SLOTS
+    }
+    assert one.created_on is not None, "what is stored has its dates"
+    assert one.modified_on is not None, "what is stored has its dates"
+    return ModifiedActivityWire(
+        Id=one.id,
+        EventCode=one.event_code,
+        EventName=_event_name(one.event_code, catalogue),
+        RelatedProspectId=one.lead_id,
+        CreatedOn=one.created_on,
+        ModifiedOn=one.modified_on,
+        Fields=[KeyValueWire(Key=name, Value=value) for name, value in fields.items()],
+    )
+
+
+def _modified_fields(one: Activity | Opportunity, catalogue: Catalogue) -> _Values:
+    of_every = {
+        "Owner": one.owner_id,
+        "ActivityEvent_Note": one.note,
+        "CreatedBy": one.created_by,
+    }
+    if isinstance(one, Activity):
+        return {**of_every, **one.fields}
+    defined = catalogue.fields.get(one.event_code, {})
+    slots = {name: one.slots.get(name.lower()) for name in defined}
+    return {"Status": one.status, **of_every, **slots}
+
+
+# --- a list ------------------------------------------------------------------------------------
+
+
+def render_activity_list(page: TimelinePage, columns: Sequence[str], catalogue: Catalogue) -> bytes:
+    """The body of ``GetActivitiesOfOpportunity``; no columns: all that the page's rows have."""
+    rows = [_listed(one, catalogue) for one in page.rows if isinstance(one, Activity)]
+    assert len(rows) == len(page.rows), "an opportunity has no opportunities"
+    custom = {name for row in rows for name in row if slot_of(name) is not None}
+    every = (*COLUMNS, *sorted(custom, key=lambda name: slot_of(name) or 0))
+    names = dict.fromkeys((*IDENTITY, *(columns or every)))
+    return msgspec.json.encode(
+        ActivityListWire(
+            RecordCount=page.total, List=[{name: row.get(name) for name in names} for row in rows]
+        )
+    )
+
+
+def _listed(one: Activity, catalogue: Catalogue) -> _Values:
+    return {
+        "ProspectId": one.lead_id,
+        "ProspectActivityId": one.id,
+        "RelatedProspectId": one.lead_id,
+        "OpportunityId": one.opportunity_id,
+        "ActivityEvent": str(one.event_code),
+        "ActivityEventName": _event_name(one.event_code, catalogue),
+        "ActivityEvent_Note": one.note,
+        "Owner": one.owner_id,
+        "CreatedBy": one.created_by,
+        "CreatedOn": one.created_on,
+        "ModifiedOn": one.modified_on,
+        **one.fields,
+    }

@@ -1,0 +1,1 @@
+"""``GetOpportunitiesById``: up to 2,000 opportunities in one call."""

@@ -1,0 +1,131 @@
+"""From what was asked to what will be done: entries, distinct ids in order, stored columns."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from oppserver.calls.bulk_read.parse import BulkRead
+from oppserver.calls.shared.names import event_code_of
+from oppserver.contract.columns import (
+    EVENT_CODE_COLUMN,
+    SYSTEM_COLUMNS,
+    Column,
+    column_named,
+    columns_of_row,
+    is_system,
+)
+from oppserver.contract.errors import LimitExceeded, UnknownColumn
+from oppserver.contract.identifiers import distinct_guids
+from oppserver.contract.limits import BULK_READ_IDS_MAX
+from oppserver.contract.model import Catalogue, Field
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.store.queries import Plan, PlannedEntry
+
+
+def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
+    """The plan of a bulk read.
+
+    An id is read in every group of its own type that asks for it; an id that stands only in groups
+    of other types is read in the *first* entry of its type, after that group's own ids. The type
+    of an id is known to the store alone, so an entry's plan names every id that could belong to it,
+    and the store leaves out those of another type.
+
+    Raises an ApiError with status 400 that names the place.
+    """
+    codes = [
+        event_code_of(group.event_code, catalogue, place=f"SearchParameters[{index}].EventCode")
+        for index, group in enumerate(asked.groups)
+    ]
+    ids = [
+        distinct_guids(group.ids, place=f"SearchParameters[{index}].ProspectActivityId")
+        for index, group in enumerate(asked.groups)
+    ]
+    _check_number(ids)
+    columns = [
+        _columns(
+            group.include_csv,
+            catalogue.fields.get(code, {}),
+            event_code=code,
+            place=f"SearchParameters[{index}].Columns.Include_CSV",
+        )
+        for index, (group, code) in enumerate(zip(asked.groups, codes, strict=True))
+    ]
+    asked_ids = ids
+    if len(codes) > 1:
+        ids = _with_ids_of_other_types(codes, ids)
+    return Plan(
+        asked=tuple(asked_ids),
+        entries=tuple(
+            PlannedEntry(event_code=code, ids=entry_ids, columns=entry_columns)
+            for code, entry_ids, entry_columns in zip(codes, ids, columns, strict=True)
+        ),
+    )
+
+
+def with_event_codes(plan: Plan) -> Plan:
+    """The plan for rows that are not in an entry that names their type: they begin with it."""
+    return msgspec.structs.replace(
+        plan,
+        entries=tuple(
+            msgspec.structs.replace(
+                entry,
+                columns=(
+                    EVENT_CODE_COLUMN,
+                    *(column for column in entry.columns if column != EVENT_CODE_COLUMN),
+                ),
+            )
+            for entry in plan.entries
+        ),
+    )
+
+
+def _check_number(ids_by_group: Sequence[Sequence[str]]) -> None:
+    if sum(map(len, ids_by_group)) <= BULK_READ_IDS_MAX:
+        return
+    distinct = len(set().union(*ids_by_group))
+    if distinct > BULK_READ_IDS_MAX:
+        raise LimitExceeded(
+            f"The call asks for {distinct} opportunities; one call takes {BULK_READ_IDS_MAX}."
+            " Split the ids over several calls."
+        )
+
+
+def _columns(
+    include_csv: str, fields: Mapping[str, Field], *, event_code: int, place: str
+) -> tuple[Column, ...]:
+    names = [name for name in include_csv.split(",") if name.strip()]
+    return columns_of_row(
+        [_column(name, fields, event_code=event_code, place=place) for name in names]
+    )
+
+
+def _column(name: str, fields: Mapping[str, Field], *, event_code: int, place: str) -> Column:
+    column = column_named(name)
+    if column is not None and (is_system(column) or column.name in fields):
+        return column
+    known = [system.name for system in SYSTEM_COLUMNS] + list(fields)
+    raise UnknownColumn(
+        f"{place}: {quoted(name.strip())} is no column of type {event_code}."
+        f"{did_you_mean(name.strip(), known)}"
+        f" 'oppserver field add {event_code} mx_Custom_N' adds a field."
+    )
+
+
+def _with_ids_of_other_types(codes: Sequence[int], ids: Sequence[list[str]]) -> list[list[str]]:
+    """The ids of each entry: its own, then (first entry of a type) those only others asked for."""
+    everywhere = dict.fromkeys(one for group_ids in ids for one in group_ids)
+    planned: list[list[str]] = []
+    seen: set[int] = set()
+    for code, own in zip(codes, ids, strict=True):
+        if code in seen:
+            planned.append(own)
+            continue
+        seen.add(code)
+        asked_under_own_type = {
+            one
+            for other, group_ids in zip(codes, ids, strict=True)
+            if other == code
+            for one in group_ids
+        }
+        planned.append(own + [one for one in everywhere if one not in asked_under_own_type])
+    return planned

@@ -1,0 +1,276 @@
+"""What a bulk read finds, all of one moment: rows, counts, the ledger's part, the entity tag."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from oppserver.calls.bulk_read.plan import with_event_codes
+from oppserver.calls.shared.call import Answer
+from oppserver.calls.shared.tables import table_of_plan, table_rows, table_writer
+from oppserver.contract.dates import to_answer
+from oppserver.contract.formats import Format, Table, TableRows, Wanted
+from oppserver.contract.model import Catalogue
+from oppserver.formats.ndjson import ndjson_lines
+from oppserver.store.queries import (
+    Plan,
+    PlannedEntry,
+    RenderedColumns,
+    RenderedRows,
+    Stamp,
+    Whereabouts,
+)
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulk read as it will be read and answered. ``table`` None: rows are answered as objects."""
+
+    plan: Plan
+    wanted: Wanted
+    table: Table | None
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many distinct ids a call asked for, and how many of them are answered."""
+
+    requested: int
+    found: int
+
+    @property
+    def missing(self) -> int:
+        """How many are not answered."""
+        return self.requested - self.found
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found. ``counts`` None: the caller has it already, and no row was read.
+
+    ``rows`` are there where the shape has no table, else ``columns``.
+    """
+
+    tag: str | None
+    counts: Counts | None = None
+    whereabouts: Mapping[str, Whereabouts] | None = None
+    rows: Sequence[RenderedRows] = ()
+    columns: Sequence[RenderedColumns] = ()
+
+
+"""Formats of objects, which the store renders; the others are of columns."""
+
+
+def shape_bulk_read(plan: Plan, wanted: Wanted, catalogue: Catalogue) -> Shape:
+    """How a plan is read for what is wanted: rows that stand alone begin with their type."""
+    if wanted.format is not Format.JSON:
+        plan = with_event_codes(plan)
+    table = None
+    if wanted.format.is_table:
+        table = table_of_plan(plan, catalogue, types_are_text=wanted.types_are_text)
+    return Shape(plan=plan, wanted=wanted, table=table)
+
+
+def answer_of(shape: Shape, found: Found) -> Answer:
+    """The answer, with status 304 when the caller has it."""
+    headers = {"Vary": "Accept, Accept-Encoding"}
+    if found.tag is not None:
+        headers["ETag"] = found.tag
+    if found.counts is None:
+        return Answer(body=b"", status=304, headers=headers)
+    headers["X-Opportunities-Requested"] = str(found.counts.requested)
+    headers["X-Opportunities-Found"] = str(found.counts.found)
+    headers["X-Opportunities-Missing"] = str(found.counts.missing)
+    return Answer(
+        body=_body(shape, found),
+        media_type=shape.wanted.format.content_type,
+        headers=headers,
+        is_packed=not shape.wanted.format.is_text,
+    )
+
+
+def _body(shape: Shape, found: Found) -> bytes:
+    if shape.table is not None:
+        rows = table_rows(shape.plan, found.columns)
+        return _written(shape.wanted, shape.table, rows)
+    if shape.wanted.format is Format.NDJSON:
+        return _lines(shape.plan, found)
+    missing = missing_of(shape.plan, found.whereabouts) if shape.wanted.ledger else None
+    return render_bulk_read(shape.plan, found.rows, missing)
+
+
+def _lines(plan: Plan, found: Found) -> bytes:
+    has_several = len(plan.entries) > 1
+    return b"".join(
+        ndjson_lines(
+            one.json,
+            first=entry.columns[0].name,
+            before=b'"Entry":%d,' % place if has_several else b"",
+        )
+        for place, (entry, one) in enumerate(zip(plan.entries, found.rows, strict=True))
+    )
+
+
+def _written(wanted: Wanted, table: Table, rows: Sequence[TableRows]) -> bytes:
+    writer = table_writer(wanted, table)
+    return b"".join([writer.begin(), *map(writer.rows, rows), writer.end()])
+
+
+class MissingWire(msgspec.Struct):
+    """One of ``Missing``: an id that was asked for and is not in the entry, and why.
+
+    ``EventCode``: of which type it is, or was when it was deleted. ``AnsweredIn``: the first entry
+    that has it, from 0; null when none is of its type.
+    """
+
+    ProspectActivityId: str
+    Reason: Literal["NotFound", "Deleted", "OtherEventCode"]
+    EventCode: str | UnsetType = UNSET
+    DeletedOn: str | UnsetType = UNSET
+    AnsweredIn: int | UnsetType | None = UNSET
+
+
+def render_bulk_read(
+    plan: Plan,
+    rows: Sequence[RenderedRows],
+    missing: Sequence[Sequence[MissingWire]] | None = None,
+) -> bytes:
+    """The body of ``GetOpportunitiesById``: one entry per group, in request order.
+
+    The rows are JSON already and are not looked into. ``missing``: the ledger of each entry.
+    """
+    ledgers = [b""] * len(rows) if missing is None else [_ledger(one) for one in missing]
+    parts = []  # put together once: each copy of a megabyte is time
+    for entry, rendered, ledger in zip(plan.entries, rows, ledgers, strict=True):
+        head = b'{"EventCode":"%d","RecordCount":%d,"Opportunities":'
+        parts += [b",", head % (entry.event_code, rendered.count), rendered.json, ledger, b"}"]
+    return b"".join([b"[", *parts[1:], b"]"])
+
+
+def _ledger(missing: Sequence[MissingWire]) -> bytes:
+    return b',"Missing":%b' % msgspec.json.encode(missing)
+
+
+Where = Mapping[str, Whereabouts]
+
+
+def ids_asked(plan: Plan) -> Sequence[str]:
+    """The distinct ids of a call, in the order in which they were asked for."""
+    if len(plan.asked) == 1:
+        return plan.asked[0]
+    return list(dict.fromkeys(chain.from_iterable(plan.asked)))
+
+
+def needs_whereabouts(plan: Plan, counts: Sequence[int], *, ledger: bool) -> bool:
+    """Whether rows by entry do not say enough to count ids, or to account for them.
+
+    They do not when an id may stand in two entries, and for the ledger, when an id is missing. With
+    several entries an id may be missing in one and be found in another, so they are always read.
+    """
+    if len(plan.entries) == 1:
+        return ledger and counts[0] < len(plan.asked[0])
+    return ledger or _may_answer_twice(plan.entries)
+
+
+def count_ids(plan: Plan, counts: Sequence[int], where: Where | None) -> Counts:
+    """How many distinct ids were asked for, and how many of them are answered anywhere.
+
+    ``counts``: the rows of each entry. ``where`` as ``needs_whereabouts`` says.
+    """
+    asked = ids_asked(plan)
+    if where is None or not _may_answer_twice(plan.entries):
+        return Counts(requested=len(asked), found=sum(counts))
+    codes = {entry.event_code for entry in plan.entries}
+    found = sum(one.deleted_on is None and one.event_code in codes for one in where.values())
+    return Counts(requested=len(asked), found=found)
+
+
+def missing_of(plan: Plan, where: Where | None) -> list[list[MissingWire]]:
+    """For each entry the ids that its group asked for and that are not in it, in their order.
+
+    Rows of an entry that its group asked for, and these, are what it asked for: each id once.
+    ``where`` as ``needs_whereabouts`` says: without it nothing is missing.
+    """
+    if where is None:
+        return [[] for _ in plan.entries]
+    places: defaultdict[int, list[tuple[int, frozenset[str]]]] = defaultdict(list)
+    for index, entry in enumerate(plan.entries):
+        places[entry.event_code].append((index, frozenset(entry.ids)))
+    return [
+        [
+            _missing(one, where.get(one), places)
+            for one in asked
+            if not _is_of(where.get(one), entry.event_code)
+        ]
+        for entry, asked in zip(plan.entries, plan.asked, strict=True)
+    ]
+
+
+def _is_of(there: Whereabouts | None, event_code: int) -> bool:
+    return there is not None and there.deleted_on is None and there.event_code == event_code
+
+
+def _missing(
+    one: str,
+    there: Whereabouts | None,
+    places: Mapping[int, Sequence[tuple[int, frozenset[str]]]],
+) -> MissingWire:
+    if there is None:
+        return MissingWire(ProspectActivityId=one, Reason="NotFound")
+    if there.deleted_on is not None:
+        return MissingWire(
+            ProspectActivityId=one,
+            Reason="Deleted",
+            EventCode=str(there.event_code),
+            DeletedOn=to_answer(there.deleted_on),
+        )
+    of_its_type = places.get(there.event_code, ())
+    return MissingWire(
+        ProspectActivityId=one,
+        Reason="OtherEventCode",
+        EventCode=str(there.event_code),
+        AnsweredIn=next((index for index, ids in of_its_type if one in ids), None),
+    )
+
+
+def _may_answer_twice(entries: Sequence[PlannedEntry]) -> bool:
+    ids: defaultdict[int, list[Sequence[str]]] = defaultdict(list)
+    for entry in entries:
+        ids[entry.event_code].append(entry.ids)
+    return any(
+        len(of_type) > 1 and sum(map(len, of_type)) > len(set(chain.from_iterable(of_type)))
+        for of_type in ids.values()
+    )
+
+
+_DIGEST_BYTES: Final = 16
+
+_ENTITY_TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def entity_tag(made_of: bytes, stamp: Stamp, whereabouts: Mapping[str, Whereabouts] | None) -> str:
+    """The strong entity tag of an answer: equal tags, equal bytes.
+
+    ``made_of`` is the request's part, ``stamp`` the rows', ``whereabouts`` the ledger's if any.
+    """
+    digest = hashlib.blake2b(made_of, digest_size=_DIGEST_BYTES)
+    digest.update(msgspec.json.encode((stamp, whereabouts)))
+    return f'"{digest.hexdigest()}"'
+
+
+def made_of(plan: Plan, wanted: Wanted, table: Table | None, *, coding: str, made_by: str) -> bytes:
+    """All of a request that shows in the bytes of its answer, and what makes the bytes.
+
+    ``coding`` is the one that the caller likes best: a short answer is sent without, but which
+    answers are short is known from the rest. ``made_by`` are versions: the same rows may be
+    rendered, or packed, in other bytes by the next one.
+    """
+    parts = (plan, wanted, table, coding, made_by)
+    return hashlib.blake2b(msgspec.json.encode(parts)).digest()
+
+
+def is_matched(if_none_match: str, tag: str) -> bool:
+    """Whether a caller has the answer of a tag. Weak tags match too, as the RFC has it."""
+    return if_none_match.strip() == "*" or tag in _ENTITY_TAG.findall(if_none_match)

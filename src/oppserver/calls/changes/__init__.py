@@ -1,0 +1,1 @@
+"""``GET /v1/changes``: changed and deleted opportunities since a cursor."""

@@ -1,0 +1,134 @@
+"""Changes, described."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from oppserver.calls.shared.describe import EVENT_CODE, GUID, ROWS, Description, Parameter, Schema
+from oppserver.contract import errors, example, limits
+from oppserver.contract.formats import Format
+
+_CURSOR: Final = "WyJjaGFuZ2VzIiwiMGQ4ZjFhNTItNmYwZS00YzM5LThkMGUtNmYwYjFjN2MyYTExIixudWxsLDQyXQ"
+
+_COLUMNS: Final = Parameter(
+    "columns",
+    "The columns of rows, comma separated. None named: all of the type; of all types those that"
+    " every type has.",
+    {"type": "string"},
+    "Status,Owner,ModifiedOn",
+    is_required=False,
+)
+
+_ROW: Final[Schema] = ROWS["items"]
+
+DESCRIPTIONS: Final[Mapping[str, Description]] = {
+    "Changes": Description(
+        summary="What has changed since a cursor",
+        text=(
+            "Opportunities in the order in which their last changes were committed, deletions"
+            " among them. Without a cursor from the beginning: everything that is there, then what"
+            " changes. Each opportunity comes once, at its latest place: what changed twice"
+            " between two calls is told as it is now. `Upserted` has the row as it is; `Deleted` is"
+            " gone; `Moved` is of another type now than the one that is asked for. The cursor of"
+            " each answer asks for the next one; it is kept until then, and stays good."
+        ),
+        query=(
+            Parameter(
+                "cursor",
+                "The `Cursor` of the answer before. `now` begins at the end.",
+                {"type": "string"},
+                is_required=False,
+            ),
+            Parameter(
+                "event_code",
+                "Changes of this type alone. A cursor goes on with what it began with.",
+                EVENT_CODE,
+                str(example.TYPE.event_code),
+                is_required=False,
+            ),
+            _COLUMNS,
+            Parameter(
+                "limit",
+                "Changes of an answer.",
+                {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": limits.CHANGES_ROWS_MAX,
+                    "default": limits.CHANGES_ROWS_DEFAULT,
+                },
+                500,
+                is_required=False,
+            ),
+            Parameter(
+                "rows",
+                "Whether upserted opportunities come with their rows.",
+                {"type": "boolean", "default": True},
+                False,
+                is_required=False,
+            ),
+        ),
+        formats={
+            Format.NDJSON: "A change on each line; the last line has the other members, as `End`."
+        },
+        response={
+            "type": "object",
+            "required": ["Changes", "RecordCount", "HasMore", "OwnerAddressesChanged", "Cursor"],
+            "properties": {
+                "Changes": {
+                    "type": "array",
+                    "maxItems": limits.CHANGES_ROWS_MAX,
+                    "items": {
+                        "type": "object",
+                        "required": ["Change", "ProspectActivityId", "EventCode"],
+                        "properties": {
+                            "Change": {"enum": ["Upserted", "Deleted", "Moved"]},
+                            "ProspectActivityId": GUID,
+                            "EventCode": {"type": "string"},
+                            "DeletedOn": {"type": "string", "description": "Of `Deleted`."},
+                            "Opportunity": {
+                                **_ROW,
+                                "description": "The row, of `Upserted`.",
+                            },
+                        },
+                    },
+                },
+                "RecordCount": {"type": "integer", "minimum": 0},
+                "HasMore": {
+                    "type": "boolean",
+                    "description": "Whether there are more now. If not, ask again later.",
+                },
+                "OwnerAddressesChanged": {
+                    "type": "boolean",
+                    "description": "Whether an owner has had another e-mail address since the"
+                    " cursor. Rows show it, and are not told as changed for it.",
+                },
+                "Cursor": {"type": "string"},
+            },
+        },
+        response_example={
+            "Changes": [
+                {
+                    "Change": "Upserted",
+                    "ProspectActivityId": example.OPPORTUNITY_ID,
+                    "EventCode": str(example.TYPE.event_code),
+                    "Opportunity": {
+                        "ProspectId": example.LEAD_ID,
+                        "EmailAddress": example.LEAD_EMAIL,
+                        "ProspectActivityId": example.OPPORTUNITY_ID,
+                        "Status": "Won",
+                    },
+                }
+            ],
+            "RecordCount": 1,
+            "HasMore": False,
+            "OwnerAddressesChanged": False,
+            "Cursor": _CURSOR,
+        },
+        errors=(
+            errors.InvalidValue,
+            errors.UnknownEventCode,
+            errors.UnknownColumn,
+            errors.NotAcceptable,
+            errors.CursorGone,
+        ),
+    ),
+}

@@ -1,0 +1,104 @@
+"""``GET /v1/changes``: what has changed since a cursor, in the order of commits."""
+
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from oppserver.calls.changes.parse import PlannedChanges, parse_changes, plan_changes
+from oppserver.calls.shared.admission import admit
+from oppserver.calls.shared.call import Answer, Call, Services
+from oppserver.calls.shared.negotiate import choose_format
+from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
+from oppserver.contract.formats import Format
+from oppserver.formats.ndjson import ndjson_lines
+from oppserver.store.port import Moment
+from oppserver.store.queries import ChangesPage, RenderedChanges
+
+_FORMATS: Final = (Format.JSON, Format.NDJSON)
+
+
+def changes(call: Call, services: Services) -> Answer:
+    """The answer. Raises an ApiError for everything that is not status 200."""
+    admit(call, services)
+    chosen = choose_format(call.accept, _FORMATS)
+    planned = plan_changes(parse_changes(call.query), services.store.catalogue())
+    found = services.store.read(partial(_find, planned=planned))
+    if chosen is Format.JSON:
+        body = render_changes(found)
+    else:
+        body = ndjson_lines(found.rendered.json, first="Change") + changes_end(found)
+    headers = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
+    return Answer(body=body, media_type=chosen.content_type, headers=headers)
+
+
+class FoundChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of changes, and the place behind it.
+
+    ``has_more``: whether there is a further page now. ``addresses_changed``: whether an owner has
+    had another address since the page's beginning.
+    """
+
+    rendered: RenderedChanges
+    cursor: ChangesCursor
+    has_more: bool
+    addresses_changed: bool
+
+
+def _find(moment: Moment, *, planned: PlannedChanges) -> FoundChanges:
+    """A page, and the place behind it: at the end of the changes that is the last of all numbers.
+
+    So a caller of one type does not pass over the changes of the others again and again.
+    """
+    database, numbers = moment.identity(), moment.change_numbers()
+    after = _begin(planned, database=database, last=numbers.last)
+    page = ChangesPage(
+        after=after, until=numbers.last, limit=planned.limit, event_code=planned.event_code
+    )
+    rendered = moment.rendered_changes(page, planned.columns)
+    has_more = rendered.count == planned.limit and rendered.last < numbers.last
+    number = rendered.last if has_more else numbers.last
+    return FoundChanges(
+        rendered=rendered,
+        cursor=ChangesCursor(database=database, event_code=planned.event_code, number=number),
+        has_more=has_more,
+        addresses_changed=numbers.addresses > after,
+    )
+
+
+def _begin(planned: PlannedChanges, *, database: str, last: int) -> int:
+    """The number behind which a page begins. Raises CursorGone."""
+    if planned.cursor is None:
+        return last if planned.from_now else 0
+    check_reached(planned.cursor, database=database, last=last)
+    return planned.cursor.number
+
+
+def render_changes(found: FoundChanges) -> bytes:
+    """One object. The changes are JSON already and are not looked into."""
+    return b'{"Changes":%b,%b' % (found.rendered.json, _end(found)[1:])
+
+
+def changes_end(found: FoundChanges) -> bytes:
+    """The last line where each change is a line: what the object has beside them."""
+    return b'{"End":%b}\n' % _end(found)
+
+
+def _end(found: FoundChanges) -> bytes:
+    return msgspec.json.encode(
+        ChangesEndWire(
+            RecordCount=found.rendered.count,
+            HasMore=found.has_more,
+            OwnerAddressesChanged=found.addresses_changed,
+            Cursor=cursor_text(found.cursor),
+        )
+    )
+
+
+class ChangesEndWire(msgspec.Struct):
+    """What a page of changes has beside them; of NDJSON it is the last line."""
+
+    RecordCount: int
+    HasMore: bool
+    OwnerAddressesChanged: bool
+    Cursor: str

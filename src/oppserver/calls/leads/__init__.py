@@ -1,0 +1,1 @@
+"""Leads: read, created, changed."""

@@ -1,0 +1,229 @@
+"""The calls of leads, described."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from oppserver.calls.leads.reads import OPERATORS
+from oppserver.calls.shared.describe import (
+    EVERY_BODY,
+    GUID,
+    PAGING,
+    ROWS,
+    SORTING,
+    TEXT,
+    TEXT_OR_NULL,
+    VALUE,
+    Description,
+    Parameter,
+    Schema,
+)
+from oppserver.contract import errors, example, limits
+from oppserver.contract.leads import UNIQUE_COLUMNS
+
+_ATTRIBUTES: Final[Schema] = {
+    "type": "array",
+    "maxItems": limits.LEAD_ATTRIBUTES_MAX,
+    "items": {
+        "type": "object",
+        "required": ["Attribute", "Value"],
+        "properties": {
+            "Attribute": {
+                "type": "string",
+                "description": "A schema name, in any case, or a display name; `mx_` and a word for"
+                f" a custom one. `SearchBy` names one of {', '.join(UNIQUE_COLUMNS)}.",
+            },
+            "Value": {**VALUE, "description": "Empty and null clear the attribute."},
+        },
+    },
+}
+
+_ATTRIBUTES_EXAMPLE: Final = [
+    {"Attribute": "EmailAddress", "Value": example.LEAD_EMAIL},
+    {"Attribute": "FirstName", "Value": "Jane"},
+    {"Attribute": "mx_City", "Value": "Pune"},
+    {"Attribute": "SearchBy", "Value": "EmailAddress"},
+]
+
+_POST_UPDATED_LEAD: Final = Parameter(
+    "postUpdatedLead",
+    "Accepted, without effect: there are no automations.",
+    TEXT,
+    "false",
+    is_required=False,
+)
+
+_INCLUDE_CSV: Final = (
+    f"The attributes to answer, comma separated, at most {limits.LEAD_ATTRIBUTES_MAX}."
+)
+
+_COLUMNS: Final[Schema] = {
+    "type": ["object", "null"],
+    "properties": {"Include_CSV": {**TEXT_OR_NULL, "description": _INCLUDE_CSV}},
+}
+
+_LEAD_ROWS: Final[Schema] = {
+    **ROWS,
+    "description": "Leads as flat objects. Dates are `YYYY-MM-DD HH:MM:SS.000`, UTC.",
+}
+
+_ROW_EXAMPLE: Final = {
+    "ProspectID": example.LEAD_ID,
+    "FirstName": "Jane",
+    "LastName": None,
+    "EmailAddress": example.LEAD_EMAIL,
+    "CreatedOn": "2024-02-29 13:05:09.000",
+}
+
+_WRITE_ERRORS: Final = (
+    *EVERY_BODY,
+    errors.UnknownColumn,
+    errors.InvalidFieldValue,
+    errors.InvalidReference,
+    errors.LimitExceeded,
+)
+
+
+def _success(message: Mapping[str, Schema]) -> Schema:
+    return {
+        "type": "object",
+        "required": ["Status", "Message"],
+        "properties": {
+            "Status": {"const": "Success"},
+            "Message": {"type": "object", "required": list(message), "properties": message},
+        },
+    }
+
+
+DESCRIPTIONS: Final[Mapping[str, Description]] = {
+    "LeadCreateOrUpdate": Description(
+        summary="Create or update a lead",
+        text=(
+            "The lead is found by what `SearchBy` names; without it by its `ProspectID`, or its"
+            " e-mail address, phone or mobile number, in this order. One that is not found is"
+            " created."
+        ),
+        request=_ATTRIBUTES,
+        request_example=_ATTRIBUTES_EXAMPLE,
+        response=_success(
+            {"Id": GUID, "AffectedRows": {"const": 1}, "IsCreated": {"type": "boolean"}}
+        ),
+        response_example={
+            "Status": "Success",
+            "Message": {"Id": example.LEAD_ID, "AffectedRows": 1, "IsCreated": True},
+        },
+        errors=_WRITE_ERRORS,
+        query=(_POST_UPDATED_LEAD,),
+    ),
+    "LeadUpdate": Description(
+        summary="Update a lead",
+        text="Sets attributes of the lead of an id.",
+        request=_ATTRIBUTES,
+        request_example=_ATTRIBUTES_EXAMPLE[:3],
+        response=_success({"AffectedRows": {"const": 1}}),
+        response_example={"Status": "Success", "Message": {"AffectedRows": 1}},
+        errors=_WRITE_ERRORS,
+        query=(Parameter("leadId", "The lead.", GUID, example.LEAD_ID), _POST_UPDATED_LEAD),
+    ),
+    "LeadsGetById": Description(
+        summary="Get a lead by id",
+        text="All that is known of a lead. What is no lead's id gets an empty array.",
+        response={**_LEAD_ROWS, "maxItems": 1},
+        response_example=[_ROW_EXAMPLE],
+        errors=(errors.MissingAttribute,),
+        query=(Parameter("id", "The lead.", TEXT, example.LEAD_ID),),
+    ),
+    "LeadsGet": Description(
+        summary="Search leads by one attribute",
+        text=(
+            "Without a `LookupName`, all leads. Without columns, all that is known of each. Without"
+            " `Sorting`, in the order of their ids."
+        ),
+        request={
+            "type": "object",
+            "properties": {
+                "Parameter": {
+                    "type": ["object", "null"],
+                    "properties": {
+                        "LookupName": TEXT_OR_NULL,
+                        "LookupValue": {
+                            **VALUE,
+                            "description": "With LIKE: `text%` begins with, `%text%` contains.",
+                        },
+                        "SqlOperator": {
+                            **TEXT_OR_NULL,
+                            "description": f"One of {' '.join(OPERATORS)} LIKE. Without it: =.",
+                        },
+                    },
+                },
+                "Columns": _COLUMNS,
+                "Sorting": SORTING,
+                "Paging": PAGING,
+            },
+        },
+        request_example={
+            "Parameter": {
+                "LookupName": "EmailAddress",
+                "LookupValue": example.LEAD_EMAIL,
+                "SqlOperator": "=",
+            },
+            "Columns": {"Include_CSV": ",".join(_ROW_EXAMPLE)},
+            "Sorting": {"ColumnName": "CreatedOn", "Direction": "1"},
+            "Paging": {"PageIndex": 1, "PageSize": limits.LEADS_PAGE_ROWS_DEFAULT},
+        },
+        response=_LEAD_ROWS,
+        response_example=[_ROW_EXAMPLE],
+        errors=(
+            *EVERY_BODY,
+            errors.UnknownColumn,
+            errors.InvalidFieldValue,
+            errors.LimitExceeded,
+        ),
+        is_body_optional=True,
+    ),
+    "LeadsRetrieveByIds": Description(
+        summary="Get leads in bulk by ids",
+        text=(
+            f"Up to {limits.LEADS_BY_IDS_MAX:,} leads in one call, in the order of the ids. Ids"
+            " that are not here are left out, repeated ones are answered once. `RecordCount` is the"
+            " number of those that are here."
+        ),
+        request={
+            "type": "object",
+            "required": ["SearchParameters", "Columns"],
+            "properties": {
+                "SearchParameters": {
+                    "type": "object",
+                    "required": ["LeadIds"],
+                    "properties": {"LeadIds": {"type": "array", "minItems": 1, "items": GUID}},
+                },
+                "Columns": {
+                    "type": "object",
+                    "required": ["Include_CSV"],
+                    "properties": {
+                        "Include_CSV": {
+                            "type": "string",
+                            "minLength": 1,
+                            "description": _INCLUDE_CSV,
+                        }
+                    },
+                },
+                "Paging": PAGING,
+            },
+        },
+        request_example={
+            "SearchParameters": {"LeadIds": [example.LEAD_ID, example.OTHER_LEAD_ID]},
+            "Columns": {"Include_CSV": ", ".join(_ROW_EXAMPLE)},
+            "Paging": {"PageIndex": 1, "PageSize": 1000},
+        },
+        response={
+            "type": "object",
+            "required": ["RecordCount", "Leads"],
+            "properties": {
+                "RecordCount": {"type": "integer", "minimum": 0},
+                "Leads": _LEAD_ROWS,
+            },
+        },
+        response_example={"RecordCount": 1, "Leads": [_ROW_EXAMPLE]},
+        errors=(*EVERY_BODY, errors.UnknownColumn, errors.LimitExceeded),
+    ),
+}

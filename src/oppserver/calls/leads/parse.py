@@ -1,0 +1,212 @@
+"""Frozen values of writes: what was asked, what was found, what was done."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from oppserver.calls.shared.decode import check_is_not_named, decode_body
+from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
+from oppserver.contract.identifiers import guid_at
+from oppserver.contract.leads import (
+    READ_ONLY,
+    UNIQUE_COLUMNS,
+    lead_column_named,
+    lead_names,
+    unique_column_named,
+)
+from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
+from oppserver.contract.model import Lead
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.values import FieldValue, plain_text
+
+# --- leads -------------------------------------------------------------------------------------
+
+
+class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of one lead.
+
+    ``values`` is what it takes, by stored name (``contract/leads.py``); None clears. ``searches``
+    is what it is looked for by, of ``id``, ``email``, ``phone`` and ``mobile``; the first that
+    finds one counts. ``unshared`` are the stored names of what it must not have in common with
+    another. ``id`` is the one that was given; a new lead may take it if ``may_take_id``. ``owner``
+    is as given, an id or an address. ``place`` is where the lead stands in the body.
+    """
+
+    values: Mapping[str, str | None]
+    searches: Mapping[str, str]
+    unshared: tuple[str, ...] = ("email",)
+    id: str | None
+    may_take_id: bool
+    owner: str | None
+    place: str
+
+
+class FoundLead(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored around one ``LeadDetails``.
+
+    ``lead`` is the one that was looked for, ``of_id`` the one of the id that was given. ``taken``
+    has, by stored name, the leads that have what this one would take.
+    """
+
+    lead: Lead | None
+    of_id: Lead | None
+    taken: Mapping[str, Lead]
+
+
+class AttributeWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One attribute of a lead, and its value. ``Fields`` are the members of a field set."""
+
+    Attribute: str | UnsetType | None = UNSET
+    Value: FieldValue | UnsetType = UNSET
+    Fields: list[msgspec.Raw] | UnsetType | None = UNSET
+
+
+_ATTRIBUTES: Final = msgspec.json.Decoder(list[AttributeWire])
+
+_SEARCH_BY: Final = "searchby"
+
+_USE_GIVEN_ID: Final = "__useuserdefinedguid__"
+"""Entries of the list that are no attributes, in lower case."""
+
+_NOT_IN_QUERY: Final = {
+    "SearchBy": 'say it in the list of attributes: {"Attribute": "SearchBy", "Value": "Phone"}',
+    "LeadUpdateBehavior": "all attributes that are sent are written here. Leave it out, and those"
+    " that are not to change.",
+}
+"""What other calls of leads take from their query: which lead is written, and what of it."""
+
+_UNIQUE: Final = frozenset(UNIQUE_COLUMNS.values())
+
+_SEARCHED: Final = ("email", "phone", "mobile")
+"""What a lead is looked for by when nothing says it, in this order."""
+
+
+def parse_lead(
+    body: bytes | None,
+    query: Mapping[str, str],
+    *,
+    content_type: str,
+    body_bytes_max: int,
+    lead_id: str | None = None,
+) -> LeadDetails:
+    """What a body, a bare array of attributes, says of one lead; as ``parse_lead_details``.
+
+    An address or a number that is another lead's is refused: leads are found by both.
+    """
+    check_says_no_lead(query)
+    attributes = decode_body(
+        _ATTRIBUTES, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
+    details = parse_lead_details(attributes, place="$", lead_id=lead_id)
+    return msgspec.structs.replace(details, unshared=("email", "phone"))
+
+
+def check_says_no_lead(query: Mapping[str, str]) -> None:
+    """Raises InvalidValue when a query says what only the list of attributes can say here."""
+    check_is_not_named(query, _NOT_IN_QUERY)
+
+
+def parse_lead_details(
+    attributes: Sequence[AttributeWire], *, place: str, lead_id: str | None = None
+) -> LeadDetails:
+    """What a list of ``{Attribute, Value}`` says of one lead.
+
+    ``lead_id`` is the lead that the call names elsewhere; then it is looked for by nothing else.
+
+    Raises an ApiError with status 400 that names the place: an attribute that no lead has, one that
+    is named twice, no unique field, or a ``SearchBy`` without its value.
+    """
+    if len(attributes) > LEAD_ATTRIBUTES_MAX:
+        raise LimitExceeded(
+            f"{place} has {len(attributes)} attributes; a lead takes {LEAD_ATTRIBUTES_MAX}."
+        )
+    values: dict[str, str | None] = {}
+    directives: dict[str, str | None] = {}
+    for index, entry in enumerate(attributes):
+        name, value = _name_and_value(entry, place=f"{place}[{index}]")
+        folded = name.casefold()
+        is_directive = folded in (_SEARCH_BY, _USE_GIVEN_ID)
+        stored = folded if is_directive else _stored_name(name, f"{place}[{index}].Attribute")
+        if stored in values or stored in directives:
+            raise InvalidValue(f"{place}[{index}].Attribute: {quoted(name)} is named twice")
+        if is_directive:
+            directives[stored] = value
+        else:
+            values[stored] = _stripped(value) if stored in _UNIQUE else value
+    details = _details(values, place=place, may_take_id=_is_true(directives.get(_USE_GIVEN_ID)))
+    if lead_id is not None:
+        searches: Mapping[str, str] = {"id": lead_id}
+    else:
+        searches = _searches(details, directives.get(_SEARCH_BY))
+    return msgspec.structs.replace(details, searches=searches)
+
+
+def _is_true(value: str | None) -> bool:
+    return (value or "").strip().casefold() in ("true", "1")
+
+
+def _stripped(value: str | None) -> str | None:
+    return None if value is None else value.strip() or None
+
+
+def _name_and_value(entry: AttributeWire, *, place: str) -> tuple[str, str | None]:
+    name = entry.Attribute.strip() if isinstance(entry.Attribute, str) else ""
+    if not name:
+        raise MissingAttribute(f"'Attribute' is mandatory in {place}")
+    if entry.Value is UNSET:
+        raise MissingAttribute(f"'Value' is mandatory in {place}; null clears the attribute")
+    if entry.Fields:
+        raise InvalidValue(f"{place}.Fields: field sets of leads are not kept here. Leave it out.")
+    return name, plain_text(entry.Value, place=f"{place}.Value")
+
+
+def _stored_name(name: str, place: str) -> str:
+    column = lead_column_named(name)
+    if column is None:
+        raise UnknownColumn(
+            f"Attribute(s) does not exist - {quoted(name)[1:-1]} ({place})."
+            f"{did_you_mean(name, lead_names())} Names of custom attributes begin with mx_."
+        )
+    if column.stored in READ_ONLY and column.stored != "id":
+        raise InvalidValue(f"{place}: {column.name} is set by the server. Leave it out.")
+    return column.stored
+
+
+def _details(values: dict[str, str | None], *, place: str, may_take_id: bool) -> LeadDetails:
+    """What was said, without what is looked for."""
+    given_id = values.pop("id", None)
+    return LeadDetails(
+        values=values,
+        searches={},
+        id=None if given_id is None else guid_at(given_id, place=f"{place}: ProspectID"),
+        may_take_id=may_take_id,
+        owner=values.get("owner_id"),
+        place=place,
+    )
+
+
+def _searches(details: LeadDetails, search_by: str | None) -> Mapping[str, str]:
+    """What is looked for: what SearchBy names; else the id; else all that is unique."""
+    place, names = details.place, ", ".join(UNIQUE_COLUMNS)
+    given = {"id": details.id, **details.values}
+    unique = {
+        stored: value for stored in ("id", *_SEARCHED) if (value := given.get(stored)) is not None
+    }
+    if not unique:
+        raise MissingAttribute(
+            f"{place} has no unique field with a value. Send at least one of {names}."
+        )
+    if search_by is None:
+        return {"id": unique["id"]} if "id" in unique else unique
+    stored = unique_column_named(search_by)
+    if stored is None:
+        raise InvalidValue(
+            f"{place}: Invalid SearchBy value provided: {quoted(search_by)}. It takes {names}."
+        )
+    if stored not in unique:
+        raise MissingAttribute(
+            f"{place}: SearchBy is {quoted(search_by)}, but that attribute has no value here"
+        )
+    return {stored: unique[stored]}

@@ -1,0 +1,255 @@
+"""The messages of the calls of leads, spelled as the API spells them."""
+
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from oppserver.calls.shared.conditions import condition_of
+from oppserver.calls.shared.decode import Ignored, decode_body, decode_optional_body
+from oppserver.calls.shared.paging import (
+    ColumnsWire,
+    Page,
+    PagingWire,
+    SortingWire,
+    is_descending,
+    page_of,
+)
+from oppserver.contract.columns import Column
+from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
+from oppserver.contract.identifiers import distinct_guids
+from oppserver.contract.leads import (
+    ATTRIBUTE,
+    EVERY_ATTRIBUTE,
+    NUMBERS,
+    READABLE_COLUMNS,
+    readable_lead_column_named,
+)
+from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX, LEADS_BY_IDS_MAX, LEADS_PAGE_ROWS_DEFAULT
+from oppserver.contract.model import DataType, Field
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.values import FieldValue, plain_number, plain_text
+from oppserver.store.queries import Comparison, Condition, ConditionGroup, LeadSearch, Ordering
+
+
+class LeadLookupWire(msgspec.Struct, forbid_unknown_fields=True):
+    """``Parameter`` of ``Leads.Get``: one attribute, compared with one value."""
+
+    LookupName: str | UnsetType | None = UNSET
+    LookupValue: FieldValue | UnsetType = UNSET
+    SqlOperator: str | UnsetType | None = UNSET
+
+
+class LeadsGetWire(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``Leads.Get``. ``Query`` is what some callers put around ``Parameter``.
+
+    ``Attribute`` and ``Value`` name the type of leads, of which there is one.
+    """
+
+    Parameter: LeadLookupWire | UnsetType | None = UNSET
+    Query: object = UNSET
+    Columns: ColumnsWire | UnsetType | None = UNSET
+    Sorting: SortingWire | UnsetType | None = UNSET
+    Paging: PagingWire | UnsetType | None = UNSET
+    Attribute: Ignored = UNSET
+    Value: Ignored = UNSET
+
+
+class LeadIdsWire(msgspec.Struct, forbid_unknown_fields=True):
+    """``SearchParameters`` of ``Leads/Retrieve/ByIds``."""
+
+    LeadIds: list[str] | UnsetType | None = UNSET
+
+
+class LeadsByIdsWire(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``Leads/Retrieve/ByIds``."""
+
+    SearchParameters: LeadIdsWire | UnsetType | None = UNSET
+    Columns: ColumnsWire | UnsetType | None = UNSET
+    Paging: PagingWire | UnsetType | None = UNSET
+
+
+_LEADS_BY_IDS: Final = msgspec.json.Decoder(LeadsByIdsWire)
+
+_LEADS_GET: Final = msgspec.json.Decoder(LeadsGetWire)
+
+EVERY_COLUMN: Final = (*READABLE_COLUMNS, EVERY_ATTRIBUTE)
+"""All that can be known of a lead."""
+
+ID_COLUMN: Final = READABLE_COLUMNS[0]
+
+_DATES: Final = ("created_on", "modified_on")
+
+_VALUE_PLACE: Final = "$.Parameter.LookupValue"
+
+_LIKE: Final = "LIKE"
+
+OPERATORS: Final = {
+    "=": Comparison.EQUAL,
+    "<>": Comparison.NOT_EQUAL,
+    "<": Comparison.LESS,
+    "<=": Comparison.LESS_OR_EQUAL,
+    ">": Comparison.GREATER,
+    ">=": Comparison.GREATER_OR_EQUAL,
+}
+
+# --- by ids ------------------------------------------------------------------------------------
+
+
+class LeadsByIds(NamedTuple):
+    """Leads to be read: canonical ids, each once, in order; of those that are here, one page."""
+
+    ids: list[str]
+    columns: tuple[Column, ...]
+    page: Page
+
+
+def parse_leads_by_ids(body: bytes | None, *, content_type: str, body_bytes_max: int) -> LeadsByIds:
+    """What a ``Leads/Retrieve/ByIds`` asks.
+
+    Raises an ApiError with status 400 or 413 that names the place.
+    """
+    message = decode_body(
+        _LEADS_BY_IDS, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
+    ids = message.SearchParameters.LeadIds if message.SearchParameters else None
+    if not ids:
+        raise MissingAttribute("'LeadIds' is mandatory in SearchParameters: an array of lead ids")
+    columns = _columns(message.Columns)
+    if not columns:
+        raise MissingAttribute("'Include_CSV' is mandatory in Columns")
+    distinct = distinct_guids(ids, place="SearchParameters.LeadIds")
+    if len(distinct) > LEADS_BY_IDS_MAX:
+        raise LimitExceeded(
+            f"The call asks for {len(distinct)} leads; one call takes {LEADS_BY_IDS_MAX}."
+            " Split the ids over several calls."
+        )
+    page = page_of(message.Paging, rows_default=LEADS_BY_IDS_MAX, rows_max=LEADS_BY_IDS_MAX)
+    return LeadsByIds(ids=distinct, columns=columns, page=page)
+
+
+# --- by one attribute --------------------------------------------------------------------------
+
+
+def parse_leads_get(body: bytes | None, *, content_type: str, body_bytes_max: int) -> LeadSearch:
+    """What a ``Leads.Get`` asks.
+
+    Raises an ApiError with status 400 or 413 that names the place.
+    """
+    message = decode_optional_body(
+        _LEADS_GET, body, content_type=content_type, body_bytes_max=body_bytes_max
+    )
+    if not isinstance(message.Query, msgspec.UnsetType):
+        raise InvalidValue(
+            "$.Query: a filter in it would find every lead. Put Parameter into the body itself."
+        )
+    page = page_of(message.Paging, rows_default=LEADS_PAGE_ROWS_DEFAULT)
+    lookup = message.Parameter
+    return LeadSearch(
+        where=_where(lookup) if isinstance(lookup, LeadLookupWire) else ConditionGroup(),
+        ordering=_ordering(message.Sorting),
+        offset=page.offset,
+        limit=page.limit,
+        columns=_columns(message.Columns) or EVERY_COLUMN,
+    )
+
+
+def _where(lookup: LeadLookupWire) -> ConditionGroup:
+    name = lookup.LookupName.strip() if isinstance(lookup.LookupName, str) else ""
+    value = None if isinstance(lookup.LookupValue, msgspec.UnsetType) else lookup.LookupValue
+    text = plain_text(value, place=_VALUE_PLACE)
+    if not name:
+        if text is not None:
+            raise MissingAttribute("'LookupName' is mandatory in Parameter with a LookupValue")
+        return ConditionGroup()
+    column = _column(name, place="$.Parameter.LookupName")
+    if text is None:
+        raise MissingAttribute("'LookupValue' is mandatory in Parameter with a LookupName")
+    return ConditionGroup(members=(_condition(column, _operator(lookup), text),))
+
+
+def _operator(lookup: LeadLookupWire) -> str:
+    operator = lookup.SqlOperator.strip() if isinstance(lookup.SqlOperator, str) else ""
+    if operator.upper() != _LIKE and operator not in ("", *OPERATORS):
+        raise InvalidValue(
+            f"$.Parameter.SqlOperator: {quoted(operator)} is none of {', '.join(OPERATORS)}, LIKE"
+        )
+    return operator.upper() or "="
+
+
+def _condition(column: Column, operator: str, text: str) -> Condition | ConditionGroup:
+    if operator == _LIKE:
+        return _like(column.stored, text)
+    comparison = OPERATORS[operator]
+    data_type = _data_type(column.stored, comparison, text)
+    field = Field(
+        event_code=0, schema_name=column.name, display_name=column.name, data_type=data_type
+    )
+    return condition_of(column, field, comparison, text, place=_VALUE_PLACE)
+
+
+def _data_type(stored: str, comparison: Comparison, text: str) -> DataType:
+    """What a value is compared as. No definition says it of what is kept among the attributes.
+
+    There a number is greater or less than numbers, and equal to what is written as it is.
+    """
+    if stored in _DATES:
+        return DataType.DATE_TIME
+    is_order = comparison not in (Comparison.EQUAL, Comparison.NOT_EQUAL)
+    if is_order and stored.startswith(ATTRIBUTE) and plain_number(text) is not None:
+        return DataType.NUMBER
+    return DataType.STRING
+
+
+def _like(stored: str, pattern: str) -> Condition:
+    """``%`` at the end, or at both ends. ``_`` stands for itself."""
+    begins = not pattern.startswith("%")
+    text = pattern.removesuffix("%").removeprefix("%")
+    if not pattern.endswith("%") or not text or "%" in text:
+        raise InvalidValue(
+            f"{_VALUE_PLACE}: {quoted(pattern)} is no pattern that LIKE takes here. Send 'text%'"
+            " for what begins with a text, '%text%' for what contains it."
+        )
+    comparison = Comparison.BEGINS if begins else Comparison.CONTAINS
+    return Condition(stored=stored, comparison=comparison, values=(text,))
+
+
+# --- columns and order -------------------------------------------------------------------------
+
+
+def _columns(asked: ColumnsWire | msgspec.UnsetType | None) -> tuple[Column, ...]:
+    """The columns of ``Include_CSV``, each once, in order; none where it names none."""
+    include_csv = asked.Include_CSV if isinstance(asked, ColumnsWire) else None
+    names = include_csv.split(",") if isinstance(include_csv, str) else []
+    place = "$.Columns.Include_CSV"
+    found = dict.fromkeys(_column(name, place=place) for name in names if name.strip())
+    if len(found) > LEAD_ATTRIBUTES_MAX:
+        raise LimitExceeded(
+            f"{place} has {len(found)} names; a row has at most {LEAD_ATTRIBUTES_MAX} of them."
+            " Split them over several calls."
+        )
+    return tuple(found)
+
+
+def _column(name: str, *, place: str) -> Column:
+    column = readable_lead_column_named(name)
+    if column is None:
+        known = (one.name for one in READABLE_COLUMNS)
+        raise UnknownColumn(
+            f"{place}: {quoted(name.strip())} is no attribute of a lead."
+            f"{did_you_mean(name.strip(), known)} Names of custom attributes begin with mx_."
+        )
+    return column
+
+
+def _ordering(sorting: SortingWire | msgspec.UnsetType | None) -> Ordering:
+    """By id, upwards, where nothing is said: an order that needs no sorting and that stays."""
+    name = sorting.ColumnName if isinstance(sorting, SortingWire) else None
+    if not isinstance(name, str) or not name.strip():
+        return Ordering(
+            stored=ID_COLUMN.stored, is_descending=is_descending(sorting, default=False)
+        )
+    stored = _column(name, place="$.Sorting.ColumnName").stored
+    return Ordering(
+        stored=stored, is_descending=is_descending(sorting), is_number=stored in NUMBERS
+    )

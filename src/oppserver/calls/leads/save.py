@@ -1,0 +1,185 @@
+"""What writes look up in their session before they plan: the leads and users that callers name."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from oppserver.calls.leads.parse import FoundLead, LeadDetails
+from oppserver.calls.shared.lookups import users_named
+from oppserver.contract.errors import InvalidReference, LimitExceeded
+from oppserver.contract.leads import ATTRIBUTE, UNIQUE_COLUMNS
+from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
+from oppserver.contract.model import Lead, User
+from oppserver.contract.names import ascii_lower, quoted
+from oppserver.store.port import Session
+
+
+def find_leads(session: Session, details: Sequence[LeadDetails]) -> list[FoundLead]:
+    """What is stored around each lead that is described."""
+    found: list[Lead | None] = [None] * len(details)
+    for stored in ("id", "email", "phone", "mobile"):
+        wanted = {
+            value
+            for one, lead in zip(details, found, strict=True)
+            if lead is None and (value := one.searches.get(stored)) is not None
+        }
+        leads = _leads(session, stored, wanted)
+        found = [
+            lead or leads.get(one.searches.get(stored, ""))
+            for one, lead in zip(details, found, strict=True)
+        ]
+    return _with_what_else_is_stored(session, details, found)
+
+
+def _with_what_else_is_stored(
+    session: Session, details: Sequence[LeadDetails], found: Sequence[Lead | None]
+) -> list[FoundLead]:
+    """Also the leads that are in the way of a new id, or of an address or a number."""
+    pairs = list(zip(details, found, strict=True))
+    new_ids = [one.id if lead is None and "id" not in one.searches else None for one, lead in pairs]
+    of_id = _leads(session, "id", {one for one in new_ids if one is not None})
+    new_values = [_new_values(one, lead) for one, lead in pairs]
+    others = {
+        stored: _leads(session, stored, {one[stored] for one in new_values if stored in one})
+        for stored in sorted({stored for one in new_values for stored in one})
+    }
+    return [
+        FoundLead(
+            lead=lead,
+            of_id=None if new_id is None else of_id.get(new_id),
+            taken={
+                stored: others[stored][value]
+                for stored, value in values.items()
+                if value in others[stored]
+            },
+        )
+        for lead, new_id, values in zip(found, new_ids, new_values, strict=True)
+    ]
+
+
+def _new_values(details: LeadDetails, lead: Lead | None) -> dict[str, str]:
+    """What a lead would take and no other may have, by stored name, if nobody has looked for it."""
+    return {
+        stored: value
+        for stored in details.unshared
+        if (value := details.values.get(stored)) is not None
+        and not (lead is None and stored in details.searches)
+        and ascii_lower(value) != ascii_lower(getattr(lead, stored, None) or "")
+    }
+
+
+def _leads(session: Session, stored: str, values: Collection[str]) -> Mapping[str, Lead]:
+    if not values:
+        return {}
+    asked = sorted(values)
+    return session.leads(asked) if stored == "id" else session.leads_by(stored, asked)
+
+
+class SavedLead(NamedTuple):
+    """A lead as it is stored now, and whether it was not there before."""
+
+    lead: Lead
+    is_created: bool
+
+
+def save_lead(
+    session: Session, details: LeadDetails, *, now: str, new_id: Callable[[], str]
+) -> SavedLead:
+    """Changes the lead that is found, or creates one. Raises as ``plan_lead``."""
+    [found] = find_leads(session, [details])
+    users = users_named(session, [] if details.owner is None else [details.owner])
+    lead = plan_lead(details, found, users=users, new_id=new_id(), now=now)
+    if lead != found.lead:
+        session.write_leads([lead])
+    return SavedLead(lead=lead, is_created=found.lead is None)
+
+
+def lead_here(session: Session, lead_id: str, *, place: str) -> Lead:
+    """The lead of an id. Raises InvalidReference that names the place."""
+    lead = session.leads([lead_id]).get(lead_id)
+    if lead is None:
+        raise InvalidReference(f"{place}: Lead does not exist in the system: {lead_id}")
+    return lead
+
+
+def plan_lead(
+    details: LeadDetails,
+    found: FoundLead,
+    *,
+    users: Mapping[str, User],
+    new_id: str,
+    now: str,
+) -> Lead:
+    """The lead as it will be: the one that was found with the given values, or a new one.
+
+    A lead that nothing changes comes back as it is. ``users`` are by owner as given. Raises
+    InvalidReference when what is stored does not allow it, and LimitExceeded when the lead would
+    have too many attributes.
+    """
+    _check_id(details, found)
+    _check_taken(details, found)
+    if details.owner is not None and details.owner not in users:
+        raise InvalidReference(
+            f"{details.place}: OwnerId {quoted(details.owner)} is no user here."
+            " Send a user's id or address."
+        )
+    if found.lead is None:
+        lead = Lead(id=details.id or new_id, created_on=now, modified_on=now)
+        return _with_values(lead, details, users)
+    changed = _with_values(found.lead, details, users)
+    return changed if changed == found.lead else msgspec.structs.replace(changed, modified_on=now)
+
+
+def _check_id(details: LeadDetails, found: FoundLead) -> None:
+    if details.id is None:
+        return
+    if found.lead is not None:
+        if found.lead.id != details.id:
+            raise InvalidReference(
+                f"{details.place}: the lead found is {found.lead.id}, not ProspectID {details.id}."
+                " Send its own id, or none."
+            )
+        return
+    if found.of_id is not None:
+        raise InvalidReference(
+            f"{details.place}: the lead {details.id} has other values in the fields searched by."
+            " Set SearchBy to ProspectId to change it."
+        )
+    if not details.may_take_id:
+        raise InvalidReference(
+            f"{details.place}: there is no lead {details.id}. To create it with this id, add the"
+            ' attribute __UseUserDefinedGuid__ with the value "true".'
+        )
+
+
+def _check_taken(details: LeadDetails, found: FoundLead) -> None:
+    """Two leads with one address could not be told apart when one is looked for by it."""
+    names = {stored: name for name, stored in UNIQUE_COLUMNS.items()}
+    for stored, other in found.taken.items():
+        if found.lead is None or found.lead.id != other.id:
+            name = names[stored]
+            raise InvalidReference(
+                f"{details.place}: {name} {quoted(details.values[stored])} is that of the lead"
+                f" {other.id}. Search by {name}, or send another one."
+            )
+
+
+def _with_values(lead: Lead, details: LeadDetails, users: Mapping[str, User]) -> Lead:
+    own: dict[str, Any] = {}
+    attributes = dict(lead.attributes)
+    for stored, value in details.values.items():
+        if not stored.startswith(ATTRIBUTE):
+            own[stored] = value
+        elif value is None:
+            attributes.pop(stored.removeprefix(ATTRIBUTE), None)
+        else:
+            attributes[stored.removeprefix(ATTRIBUTE)] = value
+    if len(attributes) > LEAD_ATTRIBUTES_MAX:
+        raise LimitExceeded(
+            f"{details.place}: the lead would have {len(attributes)} attributes; it takes"
+            f" {LEAD_ATTRIBUTES_MAX}. Clear some of them."
+        )
+    if details.owner is not None:
+        own["owner_id"] = users[details.owner].id
+    return msgspec.structs.replace(lead, attributes=attributes, **own)

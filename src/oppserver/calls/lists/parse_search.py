@@ -1,0 +1,218 @@
+"""From the body of ``Retrieve/BySearchParameter`` to what was asked: the condition language.
+
+``AdvancedSearch`` holds Conditions, each of rows. A row is one comparison; the base row names the
+type. What joins rows and Conditions stands at the later one of two. Where joiners contradict each
+other, the language does not say what binds first, so it is refused: a guess could be a wrong answer
+that nobody sees.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import UnsetType
+
+from oppserver.calls.lists.parse import AskedComparison, AskedComparisons, AskedSearch
+from oppserver.calls.lists.wire import (
+    AdvancedSearchWire,
+    ConditionWire,
+    RowConditionWire,
+    SearchWire,
+)
+from oppserver.calls.shared.conditions import OPERATORS, WITHOUT_OPERAND, comparison_named
+from oppserver.calls.shared.decode import decode_body, decode_text
+from oppserver.calls.shared.names import number_of
+from oppserver.calls.shared.paging import asked_list
+from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
+from oppserver.contract.limits import SEARCH_CONDITIONS_MAX, SEARCH_PAGE_ROWS_DEFAULT
+from oppserver.contract.names import quoted
+from oppserver.contract.values import FieldValue, plain_text
+from oppserver.store.queries import Comparison
+
+_SEARCH: Final = msgspec.json.Decoder(SearchWire)
+
+_ADVANCED: Final = msgspec.json.Decoder(AdvancedSearchWire)
+
+_PLACE: Final = "$.AdvancedSearch"
+
+_BASE: Final = "activityevent"
+
+_JOINERS: Final = {"and": False, "or": True}
+
+
+class _Joiner(NamedTuple):
+    """What a member says of how it is joined: whether any is enough, and where it is said."""
+
+    is_any: bool
+    place: str
+
+
+def parse_search(body: bytes | None, *, content_type: str, body_bytes_max: int) -> AskedSearch:
+    """What a search asks. Raises an ApiError with status 400 or 413 that names the place."""
+    message = decode_body(_SEARCH, body, content_type=content_type, body_bytes_max=body_bytes_max)
+    code = _text(message.OpportunityEventCode)
+    if not code:
+        raise MissingAttribute("'OpportunityEventCode' is mandatory: the code of the type")
+    text = _text(message.AdvancedSearch)
+    if not text:
+        raise MissingAttribute(
+            "'AdvancedSearch' is mandatory: a text that holds JSON, an object of Conditions"
+        )
+    advanced = decode_text(_ADVANCED, text, place=_PLACE, what="text in AdvancedSearch")
+    conditions = advanced.Conditions if isinstance(advanced.Conditions, list) else []
+    _check_number(conditions)
+    rows = asked_list(message, rows_default=SEARCH_PAGE_ROWS_DEFAULT)
+    _check_base(conditions, code)
+    groups = [
+        _group(condition, place=f"{_PLACE}.Conditions[{index}]")
+        for index, condition in enumerate(conditions)
+    ]
+    return AskedSearch(
+        event_code=code,
+        groups=tuple(group for group in groups if group.comparisons),
+        is_any=_is_any_condition(advanced, conditions, groups),
+        rows=rows,
+    )
+
+
+def _check_number(conditions: Sequence[ConditionWire]) -> None:
+    number = sum(len(_rows(condition)) for condition in conditions)
+    if max(number, len(conditions)) > SEARCH_CONDITIONS_MAX:
+        raise LimitExceeded(
+            f"AdvancedSearch has {max(number, len(conditions))} conditions; one search takes"
+            f" {SEARCH_CONDITIONS_MAX}."
+        )
+
+
+# --- the base row ------------------------------------------------------------------------------
+
+
+def _check_base(conditions: Sequence[ConditionWire], code: str) -> None:
+    """The type has to stand in the conditions as well. Raises InvalidValue with what to send.
+
+    The message begins with that of the hosted API (observed).
+    """
+    found = [row for condition in conditions for row in _rows(condition) if _is_base(row)]
+    if not found or any(not _repeats(row, code) for row in found):
+        raise InvalidValue(
+            "AdvancedSearch criteria does not match ActivityEvent passed: the Conditions of"
+            ' $.AdvancedSearch need a row {"LSO": "ActivityEvent", "LSO_Type": "PAEvent",'
+            f' "Operator": "eq", "RSO": {quoted(code)}}} with the code of OpportunityEventCode'
+        )
+
+
+def _is_base(row: RowConditionWire) -> bool:
+    return _text(row.LSO).casefold() == _BASE
+
+
+def _repeats(row: RowConditionWire, code: str) -> bool:
+    comparison = OPERATORS.get(_text(row.Operator).lower())
+    repeated = number_of(str(row.RSO)) if isinstance(row.RSO, str | int) else None
+    return comparison is Comparison.EQUAL and repeated is not None and repeated == number_of(code)
+
+
+# --- rows --------------------------------------------------------------------------------------
+
+
+def _group(condition: ConditionWire, *, place: str) -> AskedComparisons:
+    kind = _text(condition.Type)
+    if kind and kind.casefold() != "activity":
+        raise InvalidValue(
+            f"{place}.Type: conditions of type {quoted(kind)} are not supported. Send 'Activity',"
+            " with columns of the opportunity."
+        )
+    members = [
+        (row, f"{place}.RowCondition[{index}]")
+        for index, row in enumerate(_rows(condition))
+        if not _is_base(row)
+    ]
+    joiners = [_joiner(row.SubConOp, place=f"{at}.SubConOp") for row, at in members]
+    instead = "Put what belongs together into one Condition, with one SubConOp in all its rows."
+    return AskedComparisons(
+        comparisons=tuple(_comparison(row, place=at) for row, at in members),
+        is_any=len(members) > 1 and _agreed(joiners, instead=instead),
+    )
+
+
+def _comparison(row: RowConditionWire, *, place: str) -> AskedComparison:
+    name = _text(row.LSO)
+    if not name:
+        raise MissingAttribute(f"'LSO' is mandatory in {place}: the name of a column")
+    operator = _text(row.Operator)
+    if not operator:
+        raise MissingAttribute(f"'Operator' is mandatory in {place}: 'eq', for example")
+    if _is_true(row.RSO_IsMailMerged):
+        raise InvalidValue(
+            f"{place}.RSO_IsMailMerged: merged values are not supported. Send the value itself in"
+            " RSO, and false here."
+        )
+    comparison = comparison_named(operator, place=f"{place}.Operator")
+    operand = None if isinstance(row.RSO, UnsetType) else row.RSO
+    is_ignored = comparison in WITHOUT_OPERAND
+    return AskedComparison(
+        place=place,
+        name=name,
+        comparison=comparison,
+        operand=None if is_ignored else plain_text(operand, place=f"{place}.RSO"),
+    )
+
+
+# --- joiners -----------------------------------------------------------------------------------
+
+
+def _is_any_condition(
+    advanced: AdvancedSearchWire,
+    conditions: Sequence[ConditionWire],
+    groups: Sequence[AskedComparisons],
+) -> bool:
+    """Whether one of the Conditions is enough. Those that name the type alone are no members."""
+    of_all = _joiner(advanced.GrpConOp, place=f"{_PLACE}.GrpConOp")
+    each = [
+        _joiner(condition.ConOp, place=f"{_PLACE}.Conditions[{index}].ConOp")
+        for index, condition in enumerate(conditions)
+    ]
+    if sum(bool(group.comparisons) for group in groups) < 2:
+        return False
+    return _agreed(
+        [of_all, *each[1:]],
+        instead="Send one of the two in GrpConOp and in every ConOp; the rows of one Condition can"
+        " be joined otherwise.",
+    )
+
+
+def _joiner(value: str | UnsetType | None, *, place: str) -> _Joiner | None:
+    text = _text(value)
+    if not text:
+        return None
+    is_any = _JOINERS.get(text.lower())
+    if is_any is None:
+        raise InvalidValue(f"{place}: {quoted(text)} joins nothing. Send 'And' or 'Or'.")
+    return _Joiner(is_any, place)
+
+
+def _agreed(joiners: Iterable[_Joiner | None], *, instead: str) -> bool:
+    """What all joiners that are there say; all have to hold where there is none."""
+    said = [joiner for joiner in joiners if joiner is not None]
+    other = next((joiner for joiner in said if joiner.is_any is not said[0].is_any), None)
+    if other is not None:
+        words = ("Or", "And") if said[0].is_any else ("And", "Or")
+        raise InvalidValue(
+            f"{other.place} is '{words[1]}', but {said[0].place} is '{words[0]}': what binds first"
+            f" is not said. {instead}"
+        )
+    return bool(said) and said[0].is_any
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+def _rows(condition: ConditionWire) -> Sequence[RowConditionWire]:
+    return condition.RowCondition if isinstance(condition.RowCondition, list) else ()
+
+
+def _text(value: str | int | UnsetType | None) -> str:
+    return "" if value is None or isinstance(value, UnsetType) else str(value).strip()
+
+
+def _is_true(value: FieldValue | UnsetType) -> bool:
+    return str(value).strip().lower() in ("true", "1")

@@ -1,0 +1,165 @@
+"""Comparisons as callers write them: the operator, and the operand by the column's data type."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from oppserver.contract.columns import Column
+from oppserver.contract.dates import Span, span_of
+from oppserver.contract.errors import InvalidFieldValue, InvalidValue, MissingAttribute
+from oppserver.contract.identifiers import canonical_guid, guid_at
+from oppserver.contract.model import DataType, Field
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.values import matching, options_of, stored_value
+from oppserver.store.queries import Comparison, Condition, ConditionGroup
+
+OPERATORS: Final[Mapping[str, Comparison]] = MappingProxyType(
+    {
+        "eq": Comparison.EQUAL,
+        "=": Comparison.EQUAL,
+        "neq": Comparison.NOT_EQUAL,
+        "noteq": Comparison.NOT_EQUAL,
+        "ne": Comparison.NOT_EQUAL,
+        "<>": Comparison.NOT_EQUAL,
+        "!=": Comparison.NOT_EQUAL,
+        "lt": Comparison.LESS,
+        "<": Comparison.LESS,
+        "lte": Comparison.LESS_OR_EQUAL,
+        "le": Comparison.LESS_OR_EQUAL,
+        "<=": Comparison.LESS_OR_EQUAL,
+        "gt": Comparison.GREATER,
+        ">": Comparison.GREATER,
+        "gte": Comparison.GREATER_OR_EQUAL,
+        "ge": Comparison.GREATER_OR_EQUAL,
+        ">=": Comparison.GREATER_OR_EQUAL,
+        "between": Comparison.BETWEEN,
+        "contains": Comparison.CONTAINS,
+        "like": Comparison.CONTAINS,
+        "begins": Comparison.BEGINS,
+        "beginswith": Comparison.BEGINS,
+        "startswith": Comparison.BEGINS,
+        "isnull": Comparison.IS_NULL,
+        "null": Comparison.IS_NULL,
+        "isnotnull": Comparison.IS_NOT_NULL,
+        "notnull": Comparison.IS_NOT_NULL,
+    }
+)
+"""Operators by what callers call them, in lower case."""
+
+WITHOUT_OPERAND: Final = frozenset({Comparison.IS_NULL, Comparison.IS_NOT_NULL})
+
+_OF_TEXT: Final = frozenset({Comparison.CONTAINS, Comparison.BEGINS})
+
+_BETWEEN_ENDS: Final = re.compile(r"(?<=\s)TO(?=\s)", re.IGNORECASE)
+
+_GUIDS: Final = frozenset({"id", "lead_id", "owner_id"})
+
+_MAYBE_GUIDS: Final = frozenset({"created_by", "modified_by"})
+
+
+def comparison_named(operator: str, *, place: str) -> Comparison:
+    """The comparison of an operator, in any case. Raises InvalidValue with those there are."""
+    found = OPERATORS.get(operator.strip().lower())
+    if found is None:
+        names = [comparison.value for comparison in Comparison]
+        raise InvalidValue(
+            f"{place}: {quoted(operator)} is no operator.{did_you_mean(operator, names)} Known:"
+            f" {', '.join(names)}."
+        )
+    return found
+
+
+def condition_of(
+    column: Column, field: Field, comparison: Comparison, operand: str | None, *, place: str
+) -> Condition | ConditionGroup:
+    """What a comparison means by the data type of its field; ``place`` is where the operand is.
+
+    Raises MissingAttribute, InvalidValue or InvalidFieldValue.
+    """
+    stored = _looked_up(column.stored, comparison)
+    is_number = field.data_type is DataType.NUMBER
+    if comparison in WITHOUT_OPERAND:
+        return Condition(stored=stored, comparison=comparison, is_number=is_number)
+    operands = _operands(comparison, operand, place=place)
+    if comparison in _OF_TEXT:
+        return Condition(stored=stored, comparison=comparison, values=operands)
+    if field.data_type is DataType.DATE_TIME:
+        return _of_dates(stored, comparison, [_span(text, place=place) for text in operands])
+    values = tuple(_value(text, column, field, place=place) for text in operands)
+    return Condition(stored=stored, comparison=comparison, values=values, is_number=is_number)
+
+
+def _looked_up(stored: str, comparison: Comparison) -> str:
+    """An address is looked up among the leads, where it has an index."""
+    return "lead.email" if (stored, comparison) == ("lead_email", Comparison.EQUAL) else stored
+
+
+def _operands(comparison: Comparison, operand: str | None, *, place: str) -> tuple[str, ...]:
+    if operand is None or not operand.strip():
+        raise MissingAttribute(
+            f"{place} is mandatory with the operator {comparison.value}; isnull finds what is not"
+            " set"
+        )
+    if comparison is not Comparison.BETWEEN:
+        return (operand,)
+    ends = [end.strip() for end in _BETWEEN_ENDS.split(operand)]
+    if len(ends) != 2 or not all(ends):
+        raise InvalidValue(f"{place}: {quoted(operand)} are no two ends. Send 'A TO B'.")
+    return ends[0], ends[1]
+
+
+def _value(text: str, column: Column, field: Field, *, place: str) -> str:
+    if column.stored in _GUIDS:
+        return guid_at(text, place=place)
+    if column.stored in _MAYBE_GUIDS:
+        return canonical_guid(text) or text
+    if field.data_type is DataType.SEARCHABLE_DROPDOWN:
+        # what is no option any more may still be stored
+        return matching(text.strip(), options_of(field)) or text
+    if field.data_type in (DataType.NUMBER, DataType.BOOLEAN):
+        # the limit on what is stored is none of what is sought
+        stored = stored_value(text, msgspec.structs.replace(field, max_length=None), place=place)
+        assert stored is not None, "an operand is not empty"
+        return stored
+    return text
+
+
+# --- dates -------------------------------------------------------------------------------------
+
+
+def _span(text: str, *, place: str) -> Span:
+    try:
+        return span_of(text)
+    except ValueError:
+        raise InvalidFieldValue(
+            f"{place}: {quoted(text)} is no date. Send one like 2024-02-29 13:05:09 or 2024-02-29"
+            " (UTC)."
+        ) from None
+
+
+def _of_dates(stored: str, comparison: Comparison, spans: list[Span]) -> Condition | ConditionGroup:
+    """A comparison with a moment, or with a whole day, which lies between its ends."""
+    first, last = spans[0].first, spans[-1].last
+
+    def one(comparison: Comparison, *values: str) -> Condition:
+        return Condition(stored=stored, comparison=comparison, values=values)
+
+    if first == last and len(spans) == 1:
+        return one(comparison, first)
+    match comparison:
+        case Comparison.NOT_EQUAL:
+            outside = (
+                one(Comparison.LESS, first),
+                one(Comparison.GREATER, last),
+                one(Comparison.IS_NULL),
+            )
+            return ConditionGroup(members=outside, is_any=True)
+        case Comparison.LESS | Comparison.GREATER_OR_EQUAL:
+            return one(comparison, first)
+        case Comparison.GREATER | Comparison.LESS_OR_EQUAL:
+            return one(comparison, last)
+        case _:
+            return one(Comparison.BETWEEN, first, last)

@@ -1,0 +1,252 @@
+"""From the bytes of a body to the message they hold, and how what is none is refused.
+
+A member that a message does not have is refused by name: its value would be lost, and the caller
+would not know. The messages that know a member and have no use for it say so (``wire.Ignored``).
+"""
+
+import codecs
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import UnsetType, inspect
+
+from oppserver.contract.errors import (
+    BodyTooLarge,
+    Fault,
+    InvalidValue,
+    MalformedBody,
+    MissingAttribute,
+    WrongContentType,
+    WrongDataType,
+)
+from oppserver.contract.formats import Format, Wanted
+from oppserver.contract.identifiers import GUID_MEND, canonical_guid
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.problems import refusal
+
+_T = TypeVar("_T")
+
+# msgspec says "Object contains unknown field `X` - at `$.SearchParameters[0].Columns`"
+_UNKNOWN_MEMBER: Final = re.compile(
+    r"Object contains unknown field `(.*?)`(?: - at `\$([\w.\[\]]*)`)?", re.DOTALL
+)
+
+_STEP: Final = re.compile(r"\.(\w+)|\[\d+\]")
+
+
+def decode_body(
+    decoder: msgspec.json.Decoder[_T], body: bytes | None, *, content_type: str, body_bytes_max: int
+) -> _T:
+    """The message of a body. ``body`` None: it was longer than ``body_bytes_max``.
+
+    Raises an ApiError with status 400 or 413 that names the place and what was expected.
+    """
+    if body is None:
+        raise BodyTooLarge(
+            f"The body is larger than {body_bytes_max} bytes. Send or ask for less per call."
+        )
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise WrongContentType(
+            f"Content-Type is {quoted(media_type)}; set it to 'application/json'"
+        )
+    try:
+        text = body.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise MalformedBody(f"The body is not UTF-8: byte {error.start} is none of it") from None
+    if not text.strip():
+        raise MalformedBody("The request has no body. Send the JSON that the call takes.")
+    return decode_text(decoder, text, place="$", what="body")
+
+
+def decode_optional_body(
+    decoder: msgspec.json.Decoder[_T], body: bytes | None, *, content_type: str, body_bytes_max: int
+) -> _T:
+    """The message of a body that may be empty, as ``{}`` is; an empty one needs no content type."""
+    if body is not None and not body.strip():
+        return decoder.decode(b"{}")
+    return decode_body(decoder, body, content_type=content_type, body_bytes_max=body_bytes_max)
+
+
+def decode_text(decoder: msgspec.json.Decoder[_T], text: str, *, place: str, what: str) -> _T:
+    """The message of a text, which stands at ``place`` and is called ``what`` in errors."""
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError as error:
+        unknown = _UNKNOWN_MEMBER.fullmatch(str(error))
+        if unknown is not None:
+            raise _unknown_member(unknown[1], unknown[2] or "", decoder, place) from None
+        raise WrongDataType(_wrong_type(str(error), place)) from None
+    except msgspec.DecodeError as error:
+        raise MalformedBody(f"The {what} is not JSON: {error}") from None
+    except RecursionError:
+        raise MalformedBody(f"The {what} is nested too deeply to be a request") from None
+
+
+def _wrong_type(reason: str, place: str) -> str:
+    # msgspec says "Expected `str`, got `int` - at `$.SearchParameters[0].Columns`"
+    expected, _, inside = reason.partition(" - at ")
+    return f"{place}{inside.strip('`').removeprefix('$')}: {expected.replace('`', '')}"
+
+
+def _unknown_member(
+    name: str, inside: str, decoder: msgspec.json.Decoder[Any], place: str
+) -> InvalidValue:
+    known = list(_members(decoder.type, inside))
+    return InvalidValue(
+        f"{place}{inside}.{quoted(name)[1:-1]}: there is no such member here, so its value would be"
+        f" lost.{did_you_mean(name, known)} Leave it out. Known here: {', '.join(known)}."
+    )
+
+
+def _members(form: Any, inside: str) -> Iterator[str]:
+    """The names that the message has at a place of a body, without those that it has no use for."""
+    found = [inspect.type_info(form)]
+    for step in _STEP.finditer(inside):
+        found = [one for form in found for one in _forms_in(form, step[1])]
+    for message in found:
+        if isinstance(message, inspect.StructType):
+            yield from (
+                field.encode_name
+                for field in message.fields
+                if not isinstance(field.type, inspect.RawType)
+            )
+
+
+def _forms_in(form: inspect.Type, name: str | None) -> Iterator[inspect.Type]:
+    """The forms that a member can have; without a name, those of a list's items."""
+    inner: inspect.Type | None = None
+    if name is None and isinstance(form, inspect.ListType):
+        inner = form.item_type
+    elif isinstance(form, inspect.StructType):
+        inner = next((one.type for one in form.fields if one.encode_name == name), None)
+    if inner is not None:
+        yield from inner.types if isinstance(inner, inspect.UnionType) else (inner,)
+
+
+def mandatory(query: Mapping[str, str], name: str) -> str:
+    """The value of a name, which the query has in lower case. Raises MissingAttribute."""
+    value = query.get(name.lower(), "").strip()
+    if not value:
+        raise MissingAttribute(
+            f"'{name}' is mandatory in the query",
+            faults=[Fault(parameter=name, what="it is missing", mend="Add it to the query.")],
+        )
+    return value
+
+
+def mandatory_guid(query: Mapping[str, str], name: str) -> str:
+    """The id that a name has, canonical. Raises MissingAttribute or InvalidValue."""
+    return _guid(mandatory(query, name), name)
+
+
+def optional_guid(query: Mapping[str, str], name: str) -> str | None:
+    """The id that a name has, canonical; None when it is not there. Raises InvalidValue."""
+    text = query.get(name.lower(), "").strip()
+    return _guid(text, name) if text else None
+
+
+def _guid(text: str, name: str) -> str:
+    guid = canonical_guid(text)
+    if guid is None:
+        fault = Fault(parameter=name, what=f"{quoted(text)} is not a GUID", mend=GUID_MEND)
+        raise refusal(InvalidValue, [fault])
+    return guid
+
+
+def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:
+    """That the query has no other names: one that is misspelt would be passed over in silence.
+
+    Raises InvalidValue with each that is not known.
+    """
+    faults = [
+        Fault(
+            parameter=name,
+            what="this call has no such parameter",
+            mend=f"{did_you_mean(name, names).strip() or 'Leave it out.'}"
+            f" The call takes {', '.join(names)}.",
+        )
+        for name in query
+        if name not in names
+    ]
+    if faults:
+        raise refusal(InvalidValue, faults)
+
+
+def check_is_not_named(query: Mapping[str, str], mends: Mapping[str, str]) -> None:
+    """That the query has no value under some names, which are given with what to do instead.
+
+    They say what is written, or where, and would be passed over in silence. Raises InvalidValue.
+    """
+    for name, mend in mends.items():
+        if query.get(name.lower(), "").strip():
+            raise InvalidValue(f"query parameter '{name}': {mend}")
+
+
+def number(
+    query: Mapping[str, str], name: str, *, at_least: int, at_most: int, default: int
+) -> int:
+    """The whole number that a name has, or ``default``. Raises InvalidValue."""
+    text = query.get(name.lower(), "").strip()
+    if not text:
+        return default
+    digits = text.lstrip("0") or "0"
+    is_number = text.isascii() and text.isdecimal() and len(digits) <= len(str(at_most))
+    if not is_number or not at_least <= int(digits) <= at_most:
+        fault = Fault(
+            parameter=name,
+            what=f"{quoted(text)} is not a whole number from {at_least:,} to {at_most:,}",
+            mend="Use one, or leave it out.",
+        )
+        raise refusal(InvalidValue, [fault])
+    return int(digits)
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """Whether a name is true; not when it is not there. Raises InvalidValue."""
+    value = query.get(name.lower(), "").strip().lower()
+    if value in ("", "false", "0"):
+        return False
+    if value in ("true", "1"):
+        return True
+    what = f"{quoted(value)} is neither true nor false"
+    raise InvalidValue(
+        f"query parameter '{name}': {what}",
+        faults=[Fault(parameter=name, what=what, mend="Use true or false, or leave it out.")],
+    )
+
+
+def wanted_rows(
+    query: Mapping[str, str], chosen: Format, *, ledger: bool = False, entity_tag: bool = False
+) -> Wanted:
+    """How rows are wanted: what a query says of their values in a format. Raises InvalidValue.
+
+    A word that the chosen format has no use for changes nothing.
+    """
+    return Wanted(
+        format=chosen,
+        ledger=ledger,
+        entity_tag=entity_tag,
+        escapes_formulas=choice(query, "csv_formulas", ("keep", "escape")) == "escape",
+        types_are_text=choice(query, "types", ("fields", "text")) == "text",
+    )
+
+
+def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
+    """Which of some words a name has; the first when it is not there. Raises InvalidValue."""
+    value = query.get(name.lower(), "").strip().lower() or words[0]
+    if value not in words:
+        what = f"{quoted(value)} is none of {', '.join(words)}"
+        raise InvalidValue(
+            f"query parameter '{name}': {what}",
+            faults=[Fault(parameter=name, what=what, mend="Use one of them, or leave it out.")],
+        )
+    return value
+
+
+Ignored: TypeAlias = msgspec.Raw | UnsetType
+"""A member that programs are known to send, of which nothing is kept and nothing is lost: what it
+says has no meaning here. The table "Members without effect" of docs/fidelity.md has each of them.
+"""

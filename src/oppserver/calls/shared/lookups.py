@@ -1,0 +1,67 @@
+"""What writes look up in their session before they plan: the leads and users that callers name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from oppserver.contract.errors import OpportunityNotFound
+from oppserver.contract.identifiers import canonical_guid
+from oppserver.contract.model import Lead, Opportunity, OpportunityType, Tombstone, User
+from oppserver.contract.names import quoted
+from oppserver.store.port import Session, Store
+
+
+def users_named(session: Session, names: Iterable[str]) -> dict[str, User]:
+    """The users of ids or addresses, by the name as given; unknown ones are left out."""
+    asked = set(names)
+    ids = {name: guid for name in asked if (guid := canonical_guid(name)) is not None}
+    emails = sorted(asked - ids.keys())
+    by_id = session.users(sorted(set(ids.values()))) if ids else {}
+    by_email = session.users_by_email(emails) if emails else {}
+    return {name: by_id[guid] for name, guid in ids.items() if guid in by_id} | by_email
+
+
+def leads_by_value(session: Session, stored: str, values: Sequence[str]) -> Mapping[str, Lead]:
+    """The lead of each value of ``id`` (in any form), ``email``, ``phone`` or ``mobile``."""
+    if stored != "id":
+        return session.leads_by(stored, sorted(set(values)))
+    ids = {value: guid for value in values if (guid := canonical_guid(value)) is not None}
+    by_id = session.leads(sorted(set(ids.values())))
+    return {value: by_id[guid] for value, guid in ids.items() if guid in by_id}
+
+
+def opportunity_here(store: Store, one: str, *, place: str) -> Opportunity:
+    """The opportunity of an id. Raises OpportunityNotFound that names the place."""
+    found = store.opportunity(one)
+    if isinstance(found, Opportunity):
+        return found
+    if found is None:
+        raise OpportunityNotFound(f"{place}: {_never_here(one)}")
+    emails = {user.id: user.email for user in store.users()}
+    of_type = store.catalogue().types[found.event_code]
+    raise OpportunityNotFound(f"{place}: {_deleted(found, of_type, emails.get(_by(found)))}")
+
+
+def gone(session: Session, one: str) -> str:
+    """Why an opportunity is not here, for an error that has named the place."""
+    tombstone = session.tombstones([one]).get(one)
+    if tombstone is None:
+        return _never_here(one)
+    user = session.users([_by(tombstone)]).get(_by(tombstone))
+    of_type = session.catalogue().types[tombstone.event_code]
+    return _deleted(tombstone, of_type, None if user is None else user.email)
+
+
+def _never_here(one: str) -> str:
+    return f"there is no opportunity {one}. Check the id."
+
+
+def _by(tombstone: Tombstone) -> str:
+    """Who deleted it: a user's id, or nothing when a command did."""
+    return tombstone.deleted_by or ""
+
+
+def _deleted(tombstone: Tombstone, of_type: OpportunityType, email: str | None) -> str:
+    who = email or _by(tombstone)
+    return (
+        f"the opportunity {tombstone.id} of type {of_type.event_code} ({quoted(of_type.name)}) was"
+        f" deleted on {tombstone.deleted_on} (UTC){f' by {who}' if who else ''}."
+    )

@@ -1,0 +1,154 @@
+"""Event codes as callers send them: text, looked up in the catalogue or refused."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from oppserver.contract.columns import (
+    SYSTEM_COLUMNS,
+    VERSION_COLUMN,
+    Column,
+    column_named,
+    columns_of_row,
+    first_of_stored,
+    is_system,
+)
+from oppserver.contract.errors import Fault, UnknownColumn, UnknownEventCode
+from oppserver.contract.limits import EVENT_CODE_MAX
+from oppserver.contract.model import Catalogue, Field
+from oppserver.contract.names import nearest, quoted
+from oppserver.contract.problems import refusal
+
+_IN_ERROR_CODES_MAX: Final = 10
+
+
+def event_code_of(text: str, catalogue: Catalogue, *, place: str) -> int:
+    """The code of an opportunity type. Raises UnknownEventCode, with those there are."""
+    code = number_of(text)
+    if code is None or code not in catalogue.types:
+        raise UnknownEventCode(f"{place}: {_no_type(text)}. {_mend(catalogue)}")
+    return code
+
+
+def event_code_of_query(text: str, catalogue: Catalogue) -> int:
+    """The code that ``event_code`` has in a query of ``/v1``. Raises as ``event_code_of``."""
+    code = number_of(text)
+    if code is None or code not in catalogue.types:
+        fault = Fault(parameter="event_code", what=_no_type(text), mend=_mend(catalogue))
+        raise refusal(UnknownEventCode, [fault])
+    return code
+
+
+def activity_code_of(text: str, catalogue: Catalogue, *, place: str) -> int:
+    """The code of an activity type. Raises UnknownEventCode, with what to do."""
+    code = number_of(text)
+    if code is not None and code in catalogue.activity_types:
+        return code
+    if code is not None and code in catalogue.types:
+        raise UnknownEventCode(
+            f"{place}: {code} is an opportunity type. OpportunityManagement.svc/Capture posts"
+            " opportunities."
+        )
+    if code is not None and code in POSTED_NAMES:
+        raise UnknownEventCode(f"{place}: {code} is posted by the server alone.")
+    raise UnknownEventCode(
+        f"{place}: {quoted(text)} is the event code of no activity type here. Known:"
+        f" {_listed(catalogue.activity_types)}. 'oppserver activity-type create CODE' adds one."
+    )
+
+
+def number_of(text: str) -> int | None:
+    """The number of a code, whatever it is of; None when it is no number, or too large a one."""
+    digits = text.strip()
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(EVENT_CODE_MAX))
+    return int(digits) if is_number and int(digits) <= EVENT_CODE_MAX else None
+
+
+def _no_type(text: str) -> str:
+    return f"{quoted(text)} is the event code of no opportunity type here"
+
+
+def _mend(catalogue: Catalogue) -> str:
+    return f"Known: {_listed(catalogue.types)}. 'oppserver type create CODE' adds one."
+
+
+def _listed(codes: Iterable[int]) -> str:
+    return ", ".join(str(code) for code in sorted(codes)[:_IN_ERROR_CODES_MAX]) or "none"
+
+
+OPPORTUNITY_CAPTURED: Final = 33
+"""Posted with every new opportunity. Source: seen on timelines of real leads."""
+
+DUPLICATE_DETECTED: Final = 34
+"""Posted on the opportunity that a new one would have repeated. Ours: the documentation names such
+an activity, no code of it is known; this is the next one."""
+
+POSTED_NAMES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        OPPORTUNITY_CAPTURED: "Opportunity Captured",
+        DUPLICATE_DETECTED: "Duplicate Opportunity Detected",
+    }
+)
+"""What people call them, by event code."""
+
+
+def columns_of_query(
+    text: str, fields: Mapping[str, Field], *, event_code: int | None
+) -> tuple[Column, ...]:
+    """The columns of a row, named with commas between; none named: all that the type has.
+
+    They begin with the three that every row has. ``event_code`` None: the fields are those of all
+    types. Raises UnknownColumn with every name that is no column of the type, each with the nearest
+    names, and with fields that are called so.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        return every_column(fields)
+    columns = [_column(name, fields) for name in names]
+    unknown = [name for name, column in zip(names, columns, strict=True) if column is None]
+    if unknown:
+        raise refusal(
+            UnknownColumn,
+            [_fault(name, fields, event_code=event_code) for name in dict.fromkeys(unknown)],
+        )
+    return columns_of_row(column for column in columns if column is not None)
+
+
+def every_column(fields: Iterable[str]) -> tuple[Column, ...]:
+    """All columns of a type, each under one name: the system's, then its fields in their order."""
+    of_fields = (column_named(name) for name in fields)
+    return columns_of_row(
+        [
+            *(column for column in SYSTEM_COLUMNS if column == first_of_stored(column)),
+            *(column for column in of_fields if column is not None),
+        ]
+    )
+
+
+def _column(name: str, fields: Mapping[str, Field]) -> Column | None:
+    if name.casefold() == VERSION_COLUMN.name.casefold():
+        return VERSION_COLUMN
+    column = column_named(name)
+    is_there = column is not None and (is_system(column) or column.name in fields)
+    return column if is_there else None
+
+
+def _fault(name: str, fields: Mapping[str, Field], *, event_code: int | None) -> Fault:
+    near = _near(name, fields)
+    mend = f"Did you mean {' or '.join(near)}?" if near else "Leave it out."
+    kind = "any type" if event_code is None else f"type {event_code}"
+    code = "CODE" if event_code is None else event_code
+    return Fault(
+        parameter="columns",
+        what=f"{quoted(name)} is no column of {kind}",
+        mend=f"{mend} 'oppserver field add {code} mx_Custom_N' adds a field.",
+    )
+
+
+def _near(name: str, fields: Mapping[str, Field]) -> Sequence[str]:
+    """The nearest names; a field that is near by its display name stands with it."""
+    shown = {column.name: column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN)}
+    for schema_name, field in fields.items():
+        shown[schema_name] = schema_name
+        shown[field.display_name] = f"{schema_name} ({field.display_name})"
+    return list(dict.fromkeys(shown[one] for one in nearest(name, shown)))

@@ -1,0 +1,144 @@
+"""What a caller likes best: lists of names with weights, as in ``Accept`` and ``Accept-Encoding``.
+
+RFC 9110, 12.4.2 and 12.5. Programs in use write weights that the RFC does not know, so they are
+read with patience: ``.2`` (the default of old Java programs), ``0.``, more than three digits, an
+upper-case ``Q``, blanks and tabs around every sign, a weight in quotes. A weight outside of 0 to 1
+is the nearer of the two. What is no number says nothing: its name counts as one without a weight,
+because a caller who names something can take it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from oppserver.calls.shared.decode import flag, wanted_rows
+from oppserver.contract.errors import Fault, InvalidValue, NotAcceptable
+from oppserver.contract.formats import ARROW_FORMATS, Format, Wanted
+from oppserver.contract.names import quoted
+
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
+"""A quoted text (RFC 9110, 5.6.4); one that nobody closes ends where the header does. Every quote
+begins one and no repetition gives back, so the time grows as the length does."""
+
+_ELEMENT: Final = re.compile(rf'(?:[^,"]++|{_QUOTED})++', re.DOTALL)
+
+_PARAMETER: Final = re.compile(rf'(?:[^;"]++|{_QUOTED})++', re.DOTALL)
+
+_WEIGHT: Final = re.compile(r"-?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+
+_WITHOUT_WEIGHT: Final = 1.0
+
+
+class Preference(NamedTuple):
+    """One element of a list: its name in lower case, and its weight from 0, "never", to 1."""
+
+    name: str
+    weight: float
+
+
+def preferences_in(header: str) -> list[Preference]:
+    """The elements of a list that have a name, in order; parameters beside the weight are left out.
+
+    Several lines of one header are one list, joined by commas (RFC 9110, 5.3).
+    """
+    elements = (element.partition(";") for element in _ELEMENT.findall(header))
+    return [
+        Preference(name, _weight(parameters))
+        for before, _, parameters in elements
+        if (name := before.strip().lower())
+    ]
+
+
+def _weight(parameters: str) -> float:
+    """The first weight among the parameters of an element."""
+    for parameter in _PARAMETER.findall(parameters):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            return _number(value.strip().strip('"'))
+    return _WITHOUT_WEIGHT
+
+
+def _number(text: str) -> float:
+    if not _WEIGHT.fullmatch(text):
+        return _WITHOUT_WEIGHT
+    return min(max(float(text), 0.0), 1.0)
+
+
+_ANYTHING: Final = "*/*"
+
+
+class _Range(NamedTuple):
+    """A media range. ``precision``: how much of a media type it names, from 0 for ``*/*``."""
+
+    pattern: str
+    precision: int
+    weight: float
+
+
+def choose_format(accept: str, offered: Sequence[Format]) -> Format:
+    """The offered format that weighs most; of several, the first. Nothing asked: the first.
+
+    Of the ranges that match a format, the one that names most of it says its weight. Parameters
+    other than the weight are not looked at. A range whose weight cannot be read excludes what it
+    matches. Raises NotAcceptable, with the list of formats.
+    """
+    ranges = [_range(one) for one in preferences_in(accept)]
+    if not ranges:
+        return offered[0]
+    best = max(offered, key=lambda one: _weight_of(one, ranges))  # max keeps the first of equals
+    if _weight_of(best, ranges) > 0:
+        return best
+    raise NotAcceptable(
+        f"Accept is {quoted(accept)}; this call answers {', '.join(offered)}.{_missing(offered)}",
+        faults=[
+            Fault(
+                header="Accept",
+                what=f"{quoted(accept)} names no format of this call",
+                mend=f"Use {', '.join(offered)}.",
+            )
+        ],
+    )
+
+
+def _range(one: Preference) -> _Range:
+    # a bare * is what old Java programs send for */*
+    pattern = _ANYTHING if one.name == "*" else one.name
+    precision = 0 if pattern == _ANYTHING else 1 if pattern.endswith("/*") else 2
+    return _Range(pattern, precision, one.weight)
+
+
+def _weight_of(offered: Format, ranges: Sequence[_Range]) -> float:
+    main = f"{offered.partition('/')[0]}/*"
+    matching = [one for one in ranges if one.pattern in (offered, main, _ANYTHING)]
+    if not matching:
+        return 0.0
+    precision = max(one.precision for one in matching)
+    return max(one.weight for one in matching if one.precision == precision)
+
+
+def _missing(offered: Sequence[Format]) -> str:
+    if Format.ARROW in offered:
+        return ""
+    return (
+        f" {' and '.join(ARROW_FORMATS)} need an extra where the server runs:"
+        " pip install 'oppserver[arrow]'"
+    )
+
+
+def parse_wanted(query: Mapping[str, str], chosen: Format, *, is_conditional: bool) -> Wanted:
+    """How the answer to a bulk read is wanted. ``is_conditional``: there is an ``If-None-Match``.
+
+    Raises InvalidValue.
+    """
+    wanted = wanted_rows(
+        query,
+        chosen,
+        ledger=flag(query, "ledger"),
+        entity_tag=flag(query, "etag") or is_conditional,
+    )
+    if wanted.ledger and chosen is not Format.JSON:
+        raise InvalidValue(
+            f"query parameter 'ledger': {chosen} has one row per opportunity and no place for those"
+            f" that are missing. Ask for {Format.JSON}, or read X-Opportunities-Missing."
+        )
+    return wanted

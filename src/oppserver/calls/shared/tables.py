@@ -1,0 +1,121 @@
+"""From a plan and the fields of its types to the table that its rows are: typed columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from oppserver.contract.columns import EVENT_CODE_COLUMN, VERSION_COLUMN, Column, is_system
+from oppserver.contract.formats import (
+    ARROW_FORMATS,
+    Format,
+    Kind,
+    Table,
+    TableColumn,
+    TableRows,
+    Wanted,
+)
+from oppserver.contract.model import Catalogue, DataType
+from oppserver.formats.arrow import ArrowWriter, has_arrow
+from oppserver.formats.csv import CsvWriter
+from oppserver.store.queries import Plan, RenderedColumns
+
+ENTRY_COLUMN: Final = TableColumn(name="Entry", kind=Kind.INTEGER)
+"""Which entry of the call a row is of, from 0; only where there are several."""
+
+_KINDS: Final[Mapping[DataType, Kind]] = {
+    DataType.NUMBER: Kind.NUMBER,
+    DataType.DATE_TIME: Kind.MOMENT,
+    DataType.BOOLEAN: Kind.BOOLEAN,
+}
+
+_SYSTEM_KINDS: Final[Mapping[str, Kind]] = {
+    "created_on": Kind.MOMENT,
+    "modified_on": Kind.MOMENT,
+    EVENT_CODE_COLUMN.stored: Kind.INTEGER,
+    VERSION_COLUMN.stored: Kind.INTEGER,
+}
+
+
+def tabulate(
+    columns_by_type: Sequence[tuple[int, Sequence[Column]]],
+    catalogue: Catalogue,
+    *,
+    first: Sequence[TableColumn] = (),
+    types_are_text: bool = False,
+) -> Table:
+    """The table of rows of several types: each column once, in the order in which they come up.
+
+    ``columns_by_type``: event codes and the columns of their rows. Where a column is of one kind in
+    one type and of another in the next, it is text.
+    """
+    merged: dict[str, TableColumn] = {}
+    for event_code, columns in columns_by_type:
+        for column in columns:
+            one = _typed(column, event_code, catalogue)
+            merged[one.name] = _both(merged.get(one.name, one), one)
+    typed = (*first, *merged.values())
+    if types_are_text:
+        typed = tuple(TableColumn(name=one.name, display_name=one.display_name) for one in typed)
+    return Table(columns=typed)
+
+
+def table_of_plan(plan: Plan, catalogue: Catalogue, *, types_are_text: bool) -> Table:
+    """The table of a bulk read's rows, whose entries may be of several types."""
+    return tabulate(
+        [(entry.event_code, entry.columns) for entry in plan.entries],
+        catalogue,
+        first=(ENTRY_COLUMN,) if len(plan.entries) > 1 else (),
+        types_are_text=types_are_text,
+    )
+
+
+def table_rows(plan: Plan, rendered: Sequence[RenderedColumns]) -> list[TableRows]:
+    """The rows of a bulk read as rows of its table, an item for each entry."""
+    return [
+        TableRows(
+            count=one.count,
+            columns={
+                ENTRY_COLUMN.name: _repeated(f'"{index}"', one.count),
+                **dict(zip((c.name for c in entry.columns), one.columns, strict=True)),
+            },
+        )
+        for index, (entry, one) in enumerate(zip(plan.entries, rendered, strict=True))
+    ]
+
+
+def _repeated(json: str, count: int) -> bytes:
+    return f"[{','.join([json] * count)}]".encode()
+
+
+def _typed(column: Column, event_code: int, catalogue: Catalogue) -> TableColumn:
+    if is_system(column):
+        return TableColumn(name=column.name, kind=_SYSTEM_KINDS.get(column.stored, Kind.TEXT))
+    field = catalogue.fields[event_code][column.name]
+    return TableColumn(
+        name=column.name,
+        kind=_KINDS.get(field.data_type, Kind.TEXT),
+        display_name=field.display_name,
+    )
+
+
+def _both(one: TableColumn, other: TableColumn) -> TableColumn:
+    """A column that two types have."""
+    return TableColumn(
+        name=one.name,
+        kind=one.kind if one.kind is other.kind else Kind.TEXT,
+        display_name=one.display_name if one.display_name == other.display_name else None,
+    )
+
+
+TableWriter = CsvWriter | ArrowWriter
+
+
+def formats_here(text_formats: Sequence[Format]) -> Sequence[Format]:
+    """The formats of a call: those of text, then, where they are installed, those of Arrow."""
+    return [*text_formats, *(ARROW_FORMATS if has_arrow() else ())]
+
+
+def table_writer(wanted: Wanted, table: Table) -> TableWriter:
+    """What writes the rows of a table as they are wanted."""
+    if wanted.format is Format.CSV:
+        return CsvWriter(table, escapes_formulas=wanted.escapes_formulas)
+    return ArrowWriter(table, is_parquet=wanted.format is Format.PARQUET)

@@ -1,0 +1,1 @@
+"""Types, their fields, and the details of one opportunity."""

@@ -1,0 +1,300 @@
+"""From what an operator asks to the definition of a field or a rule, or why it cannot be."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from oppserver.contract.columns import Column, column_named, first_of_stored
+from oppserver.contract.errors import InvalidInput
+from oppserver.contract.limits import (
+    DUPLICATE_RULES_MAX,
+    EVENT_CODE_MAX,
+    FIELD_OPTIONS_MAX,
+    NAME_CHARACTERS_MAX,
+    TEXT_CHARACTERS_MAX,
+)
+from oppserver.contract.model import STATUSES, DataType, Field
+from oppserver.contract.names import ascii_lower, did_you_mean, quoted
+
+_STATUS: Final = "Status"
+
+_NO_LINE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and halves of characters, which broken input has and UTF-8 cannot encode."""
+
+_NO_TEXT: Final = re.compile(r"[\x00\ud800-\udfff]")
+
+_RULE_NAMES: Final = (
+    "ProspectId",
+    "EmailAddress",
+    "Owner",
+    "Status",
+    "OpportunityNote",
+    "CreatedOn",
+)
+"""What a duplicate rule may name beside slots: what is the same when a capture is sent twice."""
+
+# --- fields ------------------------------------------------------------------------------------
+
+
+class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be different about a field. None keeps what is there.
+
+    ``default_option`` or ``parent_field`` empty: there is to be none. ``dependent_options`` replace
+    those of the parent's values that they name.
+    """
+
+    display_name: str | None = None
+    data_type: DataType | None = None
+    is_mandatory: bool | None = None
+    sequence: int | None = None
+    options: tuple[str, ...] | None = None
+    default_option: str | None = None
+    max_length: int | None = None
+    parent_field: str | None = None
+    dependent_options: Mapping[str, tuple[str, ...]] | None = None
+
+
+def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]) -> Field:
+    """The field, changed. ``fields`` are those of its type, by schema name.
+
+    Options make a dropdown; whatever is no dropdown any more has lost its options. When options
+    depend on a parent's value, there are no others: a value that goes with no value of the parent
+    could never be written.
+
+    Raises InvalidInput. What the definition means beside others, ``check_fields`` checks.
+    """
+    plain = {
+        name: value
+        for name in ("display_name", "is_mandatory", "sequence", "max_length")
+        if (value := getattr(change, name)) is not None
+    }
+    asks_for_options = bool(
+        change.options or change.default_option or change.parent_field or change.dependent_options
+    )
+    data_type = change.data_type or (
+        DataType.SEARCHABLE_DROPDOWN if asks_for_options else field.data_type
+    )
+    if data_type is not DataType.SEARCHABLE_DROPDOWN:
+        if asks_for_options:
+            raise _refused(field, f"options belong to a {DataType.SEARCHABLE_DROPDOWN}")
+        without: dict[str, object] = {
+            "options": (),
+            "default_option": None,
+            "parent_field": None,
+            "dependent_options": {},
+        }
+        return msgspec.structs.replace(field, data_type=data_type, **plain, **without)
+    parent = _parent(field, change)
+    dependent = _dependent_options(field, change, parent, fields)
+    options = _options(field, change, dependent)
+    return msgspec.structs.replace(
+        field,
+        data_type=data_type,
+        **plain,
+        options=options,
+        default_option=_default_option(field, change, options),
+        parent_field=parent,
+        dependent_options=dependent,
+    )
+
+
+def _options(
+    field: Field, change: FieldChange, dependent: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    if not dependent:
+        return field.options if change.options is None else change.options
+    if change.options:
+        raise _refused(field, "its options depend on its parent: give them as --dependent-option")
+    bound = {one for some in dependent.values() for one in some}
+    return with_dependent([option for option in field.options if option in bound], dependent)
+
+
+def _default_option(field: Field, change: FieldChange, options: Sequence[str]) -> str | None:
+    """In the spelling of the option; what is none of the options, ``check_fields`` refuses."""
+    if change.default_option is None:
+        return field.default_option
+    name = change.default_option.strip()
+    spelled = {ascii_lower(option): option for option in options}
+    return spelled.get(ascii_lower(name), name) or None
+
+
+def with_dependent(
+    options: Sequence[str], dependent: Mapping[str, Sequence[str]]
+) -> tuple[str, ...]:
+    """Options, and then those that stand behind a parent's value alone."""
+    return tuple(dict.fromkeys([*options, *(one for some in dependent.values() for one in some)]))
+
+
+def _parent(field: Field, change: FieldChange) -> str | None:
+    if change.parent_field is None:
+        return field.parent_field
+    name = change.parent_field.strip()
+    if not name:
+        return None
+    column = column_named(name)
+    return column.name if column else name
+
+
+def _dependent_options(
+    field: Field, change: FieldChange, parent: str | None, fields: Mapping[str, Field]
+) -> dict[str, tuple[str, ...]]:
+    """By the parent's value, in the parent's spelling."""
+    kept = dict(field.dependent_options) if parent == field.parent_field else {}
+    given = change.dependent_options or {}
+    if parent is None:
+        if given:
+            raise _refused(field, "dependent options need a parent: --parent SCHEMA_NAME")
+        return {}
+    spelled = {ascii_lower(value): value for value in options_of(parent, fields)}
+    return kept | {spelled.get(ascii_lower(value), value): some for value, some in given.items()}
+
+
+def options_of(schema_name: str, fields: Mapping[str, Field]) -> tuple[str, ...]:
+    """The options of a field, or of Status; none where there is no such field."""
+    if schema_name == _STATUS:
+        return STATUSES
+    return fields[schema_name].options if schema_name in fields else ()
+
+
+def check_fields(fields: Mapping[str, Field]) -> None:
+    """Raises InvalidInput when one of the fields of a type, by schema name, cannot be as it is."""
+    for field in fields.values():
+        _check_display_name(field)
+        _check_numbers(field)
+        _check_options(field)
+        _check_parent(field, fields)
+
+
+def _check_display_name(field: Field) -> None:
+    check_name(field.display_name, place=_place(field, "the display name"))
+
+
+def _check_numbers(field: Field) -> None:
+    if not 0 <= field.sequence <= EVENT_CODE_MAX:
+        raise _refused(field, f"the sequence {field.sequence} is not from 0 to {EVENT_CODE_MAX}")
+    if field.max_length is not None and not 1 <= field.max_length <= TEXT_CHARACTERS_MAX:
+        raise _refused(field, f"the length {field.max_length} is not 1 to {TEXT_CHARACTERS_MAX}")
+
+
+def check_name(name: str, *, place: str) -> None:
+    """Raises InvalidInput when a name is empty, too long or more than a line of text."""
+    if not name.strip() or _NO_LINE.search(name):
+        raise InvalidInput(f"{place} {quoted(name)} has to be a line of text")
+    if len(name) > NAME_CHARACTERS_MAX:
+        raise InvalidInput(f"{place} has {len(name)} characters; it may have {NAME_CHARACTERS_MAX}")
+
+
+def check_text(text: str, *, place: str) -> None:
+    """Raises InvalidInput when a text is too long, or cannot be stored by every engine."""
+    if _NO_TEXT.search(text):
+        raise InvalidInput(f"{place} {quoted(text)} has characters that cannot be stored")
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise InvalidInput(
+            f"{place} has {len(text):,} characters; it may have {TEXT_CHARACTERS_MAX:,}"
+        )
+
+
+def _check_options(field: Field) -> None:
+    if len(field.options) > FIELD_OPTIONS_MAX:
+        raise _refused(field, f"{len(field.options):,} options; it may have {FIELD_OPTIONS_MAX:,}")
+    longest = field.max_length or TEXT_CHARACTERS_MAX
+    seen: dict[str, str] = {}
+    for option in field.options:
+        if not option.strip() or _NO_LINE.search(option):
+            raise _refused(field, f"the option {quoted(option)} has to be a line of text")
+        if len(option) > longest:
+            raise _refused(field, f"the option {quoted(option)} is longer than {longest:,}")
+        same = seen.setdefault(ascii_lower(option), option)
+        if same is not option:
+            raise _refused(field, f"the options {quoted(same)} and {quoted(option)} are the same")
+    default = field.default_option
+    if default is not None and default not in field.options:
+        raise _refused(
+            field,
+            f"the default {quoted(default)} is no option.{did_you_mean(default, field.options)}"
+            " Give one of them as --default-option, or '' for none.",
+        )
+
+
+def _check_parent(field: Field, fields: Mapping[str, Field]) -> None:
+    if field.parent_field is None:
+        return
+    parents = [_STATUS, *(name for name, one in fields.items() if one.options)]
+    if field.parent_field not in parents:
+        raise _refused(
+            field,
+            f"the parent {quoted(field.parent_field)} is no dropdown with options of its type."
+            f"{did_you_mean(field.parent_field, parents)}",
+        )
+    _check_circle(field, fields)
+    values = options_of(field.parent_field, fields)
+    for value in field.dependent_options:
+        if value not in values:
+            raise _refused(
+                field,
+                f"{quoted(value)} is no option of its parent {field.parent_field}."
+                f"{did_you_mean(value, values)}",
+            )
+
+
+def _check_circle(field: Field, fields: Mapping[str, Field]) -> None:
+    seen = {field.schema_name}
+    parent = field.parent_field
+    while parent is not None and parent in fields:
+        if parent in seen:
+            raise _refused(field, f"its parent {parent} depends on it")
+        seen.add(parent)
+        parent = fields[parent].parent_field
+
+
+def _refused(field: Field, why: str) -> InvalidInput:
+    return InvalidInput(_place(field, why))
+
+
+def _place(field: Field, why: str) -> str:
+    return f"Field {field.schema_name} of type {field.event_code}: {why}"
+
+
+# --- duplicate rules ---------------------------------------------------------------------------
+
+
+def duplicate_rules(
+    rules: Iterable[Sequence[str]], fields: Mapping[str, Field]
+) -> tuple[tuple[str, ...], ...]:
+    """Rules with canonical names, each rule and each name once. Raises InvalidInput."""
+    canonical = tuple(dict.fromkeys(_rule(rule, fields) for rule in rules))
+    if len(canonical) > DUPLICATE_RULES_MAX:
+        raise InvalidInput(
+            f"{len(canonical)} duplicate rules; a type may have {DUPLICATE_RULES_MAX}"
+        )
+    return canonical
+
+
+def _rule(names: Sequence[str], fields: Mapping[str, Field]) -> tuple[str, ...]:
+    if not names:
+        raise InvalidInput("A duplicate rule names at least one column")
+    return tuple(dict.fromkeys(_rule_column(name, fields).name for name in names))
+
+
+def _rule_column(name: str, fields: Mapping[str, Field]) -> Column:
+    column = column_named(name) or _shown_as(name, fields)
+    if column is not None:
+        canonical = first_of_stored(column)
+        if canonical.name in _RULE_NAMES or canonical.name in fields:
+            return canonical
+    shown = [field.display_name for field in fields.values()]
+    raise InvalidInput(
+        f"A duplicate rule cannot name {quoted(name.strip())}."
+        f"{did_you_mean(name.strip(), [*_RULE_NAMES, *fields, *shown])}"
+        f" It may name {', '.join(_RULE_NAMES)} and the type's fields."
+    )
+
+
+def _shown_as(name: str, fields: Mapping[str, Field]) -> Column | None:
+    folded = name.strip().casefold()
+    for field in fields.values():
+        if field.display_name.casefold() == folded:
+            return column_named(field.schema_name)
+    return None

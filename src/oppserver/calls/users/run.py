@@ -1,0 +1,136 @@
+"""``Users.Get``: all users."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from oppserver.calls.shared.admission import admit
+from oppserver.calls.shared.call import Call, Services
+from oppserver.contract.model import Role, User
+
+
+def users(call: Call, services: Services) -> bytes:
+    """The body of the answer."""
+    admit(call, services)
+    return render_users(services.store.users())
+
+
+def access_key_user(call: Call, services: Services) -> bytes:
+    """The body of the answer. No secret is in it."""
+    principal = admit(call, services)
+    [user] = [user for user in services.store.users() if user.id == principal.user_id]
+    return render_access_key_user(user, role=principal.role, host=call.host)
+
+
+class UserWire(msgspec.Struct, frozen=True, kw_only=True):
+    """A user in a list. ``StatusCode`` 0 is active, 1 is inactive."""
+
+    ID: str
+    FirstName: str | None
+    LastName: str | None
+    EmailAddress: str | None
+    Role: str
+    StatusCode: int
+    Tag: None = None
+    IsPhoneCallAgent: bool = False
+
+
+class MobileServiceUrlsWire(msgspec.Struct, frozen=True, kw_only=True):
+    """Addresses of services that are not here."""
+
+    ReportsURL: None = None
+    FileUploadURL: None = None
+    MobileNotificationURL: None = None
+
+
+class CommonServiceUrlsWire(msgspec.Struct, frozen=True, kw_only=True):
+    """The hosts that a program is to call, without a scheme."""
+
+    api: str | None
+    app: str | None
+    tracking: None = None
+
+
+class AccessKeyUserWire(msgspec.Struct, frozen=True, kw_only=True):
+    """The user behind the keys of a call. What is not kept here is null; so is every secret."""
+
+    Class: None = None
+    Group: None = None
+    SubRegionId: None = None
+    Id: str
+    Name: str | None
+    PassPhrase: None = None
+    Role: str
+    EmailAddress: str | None
+    SessionId: None = None
+    TimeZone: str
+    TokenId: None = None
+    Type: str
+    OrgDisplayName: None = None
+    OrgId: None = None
+    OrgShortCode: None = None
+    OrgUniqueName: None = None
+    DefaultCountryCode: None = None
+    Website: None = None
+    Street1: None = None
+    Street2: None = None
+    City: None = None
+    State: None = None
+    Country: None = None
+    Phone: None = None
+    Fax: None = None
+    Zip: None = None
+    AssociatedPhoneNumbers: None = None
+    RestrictedFeatures: None = None
+    CustomerType: None = None
+    Plan: None = None
+    UserType: str
+    MobileServiceURLs: MobileServiceUrlsWire
+    LSQCommonServiceURLs: CommonServiceUrlsWire
+
+
+_ADMINISTRATOR: Final = "Administrator"
+
+_SALES_USER: Final = "Sales_User"
+
+_ACTIVE: Final = 0
+
+_INACTIVE: Final = 1
+
+
+def render_users(users: Iterable[User]) -> bytes:
+    """The body of ``Users.Get``, in the order of the users."""
+    return msgspec.json.encode(
+        [
+            UserWire(
+                ID=user.id,
+                FirstName=user.first_name,
+                LastName=user.last_name,
+                EmailAddress=user.email,
+                Role=_ADMINISTRATOR if user.is_administrator else _SALES_USER,
+                StatusCode=_ACTIVE if user.is_active else _INACTIVE,
+            )
+            for user in users
+        ]
+    )
+
+
+def render_access_key_user(user: User, *, role: Role, host: str) -> bytes:
+    """The body of ``UserByAccessKey.Get`` for the user of a key with a role.
+
+    ``host`` is where the caller has found us, empty when it did not say: where it is to go on.
+    """
+    return msgspec.json.encode(
+        AccessKeyUserWire(
+            Id=user.id,
+            Name=user.name,
+            Role=_ADMINISTRATOR if role is Role.ADMINISTRATOR else _SALES_USER,
+            EmailAddress=user.email,
+            TimeZone="UTC",
+            Type="ApplicationUser",
+            UserType="Regular",
+            MobileServiceURLs=MobileServiceUrlsWire(),
+            LSQCommonServiceURLs=CommonServiceUrlsWire(api=host or None, app=host or None),
+        )
+    )

@@ -1,0 +1,1 @@
+"""Capture, update, bulk writes and delete of opportunities."""

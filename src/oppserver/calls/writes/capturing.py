@@ -1,0 +1,125 @@
+"""What ``Capture`` and ``Bulk/Add/ByLeadField`` share: new opportunities, unless they are there."""
+
+from collections.abc import Callable, Sequence
+
+from oppserver.calls.shared.names import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
+from oppserver.calls.writes.asked import Capture, CaptureAction, Captured
+from oppserver.calls.writes.plan import (
+    check_new,
+    duplicate_values,
+    plan_change,
+    plan_new,
+    values_for_duplicate,
+)
+from oppserver.contract.model import Activity, Catalogue, Opportunity
+from oppserver.store.port import Session
+
+
+def captured_all(
+    session: Session,
+    captures: Sequence[Capture],
+    catalogue: Catalogue,
+    *,
+    now: str,
+    by: str,
+    new_id: Callable[[], str],
+) -> list[Captured]:
+    """What was done, capture by capture: each sees what those before it have written.
+
+    Raises InvalidFieldValue when one cannot be stored as it is.
+    """
+    capturing = _Capturing(session, catalogue, now=now, by=by, new_id=new_id)
+    done = [capturing.capture(one) for one in captures]
+    capturing.finish()
+    return done
+
+
+class _Capturing:
+    """Captures under way. Owner of what is not written yet.
+
+    That is written when a look at the store needs it, and by ``finish``.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        catalogue: Catalogue,
+        *,
+        now: str,
+        by: str,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._session = session
+        self._catalogue = catalogue
+        self._now = now
+        self._by = by
+        self._new_id = new_id
+        self._unwritten: list[Opportunity] = []
+        self._activities: list[Activity] = []
+
+    def capture(self, capture: Capture) -> Captured:
+        """Creates the opportunity, or does to the one that it would repeat what the flags say."""
+        fields = self._catalogue.fields[capture.event_code]
+        new = plan_new(capture, fields, now=self._now, by=self._by)
+        stored = self._duplicated(new)
+        if stored is not None:
+            return self._met(stored, capture)
+        check_new(new, capture, fields)
+        self._unwritten.append(new)
+        activity_id = self._post(OPPORTUNITY_CAPTURED, new, on=capture.created_on)
+        return Captured(
+            action=CaptureAction.CREATED,
+            lead_id=capture.lead.id,
+            opportunity_id=new.id,
+            activity_id=activity_id,
+        )
+
+    def finish(self) -> None:
+        """Writes what is not written yet."""
+        self._write()
+        self._session.write_activities(self._activities)
+
+    def _met(self, stored: Opportunity, capture: Capture) -> Captured:
+        taken = values_for_duplicate(stored, capture.values, capture.flags)
+        if taken:
+            fields = self._catalogue.fields[stored.event_code]
+            changed = plan_change(stored, taken, fields, now=self._now, by=self._by)
+            self._unwritten.append(changed)
+        is_told = not capture.flags.do_not_post_duplicate_activity
+        return Captured(
+            action=CaptureAction.UPDATED if taken else CaptureAction.NOTHING,
+            lead_id=capture.lead.id,
+            opportunity_id=stored.id,
+            activity_id=self._post(DUPLICATE_DETECTED, stored, on=self._now) if is_told else None,
+        )
+
+    def _duplicated(self, new: Opportunity) -> Opportunity | None:
+        """The stored opportunity that a new one would repeat, by the first rule that finds one."""
+        for rule in self._catalogue.types[new.event_code].duplicate_rules:
+            values = duplicate_values(new, rule)
+            if values is None:
+                continue
+            self._write()
+            found = self._session.opportunity_like(new.event_code, values)
+            if found is not None:
+                return self._session.opportunities([found])[found]
+        return None
+
+    def _write(self) -> None:
+        if self._unwritten:
+            self._session.write_opportunities(self._unwritten, now=self._now)
+            self._unwritten = []
+
+    def _post(self, event_code: int, one: Opportunity, *, on: str) -> str:
+        activity = Activity(
+            id=self._new_id(),
+            event_code=event_code,
+            lead_id=one.lead_id,
+            opportunity_id=one.id,
+            owner_id=one.owner_id,
+            created_by=self._by,
+            created_on=on,
+            modified_on=on,
+        )
+        self._activities.append(activity)
+        return activity.id

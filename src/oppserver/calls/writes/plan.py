@@ -1,0 +1,321 @@
+"""From the fields that a write names to stored columns and what is to be stored in them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from oppserver.calls.shared.names import event_code_of
+from oppserver.calls.writes.asked import (
+    AskedField,
+    AskedOpportunity,
+    Capture,
+    CaptureFlags,
+    GivenValue,
+)
+from oppserver.contract.columns import (
+    CUSTOM_COLUMNS,
+    OWNER_COLUMN,
+    OWNER_EMAIL_COLUMN,
+    SYSTEM_COLUMNS,
+    column_named,
+    is_system,
+    of_field_set,
+)
+from oppserver.contract.errors import (
+    InvalidFieldValue,
+    InvalidReference,
+    InvalidValue,
+    UnknownColumn,
+)
+from oppserver.contract.model import Catalogue, Field, Lead, Opportunity, User
+from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.values import listed, plain_text, status_field, stored_value
+
+_OWNER: Final = OWNER_COLUMN.stored
+
+_WRITABLE: Final = {"status": "status", "note": "note", _OWNER: _OWNER, "owner_email": _OWNER}
+"""The stored columns behind the system columns that a caller may write."""
+
+_SCHEMA_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
+
+_WRITABLE_NAMES: Final = tuple(one.name for one in SYSTEM_COLUMNS if one.stored in _WRITABLE)
+
+
+def owners_named(fields: Iterable[AskedField]) -> list[str]:
+    """The owners that are named, by id or address; they have to be looked up to plan the values."""
+    return [
+        text
+        for one in fields
+        if column_named(one.name) in (OWNER_COLUMN, OWNER_EMAIL_COLUMN)
+        and (text := plain_text(one.value, place=one.value_place)) is not None
+    ]
+
+
+def plan_values(
+    asked: Sequence[AskedField],
+    *,
+    event_code: int,
+    fields: Mapping[str, Field],
+    users: Mapping[str, User],
+) -> dict[str, GivenValue]:
+    """What is to be stored, by stored column, checked by the type's fields.
+
+    ``users`` are by owner as named. A name may be a schema name, in any case, or the display name
+    of a field. Whether a value goes with those of other fields is not looked at. Raises an ApiError
+    with status 400 that names the place.
+    """
+    values: dict[str, GivenValue] = {}
+    for one in asked:
+        stored = _stored_name(one, event_code=event_code, fields=fields)
+        if stored in values:
+            raise InvalidValue(
+                f"{one.name_place}: {quoted(one.name)} also has a value in {values[stored].place}."
+                " Send one of them."
+            )
+        text = _text(one, stored, event_code=event_code, fields=fields, users=users)
+        values[stored] = GivenValue(text, one.value_place)
+    return values
+
+
+def plan_capture(
+    asked: AskedOpportunity,
+    *,
+    lead: Lead,
+    catalogue: Catalogue,
+    users: Mapping[str, User],
+    new_id: str,
+    now: str,
+) -> Capture:
+    """A capture with all its values checked. Raises as ``plan_values`` does."""
+    event_code = event_code_of(
+        asked.event_code, catalogue, place=f"{asked.place}.OpportunityEventCode"
+    )
+    return Capture(
+        id=new_id,
+        event_code=event_code,
+        lead=lead,
+        values=plan_values(
+            asked.fields, event_code=event_code, fields=catalogue.fields[event_code], users=users
+        ),
+        created_on=asked.created_on or now,
+        flags=asked.flags,
+        place=asked.place,
+    )
+
+
+def _text(
+    one: AskedField,
+    stored: str,
+    *,
+    event_code: int,
+    fields: Mapping[str, Field],
+    users: Mapping[str, User],
+) -> str | None:
+    match stored:
+        case "note":
+            return plain_text(one.value, place=one.value_place)
+        case "status":
+            return stored_value(one.value, status_field(event_code), place=one.value_place)
+        case "owner_id":
+            return _owner_id(one, users)
+    return stored_value(one.value, fields[_SCHEMA_NAMES[stored]], place=one.value_place)
+
+
+def _owner_id(one: AskedField, users: Mapping[str, User]) -> str | None:
+    text = plain_text(one.value, place=one.value_place)
+    if text is None:
+        return None
+    user = users.get(text)
+    if user is None:
+        raise InvalidReference(
+            f"{one.value_place}: {quoted(text)} is no user here. Send a user's id or address."
+        )
+    return user.id
+
+
+def _stored_name(one: AskedField, *, event_code: int, fields: Mapping[str, Field]) -> str:
+    column = column_named(one.name)
+    if column is not None and is_system(column):
+        stored = _WRITABLE.get(column.stored)
+        if stored is None:
+            raise InvalidFieldValue(
+                f"{one.name_place}: {column.name} is set by the server. Leave it out."
+            )
+        return stored
+    if column is not None and column.name in fields:
+        return column.stored
+    named = _named_for_display(one, fields)
+    if named is None:
+        known = [*_WRITABLE_NAMES, *fields, *(field.display_name for field in fields.values())]
+        raise UnknownColumn(
+            f"{one.name_place}: {quoted(one.name)} is no field of type {event_code}."
+            f"{of_field_set(one.name) or did_you_mean(one.name, known)}"
+            f" 'oppserver field add {event_code} mx_Custom_N' adds a field."
+        )
+    return named
+
+
+def _named_for_display(one: AskedField, fields: Mapping[str, Field]) -> str | None:
+    """The stored column of the field with that display name, if there is just one."""
+    folded = one.name.casefold()
+    alike = [
+        field.schema_name
+        for field in fields.values()
+        if field.display_name.strip().casefold() == folded
+    ]
+    if len(alike) > 1:
+        raise UnknownColumn(
+            f"{one.name_place}: {' and '.join(alike)} are called {quoted(one.name)}."
+            " Send the schema name."
+        )
+    column = column_named(alike[0]) if alike else None
+    return None if column is None else column.stored
+
+
+Values = Mapping[str, GivenValue]
+"""Given values by stored column."""
+
+
+def plan_new(capture: Capture, fields: Mapping[str, Field], *, now: str, by: str) -> Opportunity:
+    """The opportunity of a capture, as it is when there is none like it.
+
+    A mandatory field that the capture does not name has its default option. ``by`` is the user who
+    captures it. ``check_new`` says whether it may be stored.
+    """
+    lead = capture.lead
+    new = Opportunity(
+        id=capture.id,
+        event_code=capture.event_code,
+        lead_id=lead.id,
+        lead_email=lead.email,
+        created_on=capture.created_on,
+        modified_on=now,
+        created_by=by,
+        modified_by=by,
+    )
+    return _with_defaults(_with_values(new, capture.values), capture.values, fields)
+
+
+def check_new(new: Opportunity, capture: Capture, fields: Mapping[str, Field]) -> None:
+    """Raises InvalidFieldValue unless every mandatory field is set and dependent values fit."""
+    for field in (status_field(new.event_code), *fields.values()):
+        if field.is_mandatory and value_of(new, _stored(field.schema_name)) is None:
+            raise _mandatory(field, f"Add it to {capture.place}.Fields.")
+    _check_dependents(new, capture.values, fields)
+
+
+def plan_change(
+    stored: Opportunity, values: Values, fields: Mapping[str, Field], *, now: str, by: str
+) -> Opportunity:
+    """A stored opportunity as it is with new values.
+
+    Raises InvalidFieldValue when a mandatory field would be cleared, or when a value does not go
+    with that of its parent field, whichever of the two is new.
+    """
+    for field in (status_field(stored.event_code), *fields.values()):
+        given = values.get(_stored(field.schema_name)) if field.is_mandatory else None
+        if given is not None and given.text is None:
+            raise _mandatory(field, f"{given.place} cannot clear it.")
+    changed = msgspec.structs.replace(_with_values(stored, values), modified_on=now, modified_by=by)
+    _check_dependents(changed, values, fields)
+    return changed
+
+
+def values_for_duplicate(stored: Opportunity, values: Values, flags: CaptureFlags) -> Values:
+    """The values that the stored one takes of one that would repeat it; none unless asked for."""
+    if not (flags.overwrite_fields or flags.update_empty_fields):
+        return {}
+    taken = {
+        name: given
+        for name, given in values.items()
+        if flags.overwrite_fields or (given.text is not None and value_of(stored, name) is None)
+    }
+    if flags.do_not_change_owner:
+        taken.pop("owner_id", None)
+    return taken
+
+
+def duplicate_values(new: Opportunity, rule: Iterable[str]) -> dict[str, str] | None:
+    """What a duplicate has in the columns of a rule; None when one of them is not set."""
+    values = {stored: value_of(new, stored) for stored in map(_stored, rule)}
+    texts = {stored: value for stored, value in values.items() if value is not None}
+    return texts if texts and len(texts) == len(values) else None
+
+
+def value_of(one: Opportunity, stored: str) -> str | None:
+    """The value in a stored column."""
+    if stored.startswith("mx_custom_"):
+        return one.slots.get(stored)
+    value: str | None = getattr(one, stored)
+    return value
+
+
+def _with_values(one: Opportunity, values: Values) -> Opportunity:
+    own: dict[str, Any] = {}
+    slots = dict(one.slots)
+    for stored, given in values.items():
+        if not stored.startswith("mx_custom_"):
+            own[stored] = given.text
+        elif given.text is None:
+            slots.pop(stored, None)
+        else:
+            slots[stored] = given.text
+    # an owner that changes has another address; None leaves the stored ones as they are
+    return msgspec.structs.replace(one, owner_email=None, slots=slots, **own)
+
+
+def _with_defaults(one: Opportunity, named: Values, fields: Mapping[str, Field]) -> Opportunity:
+    """Parents come before what depends on them: a default has to go with the parent's value."""
+    waiting = {
+        field.schema_name: field
+        for field in (status_field(one.event_code), *fields.values())
+        if field.is_mandatory and field.default_option and _stored(field.schema_name) not in named
+    }
+    while waiting:
+        field = next(field for field in waiting.values() if field.parent_field not in waiting)
+        del waiting[field.schema_name]
+        if _goes_with_parent(field.default_option, field, one):
+            default = GivenValue(field.default_option, field.schema_name)
+            one = _with_values(one, {_stored(field.schema_name): default})
+    return one
+
+
+def _goes_with_parent(option: str | None, field: Field, one: Opportunity) -> bool:
+    if field.parent_field is None or not field.dependent_options:
+        return True
+    parent = value_of(one, _stored(field.parent_field))
+    return option in field.dependent_options.get(parent or "", ())
+
+
+def _check_dependents(one: Opportunity, changed: Values, fields: Mapping[str, Field]) -> None:
+    for field in fields.values():
+        if field.parent_field is None or not field.dependent_options:
+            continue
+        own, parent = _stored(field.schema_name), _stored(field.parent_field)
+        value = value_of(one, own)
+        if value is None or not (own in changed or parent in changed):
+            continue
+        parent_value = value_of(one, parent)
+        options: Sequence[str] = field.dependent_options.get(parent_value or "", ())
+        if value not in options:
+            raise InvalidFieldValue(
+                f"{changed[own if own in changed else parent].place}: {field.schema_name}"
+                f" ({field.display_name}) {quoted(value)} does not go with {field.parent_field}"
+                f" {'not set' if parent_value is None else quoted(parent_value)}, which takes"
+                f" {listed(options)}. Send a value of {field.schema_name} that goes with it."
+            )
+
+
+def _mandatory(field: Field, mend: str) -> InvalidFieldValue:
+    return InvalidFieldValue(
+        f"Field name : '{field.schema_name}' of datatype : '{field.data_type.value}' is mandatory."
+        f" {mend}"
+    )
+
+
+def _stored(name: str) -> str:
+    """The stored column of a canonical name."""
+    column = column_named(name)
+    assert column is not None, "the catalogue names columns that there are"
+    return column.stored

@@ -1,1 +1,0 @@
-"""One module per call of the API: its steps, in order."""

@@ -1,1 +1,0 @@
-"""One job each; pure: values in, values out. No step imports another."""

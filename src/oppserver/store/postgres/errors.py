@@ -1,0 +1,128 @@
+"""What PostgreSQL's errors mean: which call is done again, and what a caller is told.
+
+A caller hears no internals: host names, users and statements are in the cause, which the log has.
+"""
+
+import re
+from typing import Final, NoReturn
+
+import psycopg
+from psycopg import errors
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from oppserver.contract.errors import InvalidValue, StoreFull, StoreUnreachable, Unavailable
+
+DriverError = DBAPIError | psycopg.Error | PoolTimeoutError
+"""What a call to the server may raise that is not ours."""
+
+DRIVER_ERRORS: Final = (DBAPIError, psycopg.Error, PoolTimeoutError)
+"""The same, for ``except``."""
+
+_CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
+
+_ENDS: Final = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.IdleInTransactionSessionTimeout,
+)
+
+_CONNECTION_CLASS: Final = "08"
+
+_RESOURCE_CLASS: Final = "53"
+
+_REFUSED: Final = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|permission denied"
+    r'|(role|database) "[^"]*" (does not exist|is not permitted)|does not support SSL'
+)
+"""What a server says that will not have us.
+
+The driver has no codes for what comes before a session. What a server says in another language is
+not known, and is tried again."""
+
+
+def cause_of(error: DriverError) -> BaseException:
+    """The driver's own error below SQLAlchemy's."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig
+    return error
+
+
+def is_conflict(error: DriverError) -> bool:
+    """Whether a call failed only because another was under way: done again, it may succeed."""
+    return isinstance(cause_of(error), _CONFLICTS)
+
+
+def is_busy(error: DriverError) -> bool:
+    """Whether there was no free connection in time."""
+    return isinstance(error, PoolTimeoutError)
+
+
+def is_undone(error: DriverError) -> bool:
+    """Whether the server has undone a transaction because it was left alone."""
+    return isinstance(cause_of(error), errors.IdleInTransactionSessionTimeout)
+
+
+def is_lost(error: DriverError) -> bool:
+    """Whether the connection is gone, so that the same call on a new one may succeed."""
+    cause = cause_of(error)
+    if isinstance(cause, _ENDS):
+        return True
+    if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith(_CONNECTION_CLASS)
+
+
+def is_demoted(error: DriverError) -> bool:
+    """Whether the server takes no writes (any more), so that another one may; nothing was done."""
+    return isinstance(cause_of(error), errors.ReadOnlySqlTransaction)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether a connection was refused for a reason that does not pass by itself."""
+    return isinstance(error, psycopg.OperationalError) and bool(_REFUSED.search(str(error)))
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether the database, or a table in it, is not there."""
+    if isinstance(error, errors.UndefinedTable):
+        return True
+    return is_refusal(error) and 'database "' in str(error)
+
+
+def raise_named(error: DriverError) -> NoReturn:
+    """Raises what a driver's error is in our tree; a fault of ours is raised as it is."""
+    if isinstance(error, PoolTimeoutError):
+        raise Unavailable("All connections to the store are busy. Try again.") from None
+    cause = cause_of(error)
+    if is_conflict(error) or isinstance(cause, errors.LockNotAvailable):
+        raise Unavailable("The store is busy with other writes. Try again.") from cause
+    if isinstance(cause, errors.QueryCanceled):
+        raise Unavailable("The call took longer in the store than it may. Ask for less.") from cause
+    if isinstance(cause, errors.ProgramLimitExceeded):
+        raise InvalidValue(
+            "A value is longer than an index of searches takes, 2,700 bytes. Shorten it, or have"
+            " the index dropped by whoever runs the server."
+        ) from cause
+    if isinstance(cause, psycopg.DataError) and "NUL" in str(cause):  # the driver's own, no code
+        raise InvalidValue(
+            "A value has the character U+0000 in it, which no value here has. Send it without."
+        ) from cause
+    if isinstance(cause, errors.FeatureNotSupported):
+        raise InvalidValue(
+            "The store is spread over several machines and cannot do this across them, such as sort"
+            " opportunities by a column of their leads. Ask for it in another way."
+        ) from cause
+    if isinstance(cause, errors.DiskFull):
+        raise StoreFull("The disk of the store is full. Free some space.") from cause
+    if is_lost(error) or (getattr(cause, "sqlstate", None) or "").startswith(_RESOURCE_CLASS):
+        raise StoreUnreachable from cause
+    if isinstance(cause, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
+        raise Unavailable("The store cannot be written to. Try again.") from cause
+    raise error
+
+
+def told(error: BaseException | None) -> str:
+    """A driver's error in one line, for whoever runs the program."""
+    return " ".join(str(error).split())

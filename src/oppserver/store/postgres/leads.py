@@ -1,0 +1,104 @@
+"""Reads of leads on PostgreSQL: rows are rendered there as JSON, as the bulk read's are."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from oppserver.contract.columns import Column
+from oppserver.contract.leads import EVERY_ATTRIBUTE
+from oppserver.store.postgres.connection import Driver
+from oppserver.store.postgres.read import array_of, object_sql, one_moment, placed, rows_json
+from oppserver.store.postgres.search import POSTGRES
+from oppserver.store.queries import Condition, LeadSearch, Ordering, RenderedPage, RenderedRows
+from oppserver.store.sql.conditions import (
+    Sql,
+    condition_sql,
+    group_sql,
+    lead_sql,
+    literal,
+    order_sql,
+    owner_sql,
+)
+
+_OF_OWNER: Final = ("owner_email", "owner_name")
+
+_OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = l.owner_id'
+
+
+def read_leads(driver: Driver, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
+    """The leads of ids, in their order."""
+    statement = _leads_statement(tuple(columns)).encode()
+    with driver.cursor(binary=True) as cursor:
+        found = cursor.execute(statement, (array_of(ids),), prepare=True).fetchall()
+    return placed(dict(found), ids)
+
+
+@lru_cache(maxsize=256)
+def _leads_statement(columns: tuple[Column, ...]) -> str:
+    """Rows of ``(id, json)``. Parameter: the ids as an array."""
+    row, joins = _row_sql(columns)
+    return f"SELECT l.id, {row} FROM lead AS l{joins} WHERE l.id = ANY(%s::text[])"
+
+
+def _row_sql(columns: Sequence[Column]) -> tuple[str, str]:
+    """The SQL of a row as JSON, and of the joins that it needs."""
+    named = [column for column in columns if column != EVERY_ATTRIBUTE]
+    assert named, "a row begins with columns of its own"
+    row = object_sql((column.name, _rendered(column.stored)) for column in named)
+    if len(named) == len(columns):
+        return row, _OWNER
+    # the attributes as they are stored, in their order, each once
+    names = ", ".join(literal(column.name) for column in named)
+    others = (
+        "(SELECT string_agg(',' || to_json(a.key) || ':' || to_json(a.value), '' ORDER BY a.place)"
+        " FROM json_each_text(l.attributes::json) WITH ORDINALITY AS a(key, value, place)"
+        f" WHERE a.key <> ALL(ARRAY[{names}]))"
+    )
+    return f"(left({row}::text, -1) || coalesce({others}, '') || '}}')::json", _OWNER
+
+
+def _rendered(stored: str) -> str:
+    """The SQL of a value as it is answered. The form of dates: the documented answer of reads."""
+    if stored in _OF_OWNER:
+        return owner_sql(stored)
+    value = lead_sql(stored, POSTGRES)
+    return f"{value} || '.000'" if stored in ("created_on", "modified_on") else value
+
+
+# --- searches ----------------------------------------------------------------------------------
+
+
+def read_lead_page(driver: Driver, search: LeadSearch) -> RenderedPage:
+    """A page of a search: its ids are found first, then its rows."""
+    where = group_sql(search.where, _condition)
+    key = _order_key(search.ordering)
+    row, joins = _row_sql(search.columns)
+    page = (
+        f"SELECT {row} FROM (SELECT l.id, {key} AS key FROM lead AS l WHERE {where.text}"
+        f" ORDER BY {order_sql(search.ordering, 'key', 'l.id')} LIMIT %s OFFSET %s) AS page"
+        f" JOIN lead AS l ON l.id = page.id{joins}"
+        f" ORDER BY {order_sql(search.ordering, 'page.key', 'page.id')}"
+    )
+    parameters = (*where.values, str(search.limit), str(search.offset))
+    count = f"SELECT count(*) FROM lead AS l WHERE {where.text}"
+    with one_moment(driver), driver.cursor(binary=True) as cursor:
+        # never prepared: a plan has to fit the values, a frequent one or a rare one
+        [(total,)] = cursor.execute(count.encode(), where.values, prepare=False).fetchall()
+        found = cursor.execute(page.encode(), parameters, prepare=False).fetchall()
+    return RenderedPage(total=total, json=rows_json(found))
+
+
+def _condition(condition: Condition) -> Sql:
+    return condition_sql(condition, _value(condition.stored), POSTGRES)
+
+
+def _order_key(ordering: Ordering) -> str:
+    value = _value(ordering.stored)
+    return POSTGRES.number.format(value) if ordering.is_number else value
+
+
+def _value(stored: str) -> str:
+    """The SQL of a value as it is stored, with what has to be looked up for it."""
+    if stored in _OF_OWNER:
+        return f'(SELECT {owner_sql(stored)} FROM "user" AS u WHERE u.id = l.owner_id)'
+    return lead_sql(stored, POSTGRES)

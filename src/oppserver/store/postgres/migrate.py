@@ -1,0 +1,165 @@
+"""Every bound and default, each with its unit, its source and its reason.
+
+A name that ends in ``_max`` is a bound that answers with an error when it is passed;
+``_default`` is the value of a setting that nobody has set.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+from oppserver.contract.errors import DatabaseRefused, Unavailable
+from oppserver.store import migrations
+from oppserver.store.postgres.connections import Connections
+
+MIGRATION_LEASE_S: Final = 15
+"""Seconds after which a process that migrates and has not said so again counts as dead. Ours."""
+
+MIGRATION_WAIT_S: Final = 120
+"""Seconds to wait for another process that migrates. Ours: most migrations take a second; one that
+builds an index over many rows takes minutes, and whoever starts servers starts them again."""
+
+_POLL_S: Final = 0.05
+
+_OUR_TABLE: Final = "oppserver_lease"
+
+_CREATE: Final = (
+    f"CREATE TABLE IF NOT EXISTS {_OUR_TABLE}"
+    " (name text PRIMARY KEY, holder text NOT NULL, expires_at timestamptz NOT NULL)"
+)
+
+_TAKE: Final = (
+    f"INSERT INTO {_OUR_TABLE} AS kept (name, holder, expires_at) VALUES ('migration', %s, %s)"
+    " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at"
+    " WHERE kept.expires_at < %s OR kept.holder = excluded.holder"
+)
+
+_RELEASE: Final = f"DELETE FROM {_OUR_TABLE} WHERE name = 'migration' AND holder = %s"
+
+_TABLES: Final = """
+    SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND NOT EXISTS (SELECT FROM pg_depend d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+"""
+"""The tables and views in the schema that new tables go to, without those of extensions."""
+
+
+def prepare(connections: Connections, *, migrate: bool) -> None:
+    """Sees to it that the database is of this version. Raises DatabaseRefused."""
+    at = _revision(connections)
+    if at == migrations.HEAD:
+        return
+    migrations.refuse_unknown(at, connections.address)
+    if not migrate:
+        _refuse_unmigrated(at, connections)
+    _create_leases(connections)
+    holder = uuid4().hex
+    if _has_lease(connections, holder):
+        try:
+            with _renewed(connections, holder):
+                connections.write(lambda c: _upgrade(c, holder), is_gated=False, is_limited=False)
+        except BaseException:
+            with suppress(Unavailable):  # what went wrong first is what is told
+                _release(connections, holder)
+            raise
+
+
+def _refuse_unmigrated(revision: str | None, connections: Connections) -> None:
+    if revision is None:
+        raise DatabaseRefused(
+            f"The database {connections.address} is empty. 'oppserver db upgrade' creates it."
+        )
+    migrations.refuse_older(connections.address)
+
+
+# --- versions ----------------------------------------------------------------------------------
+
+
+def _revision(connections: Connections) -> str | None:
+    """The schema's revision; None in an empty database. Raises DatabaseRefused for another's."""
+    address = connections.address
+
+    def look(connection: Connection) -> str | None:
+        if connection.exec_driver_sql("SELECT current_schema()").scalar_one() is None:
+            raise DatabaseRefused(f"The database {address} has no schema for the tables")
+        tables = set(connection.exec_driver_sql(_TABLES).scalars())
+        if tables and _OUR_TABLE not in tables:
+            raise DatabaseRefused(
+                f"The database {address} holds tables of something else. oppserver needs a"
+                " database, or a schema, of its own."
+            )
+        if "alembic_version" not in tables:
+            return None
+        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+
+    return connections.read(look)
+
+
+def _upgrade(connection: Connection, holder: str) -> None:
+    """Migrates in one transaction, which counts only if the lease is still ours at its end."""
+    migrations.upgrade(connection)
+    if connection.exec_driver_sql(_RELEASE, (holder,)).rowcount != 1:
+        raise Unavailable("Another process has taken over the migration of the store. Try again.")
+
+
+# --- the lease ---------------------------------------------------------------------------------
+
+
+def _create_leases(connections: Connections) -> None:
+    # two that create it at once may both find that it is not there; then one of them fails
+    with suppress(IntegrityError, ProgrammingError):
+        connections.write(lambda c: c.exec_driver_sql(_CREATE), is_gated=False)
+
+
+def _has_lease(connections: Connections, holder: str) -> bool:
+    """Waits for the lease; False when, meanwhile, another process has done the work."""
+    ends = time.monotonic() + MIGRATION_WAIT_S
+    while not connections.write(lambda c: _take(c, holder), is_gated=False):
+        if time.monotonic() > ends:
+            raise Unavailable(
+                "Another process is bringing the store up to date. Try again when it has ended."
+            )
+        time.sleep(_POLL_S)
+    if _revision(connections) != migrations.HEAD:
+        return True
+    _release(connections, holder)
+    return False
+
+
+def _release(connections: Connections, holder: str) -> None:
+    connections.write(lambda c: c.exec_driver_sql(_RELEASE, (holder,)), is_gated=False)
+
+
+def _take(connection: Connection, holder: str) -> bool:
+    """Takes the lease when it is free, expired or ours, by the server's clock."""
+    now: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+    expires_at = now + timedelta(seconds=MIGRATION_LEASE_S)
+    return connection.exec_driver_sql(_TAKE, (holder, expires_at, now)).rowcount == 1
+
+
+@contextmanager
+def _renewed(connections: Connections, holder: str) -> Iterator[None]:
+    """Renews the lease, on a thread of its own, while the block runs."""
+    done = threading.Event()
+
+    def renew() -> None:
+        # a renewal that fails is no harm: whether the lease was kept is looked at in the end
+        with suppress(Unavailable):
+            while not done.wait(MIGRATION_LEASE_S / 3):
+                connections.write(lambda c: _take(c, holder), is_gated=False)
+
+    thread = threading.Thread(target=renew, name="lease")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -1,0 +1,1 @@
+"""PostgreSQL with standbys: the primary, the standbys that serve reads, failover."""

@@ -1,0 +1,173 @@
+"""Searches on PostgreSQL: a page of opportunities as JSON, and how many there are in all.
+
+The rows of a page are found first, by what an index holds; only they are looked up and rendered.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from oppserver.contract.columns import LEAD, Column
+from oppserver.store import schema
+from oppserver.store.postgres.connection import Driver
+from oppserver.store.postgres.read import object_sql, one_moment, rows_json
+from oppserver.store.queries import Condition, Ordering, RenderedPage, RowForm, Search
+from oppserver.store.sql.conditions import (
+    Dialect,
+    Sql,
+    flattened,
+    group_sql,
+    lead_sql,
+    opportunity_condition,
+    opportunity_sql,
+    order_sql,
+    own_sql,
+    owner_sql,
+)
+
+# A number of 300 and more digits may be no double precision. It is brought into its bounds, by way
+# of what has room for more, though not for all: zeros at its front are left out, and its end is.
+_BOUNDED: Final = (
+    "greatest(least(left(regexp_replace({0}, '^(-?)0+([0-9])', '\\1\\2'), 10000)::numeric,"
+    " 1.7e308), -1.7e308)"
+)
+
+_AS_NUMBER: Final = (
+    "CASE WHEN {0} ~ '^-?[0-9]+([.][0-9]+)?$' THEN CASE WHEN length({0}) < 300"
+    " THEN ({0})::double precision"
+    f" ELSE round({_BOUNDED}, 300)::double precision END END"
+)
+
+POSTGRES: Final = Dialect(
+    value='(%s::text COLLATE "C")',
+    number_value=f"(SELECT {_AS_NUMBER.format('given.x')} FROM (SELECT %s::text AS x) AS given)",
+    number=_AS_NUMBER,
+    unequal="{} IS DISTINCT FROM {}",
+    lower="lower({})",
+    lower_unindexed="lower({})",
+    position="strpos({}, {})",
+    attribute='(({}::json ->> {}) COLLATE "C")',
+)
+
+_ALWAYS_SET: Final = frozenset(
+    column.name for column in schema.opportunity.columns if not column.nullable
+)
+
+
+def read_page(driver: Driver, search: Search) -> RenderedPage:
+    """A page of a search. The count comes first: it says from which end the page is nearer."""
+    search = msgspec.structs.replace(search, where=flattened(search.where))
+    where, values = _where(search)
+    with one_moment(driver), driver.cursor(binary=True) as cursor:
+        # never prepared: a plan has to fit the values, a frequent one or a rare one
+        count = f"SELECT count(*) FROM opportunity AS o WHERE {where}"
+        [(total,)] = cursor.execute(count.encode(), values, prepare=False).fetchall()
+        rows = min(search.limit, total - search.offset)
+        if rows <= 0:
+            return RenderedPage(total=total, json=b"[]")
+        rows_behind = total - search.offset - rows
+        is_reversed = rows_behind < search.offset
+        page = _page_statement(search, where, is_reversed=is_reversed)
+        parameters = (*values, str(rows), str(min(rows_behind, search.offset)))
+        found = cursor.execute(page.encode(), parameters, prepare=False).fetchall()
+    return RenderedPage(total=total, json=rows_json(found))
+
+
+def _where(search: Search) -> Sql:
+    found = group_sql(search.where, _condition)
+    if search.event_code is None:
+        return found
+    return Sql(f"o.event_code = %s AND {found.text}", (str(search.event_code), *found.values))
+
+
+def _condition(condition: Condition) -> Sql:
+    return opportunity_condition(condition, POSTGRES)
+
+
+# --- statements --------------------------------------------------------------------------------
+
+
+def _page_statement(search: Search, where: str, *, is_reversed: bool) -> str:
+    """The statement of a page. Parameters behind those of the conditions: rows, rows passed over.
+
+    The first order finds the page, maybe from its end; the second puts its rows in order. Both name
+    the key: a constant could not be an order.
+    """
+    ordering, key = search.ordering, _order_key(search.ordering)
+    is_set = ordering.stored in _ALWAYS_SET and not ordering.is_number
+    order = order_sql(ordering, "key", "o.id", is_reversed=is_reversed, is_set=is_set)
+    picked = (
+        f"SELECT o.id, o.lead_id, {key} AS key FROM opportunity AS o WHERE {where}"
+        f" ORDER BY {order} LIMIT %s OFFSET %s"
+    )
+    row, joins = _row_sql(search.columns, search.form)
+    return (
+        f"WITH page AS MATERIALIZED ({picked}){_LEADS if _LEADS_JOINED in joins else ''}"
+        f" SELECT {row} FROM page JOIN opportunity AS o ON o.id = page.id{joins}"
+        f" ORDER BY {order_sql(ordering, 'page.key', 'page.id')}"
+    )
+
+
+_LEADS: Final = (
+    ", leads AS MATERIALIZED (SELECT l.* FROM lead AS l"
+    " WHERE l.id = ANY(ARRAY(SELECT page.lead_id FROM page)))"
+)
+"""The leads of a page, found by themselves: leads lie elsewhere than their opportunities."""
+
+_LEADS_JOINED: Final = " LEFT JOIN leads AS l ON l.id = page.lead_id"
+
+
+def _order_key(ordering: Ordering) -> str:
+    column = opportunity_sql(ordering.stored, POSTGRES)
+    return POSTGRES.number.format(column) if ordering.is_number else column
+
+
+@lru_cache(maxsize=256)
+def _row_sql(columns: tuple[Column, ...], form: RowForm) -> tuple[str, str]:
+    """The SQL of a row as JSON, and of the joins that it needs."""
+    joins = ""
+    if any(column.stored in ("owner_email", "owner_name") for column in columns):
+        joins += ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
+    if any(column.stored.startswith(LEAD) for column in columns):
+        joins += _LEADS_JOINED
+    values = [(column.name, _rendered(column.stored)) for column in columns]
+    if form is RowForm.FLAT:
+        return object_sql(values), joins
+    return _keyed_json(values), joins
+
+
+def _rendered(stored: str) -> str:
+    if stored in ("owner_email", "owner_name"):
+        return owner_sql(stored)
+    if stored.startswith(LEAD):
+        return lead_sql(stored, POSTGRES)
+    return own_sql(stored)
+
+
+_SYSTEM_MEMBERS: Final = (
+    ("Id", "o.id"),
+    ("RelatedProspectId", "o.lead_id"),
+    ("CreatedOn", "o.created_on"),
+    ("ModifiedOn", "o.modified_on"),
+)
+
+
+def _keyed_json(values: Sequence[tuple[str, str]]) -> str:
+    """The SQL of a row as its identity and an array of keys and values.
+
+    Put together as text: a function that makes an array takes 100 of its elements.
+    """
+    fields = ", ".join(
+        f'\'{{"Key":"{name}","Value":\' || {_json_sql(value)} || \'}}\'' for name, value in values
+    )
+    members = "".join(
+        f"\"{name}\":' || {_json_sql(value)} || '," for name, value in _SYSTEM_MEMBERS
+    )
+    joined = f"array_to_string(ARRAY[{fields}]::text[], ',')"
+    return f"('{{{members}\"Fields\":[' || {joined} || ']}}')::json"
+
+
+def _json_sql(value: str) -> str:
+    return f"coalesce(to_json(({value})::text)::text, 'null')"

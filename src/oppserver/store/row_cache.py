@@ -1,0 +1,259 @@
+"""Every bound and default, each with its unit, its source and its reason.
+
+A name that ends in ``_max`` is a bound that answers with an error when it is passed;
+``_default`` is the value of a setting that nobody has set.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from oppserver.contract.columns import ID_COLUMN, Column
+from oppserver.formats.ndjson import pieces_of, rows_of
+from oppserver.store.port import Moment, Store
+from oppserver.store.queries import Change, ChangeNumbers, Plan, PlannedEntry, RenderedRows
+
+HOT_ROW_BYTES: Final = 220
+"""Bytes that a kept row takes beside its text. Measured: the id, two object headers, its place."""
+
+HOT_ROWS_PROBES: Final = 4
+"""Ids at the start and at the end of a call that tell whether its rows were asked for before. Ours:
+a list that grows at one end is still recognised, and one that is new costs a few look-ups."""
+
+HOT_ROWS_SEEN_MAX: Final = 65_536
+"""Ids that are remembered as asked for before all are forgotten; about 10 MB. Ours."""
+
+HOT_ROWS_CHANGES_MAX: Final = 2_000
+"""Changes that are looked up to find the kept rows they touch; after more, all are dropped. Ours:
+as many as one call could read anew."""
+
+_Form = tuple[int, tuple[Column, ...]]
+"""What makes the bytes of a row, beside its id: the type it is read as, and the columns."""
+
+_Pieces = dict[str, bytes]
+"""By id: a row, without what it has in common with all rows of its form. Empty: there is none."""
+
+_At = tuple[int, ChangeNumbers]
+"""A moment of the store: its lineage, asked for after the numbers, and how far changes were."""
+
+_NOTHING: Final[Mapping[str, bytes]] = {}
+
+_BEFORE_ID: Final = b'"%b":"' % ID_COLUMN.name.encode()
+"""Within a value, the quotes around the name would be escaped."""
+
+_ID_CHARACTERS: Final = 36
+
+
+class HotRows:
+    """Rows that were asked for more than once, at most about ``bytes_max`` of them.
+
+    Owner of the rows, of the moment of which they are, and of what was seen; all
+    of it is read and written under one lock, and nobody waits for the store meanwhile.
+    ``on_read`` is told of each call's rows: how many were kept, and how many the store read.
+    """
+
+    def __init__(self, *, bytes_max: int, on_read: Callable[[int, int], None]) -> None:
+        self._lock: Final = threading.Lock()
+        self._kept: Final = _Generations(bytes_max)
+        self._at: _At = (0, ChangeNumbers(last=0, addresses=0))
+        self._seen: Final[set[tuple[_Form, str]]] = set()
+        self._on_read: Final = on_read
+
+    def bulk_read(self, store: Store, plan: Plan) -> list[RenderedRows]:
+        """As ``Store.bulk_read``, for entries with the column of ids, which bulk reads have."""
+        ids = sum(len(entry.ids) for entry in plan.entries)
+        if not self._is_promising(plan):
+            rows = store.bulk_read(plan)
+            self._on_read(0, ids)
+            return rows
+        numbers = store.change_numbers()
+        kept = self._all_kept(plan, (store.lineage(), numbers))
+        if kept is not None:
+            self._on_read(ids, 0)
+            return kept
+        rows, fetched = store.read(partial(self._bulk_read, store=store, plan=plan))
+        self._on_read(ids - fetched, fetched)
+        return rows
+
+    # --- whether to keep rows at all
+
+    def _is_promising(self, plan: Plan) -> bool:
+        """Whether most of some ids of the call are kept or were asked for before.
+
+        The price of rows that nobody asks for again is to look at these few.
+        """
+        probes = _probes(plan)
+        with self._lock:
+            known = sum(map(self._is_known, probes))
+            is_promising = 2 * known >= len(probes) > 0
+            if len(self._seen) > HOT_ROWS_SEEN_MAX:
+                self._seen.clear()
+            self._seen.update(probes)
+            return is_promising
+
+    def _is_known(self, probe: tuple[_Form, str]) -> bool:
+        form, one = probe
+        return probe in self._seen or self._kept.has(form, one)
+
+    # --- reading
+
+    def _all_kept(self, plan: Plan, at: _At) -> list[RenderedRows] | None:
+        """The answer of that moment, or None where a row is not kept."""
+        with self._lock:
+            if self._at != at:
+                return None
+            found = []
+            for entry in plan.entries:
+                pieces = self._kept.all_of(_form(entry), entry.ids)
+                if pieces is None:
+                    return None
+                found.append(pieces)
+        return [_joined(entry, pieces) for entry, pieces in zip(plan.entries, found, strict=True)]
+
+    def _bulk_read(
+        self, moment: Moment, *, store: Store, plan: Plan
+    ) -> tuple[list[RenderedRows], int]:
+        """The rows of a moment, and for how many ids the store was asked."""
+        numbers = moment.change_numbers()
+        at = store.lineage(), numbers
+        self._follow(moment, at)
+        rows, fetched = [], 0
+        for entry in plan.entries:
+            pieces = self._pieces(entry, at)
+            missing = [one for one in entry.ids if one not in pieces]
+            if missing:
+                pieces |= _fetched(moment, entry, missing)
+                self._keep(entry, {one: pieces[one] for one in missing}, at)
+            rows.append(_joined(entry, [pieces[one] for one in entry.ids]))
+            fetched += len(missing)
+        return rows, fetched
+
+    def _pieces(self, entry: PlannedEntry, at: _At) -> _Pieces:
+        """What is kept of an entry, if it is of that moment."""
+        with self._lock:
+            if self._at != at:
+                return {}
+            return self._kept.some_of(_form(entry), entry.ids)
+
+    def _keep(self, entry: PlannedEntry, pieces: _Pieces, at: _At) -> None:
+        with self._lock:
+            if self._at == at:
+                self._kept.add(_form(entry), pieces)
+
+    # --- following what is written
+
+    def _follow(self, moment: Moment, at: _At) -> None:
+        """Drops what has changed up to a moment; does nothing when that is past already."""
+        known = self._at
+        if (at[0], at[1].last) <= (known[0], known[1].last):
+            return
+        (lineage, numbers), (lineage_before, before) = at, known
+        many = numbers.last - before.last
+        is_lost = lineage != lineage_before or many > HOT_ROWS_CHANGES_MAX
+        changes: list[Change] = []
+        if not is_lost and not self._kept.is_empty:
+            changes = moment.changes(
+                after=before.last, until=numbers.last, limit=many, event_code=None
+            )
+        with self._lock:
+            if self._at != known:
+                return  # another call follows too; this one reads what it does not find
+            if is_lost:
+                self._kept.clear()
+            self._kept.drop(change.id for change in changes)
+            if numbers.addresses != before.addresses:
+                self._kept.drop_forms(_shows_addresses)
+            self._at = at
+
+
+class _Generations:
+    """Pieces by form and id, in two generations: what is used moves to the young one.
+
+    When the young one fills half of the bytes it becomes the old one, and the old one goes.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._half_bytes: Final = bytes_max // 2
+        self.clear()
+
+    def clear(self) -> None:
+        self._young: dict[_Form, _Pieces] = {}
+        self._old: dict[_Form, _Pieces] = {}
+        self._young_bytes = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._young and not self._old
+
+    def has(self, form: _Form, one: str) -> bool:
+        return one in self._young.get(form, _NOTHING) or one in self._old.get(form, _NOTHING)
+
+    def all_of(self, form: _Form, ids: Sequence[str]) -> list[bytes] | None:
+        """The pieces of ids in their order; None unless all are young, which is quick to tell."""
+        young = self._young.get(form, _NOTHING)
+        try:
+            return list(map(young.__getitem__, ids))
+        except KeyError:
+            return None
+
+    def some_of(self, form: _Form, ids: Iterable[str]) -> _Pieces:
+        """The pieces of those ids that have one, which are young from now on."""
+        young, old = self._young.get(form, _NOTHING), self._old.get(form, {})
+        pieces = {one: young[one] for one in ids if one in young}
+        again = {one: old.pop(one) for one in ids if one in old}
+        self.add(form, again)
+        return pieces | again
+
+    def add(self, form: _Form, pieces: _Pieces) -> None:
+        self._young.setdefault(form, {}).update(pieces)
+        self._young_bytes += sum(map(len, pieces.values())) + HOT_ROW_BYTES * len(pieces)
+        if self._young_bytes > self._half_bytes:
+            self._old, self._young, self._young_bytes = self._young, {}, 0
+
+    def drop(self, ids: Iterable[str]) -> None:
+        for one in ids:
+            for generation in (self._young, self._old):
+                for pieces in generation.values():
+                    pieces.pop(one, None)
+
+    def drop_forms(self, is_dropped: Callable[[_Form], bool]) -> None:
+        for generation in (self._young, self._old):
+            for form in [form for form in generation if is_dropped(form)]:
+                del generation[form]
+
+
+def _form(entry: PlannedEntry) -> _Form:
+    return entry.event_code, entry.columns
+
+
+def _probes(plan: Plan) -> list[tuple[_Form, str]]:
+    return [
+        (_form(entry), one)
+        for entry in plan.entries
+        for one in (*entry.ids[:HOT_ROWS_PROBES], *entry.ids[-HOT_ROWS_PROBES:])
+    ]
+
+
+def _shows_addresses(form: _Form) -> bool:
+    return any(column.stored == "owner_email" for column in form[1])
+
+
+# --- rows and their pieces ---------------------------------------------------------------------
+
+
+def _fetched(moment: Moment, entry: PlannedEntry, ids: Sequence[str]) -> _Pieces:
+    """The pieces of ids as the store has them."""
+    asked = PlannedEntry(event_code=entry.event_code, ids=ids, columns=entry.columns)
+    (rows,) = moment.bulk_read(Plan(entries=(asked,)))
+    pieces = dict.fromkeys(ids, b"")
+    for piece in pieces_of(rows.json, first=entry.columns[0].name):
+        start = piece.index(_BEFORE_ID) + len(_BEFORE_ID)
+        pieces[piece[start : start + _ID_CHARACTERS].decode()] = piece
+    assert len(pieces) == len(ids), "the store answers what it was asked for"
+    return pieces
+
+
+def _joined(entry: PlannedEntry, pieces: Iterable[bytes]) -> RenderedRows:
+    found = list(filter(None, pieces))
+    return RenderedRows(count=len(found), json=rows_of(found, first=entry.columns[0].name))

@@ -1,0 +1,206 @@
+"""The conditions and orders of searches as SQL, which engines share.
+
+A value is never in the text: its place is marked, and it comes beside. What is in the text are our
+own names: in it an opportunity is ``o``, a lead ``l``, a user ``u``.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
+from oppserver.contract.leads import ATTRIBUTE
+from oppserver.contract.names import ascii_lower
+from oppserver.store import schema
+from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering
+
+
+class Dialect(NamedTuple):
+    """Where the SQL of engines differs: texts in which ``{}`` stands for the SQL of a value."""
+
+    value: str
+    """The place of a value that comes beside: ``?``."""
+
+    number_value: str
+    """The same, of a text that is a number."""
+
+    number: str
+    """A text as a number; null when it is not of the form ``-12.5``. ``{0}`` is the text."""
+
+    unequal: str
+    """Whether two values differ, of which the first may be null, which is unequal to any."""
+
+    lower: str
+    """A text with a to z for A to Z, and nothing else changed."""
+
+    lower_unindexed: str
+    """The same, for a comparison that no index serves."""
+
+    position: str
+    """Where a text, the first, holds another, from 1; 0 when it does not."""
+
+    attribute: str
+    """A member of a JSON object, the first, by its name; null when it has none."""
+
+
+class Sql(NamedTuple):
+    """A text of SQL, and the values for its places, in order."""
+
+    text: str
+    values: tuple[str, ...] = ()
+
+
+_OPERATORS: Final = {
+    Comparison.EQUAL: "{} = {}",
+    Comparison.LESS: "{} < {}",
+    Comparison.LESS_OR_EQUAL: "{} <= {}",
+    Comparison.GREATER: "{} > {}",
+    Comparison.GREATER_OR_EQUAL: "{} >= {}",
+    Comparison.BETWEEN: "{} BETWEEN {} AND {}",
+    Comparison.IS_NULL: "{} IS NULL",
+    Comparison.IS_NOT_NULL: "{} IS NOT NULL",
+}
+
+_OF_TEXT: Final = (Comparison.CONTAINS, Comparison.BEGINS)
+
+_OF_EQUALITY: Final = (Comparison.EQUAL, Comparison.NOT_EQUAL)
+
+OWNER_NAME: Final = (
+    "CASE WHEN u.first_name <> '' AND u.last_name <> '' THEN u.first_name || ' ' || u.last_name"
+    " ELSE coalesce(nullif(u.first_name, ''), nullif(u.last_name, ''), u.email) END"
+)
+"""As ``User.name``."""
+
+# --- columns -----------------------------------------------------------------------------------
+
+
+def opportunity_sql(stored: str, dialect: Dialect) -> str:
+    """The SQL of a stored column of an opportunity, with what has to be looked up for it."""
+    if stored in ("owner_email", "owner_name"):
+        return f'(SELECT {owner_sql(stored)} FROM "user" AS u WHERE u.id = o.owner_id)'
+    if stored.startswith(LEAD):
+        return f"(SELECT {lead_sql(stored, dialect)} FROM lead AS l WHERE l.id = o.lead_id)"
+    return own_sql(stored)
+
+
+def own_sql(stored: str) -> str:
+    """The SQL of a column that an opportunity's row has itself, or that is the same on all."""
+    if stored in CONSTANTS:
+        constant = CONSTANTS[stored]
+        return "NULL" if constant is None else literal(constant)
+    if stored == "event_code":
+        return "CAST(o.event_code AS TEXT)"
+    assert stored in schema.opportunity.columns, stored
+    return f"o.{stored}"
+
+
+def owner_sql(stored: str) -> str:
+    """The SQL of what is known of an opportunity's owner."""
+    return OWNER_NAME if stored == "owner_name" else "u.email"
+
+
+def lead_sql(stored: str, dialect: Dialect) -> str:
+    """The SQL of a column of a lead, with or without the ``lead.`` before its name."""
+    stored = stored.removeprefix(LEAD)
+    if stored.startswith(ATTRIBUTE):
+        name = literal(stored.removeprefix(ATTRIBUTE))
+        return dialect.attribute.format("l.attributes", name)
+    assert stored in schema.lead.columns, stored
+    return f"l.{stored}"
+
+
+def literal(text: str) -> str:
+    """A text of ours as SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+# --- conditions --------------------------------------------------------------------------------
+
+
+def group_sql(group: ConditionGroup, one: Callable[[Condition], Sql]) -> Sql:
+    """The SQL of a group, out of that of ``one`` condition."""
+    if not group.members:
+        return Sql("TRUE")
+    parts = [
+        one(member) if isinstance(member, Condition) else group_sql(member, one)
+        for member in group.members
+    ]
+    joined = (" OR " if group.is_any else " AND ").join(part.text for part in parts)
+    return Sql(f"({joined})", tuple(value for part in parts for value in part.values))
+
+
+def flattened(group: ConditionGroup) -> ConditionGroup:
+    """The same conditions with no more groups in groups than they need."""
+    members: list[Condition | ConditionGroup] = []
+    for member in group.members:
+        one = flattened(member) if isinstance(member, ConditionGroup) else member
+        if isinstance(one, Condition):
+            members.append(one)
+        elif len(one.members) == 1 or (one.members and one.is_any is group.is_any):
+            members += one.members
+        elif one.members or group.is_any:
+            members.append(one)
+    if len(members) == 1 and isinstance(members[0], ConditionGroup):
+        return members[0]
+    return ConditionGroup(members=tuple(members), is_any=group.is_any)
+
+
+def opportunity_condition(condition: Condition, dialect: Dialect) -> Sql:
+    """The SQL of a condition on opportunities.
+
+    One on the lead picks leads first, for which there are indexes; a lead that is named is here.
+    """
+    if condition.stored.startswith(LEAD):
+        stored = condition.stored.removeprefix(LEAD)
+        on_lead = msgspec.structs.replace(condition, stored=stored)
+        picked = condition_sql(on_lead, lead_sql(stored, dialect), dialect)
+        text = f"o.lead_id IN (SELECT l.id FROM lead AS l WHERE {picked.text})"
+        return Sql(text, picked.values)
+    return condition_sql(condition, opportunity_sql(condition.stored, dialect), dialect)
+
+
+def condition_sql(condition: Condition, column: str, dialect: Dialect) -> Sql:
+    """The SQL of a condition, whose column has this SQL; true or not, never null where negated."""
+    comparison, values = condition.comparison, condition.values
+    place = dialect.value
+    if comparison in _OF_TEXT or (
+        comparison in _OF_EQUALITY and condition.stored in ADDRESSES and not condition.is_number
+    ):
+        is_indexed = comparison is Comparison.EQUAL
+        column = (dialect.lower if is_indexed else dialect.lower_unindexed).format(column)
+        values = tuple(map(ascii_lower, values))
+    elif condition.is_number:
+        column = dialect.number.format(column)
+        place = dialect.number_value
+    match comparison:
+        case Comparison.CONTAINS:
+            text = f"{dialect.position.format(column, place)} > 0"
+        case Comparison.BEGINS:
+            text = f"{dialect.position.format(column, place)} = 1"
+        case Comparison.NOT_EQUAL:
+            text = dialect.unequal.format(column, place)
+        case _:
+            text = _OPERATORS[comparison].format(column, *[place] * len(values))
+    return Sql(text, values)
+
+
+# --- orders ------------------------------------------------------------------------------------
+
+
+def order_sql(
+    ordering: Ordering,
+    column: str,
+    row_id: str,
+    *,
+    is_reversed: bool = False,
+    is_set: bool = False,
+) -> str:
+    """The SQL of an order by a column and an id; reversed, the last row comes first.
+
+    ``is_set``: it is never null. Then nothing is said of nulls, as in indexes, which may serve only
+    orders that say the same.
+    """
+    if ordering.is_descending is not is_reversed:
+        return f"{column} DESC{'' if is_set else ' NULLS LAST'}, {row_id} DESC"
+    return f"{column} ASC{'' if is_set else ' NULLS FIRST'}, {row_id} ASC"

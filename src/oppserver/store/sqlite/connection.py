@@ -1,0 +1,235 @@
+"""Every bound and default, each with its unit, its source and its reason.
+
+A name that ends in ``_max`` is a bound that answers with an error when it is passed;
+``_default`` is the value of a setting that nobody has set.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
+from oppserver.store import migrations
+from oppserver.store.port import BUSY_TIMEOUT_S, StoreOptions
+from oppserver.store.sqlite.fingerprints import Stamps
+from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.search import Totals
+
+# --- SQLite ------------------------------------------------------------------------------------
+
+SQLITE_VERSION_MIN: Final = (3, 38, 0)
+"""Source: sqlite.org/json1.html: the JSON functions are built in from 3.38.0."""
+
+_APPLICATION_ID: Final = 0x4F505053  # "OPPS", in the file's header; `file` and we can tell it
+
+_PROGRESS_OPCODES: Final = 100_000
+"""Virtual machine steps between looks at the clock; a 2,000-row read takes about as many."""
+
+_BUSY_PAUSE_S: Final = 0.01
+
+_TRANSIENT: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def refuse_old_sqlite() -> None:
+    """Raises DatabaseRefused when this Python's SQLite lacks what the statements need."""
+    if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
+        needed = ".".join(map(str, SQLITE_VERSION_MIN))
+        raise DatabaseRefused(
+            f"This Python comes with SQLite {sqlite3.sqlite_version}; oppserver needs {needed}"
+            " or later. Install pysqlite3 0.6.1 or later, or use a newer Python."
+        )
+
+
+def path_of(url: str) -> Path:
+    """The file of a URL. Raises InvalidDatabaseUrl, or DatabaseRefused when it cannot be a file."""
+    scheme, separator, rest = url.partition(":///")
+    if scheme != "sqlite" or not separator or not rest or rest == ":memory:" or "?" in rest:
+        raise InvalidDatabaseUrl(
+            f"The database URL '{url}' names no file. Expected sqlite:///FILE, for example"
+            " sqlite:///oppserver.db, or sqlite:////srv/oppserver.db with an absolute path"
+        )
+    path = Path(rest)
+    if not path.parent.is_dir():
+        raise DatabaseRefused(f"The folder {path.parent} of the database does not exist")
+    if path.is_dir():
+        raise DatabaseRefused(f"{path} is a folder, not a database file")
+    return path
+
+
+# --- connections -------------------------------------------------------------------------------
+
+
+class _Deadline:
+    """When the statement that runs on a connection has to have ended."""
+
+    def __init__(self) -> None:
+        self._at = float("inf")
+
+    def set(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def passed(self) -> bool:
+        return time.monotonic() > self._at
+
+
+def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
+    """A pool of connections to the file: one that writes, or ``options.readers`` that cannot.
+
+    A connection's ``info["deadline"]`` limits the time of each of its statements; its
+    ``info["totals"]`` and ``info["stamps"]`` remember, until something is written, how many rows
+    searches have found and what stands for the rows of bulk reads.
+    """
+    engine = create_engine(
+        "sqlite://",
+        module=sqlite3,  # SQLAlchemy would load the standard library's
+        creator=lambda: _connect(path, options, writes=writes),
+        pool_size=1 if writes else options.readers,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_S,
+        pool_use_lifo=True,  # the connection that was used last has its pages at hand
+        pool_reset_on_return=None,  # _reader() leaves no transaction, begin() ends its own
+        poolclass=QueuePool,
+    )
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    def connected(driver: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        deadline = record.info["deadline"] = _Deadline()
+        driver.set_progress_handler(deadline.passed, _PROGRESS_OPCODES)
+        record.info["totals"] = Totals()
+        record.info["stamps"] = Stamps()
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "connect", connected)
+    return engine
+
+
+def _connect(path: Path, options: StoreOptions, *, writes: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,  # transactions begin where we say, not where the driver guesses
+        check_same_thread=False,  # a pooled connection is used by one thread at a time
+    )
+    cache_bytes = options.sqlite_writer_cache_bytes if writes else options.sqlite_cache_bytes
+    connection.execute("PRAGMA synchronous=FULL")
+    # what the writer has read, it changes: it keeps pages of its own, whose memory has a bound
+    connection.execute(f"PRAGMA mmap_size={0 if writes else options.sqlite_mmap_bytes}")
+    connection.execute(f"PRAGMA cache_size=-{cache_bytes // 1024}")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    if not writes:
+        connection.execute("PRAGMA query_only=ON")
+    return connection
+
+
+def tune_writer(driver: sqlite3.Connection, cache_bytes: int, checkpoint_pages: int) -> None:
+    """Sets how much the writer keeps in memory, and how long its log grows between checkpoints."""
+    driver.execute(f"PRAGMA cache_size=-{cache_bytes // 1024}")
+    driver.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
+
+
+def driver_of(connection: Connection | PoolProxiedConnection) -> sqlite3.Connection:
+    """The driver's connection under one of SQLAlchemy's, or of its pool."""
+    pooled = connection.connection if isinstance(connection, Connection) else connection
+    driver = pooled.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Turns the driver's errors into ours."""
+    try:
+        yield
+    except PoolTimeoutError:
+        raise Unavailable("All connections to the store are busy. Try again.") from None
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        if code in _TRANSIENT:
+            raise Unavailable("The store is busy with another write. Try again.") from error
+        if code == sqlite3.SQLITE_INTERRUPT:
+            raise Unavailable(
+                "The call took longer in the store than it may. Ask for less."
+            ) from error
+        if code == sqlite3.SQLITE_FULL:
+            raise StoreFull(
+                f"The disk of the store is full ({path.name}). Free some space."
+            ) from error
+        if code in (
+            sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CORRUPT,
+            sqlite3.SQLITE_NOTADB,
+            sqlite3.SQLITE_PERM,
+        ):
+            raise Unavailable(f"The store cannot be used: {cause}") from error
+        raise
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """While a store is opened, what is wrong with it is a refusal with the path in it."""
+    try:
+        yield
+    except StoreFull:
+        raise
+    except Unavailable as error:
+        raise DatabaseRefused(f"The database {path} cannot be opened: {error}") from error
+
+
+def set_up_file(driver: sqlite3.Connection) -> None:
+    """What is kept in the file itself: the journal mode and whose file it is.
+
+    SQLite does not wait for a process that changes the journal mode at the same moment: each would
+    wait for the other (sqlite.org/c3ref/busy_handler.html). So it is asked again here.
+    """
+    ends = time.monotonic() + BUSY_TIMEOUT_S
+    while not _is_in_wal_mode(driver):
+        if time.monotonic() > ends:
+            raise Unavailable(
+                "The journal mode cannot be set to WAL: another process holds the database, or its"
+                " file system cannot share memory."
+            )
+        time.sleep(_BUSY_PAUSE_S)
+    driver.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+
+
+def _is_in_wal_mode(driver: sqlite3.Connection) -> bool:
+    """Whether the file is in WAL mode, once it was told to be; False when it is busy."""
+    try:
+        (mode,) = driver.execute("PRAGMA journal_mode=WAL").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _TRANSIENT:
+            raise
+        return False
+    return bool(mode == "wal")
+
+
+# --- versions ----------------------------------------------------------------------------------
+
+
+def revision_of(connection: sqlite3.Connection) -> str | None:
+    """The schema's revision; None in an empty file, "" in a database that is not ours."""
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    if "alembic_version" not in tables:
+        return "" if tables else None
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return row[0] if row and application_id == _APPLICATION_ID else ""
+
+
+def refuse_foreign(revision: str | None, path: Path) -> None:
+    """Raises DatabaseRefused when a database is not ours, or of a version we do not know."""
+    if revision == "":
+        raise DatabaseRefused(f"{path} is an SQLite database, but not one of oppserver")
+    migrations.refuse_unknown(revision, path)

@@ -1,0 +1,122 @@
+"""Every bound and default, each with its unit, its source and its reason.
+
+A name that ends in ``_max`` is a bound that answers with an error when it is passed;
+``_default`` is the value of a setting that nobody has set.
+"""
+
+import hashlib
+from collections import OrderedDict
+from functools import lru_cache
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from oppserver.store.queries import Plan, PlannedEntry, Stamp
+from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.read import FROM_IDS, OF_TYPE, json_of_ids
+
+SQLITE_STAMPS_MAX: Final = 1_024
+"""Bulk reads whose stamp a connection remembers. Ours: more than are polled; half a MB."""
+
+_DIGEST_BYTES: Final = 32
+
+_DECODE_OWNERS: Final = msgspec.json.Decoder(list[str | None]).decode
+
+_ADDRESSES: Final = (
+    "SELECT json_group_array(json_array(u.id, u.email))"
+    ' FROM json_each(?) AS asked CROSS JOIN "user" AS u ON u.id = asked.value'
+)
+
+
+class Stamps:
+    """The stamps that one connection remembers until something is written.
+
+    Owner: that connection, in one thread at a time. When something is written, ``PRAGMA
+    data_version`` tells (see ``sqlite_totals.py``).
+    """
+
+    def __init__(self) -> None:
+        self._data_version = 0
+        self._stamps: Final[OrderedDict[bytes, Stamp]] = OrderedDict()
+
+    def stamp(self, connection: sqlite3.Connection, plan: Plan) -> Stamp:
+        """The stamp of a plan's rows at the moment of the connection's transaction."""
+        (data_version,) = connection.execute("PRAGMA data_version").fetchone()
+        if data_version != self._data_version:
+            self._stamps.clear()
+            self._data_version = data_version
+        asked = _digest_of_plan(plan)
+        known = self._stamps.get(asked)
+        if known is None:
+            known = self._stamps[asked] = _read_stamp(connection, plan, asked)
+            if len(self._stamps) > SQLITE_STAMPS_MAX:
+                self._stamps.popitem(last=False)
+        self._stamps.move_to_end(asked)
+        return known
+
+
+def give_identity(copy: sqlite3.Connection) -> None:
+    """Makes the stamps of a copy unlike those of the database that it is a copy of.
+
+    Once the copy is served in its place, the same versions come again, with other values.
+    """
+    with copy:
+        copy.execute("UPDATE database_identity SET id = ?", (str(uuid4()),))
+
+
+def _digest_of_plan(plan: Plan) -> bytes:
+    """A digest of what is asked; parts cannot run into each other, as each of them is JSON."""
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for entry in plan.entries:
+        names = [column.name for column in entry.columns]
+        digest.update(msgspec.json.encode((entry.event_code, names)))
+        digest.update(json_of_ids(entry.ids).encode())
+    return digest.digest()
+
+
+def _read_stamp(connection: sqlite3.Connection, plan: Plan, asked: bytes) -> Stamp:
+    digest = hashlib.blake2b(asked, digest_size=_DIGEST_BYTES)
+    digest.update(_database(connection).encode())
+    counts = []
+    for entry in plan.entries:
+        count, parts = _read_versions(connection, entry)
+        counts.append(count)
+        for part in parts:
+            digest.update(b"%d:" % len(part) + part)
+    return Stamp(counts=counts, digest=digest.digest())
+
+
+def _database(connection: sqlite3.Connection) -> str:
+    """What makes stamps of this database unlike those of all others.
+
+    The library's version is part of it, because the library renders the rows.
+    """
+    (one,) = connection.execute("SELECT id FROM database_identity").fetchone()
+    return f"{one} SQLite {sqlite3.sqlite_version};"
+
+
+def _read_versions(connection: sqlite3.Connection, entry: PlannedEntry) -> tuple[int, list[bytes]]:
+    """How many of an entry's ids are there; their places, versions, and maybe owners' addresses.
+
+    Owners are few beside rows: to look each up once takes less than to join them.
+    """
+    shows_addresses = any(column.stored == "owner_email" for column in entry.columns)
+    statement = _versions_statement(with_owners=shows_addresses)
+    parameters = json_of_ids(entry.ids), entry.event_code
+    places, versions, owners, count = connection.execute(statement, parameters).fetchone()
+    if not shows_addresses:
+        return count, [places, versions]
+    distinct = sorted({one for one in _DECODE_OWNERS(owners) if one is not None})
+    array = msgspec.json.encode(distinct).decode()
+    (addresses,) = connection.execute(_ADDRESSES, (array,)).fetchone()
+    return count, [places, versions, addresses.encode()]
+
+
+@lru_cache(maxsize=2)
+def _versions_statement(*, with_owners: bool) -> str:
+    owners = "json_group_array(o.owner_id)" if with_owners else "NULL"
+    return (
+        "SELECT CAST(json_group_array(asked.key) AS BLOB),"
+        f" CAST(json_group_array(o.version) AS BLOB), {owners}, count(*){FROM_IDS}{OF_TYPE}"
+    )

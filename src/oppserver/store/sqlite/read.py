@@ -1,0 +1,112 @@
+"""The hot reads on SQLite: a key, the bulk read's entries as JSON, and one opportunity."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Final
+
+from oppserver.contract.columns import Column
+from oppserver.contract.model import Key, Opportunity, Tombstone
+from oppserver.store.queries import PlannedEntry, RenderedRows
+from oppserver.store.sql.lookups import (
+    KEY,
+    OPPORTUNITY,
+    TOMBSTONE,
+    key_of,
+    opportunity_of,
+    tombstone_of,
+)
+from oppserver.store.sqlite.library import sqlite3
+
+_KEY: Final = KEY.format("?")
+
+_OPPORTUNITY: Final = OPPORTUNITY.format("?")
+
+_TOMBSTONE: Final = TOMBSTONE.format("?")
+
+_JSON_OBJECT_COLUMNS_MAX: Final = 63
+"""A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
+
+
+@contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """All that is read in the block is of one moment."""
+    connection.execute("BEGIN")
+    try:
+        yield connection
+    finally:
+        connection.rollback()
+
+
+def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
+    """A key with what is known of its user; None when there is none of that name."""
+    row = connection.execute(_KEY, (access_key,)).fetchone()
+    return None if row is None else key_of(row)
+
+
+def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | Tombstone | None:
+    """The opportunity of an id, or what is left of it; to be read in one moment."""
+    row = connection.execute(_OPPORTUNITY, (one,)).fetchone()
+    if row is not None:
+        return opportunity_of(row)
+    row = connection.execute(_TOMBSTONE, (one,)).fetchone()
+    return None if row is None else tombstone_of(row)
+
+
+def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedRows:
+    """The rows of one entry of a plan, as they are at this moment of the connection."""
+    json, count = connection.execute(
+        bulk_read_statement(entry.columns), (json_of_ids(entry.ids), entry.event_code)
+    ).fetchone()
+    return RenderedRows(count=count, json=json)
+
+
+def json_of_ids(ids: Sequence[str]) -> str:
+    """The JSON array of canonical GUIDs, which need no escaping."""
+    return '["' + '","'.join(ids) + '"]' if ids else "[]"
+
+
+FROM_IDS: Final = " FROM json_each(?) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
+
+WITH_OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
+
+OF_TYPE: Final = " WHERE o.event_code = ?"
+
+
+@lru_cache(maxsize=256)
+def bulk_read_statement(columns: tuple[Column, ...]) -> str:
+    """The statement that reads and renders the rows of one entry: one row, ``(json, count)``.
+
+    Parameters: the ids as a JSON array, the event code. ``CROSS JOIN`` fixes the join's order, and
+    with it the order of the rows (sqlite.org/optoverview.html, "Manual control of query plans").
+    The cast hands the text over as bytes, which are not decoded and encoded again.
+    """
+    row = row_json([(column.name, column_sql(column)) for column in columns])
+    return f"SELECT CAST(json_group_array({row}) AS BLOB), count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
+
+
+def row_json(values: Sequence[tuple[str, str]]) -> str:
+    """The SQL of a row as a JSON object, out of the names of its members and the SQL of each."""
+    pairs = [f"'{name}', {value}" for name, value in values]
+    parts = [
+        f"json_object({', '.join(pairs[start : start + _JSON_OBJECT_COLUMNS_MAX])})"
+        for start in range(0, len(pairs), _JSON_OBJECT_COLUMNS_MAX)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    # Every value is a string or null, so the only braces at an object's ends are its own.
+    members = " || ',' || ".join(f"trim({part}, '{{}}')" for part in parts)
+    return f"json('{{' || {members} || '}}')"
+
+
+def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
+    """The value of a column, as text; dates in the form of answers, unless said otherwise."""
+    match column.stored:
+        case "owner_email":
+            return "u.email"
+        case "event_code" | "version":
+            return f"CAST(o.{column.stored} AS TEXT)"
+        case "created_on" | "modified_on" if not dates_are_stored:
+            return f"o.{column.stored}_answer"
+        case stored:
+            return f"o.{stored}"

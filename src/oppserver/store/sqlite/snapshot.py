@@ -1,0 +1,218 @@
+"""One moment of a SQLite file: the reads around a bulk read, each a statement that aggregates."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import isqrt
+from typing import Final
+
+import msgspec
+
+from oppserver.contract.columns import Column
+from oppserver.store.queries import (
+    Change,
+    ChangeNumbers,
+    ChangesPage,
+    Plan,
+    PlannedEntry,
+    RenderedChanges,
+    RenderedColumns,
+    RenderedRows,
+    Stamp,
+    Whereabouts,
+)
+from oppserver.store.sql.changes import (
+    DELETED_ON,
+    IDENTITY,
+    NUMBERS,
+    change_of,
+    changes_parameters,
+    changes_statement,
+    kind_sql,
+    numbers_of,
+)
+from oppserver.store.sqlite.fingerprints import Stamps
+from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.read import (
+    FROM_IDS,
+    OF_TYPE,
+    WITH_OWNER,
+    column_sql,
+    json_of_ids,
+    read_entry,
+    row_json,
+)
+
+_WHEREABOUTS: Final = (
+    "SELECT json_group_array(json_array(id, event_code, deleted_on)) FROM ("
+    "SELECT o.id, o.event_code, NULL AS deleted_on"
+    " FROM json_each(?1) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
+    " UNION ALL SELECT d.id, d.event_code, d.deleted_on"
+    " FROM json_each(?1) AS asked CROSS JOIN deleted_opportunity AS d ON d.id = asked.value)"
+)
+
+_VERSIONS: Final = (
+    "SELECT CAST(coalesce(group_concat(o.id || ' ' || o.version || char(10), ''), '') AS BLOB)"
+    f"{FROM_IDS}{OF_TYPE}"
+)
+
+_DECODE_WHEREABOUTS: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]]).decode
+
+
+class SqliteMoment:
+    """The promises of ``port.Moment`` on a connection that is in a transaction.
+
+    ``stamps`` are the connection's.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, stamps: Stamps) -> None:
+        self._connection: Final = connection
+        self._stamps: Final = stamps
+
+    def bulk_read(self, plan: Plan) -> list[RenderedRows]:
+        return [read_entry(self._connection, entry) for entry in plan.entries]
+
+    def bulk_read_columns(self, plan: Plan) -> list[RenderedColumns]:
+        return [self._columns(entry) for entry in plan.entries]
+
+    def stamp(self, plan: Plan) -> Stamp:
+        return self._stamps.stamp(self._connection, plan)
+
+    def change_numbers(self) -> ChangeNumbers:
+        return read_change_numbers(self._connection)
+
+    def changes(
+        self, *, after: int, until: int, limit: int, event_code: int | None
+    ) -> list[Change]:
+        page = ChangesPage(after=after, until=until, limit=limit, event_code=event_code)
+        return read_changes(self._connection, page)
+
+    def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
+        return read_rendered_changes(self._connection, page, columns)
+
+    def ids_of_type(
+        self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
+    ) -> list[str]:
+        since = modified_since or ""
+        asked = (event_code, since, after_id, limit)
+        return read_ids_of_type(self._connection, *asked)
+
+    def identity(self) -> str:
+        return read_identity(self._connection)
+
+    def versions(self, plan: Plan) -> list[bytes]:
+        found: list[bytes] = []
+        for entry in plan.entries:
+            parameters = (json_of_ids(entry.ids), entry.event_code)
+            (lines,) = self._connection.execute(_VERSIONS, parameters).fetchone()
+            found.append(lines)
+        return found
+
+    def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+        (json,) = self._connection.execute(_WHEREABOUTS, (json_of_ids(ids),)).fetchone()
+        return {
+            one: Whereabouts(event_code=event_code, deleted_on=deleted_on)
+            for one, event_code, deleted_on in _DECODE_WHEREABOUTS(json)
+        }
+
+    def _columns(self, entry: PlannedEntry) -> RenderedColumns:
+        *columns, count = self._connection.execute(
+            columns_statement(entry.columns), (json_of_ids(entry.ids), entry.event_code)
+        ).fetchone()
+        return RenderedColumns(count=count, columns=columns)
+
+
+@lru_cache(maxsize=256)
+def columns_statement(columns: tuple[Column, ...]) -> str:
+    """The statement that reads the rows of one entry by column: a JSON array each, and the count.
+
+    Parameters as those of ``bulk_read_statement``. Columns without their names are read in three
+    quarters of the time.
+    """
+    arrays = ", ".join(
+        f"CAST(json_group_array({column_sql(column, dates_are_stored=True)}) AS BLOB)"
+        for column in columns
+    )
+    return f"SELECT {arrays}, count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
+
+
+_MATCHING: Final = (
+    "SELECT count(*) FROM (SELECT 1 FROM opportunity WHERE event_code = ? AND modified_on >= ?"
+    " LIMIT ?)"
+)
+
+_SORTED: Final = (
+    "SELECT id FROM opportunity WHERE event_code = ? AND modified_on >= ? AND +id > ?"
+    " ORDER BY +id LIMIT ?"
+)
+
+_WALKED: Final = (
+    "SELECT id FROM opportunity WHERE +event_code = ? AND +modified_on >= ? AND id > ?"
+    " ORDER BY id LIMIT ?"
+)
+
+_HEAD: Final = "'ProspectActivityId', c.id, 'EventCode', CAST(c.event_code AS TEXT)"
+
+
+def read_change_numbers(connection: sqlite3.Connection) -> ChangeNumbers:
+    """How far changes are."""
+    return numbers_of(connection.execute(NUMBERS).fetchone())
+
+
+def read_identity(connection: sqlite3.Connection) -> str:
+    """The database's random name."""
+    (identity,) = connection.execute(IDENTITY).fetchone()
+    return str(identity)
+
+
+def read_changes(connection: sqlite3.Connection, page: ChangesPage) -> list[Change]:
+    """A page of changes, by number."""
+    statement = changes_statement("?", of_type=page.event_code is not None)
+    return [change_of(row) for row in connection.execute(statement, changes_parameters(page))]
+
+
+def read_rendered_changes(
+    connection: sqlite3.Connection, page: ChangesPage, columns: tuple[Column, ...]
+) -> RenderedChanges:
+    """A page of changes as JSON, by number."""
+    json, count, last = connection.execute(
+        _rendered_statement(page.event_code, columns), changes_parameters(page)
+    ).fetchone()
+    return RenderedChanges(count=count, last=last or 0, json=json)
+
+
+def read_ids_of_type(
+    connection: sqlite3.Connection, event_code: int, since: str, after_id: str, limit: int
+) -> list[str]:
+    """Up to so many ids of a type above one, that were not modified before ``since``.
+
+    All ids that match are sorted, out of the index of dates, or all ids of the store are walked
+    through until there are enough: whichever looks at fewer (docs/decisions, 0010).
+    """
+    (rows,) = connection.execute("SELECT max(rowid) FROM opportunity").fetchone()
+    few = isqrt(limit * (rows or 0))
+    (matching,) = connection.execute(_MATCHING, (event_code, since, few + 1)).fetchone()
+    statement = _SORTED if matching <= few else _WALKED
+    found = connection.execute(statement, (event_code, since, after_id, limit))
+    return [one for (one,) in found]
+
+
+@lru_cache(maxsize=256)
+def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> str:
+    """The statement of a rendered page: ``(json, count, last)``. Parameters as those of the page.
+
+    A page is made before the rows are looked up, and rows are met in its order.
+    """
+    kind = kind_sql(event_code)
+    upserted = f"json_object('Change', 'Upserted', {_HEAD})"
+    rows = ""
+    if columns:
+        row = row_json([(column.name, column_sql(column)) for column in columns])
+        upserted = f"json_object('Change', 'Upserted', {_HEAD}, 'Opportunity', json({row}))"
+        rows = f" LEFT JOIN opportunity AS o ON o.id = c.id{WITH_OWNER}"
+    changes = changes_statement("?", of_type=event_code is not None)
+    return (
+        f"SELECT CAST(json_group_array(json(CASE {kind} WHEN 'Upserted' THEN {upserted}"
+        f" WHEN 'Deleted' THEN json_object('Change', 'Deleted', {_HEAD}, 'DeletedOn', {DELETED_ON})"
+        f" ELSE json_object('Change', 'Moved', {_HEAD}) END)) AS BLOB), count(*),"
+        f" max(c.change_number) FROM ({changes}) AS c{rows}"
+    )
