@@ -14,7 +14,7 @@ from oppserver.store.sqlite.library import sqlite3
 
 _PACKAGES: Final = (
     "oppserver",
-    "litestar",
+    "starlette",
     "uvicorn",
     "uvloop",
     "httptools",

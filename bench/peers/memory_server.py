@@ -1,29 +1,29 @@
 """The limit: constant bytes by the same server stack. ``python -m bench.peers.memory_server``.
 
-Litestar on uvicorn, uvloop and httptools, as the product runs them; the request's body is read
+Starlette on uvicorn, uvloop and httptools, as the product runs them; the request's body is read
 whole, nothing is checked, the answer is in memory.
 """
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import uvicorn
-from litestar import Litestar, Request, Response
-from litestar.handlers import post
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from bench.wire import PATH
 
 
-def create_app(answer: bytes) -> Litestar:
+def create_app(answer: bytes) -> Starlette:
     """The application."""
 
-    @post(PATH, status_code=200)
-    async def constant(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def constant(request: Request) -> Response:
         await request.body()
         return Response(answer, media_type="application/json")
 
-    return Litestar([constant], openapi_config=None, logging_config=None)
+    return Starlette(routes=[Route(PATH, constant, methods=["POST"])])
 
 
 def main() -> None:

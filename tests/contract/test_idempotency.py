@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from oppserver.calls.shared.call import Call, Services
-from oppserver.calls.shared.idempotency import write
+from oppserver.calls.shared.idempotency import write_once
 from oppserver.contract.errors import IdempotencyConflict
 from oppserver.contract.model import Principal, Role
 from oppserver.store import Store
@@ -249,7 +249,6 @@ def a_call(key: str, *, at: datetime) -> Call:
     principal = Principal(access_key="a", user_id="u", email="u@example.com", role=Role.USER)
     return Call(
         name="Capture",
-        writes=True,
         access_key="a",
         secret_key="s",
         content_type="application/json",
@@ -270,7 +269,7 @@ def test_a_kept_answer_lives_for_24_hours_to_the_second(store: Store) -> None:
         return next(done)
 
     def answer(hours: float, seconds: int = 0) -> bytes:
-        return write(
+        return write_once(
             a_call("key", at=noon + timedelta(hours=hours, seconds=seconds)), services, work
         )
 
@@ -287,7 +286,7 @@ def test_work_that_fails_keeps_nothing_on_every_engine(store: Store) -> None:
         raise IdempotencyConflict("of the work's own")
 
     with pytest.raises(IdempotencyConflict, match="own"):
-        write(a_call("key", at=noon), services, fails)
+        write_once(a_call("key", at=noon), services, fails)
     again = a_call("key", at=noon)
-    assert write(again, services, lambda _: b"done") == b"done"
+    assert write_once(again, services, lambda _: b"done") == b"done"
     assert not again.is_replayed

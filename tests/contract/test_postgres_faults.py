@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, event
 
-from oppserver.contract import limits
 from oppserver.contract.errors import StoreFull, Unavailable
 from oppserver.store import StoreOptions
 from oppserver.store import schema as tables
@@ -185,7 +184,7 @@ def test_a_call_that_always_meets_another_ends(
 
     with pytest.raises(Unavailable, match="busy with other writes"):
         store._connections.write(work)
-    assert len(turns) == limits.POSTGRES_RETRIES_MAX + 1
+    assert len(turns) == postgres_connections.POSTGRES_RETRIES_MAX + 1
 
 
 def test_a_real_deadlock_is_resolved(store: PostgresStore, url: str) -> None:

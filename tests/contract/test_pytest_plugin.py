@@ -62,7 +62,7 @@ def test_it(pytestconfig):
     assert pytestconfig.pluginmanager.has_plugin("oppserver")
     ours = {name for name in sys.modules if name.startswith("oppserver")}
     assert ours == {"oppserver", "oppserver.pytest_plugin"}, ours
-    assert not {"litestar", "uvicorn", "sqlalchemy", "httpx", "msgspec"} & set(sys.modules)
+    assert not {"starlette", "uvicorn", "sqlalchemy", "httpx", "msgspec"} & set(sys.modules)
 """
     passed(run(tmp_path, text), 1)
 

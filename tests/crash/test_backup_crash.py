@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ from tests.stores import NOW, entry, guid, opportunity
 ROWS = 20_000
 KILLS = max(8, int(15 * SCALE))
 ENDINGS = max(3, int(4 * SCALE))
+
+
+def _there(file: Path) -> bool | None:
+    return file.exists() or None
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +87,7 @@ def check_whole(folder: Path, copy: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_backup_is_whole_or_not_there(folder: Path) -> None:
-    """SIGKILL at any moment leaves no backup or a whole one; the next one runs and names the rest."""
+    """SIGKILL at any time leaves no backup or a whole one; the next run names the rest."""
     chance = random.Random(11)
     absent = 0
     for number in range(KILLS):
@@ -128,7 +133,7 @@ def test_a_killed_upgrade_is_done_again(folder: Path, tmp_path: Path) -> None:
         database = ("--database", f"sqlite:///{tmp_path}/{turn}.db")
         process = subprocess.Popen([OPPSERVER, "db", "upgrade", *database], env=clean_environment())
         file = tmp_path / f"{turn}.db"
-        poll(lambda file=file: file.exists() or None, what="the file")
+        poll(partial(_there, file), what="the file")
         time.sleep(chance.uniform(0, 0.3))
         process.kill()
         process.wait()

@@ -11,12 +11,14 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.calls.bulk_read.parse import parse_bulk_read
-from oppserver.calls.bulk_read.plan import plan_bulk_read
-from oppserver.calls.bulk_read.render import render_bulk_read
+from oppserver.calls.bulk_read.parse import GetOpportunitiesByIdWire, parse_bulk_read
+from oppserver.calls.bulk_read.plan import plan_entries
+from oppserver.calls.bulk_read.render import render_entries
+from oppserver.calls.shared.decode import Body
 from oppserver.contract.dates import to_answer
 from oppserver.contract.model import Field, Opportunity, OpportunityType
 from oppserver.store import Store
+from tests import calling
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import cased, examples, spellings
 from tests.stores import guid, lead, owner
@@ -176,14 +178,18 @@ def asked_groups(draw: st.DrawFn) -> tuple[list[Group], list[Any]]:
     return groups, written
 
 
+BODY = Body(GetOpportunitiesByIdWire)
+
+
 def answered(written: Sequence[Any]) -> list[Any]:
     """What the steps make of it, as pairs."""
     body = json.dumps({"SearchParameters": written}).encode()
-    asked = parse_bulk_read(body, content_type="application/json", body_bytes_max=1 << 20)
-    plan = plan_bulk_read(asked, STORE.catalogue())
+    message = BODY.decode(body, content_type="application/json", body_bytes_max=1 << 20)
+    asked = parse_bulk_read(calling.a_call("GetOpportunitiesById"), message)
+    plan = plan_entries(asked.groups, STORE.catalogue())
     for planned in plan.entries:
         assert len(set(planned.ids)) == len(planned.ids)
-    answer = render_bulk_read(plan, STORE.bulk_read(plan))
+    answer = render_entries(plan, STORE.bulk_read(plan))
     pairs: list[Any] = json.loads(answer, object_pairs_hook=list)
     return pairs
 

@@ -7,17 +7,19 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from oppserver.calls.changes.run import changes
-from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.changes.run import CHANGES
+from oppserver.calls.run import open_stream, run
+from oppserver.calls.shared.call import Call
 from oppserver.calls.streams import export
+from oppserver.calls.streams.export import EXPORT
 from oppserver.contract.model import Lead, Opportunity
 from oppserver.store import Store
-from tests.calling import ACCESS_KEY, SECRET_KEY, add_key
+from tests import calling
+from tests.calling import ACCESS_KEY, add_key
 from tests.stores import ENGINES, LATER, NOW, Database, everything, field, guid, lead, scaled
 
 IDS = 60
@@ -83,28 +85,14 @@ def _writing(store: Store, seed: int, turns: int) -> None:
 
 
 def _call(name: str, query: Mapping[str, str], accept: str = "application/json") -> Call:
-    return Call(
-        name=name,
-        writes=False,
-        access_key=ACCESS_KEY,
-        secret_key=SECRET_KEY,
-        content_type="",
-        body=b"",
-        now=datetime(2024, 1, 1, tzinfo=UTC),
-        query=query,
-        accept=accept,
-    )
-
-
-def _services(store: Store) -> Services:
-    return Services(store=store, rate_limiter=None, body_bytes_max=1 << 20)
+    return calling.a_call(name, query=query, accept=accept)
 
 
 class Follower:
     """One who keeps a copy by changes, of one type or of all."""
 
     def __init__(self, store: Store, dice: random.Random, *, code: int | None) -> None:
-        self._services = _services(store)
+        self._services = calling.services_of(store)
         self._dice = dice
         self._query = {"columns": COLUMNS} | ({} if code is None else {"event_code": str(code)})
         self.cursor: str | None = None
@@ -115,7 +103,7 @@ class Follower:
         query = self._query | {"limit": str(self._dice.choice((1, 2, 5, 50)))}
         if self.cursor is not None:
             query["cursor"] = self.cursor
-        page = json.loads(changes(_call("Changes", query), self._services).body)
+        page = json.loads(run(CHANGES, _call("Changes", query), self._services)[0].body)
         seen = [one["ProspectActivityId"] for one in page["Changes"]]
         assert len(seen) == len(set(seen)), "an id comes once in a page"
         for one in page["Changes"]:
@@ -130,7 +118,9 @@ class Follower:
 def _exported(store: Store) -> tuple[Replica, str]:
     """All of a type, and the cursor of the changes since its beginning."""
     query = {"event_code": str(ONE_TYPE), "columns": COLUMNS}
-    stream = export.open_export(_call("Export", query, "application/x-ndjson"), _services(store))
+    stream = open_stream(
+        EXPORT, _call("Export", query, "application/x-ndjson"), calling.services_of(store)
+    )
     parts = [stream.begin()]
     while batches := stream.more():
         parts += [stream.render(batch, stream.fetch(batch)) for batch in batches]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -11,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oppserver.calls.shared.call import Call, Services
-from oppserver.calls.streams.read import ReadStream, open_stream
+from oppserver.calls.run import open_stream
+from oppserver.calls.streams.read import READ_STREAM, ReadStream
 from oppserver.contract.limits import STREAM_UNIT_IDS
 from oppserver.store import Store
 from tests import calling, stores
@@ -32,17 +31,12 @@ lines = st.lists(
 
 
 def opened(store: Store, **query: str) -> ReadStream:
-    call = Call(
-        name="ReadOpportunities",
-        writes=False,
-        access_key=calling.ACCESS_KEY,
-        secret_key=calling.SECRET_KEY,
-        content_type="text/plain",
-        body=b"",
-        now=datetime(2024, 1, 1, tzinfo=UTC),
+    call = calling.a_call(
+        "ReadOpportunities",
         query={"event_code": "12000", "columns": "Status", **query},
+        content_type="text/plain",
     )
-    return open_stream(call, Services(store=store, rate_limiter=None, body_bytes_max=1))
+    return open_stream(READ_STREAM, call, calling.services_of(store))
 
 
 def answered(stream: ReadStream, pieces: Sequence[bytes], *, pauses: bool) -> list[Any]:

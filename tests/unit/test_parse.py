@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from oppserver.calls.bulk_read.parse import AskedGroup, BulkRead, parse_bulk_read
+from oppserver.calls.bulk_read.parse import (
+    AskedBulkRead,
+    AskedGroup,
+    GetOpportunitiesByIdWire,
+    parse_bulk_read,
+)
+from oppserver.calls.shared.decode import Body
 from oppserver.contract.errors import (
     BodyTooLarge,
     LimitExceeded,
@@ -14,6 +20,7 @@ from oppserver.contract.errors import (
     WrongContentType,
     WrongDataType,
 )
+from tests.calling import a_call
 
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 
@@ -32,9 +39,13 @@ _ABSENT: list[tuple[str, object]] = [
 """Members with the values that count as missing; ``...`` is not there at all."""
 
 
-def parsed(body: bytes | None, content_type: str = "application/json") -> BulkRead:
-    """What a body of at most 1,000 bytes asks."""
-    return parse_bulk_read(body, content_type=content_type, body_bytes_max=1_000)
+BODY = Body(GetOpportunitiesByIdWire)
+
+
+def parsed(body: bytes | None, content_type: str = "application/json") -> AskedBulkRead:
+    """What a body asks; one that was not read whole had more than 1,000 bytes."""
+    message = BODY.decode(body, content_type=content_type, body_bytes_max=1_000)
+    return parse_bulk_read(a_call("GetOpportunitiesById"), message)
 
 
 def group(**changes: Any) -> dict[str, Any]:
@@ -55,12 +66,10 @@ def body_of(*groups: object) -> bytes:
 def test_a_body_is_what_it_asks() -> None:
     """Groups come in order; ids and columns are as they were written."""
     other = group(EventCode=12001, ProspectActivityId=["x", ID, ID], Columns={"Include_CSV": " a,"})
-    assert parsed(body_of(group(), other)) == BulkRead(
-        groups=[
-            AskedGroup(event_code="12003", ids=[ID], include_csv="Owner"),
-            AskedGroup(event_code="12001", ids=["x", ID, ID], include_csv=" a,"),
-        ]
-    )
+    assert parsed(body_of(group(), other)).groups == [
+        AskedGroup(event_code="12003", ids=[ID], include_csv="Owner"),
+        AskedGroup(event_code="12001", ids=["x", ID, ID], include_csv=" a,"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -206,8 +215,7 @@ def test_a_body_past_the_limit_is_refused() -> None:
 def test_a_hundred_groups_are_taken_and_no_more() -> None:
     """The number of groups is limited; the number and the limit are named."""
     body = body_of(*[group()] * 100)
-    asked = parse_bulk_read(body, content_type="application/json", body_bytes_max=1 << 20)
-    assert len(asked.groups) == 100
+    assert len(parsed(body).groups) == 100
     with pytest.raises(LimitExceeded, match=r"101 .* 100"):
         parsed(body_of(*[group()] * 101))
 

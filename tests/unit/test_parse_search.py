@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from oppserver.calls.lists.parse import AskedSearch
 from oppserver.calls.lists.parse_search import parse_search
+from oppserver.calls.lists.wire import SearchWire
+from oppserver.calls.shared.decode import Body
 from oppserver.contract.errors import ApiError, InvalidValue
+from tests.calling import a_call
 from tests.property.laws import examples
 
 BASE = {"LSO": "ActivityEvent", "Operator": "eq", "RSO": "1"}
@@ -19,9 +22,10 @@ BASE = {"LSO": "ActivityEvent", "Operator": "eq", "RSO": "1"}
 def parsed(advanced: Any) -> AskedSearch:
     """What a search of type 1 asks."""
     body = {"OpportunityEventCode": 1, "AdvancedSearch": json.dumps(advanced)}
-    return parse_search(
+    message = Body(SearchWire).decode(
         json.dumps(body).encode(), content_type="application/json", body_bytes_max=1 << 20
     )
+    return parse_search(a_call("Search"), message)
 
 
 def row(name: str, joiner: str | None = None) -> dict[str, Any]:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from oppserver.calls.bulk_read.parse import AskedGroup, BulkRead
-from oppserver.calls.bulk_read.plan import plan_bulk_read
+from oppserver.calls.bulk_read.parse import AskedGroup
+from oppserver.calls.bulk_read.plan import plan_entries
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS
 from oppserver.contract.errors import InvalidValue, LimitExceeded, UnknownColumn, UnknownEventCode
 from oppserver.contract.limits import BULK_READ_IDS_MAX, EVENT_CODE_MAX
@@ -42,7 +42,7 @@ def asked(*ids: str, code: object = FIRST, columns: str = "Status") -> AskedGrou
 
 def planned(*groups: AskedGroup) -> Plan:
     """The plan of groups."""
-    return plan_bulk_read(BulkRead(groups=groups), catalogue())
+    return plan_entries(groups, catalogue())
 
 
 def ids_of(*groups: AskedGroup) -> list[list[str]]:
@@ -221,9 +221,9 @@ def test_an_event_code_of_no_type_is_named(text: str) -> None:
 
 def test_at_most_ten_known_types_are_named() -> None:
     """The lowest ten; none where there is none."""
-    group = BulkRead(groups=[asked(guid(1), code=99)])
+    group = [asked(guid(1), code=99)]
     types = {code: OpportunityType(event_code=code, name="") for code in range(50, 30, -1)}
     with pytest.raises(UnknownEventCode, match=re.escape(", ".join(map(str, range(31, 41))) + ".")):
-        plan_bulk_read(group, Catalogue(version=1, types=types, fields={}))
+        plan_entries(group, Catalogue(version=1, types=types, fields={}))
     with pytest.raises(UnknownEventCode, match=r"Known: none\."):
-        plan_bulk_read(group, Catalogue(version=1, types={}, fields={}))
+        plan_entries(group, Catalogue(version=1, types={}, fields={}))

@@ -1,24 +1,31 @@
 """The application: the API's calls, health, metrics and the documents, put together."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
-from litestar import Litestar, Request, Response
-from litestar.enums import HttpMethod
-from litestar.exceptions import HTTPException
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler, get
-from litestar.plugins import PluginProtocol
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.routing import Route as StarletteRoute
 
 import oppserver
 from oppserver import telemetry
-from oppserver.api import encoding
-from oppserver.api.dispatcher import JSON, Door, error_response, named
-from oppserver.api.observe import Application, Observer, observed
+from oppserver.api.dispatcher import (
+    JSON,
+    Dispatcher,
+    error_response,
+    method_headers,
+    to_api_error,
+)
+from oppserver.api.observe import Observer, Receive, Scope, Send, observed
 from oppserver.api.openapi import document, reference_page
 from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
 from oppserver.api.streams import Streams
+from oppserver.calls.shared import coding
 from oppserver.calls.shared.call import THE_WORLD, Services, Sources
 from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
@@ -31,22 +38,6 @@ from oppserver.store import Store
 from oppserver.store.row_cache import HotRows
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-
-_QUERY_PATHS: Final = frozenset(
-    route.path for route in (*ROUTES, *STREAM_ROUTES) if route.takes_query
-)
-
-
-class _Framework(Litestar):
-    """The framework without plug-ins that nobody asked for.
-
-    By default it imports pydantic wherever that is installed, a tenth of the whole start; no
-    handler here takes or gives such a value.
-    """
-
-    @staticmethod
-    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
-        return plugins
 
 
 def create_app(
@@ -61,8 +52,8 @@ def create_app(
     It is to be run with its lifespan: at the end it waits for the calls under way.
     """
     services = services_of(settings, store, rate_limiter=rate_limiter, metrics=metrics)
-    door = Door(settings, services)
-    return app_behind(lambda: door, metrics=metrics)
+    dispatcher = Dispatcher(settings, services)
+    return app_behind(lambda: dispatcher, metrics=metrics)
 
 
 def services_of(
@@ -79,47 +70,43 @@ def services_of(
         rate_limiter=rate_limiter,
         hot_rows=_hot_rows(settings, metrics),
         body_bytes_max=settings.body_bytes_max,
-        made_by=f"oppserver {oppserver.__version__}, {encoding.made_by()}, {arrow.made_by()}",
+        made_by=f"oppserver {oppserver.__version__}, {coding.made_by()}, {arrow.made_by()}",
         sources=sources,
     )
 
 
-def app_behind(door: Callable[[], Door], *, metrics: telemetry.Metrics) -> Observer:
-    """The ASGI application behind a door, which is asked for with every request.
+def app_behind(dispatcher: Callable[[], Dispatcher], *, metrics: telemetry.Metrics) -> Observer:
+    """Return the ASGI application behind a dispatcher, which is asked for with every request.
 
-    The door that is open when the lifespan ends is closed then; others are closed by who made them.
+    The dispatcher of the lifespan's end is closed then; others are closed by who made them.
     """
-    streams = Streams(door)
+    streams = Streams(dispatcher)
 
     @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            door().close()
+            dispatcher().close()
 
     def new_request_id() -> str:
-        return door().services.sources.new_request_id()
+        return dispatcher().services.sources.new_request_id()
 
-    app = _Framework(
-        route_handlers=[
-            *(_call_handler(route, door) for route in ROUTES),
-            *(_stream_handler(route, streams) for route in STREAM_ROUTES),
-            *_health_handlers(door),
-            *_document_handlers(metrics),
+    app = Starlette(
+        routes=[
+            *(_call_route(route, dispatcher) for route in ROUTES),
+            *(_stream_route(route, streams) for route in STREAM_ROUTES),
+            *_health_routes(dispatcher),
+            *_document_routes(metrics),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
-        lifespan=[lifespan],
-        openapi_config=None,  # ours says more: api/openapi.py
-        logging_config=None,  # telemetry.py is the only writer of logs
-        request_max_body_size=None,  # api/intake.py holds the limit, after credentials and count
-        debug=False,
+        lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # paths are matched by one rule: api/observe.py
     return Observer(
-        cast("Application", app),
+        app,
         metrics=metrics,
         canonical_paths={route.path.lower(): route.path for route in (*ROUTES, *STREAM_ROUTES)},
-        query_paths=_QUERY_PATHS,
         new_request_id=new_request_id,
     )
 
@@ -130,54 +117,70 @@ def _hot_rows(settings: Settings, metrics: telemetry.Metrics) -> HotRows | None:
     return HotRows(bytes_max=settings.hot_rows_bytes, on_read=metrics.rows_read)
 
 
-def _call_handler(route: Route, door: Callable[[], Door]) -> HTTPRouteHandler:
-    """The call's handler. Of one that takes QUERY it is for OPTIONS too.
+class _Endpoint:
+    """One path of the API, as a plain ASGI application that answers every method."""
 
-    The framework's own answer to OPTIONS would not name all the methods.
-    """
-    methods = [HttpMethod(route.method), *([HttpMethod.OPTIONS] if route.takes_query else [])]
+    def __init__(self, answer: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._answer: Final = answer
 
-    async def handle(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._answer(scope, receive, send)
+
+
+def _call_route(route: Route, dispatcher: Callable[[], Dispatcher]) -> BaseRoute:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         if request.method == "OPTIONS":
-            headers = {"Allow": f"OPTIONS, {route.method}, QUERY", "Accept-Query": JSON}
-            return Response(b"", status_code=204, headers=headers)
-        return await door().answer(request, route)
+            response = _methods_answer(route)
+        else:
+            response = await dispatcher().answer(request, route)
+        await response(scope, receive, send)
 
-    return HTTPRouteHandler(route.path, http_method=methods, name=route.name, status_code=200)(
-        handle
-    )
-
-
-def _stream_handler(route: StreamRoute, streams: Streams) -> ASGIRouteHandler:
-    async def handle(scope: Any, receive: Any, send: Any) -> None:
-        await streams.answer(scope, receive, send, route)
-
-    return ASGIRouteHandler(route.path, name=route.name, copy_scope=False)(handle)
+    return StarletteRoute(route.path, _Endpoint(answer), name=route.name)
 
 
-def _health_handlers(door: Callable[[], Door]) -> list[HTTPRouteHandler]:
-    @get("/health/live", name="HealthLive")
-    async def live(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
+def _stream_route(route: StreamRoute, streams: Streams) -> BaseRoute:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            await _methods_answer(route)(scope, receive, send)
+        else:
+            await streams.answer(scope, receive, send, route)
+
+    return StarletteRoute(route.path, _Endpoint(answer), name=route.name)
+
+
+def _methods_answer(route: Route | StreamRoute) -> Response:
+    return Response(status_code=204, headers=method_headers(route))
+
+
+def _health_routes(dispatcher: Callable[[], Dispatcher]) -> list[BaseRoute]:
+    async def live(request: Request) -> Response:
         observed(request.scope).call = "health"
-        return Response({"status": "live"}, headers=_NO_STORE)
+        return _json({"status": "live"}, headers=_NO_STORE)
 
-    @get("/health/ready", name="HealthReady")
-    async def ready(request: Request[Any, Any, Any]) -> Response[Any]:
+    async def ready(request: Request) -> Response:
         observed(request.scope).call = "health"
         try:
-            await door().on_worker(door().services.store.ping)
+            await dispatcher().on_worker(dispatcher().services.store.ping)
         except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
-            return error_response(named(error), request.scope, headers=_NO_STORE)
-        return Response(
+            return error_response(to_api_error(error), request.scope, headers=_NO_STORE)
+        return _json(
             {
                 "status": "ready",
-                **_rate_limit_store(door().services.rate_limiter),
-                **_store_servers(door().services.store),
+                **_rate_limit_store(dispatcher().services.rate_limiter),
+                **_store_servers(dispatcher().services.store),
             },
             headers=_NO_STORE,
         )
 
-    return [live, ready]
+    return [
+        StarletteRoute("/health/live", live, methods=["GET"], name="HealthLive"),
+        StarletteRoute("/health/ready", ready, methods=["GET"], name="HealthReady"),
+    ]
+
+
+def _json(message: object, *, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(message), media_type=JSON, headers=headers)
 
 
 def _rate_limit_store(limiter: RateLimiter | None) -> dict[str, str]:
@@ -207,37 +210,40 @@ def _store_servers(store: Store) -> dict[str, Any]:
     return {"storeServers": servers} if servers else {}
 
 
-def _document_handlers(metrics: telemetry.Metrics) -> list[HTTPRouteHandler]:
-    @get("/metrics", name="Metrics")
-    async def exposition() -> Response[bytes]:
+def _document_routes(metrics: telemetry.Metrics) -> list[BaseRoute]:
+    async def exposition(_: Request) -> Response:
         return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @get("/openapi.json", name="OpenApi")
-    async def openapi() -> Response[bytes]:
-        return Response(document(), media_type="application/json")
+    async def openapi(_: Request) -> Response:
+        return Response(document(), media_type=JSON)
 
-    @get(["/", "/docs"], name="Reference")
-    async def reference() -> Response[str]:
+    async def reference(_: Request) -> Response:
         return Response(reference_page(), media_type="text/html")
 
-    @get("/problems", name="Problems")
-    async def problems() -> Response[bytes]:
-        return Response(msgspec.json.encode(all_problems()), media_type=JSON)
+    async def problems(_: Request) -> Response:
+        return _json(all_problems())
 
-    @get("/problems/{name:str}", name="Problem")
-    async def problem(request: Request[Any, Any, Any]) -> Response[bytes]:
+    async def problem(request: Request) -> Response:
         name = request.path_params["name"]
         kind = kind_named(name)
         if kind is None:
             unknown = UnknownPath(f"{quoted(name)} is no type of problem. /problems lists them.")
             return error_response(unknown, request.scope)
-        return Response(msgspec.json.encode(described_problem(kind)), media_type=JSON)
+        return _json(described_problem(kind))
 
-    return [exposition, openapi, reference, problems, problem]
+    return [
+        StarletteRoute("/metrics", exposition, methods=["GET"], name="Metrics"),
+        StarletteRoute("/openapi.json", openapi, methods=["GET"], name="OpenApi"),
+        StarletteRoute("/", reference, methods=["GET"], name="Reference"),
+        StarletteRoute("/docs", reference, methods=["GET"], name="Docs"),
+        StarletteRoute("/problems", problems, methods=["GET"], name="Problems"),
+        StarletteRoute("/problems/{name}", problem, methods=["GET"], name="Problem"),
+    ]
 
 
-def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """What the framework refuses before a handler runs, in the form of the path."""
+async def _refuse(request: Request, error: Exception) -> Response:
+    """Answer what the router refuses, in the form of the path."""
+    assert isinstance(error, HTTPException), "the router raises nothing else"
     path = request.scope["path"]
     if error.status_code == UnknownPath.status:
         return error_response(
@@ -245,9 +251,7 @@ def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
             request.scope,
         )
     if error.status_code == MethodNotAllowed.status:
-        allowed = (error.headers or {}).get("allow", "")
-        if path in _QUERY_PATHS:
-            allowed += ", QUERY"
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         return error_response(
             MethodNotAllowed(
                 f"{quoted(path)} does not take {quoted(request.method)}. Use {allowed}."
@@ -259,8 +263,8 @@ def _refuse(request: Request[Any, Any, Any], error: HTTPException) -> Response[b
         return error_response(
             MalformedBody(f"The request cannot be read: {error.detail}"), request.scope
         )
-    return _fail(request, error)
+    return await _fail(request, error)
 
 
-def _fail(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    return error_response(named(error), request.scope)
+async def _fail(request: Request, error: Exception) -> Response:
+    return error_response(to_api_error(error), request.scope)

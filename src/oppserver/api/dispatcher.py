@@ -1,31 +1,33 @@
-"""The door: a request becomes a call, its operation runs on a worker thread, errors end here."""
+"""The dispatcher: a request becomes a call, the call runs on a worker thread, errors end here."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 from oppserver import telemetry
-from oppserver.api.encoding import encode
 from oppserver.api.intake import take_in
 from oppserver.api.observe import observed
-from oppserver.api.routes import Route
-from oppserver.calls.shared.call import Answer, Call, Services
+from oppserver.api.routes import Route, StreamRoute
+from oppserver.calls.run import run
+from oppserver.calls.shared.call import Call, Services
 from oppserver.config import Settings
-from oppserver.contract.errors import ApiError, InternalFault, Unavailable
+from oppserver.contract.errors import ApiError, InternalFault, MethodNotAllowed, Unavailable
+from oppserver.contract.formats import IdFormat
 from oppserver.contract.limits import IDEMPOTENCY_HOURS
+from oppserver.contract.names import quoted
 from oppserver.contract.problems import PROBLEM, ErrorWire, is_problem_path, problem_of
 
 JSON: Final = "application/json"
 
 
-class Door:
-    """Answers calls. Owner of the worker threads; closed by whoever made it."""
+class Dispatcher:
+    """Answers calls. Owns the worker threads; closed by whoever made it."""
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self.settings: Final = settings
@@ -39,7 +41,7 @@ class Door:
         """Waits for the calls under way and ends the worker threads."""
         self._workers.shutdown(wait=True)
 
-    async def answer(self, request: Request[Any, Any, Any], route: Route) -> Response[bytes]:
+    async def answer(self, request: Request, route: Route) -> Response:
         """The answer to one call, whatever comes of it."""
         observed(request.scope).call = route.name
         if self._in_flight >= self.settings.calls_in_flight_max:
@@ -54,9 +56,10 @@ class Door:
         finally:
             self._in_flight -= 1
 
-    async def _answer(self, request: Request[Any, Any, Any], route: Route) -> Response[bytes]:
+    async def _answer(self, request: Request, route: Route) -> Response:
         call: Call | None = None
         try:
+            check_method(request, route)
             call = await take_in(
                 request,
                 route,
@@ -64,10 +67,13 @@ class Door:
                 body_timeout_s=self.settings.body_timeout_s,
                 clock=self.services.sources.now,
             )
-            answer, encoding = await self.on_worker(_run, route, call, self.services)
+            answer, encoding = await self.on_worker(run, route.operation, call, self.services)
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
-            refused = named(error)
-            return error_response(refused, request.scope, headers=self.headers(request, call))
+            refused = to_api_error(error)
+            headers = self.headers(request, call)
+            if isinstance(refused, MethodNotAllowed):
+                headers |= method_headers(route)
+            return error_response(refused, request.scope, headers=headers)
         headers = self.headers(request, call) | {"Vary": "Accept-Encoding"} | answer.headers
         if call.is_replayed:
             headers["Idempotent-Replayed"] = "true"
@@ -82,7 +88,7 @@ class Door:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._workers, work, *arguments)
 
-    def headers(self, request: Request[Any, Any, Any], call: Call | None) -> dict[str, str]:
+    def headers(self, request: Request, call: Call | None) -> dict[str, str]:
         """What every answer tells of repeated writes, of the rate limit, and of the connection.
 
         ``Idempotency-Key-Hours`` is ours: a client may repeat a write that has a key. Source of the
@@ -102,18 +108,26 @@ class Door:
         return headers
 
 
-def _run(route: Route, call: Call, services: Services) -> tuple[Answer, str]:
-    """The one hop to a worker thread: the whole operation and the encoding of its answer."""
-    done = route.operation(call, services)
-    answer = Answer(body=done) if isinstance(done, bytes) else done
-    if answer.is_packed:
-        return answer, "identity"
-    body, encoding = encode(answer.body, call.coding)
-    return replace(answer, body=body), encoding
+def check_method(request: Request, route: Route | StreamRoute) -> None:
+    """Check that the call takes the method. Raises MethodNotAllowed."""
+    if request.method not in route.methods:
+        raise MethodNotAllowed(
+            f"{quoted(route.path)} does not take {quoted(request.method)}."
+            f" Use {', '.join(route.methods)}."
+        )
 
 
-def named(error: Exception) -> ApiError:
-    """The error as the caller gets it; what has no name is a fault of ours, and is logged whole."""
+def method_headers(route: Route | StreamRoute) -> dict[str, str]:
+    """Return the headers that name the methods of a call, and the bodies that QUERY takes."""
+    headers = {"Allow": ", ".join(route.methods)}
+    if route.takes_query:
+        is_stream = isinstance(route, StreamRoute)
+        headers["Accept-Query"] = ", ".join(IdFormat) if is_stream else JSON
+    return headers
+
+
+def to_api_error(error: Exception) -> ApiError:
+    """Return the error as callers get it. An error that is not ours is a fault, logged whole."""
     if isinstance(error, ApiError):
         if isinstance(error, Unavailable):
             telemetry.logger().warning("unavailable", reason=str(error), cause=str(error.__cause__))
@@ -124,9 +138,9 @@ def named(error: Exception) -> ApiError:
 
 def error_response(
     error: ApiError, scope: Any, *, headers: Mapping[str, str] | None = None
-) -> Response[bytes]:
+) -> Response:
     """An error in the form of the path that was called."""
-    body, media_type = told_error(error, scope["path"], request_id=observed(scope).request_id)
+    body, media_type = described_error(error, scope["path"], request_id=observed(scope).request_id)
     return Response(
         body,
         status_code=error.status,
@@ -135,8 +149,8 @@ def error_response(
     )
 
 
-def told_error(error: ApiError, path: str, *, request_id: str) -> tuple[bytes, str]:
-    """The body that tells of an error at a path, and its media type."""
+def described_error(error: ApiError, path: str, *, request_id: str) -> tuple[bytes, str]:
+    """Return the body that describes an error at a path, and its media type."""
     if is_problem_path(path):
         problem = problem_of(error, instance=instance_of(request_id))
         return msgspec.json.encode(problem), PROBLEM

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
-from litestar import Request
+from starlette.requests import Request
 
-from oppserver.api.encoding import choose_encoding
 from oppserver.api.observe import observed
 from oppserver.api.routes import Route
 from oppserver.calls.shared.call import Call
+from oppserver.calls.shared.coding import choose_encoding
 from oppserver.contract.errors import BodyTimeout
 from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
 
@@ -19,7 +19,7 @@ _QUERY_FIELDS_MAX: Final = 100
 
 
 async def take_in(
-    request: Request[Any, Any, Any],
+    request: Request,
     route: Route,
     *,
     body_bytes_max: int,
@@ -38,24 +38,22 @@ async def take_in(
         raise BodyTimeout(
             f"The body did not arrive within {body_timeout_s:g} seconds. Send it faster, or less."
         ) from None
-    return call_of(request, route.name, writes=route.writes, body=body, now=clock())
+    return call_of(request, route.name, body=body, now=clock())
 
 
 def call_of(
-    request: Request[Any, Any, Any],
+    request: Request,
     name: str,
     *,
-    writes: bool,
     body: bytes | None,
     now: datetime,
 ) -> Call:
     """The call of a request's headers and query, and of a body that was read."""
-    conditions = request.headers.getall("if-none-match", [])
+    conditions = request.headers.getlist("if-none-match")
     query = _query(request.scope["query_string"])
     in_query = query.pop("accesskey", ""), query.pop("secretkey", "")
     return Call(
         name=name,
-        writes=writes,
         request_id=observed(request.scope).request_id,
         idempotency_key=request.headers.get("idempotency-key"),
         access_key=request.headers.get("x-lsq-accesskey") or in_query[0],
@@ -63,8 +61,8 @@ def call_of(
         content_type=request.headers.get("content-type", ""),
         body=body,
         host=request.headers.get("host", ""),
-        accept=", ".join(request.headers.getall("accept", [])),
-        coding=choose_encoding(", ".join(request.headers.getall("accept-encoding", []))),
+        accept=", ".join(request.headers.getlist("accept")),
+        coding=choose_encoding(", ".join(request.headers.getlist("accept-encoding"))),
         content_encoding=request.headers.get("content-encoding", ""),
         if_none_match=", ".join(conditions) if conditions else None,
         query=query,
@@ -72,7 +70,7 @@ def call_of(
     )
 
 
-async def _read_body(request: Request[Any, Any, Any], body_bytes_max: int) -> bytes | None:
+async def _read_body(request: Request, body_bytes_max: int) -> bytes | None:
     """The body, or None when it is longer than the limit.
 
     The rest of a long one is thrown away, up to a limit of its own: a connection that is closed

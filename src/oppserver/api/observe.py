@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Set
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,9 +54,8 @@ class Observer:
     Paths are matched without regard to case and to doubled slashes, as callers write them
     (source: docs/fidelity.md). The query is never logged: it may hold keys.
 
-    QUERY goes on as POST to the calls at ``query_paths``: the framework routes no method that it
-    has no name for, and to us both are the same call. Its answers may be kept by the caller alone:
-    they depend on keys that a shared cache does not look at.
+    Answers to QUERY may be kept by the caller alone: they depend on keys that a shared cache does
+    not look at.
     """
 
     def __init__(
@@ -65,13 +64,11 @@ class Observer:
         *,
         metrics: telemetry.Metrics,
         canonical_paths: Mapping[str, str],
-        query_paths: Set[str],
         new_request_id: Callable[[], str],
     ) -> None:
         self._app: Final = app
         self._metrics: Final = metrics
         self._canonical_paths: Final = canonical_paths
-        self._query_paths: Final = query_paths
         self._new_request_id: Final = new_request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,8 +81,6 @@ class Observer:
         known = Observed(request_id=_request_id(scope) or self._new_request_id(), method=method)
         scope[_OBSERVED] = known
         scope["path"] = self._canonical(path)
-        if method == "QUERY" and scope["path"] in self._query_paths:
-            scope["method"] = "POST"
         structlog.contextvars.bind_contextvars(request_id=known.request_id)
         self._metrics.in_flight.inc()
         try:
@@ -115,8 +110,8 @@ class Observer:
 
 
 def folded(path: str) -> str:
-    """A path as calls are matched by it."""
-    return re.sub("/{2,}", "/", path).lower()
+    """Return a path as calls are matched by it: one slash each, none at the end, no capitals."""
+    return re.sub("/{2,}", "/", path).rstrip("/").lower()
 
 
 def _request_id(scope: Scope) -> str | None:

@@ -1,72 +1,94 @@
-"""The calls of the API: their paths and methods, and the operation behind each."""
+"""The calls of the API: path, method and operation of each. A call is added here."""
 
-from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from oppserver.calls.activities.run import (
-    add_opportunity_activities,
-    create_activity,
-    lead_activities,
-    opportunity_activities,
+    ADD_OPPORTUNITY_ACTIVITIES,
+    CREATE_ACTIVITY,
+    LEAD_ACTIVITIES,
+    OPPORTUNITY_ACTIVITIES,
 )
-from oppserver.calls.bulk_read.run import bulk_read
-from oppserver.calls.changes.run import changes
+from oppserver.calls.bulk_read.run import BULK_READ
+from oppserver.calls.changes.run import CHANGES
 from oppserver.calls.leads.run import (
-    create_or_update_lead,
-    lead_by_id,
-    leads_by_ids,
-    leads_get,
-    update_lead,
+    CREATE_OR_UPDATE_LEAD,
+    LEAD_BY_ID,
+    LEADS_BY_IDS,
+    LEADS_GET,
+    UPDATE_LEAD,
 )
 from oppserver.calls.lists.run import (
-    opportunities_by_lead_field,
-    opportunities_of_lead,
-    recently_modified,
-    search,
+    OPPORTUNITIES_BY_LEAD_FIELD,
+    OPPORTUNITIES_OF_LEAD,
+    RECENTLY_MODIFIED,
+    SEARCH,
 )
-from oppserver.calls.shared.call import Answer, Call, Services
-from oppserver.calls.streams.export import ExportStream, open_export
-from oppserver.calls.streams.read import ReadStream, open_stream
+from oppserver.calls.shared.operation import Operation, Stream, Write
+from oppserver.calls.streams.export import EXPORT, ExportStream
+from oppserver.calls.streams.read import READ_STREAM, ReadStream
 from oppserver.calls.types.run import (
-    activity_types,
-    opportunity_details,
-    opportunity_feature,
-    opportunity_type_metadata,
-    opportunity_types,
+    ACTIVITY_TYPES,
+    OPPORTUNITY_DETAILS,
+    OPPORTUNITY_FEATURE,
+    OPPORTUNITY_TYPE_METADATA,
+    OPPORTUNITY_TYPES,
 )
-from oppserver.calls.users.run import access_key_user, users
-from oppserver.calls.writes.run import bulk_add, bulk_update, capture, delete, update
+from oppserver.calls.users.run import ACCESS_KEY_USER, USERS
+from oppserver.calls.writes.run import BULK_ADD, BULK_UPDATE, CAPTURE, DELETE, UPDATE
 
 
 class Route(NamedTuple):
-    """One call: ``name`` is what logs, metrics and the OpenAPI document call it.
+    """One call. ``name`` is its name in logs, metrics and the OpenAPI document.
 
-    ``writes``: it changes what is stored, so a reader's key may not call it, and it takes an
-    ``Idempotency-Key``. ``takes_query``: a POST that only reads; it is answered to QUERY too,
-    the safe method with a body (RFC 10008).
+    ``takes_query``: a POST that only reads, answered to QUERY too, the safe method with a body
+    (RFC 10008).
     """
 
     name: str
     method: Literal["GET", "POST"]
     path: str
-    operation: Callable[[Call, Services], bytes | Answer]
-    writes: bool = False
+    operation: Operation
     takes_query: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Return whether the call writes: it needs the right, and takes an ``Idempotency-Key``."""
+        return isinstance(self.operation, Write)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Return the methods that are answered, in the order of ``Allow``."""
+        return _methods(self)
 
 
 class StreamRoute(NamedTuple):
-    """A call whose answer is a stream, and maybe its body: it is opened, and goes on from there."""
+    """A call whose answer is a stream, and maybe its body. Members as those of ``Route``."""
 
     name: str
     method: Literal["GET", "POST"]
     path: str
-    open: Callable[[Call, Services], ReadStream | ExportStream]
+    operation: Stream[ReadStream] | Stream[ExportStream]
     takes_query: bool = False
+    writes: Literal[False] = False
 
     @property
-    def allow(self) -> str:
-        """The methods that it takes, as ``Allow`` names them."""
-        return f"{self.method}, QUERY" if self.takes_query else self.method
+    def methods(self) -> tuple[str, ...]:
+        """Return the methods that are answered, in the order of ``Allow``."""
+        return _methods(self)
+
+
+def _methods(route: Route | StreamRoute) -> tuple[str, ...]:
+    """Return the methods of a call.
+
+    HEAD is answered for a GET that reads in one answer: never for one that writes, and not for a
+    stream, whose length is not known before its end.
+    """
+    methods: list[str] = [route.method]
+    if isinstance(route, Route) and route.method == "GET" and not route.writes:
+        methods.append("HEAD")
+    if route.takes_query:
+        methods.append("QUERY")
+    return (*methods, "OPTIONS")
 
 
 STREAM_ROUTES: Final = (
@@ -74,14 +96,14 @@ STREAM_ROUTES: Final = (
         name="ReadOpportunities",
         method="POST",
         path="/v1/opportunities/read",
-        open=open_stream,
+        operation=READ_STREAM,
         takes_query=True,
     ),
     StreamRoute(
         name="ExportOpportunities",
         method="GET",
         path="/v1/opportunities",
-        open=open_export,
+        operation=EXPORT,
     ),
 )
 
@@ -90,172 +112,163 @@ ROUTES: Final = (
         name="GetOpportunitiesById",
         method="POST",
         path="/v2/OpportunityManagement.svc/GetOpportunitiesById",
-        operation=bulk_read,
+        operation=BULK_READ,
         takes_query=True,
     ),
     Route(
         name="GetOpportunityDetails",
         method="GET",
         path="/v2/OpportunityManagement.svc/GetOpportunityDetails",
-        operation=opportunity_details,
+        operation=OPPORTUNITY_DETAILS,
     ),
     Route(
         name="GetOpportunityTypes",
         method="GET",
         path="/v2/OpportunityManagement.svc/GetOpportunityTypes",
-        operation=opportunity_types,
+        operation=OPPORTUNITY_TYPES,
     ),
     Route(
         name="GetOpportunityTypeMetadata",
         method="GET",
         path="/v2/OpportunityManagement.svc/GetOpportunityTypeMetadata",
-        operation=opportunity_type_metadata,
+        operation=OPPORTUNITY_TYPE_METADATA,
     ),
     Route(
         name="IsOpportunityEnabled",
         method="GET",
         path="/v2/OpportunityManagement.svc/IsOpportunityEnabled",
-        operation=opportunity_feature,
+        operation=OPPORTUNITY_FEATURE,
     ),
     Route(
         name="GetOpportunitiesOfLead",
         method="POST",
         path="/v2/OpportunityManagement.svc/GetOpportunitiesOfLead",
-        operation=opportunities_of_lead,
+        operation=OPPORTUNITIES_OF_LEAD,
     ),
     Route(
         name="GetOpportunitiesByUniqueLeadField",
         method="POST",
         path="/v2/OpportunityManagement.svc/GetOpportunitiesByUniqueLeadField",
-        operation=opportunities_by_lead_field,
+        operation=OPPORTUNITIES_BY_LEAD_FIELD,
     ),
     Route(
         name="RetrieveBySearchParameter",
         method="POST",
         path="/v2/OpportunityManagement.svc/Retrieve/BySearchParameter",
-        operation=search,
+        operation=SEARCH,
     ),
     Route(
         name="RetrieveRecentlyModified",
         method="POST",
         path="/v2/ProspectActivity.svc/RetrieveRecentlyModified",
-        operation=recently_modified,
+        operation=RECENTLY_MODIFIED,
     ),
     Route(
         name="ActivityTypesGet",
         method="GET",
         path="/v2/ProspectActivity.svc/ActivityTypes.Get",
-        operation=activity_types,
+        operation=ACTIVITY_TYPES,
     ),
     Route(
         name="UsersGet",
         method="GET",
         path="/v2/UserManagement.svc/Users.Get",
-        operation=users,
+        operation=USERS,
     ),
     Route(
         name="UserByAccessKeyGet",
         method="GET",
         path="/v2/Authentication.svc/UserByAccessKey.Get",
-        operation=access_key_user,
+        operation=ACCESS_KEY_USER,
     ),
     Route(
         name="Capture",
         method="POST",
         path="/v2/OpportunityManagement.svc/Capture",
-        operation=capture,
-        writes=True,
+        operation=CAPTURE,
     ),
     Route(
         name="Update",
         method="POST",
         path="/v2/OpportunityManagement.svc/Update",
-        operation=update,
-        writes=True,
+        operation=UPDATE,
     ),
     Route(
         name="BulkUpdateByOpportunityId",
         method="POST",
         path="/v2/OpportunityManagement.svc/Bulk/Update/ByOpportunityId",
-        operation=bulk_update,
-        writes=True,
+        operation=BULK_UPDATE,
     ),
     Route(
         name="BulkAddByLeadField",
         method="POST",
         path="/v2/OpportunityManagement.svc/Bulk/Add/ByLeadField",
-        operation=bulk_add,
-        writes=True,
+        operation=BULK_ADD,
     ),
     Route(
         name="Delete",
         method="GET",
         path="/v2/OpportunityManagement.svc/Delete",
-        operation=delete,
-        writes=True,
+        operation=DELETE,
     ),
     Route(
         name="GetActivitiesOfOpportunity",
         method="POST",
         path="/v2/OpportunityManagement.svc/GetActivitiesOfOpportunity",
-        operation=opportunity_activities,
+        operation=OPPORTUNITY_ACTIVITIES,
     ),
     Route(
         name="LeadCreateOrUpdate",
         method="POST",
         path="/v2/LeadManagement.svc/Lead.CreateOrUpdate",
-        operation=create_or_update_lead,
-        writes=True,
+        operation=CREATE_OR_UPDATE_LEAD,
     ),
     Route(
         name="LeadUpdate",
         method="POST",
         path="/v2/LeadManagement.svc/Lead.Update",
-        operation=update_lead,
-        writes=True,
+        operation=UPDATE_LEAD,
     ),
     Route(
         name="LeadsGetById",
         method="GET",
         path="/v2/LeadManagement.svc/Leads.GetById",
-        operation=lead_by_id,
+        operation=LEAD_BY_ID,
     ),
     Route(
         name="LeadsGet",
         method="POST",
         path="/v2/LeadManagement.svc/Leads.Get",
-        operation=leads_get,
+        operation=LEADS_GET,
     ),
     Route(
         name="LeadsRetrieveByIds",
         method="POST",
         path="/v2/LeadManagement.svc/Leads/Retrieve/ByIds",
-        operation=leads_by_ids,
+        operation=LEADS_BY_IDS,
     ),
     Route(
         name="ProspectActivityCreate",
         method="POST",
         path="/v2/ProspectActivity.svc/Create",
-        operation=create_activity,
-        writes=True,
+        operation=CREATE_ACTIVITY,
     ),
     Route(
         name="ProspectActivityRetrieve",
         method="POST",
         path="/v2/ProspectActivity.svc/Retrieve",
-        operation=lead_activities,
+        operation=LEAD_ACTIVITIES,
     ),
     Route(
         name="CustomActivityAddByOpportunityId",
         method="POST",
         path="/v2/ProspectActivity.svc/Bulk/CustomActivity/Add/ByOpportunityId",
-        operation=add_opportunity_activities,
-        writes=True,
+        operation=ADD_OPPORTUNITY_ACTIVITIES,
     ),
     Route(
         name="Changes",
         method="GET",
         path="/v1/changes",
-        operation=changes,
+        operation=CHANGES,
     ),
 )

@@ -8,24 +8,30 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from litestar import Request
+from starlette.requests import Request
 
 from oppserver import telemetry
-from oppserver.api.dispatcher import Door, error_response, instance_of, named
-from oppserver.api.encoding import StreamEncoder
+from oppserver.api.dispatcher import (
+    Dispatcher,
+    check_method,
+    error_response,
+    instance_of,
+    method_headers,
+    to_api_error,
+)
 from oppserver.api.intake import call_of
 from oppserver.api.observe import Receive, Scope, Send, observed
 from oppserver.api.routes import StreamRoute
 from oppserver.api.server import connection_of
+from oppserver.calls.run import open_stream
 from oppserver.calls.shared.call import Call
+from oppserver.calls.shared.coding import StreamEncoder
 from oppserver.calls.streams.batches import Batch
 from oppserver.calls.streams.export import ExportStream
 from oppserver.calls.streams.read import ReadStream
 from oppserver.calls.streams.rows import StreamFound
 from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
-from oppserver.contract.formats import IdFormat
 from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
-from oppserver.contract.names import quoted
 
 STREAM_READS_IN_FLIGHT: Final = 2
 """Reads of one stream that are under way or wait to be sent. Ours: the second one keeps another
@@ -59,20 +65,20 @@ class _Stalled(Exception):
 
 
 class Streams:
-    """Answers the calls that are streams, behind a door that is asked for with each of them."""
+    """Answers the calls that are streams, behind a dispatcher that is asked for each time."""
 
-    def __init__(self, door: Callable[[], Door]) -> None:
-        self._door: Final = door
+    def __init__(self, dispatcher: Callable[[], Dispatcher]) -> None:
+        self._dispatcher: Final = dispatcher
         self._open = 0  # owner: answer(), on the event loop's one thread
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, route: StreamRoute) -> None:
         """Answers one call, whatever comes of it."""
         observed(scope).call = route.name
-        door = self._door()
-        exchange = _Exchange(scope, receive, send, timeout_s=door.settings.stream_timeout_s)
+        dispatcher = self._dispatcher()
+        exchange = _Exchange(scope, receive, send, timeout_s=dispatcher.settings.stream_timeout_s)
         self._open += 1
         try:
-            await self._answer(door, exchange, route)
+            await self._answer(dispatcher, exchange, route)
         except _Gone:
             telemetry.logger().info("stream_left", call=route.name)
         except _Stalled:
@@ -84,33 +90,31 @@ class Streams:
         finally:
             self._open -= 1
 
-    async def _answer(self, door: Door, exchange: "_Exchange", route: StreamRoute) -> None:
+    async def _answer(
+        self, dispatcher: Dispatcher, exchange: "_Exchange", route: StreamRoute
+    ) -> None:
         call: Call | None = None
         try:
             call = call_of(
                 exchange.request,
                 route.name,
-                writes=False,
                 body=b"",
-                now=door.services.sources.now(),
+                now=dispatcher.services.sources.now(),
             )
             self._check(exchange.request, route)
-            stream = await door.on_worker(route.open, call, door.services)
-        except Exception as error:  # noqa: BLE001 (every error ends here or in _Running)
-            headers = door.headers(exchange.request, call)
-            if isinstance(error, MethodNotAllowed):
-                headers["Allow"] = route.allow
-                if route.takes_query:
-                    headers["Accept-Query"] = ", ".join(IdFormat)
-            await exchange.refuse(named(error), headers)
-            return
-        await _Running(door, exchange, call, stream).run()
-
-    def _check(self, request: Request[Any, Any, Any], route: StreamRoute) -> None:
-        if request.method != route.method:
-            raise MethodNotAllowed(
-                f"{quoted(route.path)} does not take {quoted(request.method)}. Use {route.allow}."
+            stream = await dispatcher.on_worker(
+                open_stream, route.operation, call, dispatcher.services
             )
+        except Exception as error:  # noqa: BLE001 (every error ends here or in _Running)
+            headers = dispatcher.headers(exchange.request, call)
+            if isinstance(error, MethodNotAllowed):
+                headers |= method_headers(route)
+            await exchange.refuse(to_api_error(error), headers)
+            return
+        await _Running(dispatcher, exchange, call, stream).run()
+
+    def _check(self, request: Request, route: StreamRoute) -> None:
+        check_method(request, route)
         if self._open > STREAMS_MAX:
             raise Unavailable("The server is busy: too many streams at once. Try again.")
 
@@ -120,7 +124,7 @@ class _Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, *, timeout_s: float) -> None:
         self.scope: Final = scope
-        self.request: Final[Request[Any, Any, Any]] = Request(scope)  # type: ignore[arg-type]  # ASGI's
+        self.request: Final[Request] = Request(scope)
         self.timeout_s: Final = timeout_s
         self.has_started = False
         self.is_ending = False
@@ -175,8 +179,7 @@ class _Exchange:
         if waits_to_be_asked or not await self.discard():
             headers["Connection"] = "close"
         response = error_response(error, self.scope, headers=headers)
-        answer = response.to_asgi_response(app=None, request=self.request)
-        await answer(self.scope, self._receive, self._send)  # type: ignore[arg-type]  # as above
+        await response(self.scope, self._receive, self._send)
 
     async def discard(self) -> bool:
         """Reads over the rest of the body; whether that ended within bounds of size and time."""
@@ -217,9 +220,13 @@ class _Running:
     """A stream under way."""
 
     def __init__(
-        self, door: Door, exchange: _Exchange, call: Call, stream: ReadStream | ExportStream
+        self,
+        dispatcher: Dispatcher,
+        exchange: _Exchange,
+        call: Call,
+        stream: ReadStream | ExportStream,
     ) -> None:
-        self._door: Final = door
+        self._dispatcher: Final = dispatcher
         self._exchange: Final = exchange
         self._call: Final = call
         self._stream: Final = stream
@@ -251,7 +258,7 @@ class _Running:
             raise failure
         if failure is not None:
             assert isinstance(failure, Exception), "a task is cancelled by run() alone"
-            await self._fail(named(failure))
+            await self._fail(to_api_error(failure))
 
     # --- three tasks
 
@@ -343,7 +350,7 @@ class _Running:
         if self._early is not None:
             raise self._early
         media_type = self._stream.wanted.format.content_type
-        headers = self._door.headers(self._exchange.request, self._call) | {
+        headers = self._dispatcher.headers(self._exchange.request, self._call) | {
             **self._stream.headers,
             "Vary": "Accept, Accept-Encoding",
             "Content-Type": f"{media_type}; charset=utf-8"
@@ -369,7 +376,7 @@ class _Running:
         """Answers an error: as a document while nothing is sent, else behind the rows."""
         exchange = self._exchange
         if not exchange.has_started:
-            await exchange.refuse(error, self._door.headers(exchange.request, self._call))
+            await exchange.refuse(error, self._dispatcher.headers(exchange.request, self._call))
             return
         instance = instance_of(observed(exchange.scope).request_id)
         told, is_whole = self._stream.failed(error, instance=instance)
@@ -381,7 +388,7 @@ class _Running:
             await exchange.cut(at_once=False)
 
     async def _on_worker(self, work: Any, *arguments: Any) -> Any:
-        return await self._door.on_worker(work, *arguments)
+        return await self._dispatcher.on_worker(work, *arguments)
 
 
 async def _ended(*tasks: "asyncio.Task[None]") -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from oppserver.api.dispatcher import told_error
+from oppserver.api.dispatcher import described_error
 from oppserver.api.observe import Application, Message, Receive, Scope, Send
 from oppserver.api.server import connection_of
 from oppserver.contract.errors import ApiError
@@ -153,7 +153,7 @@ def _prepared(answer: Prepared | ApiError, path: str) -> Prepared:
     """An answer as it is sent; an error has the form that errors have at the path."""
     if isinstance(answer, Prepared):
         return answer
-    body, media_type = told_error(answer, path, request_id="")
+    body, media_type = described_error(answer, path, request_id="")
     return Prepared(answer.status, body, {"Content-Type": media_type, **answer.headers})
 
 

@@ -25,6 +25,38 @@ from oppserver.testing.application import FaultyApplication
 from oppserver.testing.options import Chosen, OppserverUser, add_user
 from oppserver.testing.world import World
 
+
+def make_empty(database: Path, *, kept_in: Path | None) -> None:
+    """A store with nothing in it, at a path where no file is.
+
+    Making one takes 0.15 s, most of it the import of what migrates. So a copy is kept in a folder,
+    where there is one; one that cannot be opened is made anew.
+    """
+    kept = None if kept_in is None else kept_in / _name()
+    if kept is not None and kept.is_file():
+        shutil.copyfile(kept, database)
+        with suppress(DatabaseRefused):
+            _open(database)
+            return
+        database.unlink()
+    _open(database)
+    if kept is not None:
+        whole = kept.with_name(f"{kept.name}.{os.getpid()}")
+        shutil.copyfile(database, whole)
+        whole.replace(kept)  # at once: other processes may look for it
+
+
+def _open(database: Path) -> None:
+    """Creates it, or migrates it, or makes sure that it is one."""
+    with closing(open_store(f"sqlite:///{database}")) as store:
+        store.ping()
+
+
+def _name() -> str:
+    """Another one for each version of what makes it."""
+    return f"empty-{oppserver.__version__}-{migrations.HEAD}.db"
+
+
 TESTED_LOG_LINES_MAX: Final = 50
 """Lines of a server under test that are kept for the report of a test that fails. Ours."""
 
@@ -38,7 +70,7 @@ class Host:
     """A real server on a free port of this machine, until it is closed.
 
     Its URL and its keys stay the same as long as it lives. Between tests it is as new: each world
-    is a copy of an empty store, behind a door that nobody has gone through.
+    is a copy of an empty store, behind a dispatcher that has served nobody.
     """
 
     def __init__(self, options: Chosen, *, kept_in: Path | None = None) -> None:
@@ -53,7 +85,7 @@ class Host:
         settings = Settings(host="127.0.0.1", port=0)
         listener = listen(settings)
         self.url: Final = url_of(settings, listener)
-        app = app_behind(lambda: self.world.door, metrics=self._metrics)
+        app = app_behind(lambda: self.world.dispatcher, metrics=self._metrics)
         self._server: Final = BackgroundServer(FaultyApplication(app, lambda: self.world), listener)
         self._server.start()
 
@@ -90,34 +122,3 @@ class Host:
 def _take(event: Mapping[str, Any]) -> None:
     if event.get("level") in ("warning", "error"):
         LOG_LINES.append(" ".join(f"{name}={value}" for name, value in event.items()))
-
-
-def make_empty(database: Path, *, kept_in: Path | None) -> None:
-    """A store with nothing in it, at a path where no file is.
-
-    Making one takes 0.15 s, most of it the import of what migrates. So a copy is kept in a folder,
-    where there is one; one that cannot be opened is made anew.
-    """
-    kept = None if kept_in is None else kept_in / _name()
-    if kept is not None and kept.is_file():
-        shutil.copyfile(kept, database)
-        with suppress(DatabaseRefused):
-            _open(database)
-            return
-        database.unlink()
-    _open(database)
-    if kept is not None:
-        whole = kept.with_name(f"{kept.name}.{os.getpid()}")
-        shutil.copyfile(database, whole)
-        whole.replace(kept)  # at once: other processes may look for it
-
-
-def _open(database: Path) -> None:
-    """Creates it, or migrates it, or makes sure that it is one."""
-    with closing(open_store(f"sqlite:///{database}")) as store:
-        store.ping()
-
-
-def _name() -> str:
-    """Another one for each version of what makes it."""
-    return f"empty-{oppserver.__version__}-{migrations.HEAD}.db"

@@ -5,7 +5,7 @@ from typing import Final
 
 from oppserver import telemetry
 from oppserver.api.app import services_of
-from oppserver.api.dispatcher import Door
+from oppserver.api.dispatcher import Dispatcher
 from oppserver.calls.shared.call import Services, Sources
 from oppserver.config import Settings
 from oppserver.rate_limit.window import MovingWindow
@@ -19,7 +19,7 @@ _FILES: Final = ("", "-wal", "-shm")
 
 
 class World:
-    """A store of its own, a door to it, a clock, ids, faults, and the calls that came."""
+    """A store of its own, a dispatcher to it, a clock, ids, faults, and the calls that came."""
 
     def __init__(self, database: Path, options: Chosen, metrics: telemetry.Metrics) -> None:
         settings = Settings(database=f"sqlite:///{database}", rate_limit=options.rate_limit)
@@ -36,7 +36,7 @@ class World:
         self.store: Final = open_store(
             settings.database, StoreOptions(readers=settings.worker_threads + 1)
         )
-        self.door: Final = Door(settings, self._services(settings, metrics))
+        self.dispatcher: Final = Dispatcher(settings, self._services(settings, metrics))
 
     def _services(self, settings: Settings, metrics: telemetry.Metrics) -> Services:
         limit = settings.rate_limit
@@ -59,7 +59,7 @@ class World:
     def end(self) -> None:
         """Waits for the calls under way, and removes the store."""
         self.has_ended = True
-        self.door.close()
+        self.dispatcher.close()
         self.store.close()
         for suffix in _FILES:
             Path(f"{self._database}{suffix}").unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Frozen values of activities that callers ask for, to be posted or to be read."""
+"""From the bodies that post activities to what is to be posted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -8,7 +8,8 @@ from msgspec import UnsetType
 
 from oppserver.calls.activities.wire import ActivityWire, OpportunityActivityWire
 from oppserver.calls.leads.parse import LeadDetails
-from oppserver.calls.shared.decode import check_is_not_named, decode_body
+from oppserver.calls.shared.call import Call
+from oppserver.calls.shared.decode import check_is_not_named, mandatory_guid
 from oppserver.calls.writes.wire import FieldValueWire, check_has_no_members
 from oppserver.contract.columns import SYSTEM_COLUMNS, column_named, of_field_set, slot_of
 from oppserver.contract.dates import moment_to_stored
@@ -49,9 +50,12 @@ class AskedLeadActivity(msgspec.Struct, frozen=True, kw_only=True):
     activity: AskedActivity
 
 
-_LEAD_ACTIVITY: Final = msgspec.json.Decoder(ActivityWire)
+class AskedOpportunityActivities(msgspec.Struct, frozen=True, kw_only=True):
+    """Activities to be posted on the opportunity of an id."""
 
-_OPPORTUNITY_ACTIVITIES: Final = msgspec.json.Decoder(list[OpportunityActivityWire])
+    opportunity_id: str
+    activities: Sequence[AskedActivity]
+
 
 _OWN_FIELDS: Final = ("Status", "Owner", "ActivityEvent_Note")
 """What ``Fields`` takes beside the custom ones."""
@@ -64,18 +68,13 @@ _ON_A_LEAD_ALONE: Final = (
 )
 
 
-def parse_lead_activity(
-    body: bytes | None, query: Mapping[str, str], *, content_type: str, body_bytes_max: int
-) -> AskedLeadActivity:
-    """What a ``ProspectActivity.svc/Create`` asks; the lead may be named in body or query.
+def parse_lead_activity(call: Call, message: ActivityWire) -> AskedLeadActivity:
+    """Parse a ``ProspectActivity.svc/Create``; the lead may be named in body or query.
 
-    Raises an ApiError with status 400 or 413 that names the place.
+    Raises an ApiError with status 400 that names the place.
     """
-    message = decode_body(
-        _LEAD_ACTIVITY, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
-    _check_names_no_opportunity(message, query)
-    lead_id = _lead_id(message, query)
+    _check_names_no_opportunity(message, call.query)
+    lead_id = _lead_id(message, call.query)
     lead = _lead(message) if lead_id is None else None
     fields = _fields(message.Fields, place="")
     return AskedLeadActivity(
@@ -94,15 +93,13 @@ def parse_lead_activity(
 
 
 def parse_opportunity_activities(
-    body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> list[AskedActivity]:
-    """What a ``Bulk/CustomActivity/Add/ByOpportunityId`` asks: 1 to 25 activities.
+    call: Call, messages: list[OpportunityActivityWire]
+) -> AskedOpportunityActivities:
+    """Parse a ``Bulk/CustomActivity/Add/ByOpportunityId``: 1 to 25 activities.
 
-    Raises an ApiError with status 400 or 413 that names the place.
+    Raises an ApiError with status 400 that names the place.
     """
-    messages = decode_body(
-        _OPPORTUNITY_ACTIVITIES, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
+    opportunity_id = mandatory_guid(call.query, "opportunityId")
     if not messages:
         raise MissingAttribute(
             f"The body is an empty array. Send 1 to {BULK_WRITE_ROWS_MAX} activities."
@@ -112,7 +109,12 @@ def parse_opportunity_activities(
             f"The body has {len(messages)} activities; one call takes {BULK_WRITE_ROWS_MAX}."
             " Split them over several calls."
         )
-    return [_of_opportunity(one, place=f"[{index}].") for index, one in enumerate(messages)]
+    return AskedOpportunityActivities(
+        opportunity_id=opportunity_id,
+        activities=[
+            _of_opportunity(one, place=f"[{index}].") for index, one in enumerate(messages)
+        ],
+    )
 
 
 def _of_opportunity(message: OpportunityActivityWire, *, place: str) -> AskedActivity:

@@ -1,11 +1,12 @@
-"""``ProspectActivity.svc/Create``: an activity is posted on a lead, which may be a new one."""
+"""The calls of activities: posted on a lead or an opportunity, and read."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from oppserver.calls.activities.parse import (
     AskedActivity,
     AskedLeadActivity,
+    AskedOpportunityActivities,
     parse_lead_activity,
     parse_opportunity_activities,
 )
@@ -16,51 +17,38 @@ from oppserver.calls.activities.render import (
     render_timeline,
 )
 from oppserver.calls.activities.timelines import (
-    event_code_asked,
+    AskedActivityList,
     parse_activity_list,
     parse_timeline,
 )
+from oppserver.calls.activities.wire import ActivityWire, OpportunityActivityWire, TimelineWire
 from oppserver.calls.leads.save import find_leads, lead_here, save_lead
-from oppserver.calls.shared.admission import admit
-from oppserver.calls.shared.call import Call, Services
-from oppserver.calls.shared.decode import mandatory_guid
-from oppserver.calls.shared.idempotency import write
+from oppserver.calls.shared.call import Services
+from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import gone, opportunity_here, users_named
 from oppserver.calls.shared.names import activity_code_of
-from oppserver.contract.dates import now_stored
+from oppserver.calls.shared.operation import Read, Write, WriteContext
+from oppserver.calls.shared.paging import ListWire
 from oppserver.contract.errors import InvalidReference, OpportunityNotFound
 from oppserver.contract.model import Activity, Catalogue, User
 from oppserver.contract.names import quoted
 from oppserver.store.port import Session
-from oppserver.store.queries import ActivitySearch
+from oppserver.store.queries import ActivitySearch, TimelinePage
 
 
-def create_activity(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    caller = admit(call, services)
-    asked = parse_lead_activity(
-        call.body,
-        call.query,
-        content_type=call.content_type,
-        body_bytes_max=services.body_bytes_max,
+def create_activity(session: Session, asked: AskedLeadActivity, context: WriteContext) -> bytes:
+    """Post an activity on a lead, which may be a new one."""
+    owner = asked.activity.owner
+    lead_id = _lead_id(session, asked, now=context.now, new_id=context.new_id)
+    activity = plan_activity(
+        asked.activity,
+        Subject(lead_id=lead_id, opportunity_id=None),
+        catalogue=session.catalogue(),
+        users=users_named(session, [] if owner is None else [owner]),
+        context=context,
     )
-    now, new_id = now_stored(call.now), services.sources.new_id
-
-    def work(session: Session) -> bytes:
-        owner = asked.activity.owner
-        activity = plan_activity(
-            asked.activity,
-            Subject(lead_id=_lead_id(session, asked, now=now, new_id=new_id), opportunity_id=None),
-            activity_id=new_id(),
-            catalogue=session.catalogue(),
-            users=users_named(session, [] if owner is None else [owner]),
-            by=caller.user_id,
-            now=now,
-        )
-        session.write_activities([activity])
-        return render_activity_posted(activity.id)
-
-    return write(call, services, work)
+    session.write_activities([activity])
+    return render_activity_posted(activity.id)
 
 
 def _lead_id(
@@ -76,79 +64,74 @@ def _lead_id(
     return save_lead(session, asked.lead, now=now, new_id=new_id).lead.id
 
 
-def add_opportunity_activities(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    caller = admit(call, services)
-    opportunity_id = mandatory_guid(call.query, "opportunityId")
-    asked = parse_opportunity_activities(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-
-    def work(session: Session) -> bytes:
-        opportunity = session.opportunities([opportunity_id]).get(opportunity_id)
-        if opportunity is None:
-            raise OpportunityNotFound(
-                f"query parameter 'opportunityId': {gone(session, opportunity_id)}"
-            )
-        users = users_named(session, [one.owner for one in asked if one.owner is not None])
-        activities = [
-            plan_activity(
-                one,
-                Subject(lead_id=opportunity.lead_id, opportunity_id=opportunity.id),
-                activity_id=services.sources.new_id(),
-                catalogue=session.catalogue(),
-                users=users,
-                by=caller.user_id,
-                now=now_stored(call.now),
-            )
-            for one in asked
-        ]
-        session.write_activities(activities)
-        return render_activities_posted([one.id for one in activities])
-
-    return write(call, services, work)
-
-
-def lead_activities(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    lead_id = mandatory_guid(call.query, "leadId")
-    asked = parse_timeline(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-    search = ActivitySearch(
-        lead_id=lead_id,
-        event_code=asked.event_code,
-        with_opportunities=True,
-        offset=asked.offset,
-        limit=asked.limit,
-    )
-    page = services.store.timeline(search)
-    return render_timeline(page, services.store.catalogue())
-
-
-def opportunity_activities(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    opportunity_id = mandatory_guid(call.query, "opportunityId")
-    event_code = event_code_asked(
-        call.query.get("activityeventcode"), place="query parameter 'activityEventCode'"
-    )
-    asked = parse_activity_list(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-    opportunity_here(services.store, opportunity_id, place="query parameter 'opportunityId'")
-    page = services.store.timeline(
-        ActivitySearch(
-            opportunity_id=opportunity_id,
-            event_code=event_code,
-            by_modified_on=asked.by_modified_on,
-            is_descending=asked.is_descending,
-            offset=asked.offset,
-            limit=asked.limit,
+def add_opportunity_activities(
+    session: Session, asked: AskedOpportunityActivities, context: WriteContext
+) -> bytes:
+    """Post up to 25 activities on an opportunity, or none."""
+    opportunity = session.opportunities([asked.opportunity_id]).get(asked.opportunity_id)
+    if opportunity is None:
+        raise OpportunityNotFound(
+            f"query parameter 'opportunityId': {gone(session, asked.opportunity_id)}"
         )
-    )
-    return render_activity_list(page, asked.columns, services.store.catalogue())
+    owners = [one.owner for one in asked.activities if one.owner is not None]
+    users = users_named(session, owners)
+    activities = [
+        plan_activity(
+            one,
+            Subject(lead_id=opportunity.lead_id, opportunity_id=opportunity.id),
+            catalogue=session.catalogue(),
+            users=users,
+            context=context,
+        )
+        for one in asked.activities
+    ]
+    session.write_activities(activities)
+    return render_activities_posted([one.id for one in activities])
+
+
+CREATE_ACTIVITY: Final = Write(
+    body=Body(ActivityWire), parse=parse_lead_activity, write=create_activity
+)
+
+ADD_OPPORTUNITY_ACTIVITIES: Final = Write(
+    body=Body(list[OpportunityActivityWire]),
+    parse=parse_opportunity_activities,
+    write=add_opportunity_activities,
+)
+
+
+class ActivitiesFound(NamedTuple):
+    """A page of activities, and the catalogue that has all their types."""
+
+    page: TimelinePage
+    catalogue: Catalogue
+
+
+def _read_timeline(search: ActivitySearch, services: Services) -> ActivitiesFound:
+    page = services.store.timeline(search)
+    return ActivitiesFound(page, services.store.catalogue())  # in this order: it has their types
+
+
+def _read_activity_list(asked: AskedActivityList, services: Services) -> ActivitiesFound:
+    opportunity_id = asked.search.opportunity_id
+    assert opportunity_id is not None, "the list is of an opportunity"
+    opportunity_here(services.store, opportunity_id, place="query parameter 'opportunityId'")
+    return _read_timeline(asked.search, services)
+
+
+LEAD_ACTIVITIES: Final = Read(
+    body=Body(TimelineWire, is_optional=True),
+    parse=parse_timeline,
+    read=_read_timeline,
+    render=lambda _, found: render_timeline(found.page, found.catalogue),
+)
+
+OPPORTUNITY_ACTIVITIES: Final = Read(
+    body=Body(ListWire, is_optional=True),
+    parse=parse_activity_list,
+    read=_read_activity_list,
+    render=lambda asked, found: render_activity_list(found.page, asked.columns, found.catalogue),
+)
 
 
 class Subject(NamedTuple):
@@ -162,11 +145,9 @@ def plan_activity(
     asked: AskedActivity,
     subject: Subject,
     *,
-    activity_id: str,
     catalogue: Catalogue,
     users: Mapping[str, User],
-    by: str,
-    now: str,
+    context: WriteContext,
 ) -> Activity:
     """The activity. ``users`` are by owner as given.
 
@@ -179,14 +160,14 @@ def plan_activity(
             " address."
         )
     return Activity(
-        id=activity_id,
+        id=context.new_id(),
         event_code=code,
         lead_id=subject.lead_id,
         opportunity_id=subject.opportunity_id,
         note=asked.note,
         owner_id=None if asked.owner is None else users[asked.owner].id,
-        created_by=by,
-        created_on=asked.created_on or now,
-        modified_on=now,
+        created_by=context.user_id,
+        created_on=asked.created_on or context.now,
+        modified_on=context.now,
         fields=asked.fields,
     )

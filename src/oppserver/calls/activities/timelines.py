@@ -1,14 +1,14 @@
-"""Frozen values of activities that callers ask for, to be posted or to be read."""
+"""From the calls that read activities to what is read, and the columns of activities in lists."""
 
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-import msgspec
 from msgspec import UnsetType
 
 from oppserver.calls.activities.wire import TimelineWire
-from oppserver.calls.shared.decode import decode_optional_body
+from oppserver.calls.shared.call import Call
+from oppserver.calls.shared.decode import mandatory_guid
 from oppserver.calls.shared.names import number_of
 from oppserver.calls.shared.paging import ColumnsWire, ListWire, SortingWire, is_descending, page_of
 from oppserver.contract.columns import column_named, slot_of
@@ -16,70 +16,86 @@ from oppserver.contract.errors import InvalidValue, UnknownColumn
 from oppserver.contract.limits import ACTIVITY_PAGE_ROWS_DEFAULT
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import Number
+from oppserver.store.queries import ActivitySearch
+
+COLUMNS: Final = (
+    "ProspectId",
+    "ProspectActivityId",
+    "RelatedProspectId",
+    "OpportunityId",
+    "ActivityEvent",
+    "ActivityEventName",
+    "ActivityEvent_Note",
+    "Status",
+    "Owner",
+    "CreatedBy",
+    "CreatedOn",
+    "ModifiedOn",
+)
+"""What every activity has, in the order in which it is answered."""
+
+IDENTITY: Final = COLUMNS[:2]
+"""What every row starts with, asked for or not."""
+
+_BY_FOLDED_NAME: Final = MappingProxyType({name.casefold(): name for name in COLUMNS})
 
 
-class AskedTimeline(NamedTuple):
-    """A page of a timeline, of one type or all."""
+def activity_column_named(name: str) -> str | None:
+    """The canonical name of a column; None when no activity has it."""
+    if slot_of(name) is not None:
+        column = column_named(name)
+        return None if column is None else column.name
+    return _BY_FOLDED_NAME.get(name.strip().casefold())
 
-    event_code: int | None
-    offset: int
-    limit: int
-
-
-class AskedActivityList(NamedTuple):
-    """A page of an opportunity's activities, with the columns of its rows; none: all there are."""
-
-    offset: int
-    limit: int
-    by_modified_on: bool
-    is_descending: bool
-    columns: Sequence[str]
-
-
-_TIMELINE: Final = msgspec.json.Decoder(TimelineWire)
-
-_LIST: Final = msgspec.json.Decoder(ListWire)
 
 _DATES: Final = {"createdon": False, "modifiedon": True}
 """What activities are sorted by, and whether it is ModifiedOn."""
 
 
-def parse_timeline(body: bytes | None, *, content_type: str, body_bytes_max: int) -> AskedTimeline:
-    """What a ``ProspectActivity.svc/Retrieve`` asks.
+def parse_timeline(call: Call, message: TimelineWire) -> ActivitySearch:
+    """Parse a ``ProspectActivity.svc/Retrieve``: a lead's timeline, opportunities included.
 
-    Raises an ApiError with status 400 or 413 that names the place.
+    Raises an ApiError with status 400 that names the place.
     """
-    message = decode_optional_body(
-        _TIMELINE, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
+    lead_id = mandatory_guid(call.query, "leadId")
     code = message.Parameter.ActivityEvent if message.Parameter else None
     # callers are known to send 0 here
     page = page_of(message.Paging, rows_default=ACTIVITY_PAGE_ROWS_DEFAULT, index_may_be_0=True)
-    return AskedTimeline(
+    return ActivitySearch(
+        lead_id=lead_id,
         event_code=event_code_asked(code, place="$.Parameter.ActivityEvent"),
+        with_opportunities=True,
         offset=page.offset,
         limit=page.limit,
     )
 
 
-def parse_activity_list(
-    body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> AskedActivityList:
-    """What a ``GetActivitiesOfOpportunity`` asks.
+class AskedActivityList(NamedTuple):
+    """A page of an opportunity's activities, with the columns of its rows; none: all columns."""
 
-    Raises an ApiError with status 400 or 413 that names the place.
+    search: ActivitySearch
+    columns: Sequence[str]
+
+
+def parse_activity_list(call: Call, message: ListWire) -> AskedActivityList:
+    """Parse a ``GetActivitiesOfOpportunity``.
+
+    Raises an ApiError with status 400 that names the place.
     """
-    message = decode_optional_body(
-        _LIST, body, content_type=content_type, body_bytes_max=body_bytes_max
+    opportunity_id = mandatory_guid(call.query, "opportunityId")
+    event_code = event_code_asked(
+        call.query.get("activityeventcode"), place="query parameter 'activityEventCode'"
     )
     page = page_of(message.Paging, rows_default=ACTIVITY_PAGE_ROWS_DEFAULT)
-    return AskedActivityList(
-        offset=page.offset,
-        limit=page.limit,
+    search = ActivitySearch(
+        opportunity_id=opportunity_id,
+        event_code=event_code,
         by_modified_on=_by_modified_on(message.Sorting),
         is_descending=is_descending(message.Sorting),
-        columns=_columns(message.Columns),
+        offset=page.offset,
+        limit=page.limit,
     )
+    return AskedActivityList(search, _columns(message.Columns))
 
 
 def event_code_asked(value: Number | UnsetType | None, *, place: str) -> int | None:
@@ -122,33 +138,3 @@ def _column(name: str) -> str:
             f"{did_you_mean(name.strip(), COLUMNS)} Its own fields are named mx_Custom_N."
         )
     return column
-
-
-COLUMNS: Final = (
-    "ProspectId",
-    "ProspectActivityId",
-    "RelatedProspectId",
-    "OpportunityId",
-    "ActivityEvent",
-    "ActivityEventName",
-    "ActivityEvent_Note",
-    "Status",
-    "Owner",
-    "CreatedBy",
-    "CreatedOn",
-    "ModifiedOn",
-)
-"""What every activity has, in the order in which it is answered."""
-
-IDENTITY: Final = COLUMNS[:2]
-"""What every row starts with, asked for or not."""
-
-_BY_FOLDED_NAME: Final = MappingProxyType({name.casefold(): name for name in COLUMNS})
-
-
-def activity_column_named(name: str) -> str | None:
-    """The canonical name of a column; None when no activity has it."""
-    if slot_of(name) is not None:
-        column = column_named(name)
-        return None if column is None else column.name
-    return _BY_FOLDED_NAME.get(name.strip().casefold())

@@ -1,17 +1,19 @@
-"""The messages on the wire. The members are spelled as the API spells them.
+"""From the message and the query of a bulk read to what was asked. Nothing is looked up here.
 
-Members that the call demands are optional here, so that the step that checks them can name the one
-that is missing the way the API does. A member that a message does not have is refused
-(``bodies.py``), but for the bulk read, which passes over it (source: docs/fidelity.md).
+The members of messages are spelled as the API spells them. Members that the call demands are
+optional in them, so that parsing can name a missing one the way the API does. Members that the
+message does not have are passed over, as the hosted service does (source: docs/fidelity.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from oppserver.calls.shared.decode import decode_body
-from oppserver.contract.errors import LimitExceeded, MissingAttribute
+from oppserver.calls.shared.call import Call
+from oppserver.calls.shared.decode import flag, wanted_rows
+from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
+from oppserver.contract.formats import Format, Wanted
 from oppserver.contract.limits import BULK_READ_GROUPS_MAX
 
 
@@ -35,11 +37,6 @@ class GetOpportunitiesByIdWire(msgspec.Struct):
     SearchParameters: list[SearchParameterWire] | UnsetType | None = UNSET
 
 
-_BULK_READ = msgspec.json.Decoder(GetOpportunitiesByIdWire)
-
-# --- the bulk read -----------------------------------------------------------------------------
-
-
 class AskedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of ``SearchParameters`` as it was asked: nothing is looked up or resolved yet."""
 
@@ -48,20 +45,34 @@ class AskedGroup(msgspec.Struct, frozen=True, kw_only=True):
     include_csv: str
 
 
-class BulkRead(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulk read as it was asked, in request order, never empty."""
+class AskedBulkRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulk read as it was asked: its groups in request order, never empty, and its answer.
+
+    ``if_none_match`` None: the caller has no answer yet. ``coding`` is the content coding that the
+    caller likes best.
+    """
 
     groups: Sequence[AskedGroup]
+    wanted: Wanted
+    if_none_match: str | None
+    coding: str
 
 
-def parse_bulk_read(body: bytes | None, *, content_type: str, body_bytes_max: int) -> BulkRead:
-    """What a ``GetOpportunitiesById`` asks. ``body`` None: it was longer than ``body_bytes_max``.
+def parse_bulk_read(call: Call, message: GetOpportunitiesByIdWire) -> AskedBulkRead:
+    """Parse the body and the query of a ``GetOpportunitiesById``.
 
-    Raises an ApiError with status 400 or 413 that names the place and what was expected.
+    Raises an ApiError with status 400 that names the place and what was expected.
     """
-    message = decode_body(
-        _BULK_READ, body, content_type=content_type, body_bytes_max=body_bytes_max
+    is_conditional = call.if_none_match is not None
+    return AskedBulkRead(
+        wanted=_wanted(call.query, call.format, is_conditional=is_conditional),
+        groups=_groups(message),
+        if_none_match=call.if_none_match,
+        coding=call.coding,
     )
+
+
+def _groups(message: GetOpportunitiesByIdWire) -> list[AskedGroup]:
     if not message.SearchParameters:
         raise MissingAttribute(
             "'SearchParameters' is mandatory: an array with at least one object of EventCode,"
@@ -72,9 +83,7 @@ def parse_bulk_read(body: bytes | None, *, content_type: str, body_bytes_max: in
             f"SearchParameters has {len(message.SearchParameters)} entries; one call takes"
             f" {BULK_READ_GROUPS_MAX}. Put the ids of one EventCode into one entry."
         )
-    return BulkRead(
-        groups=[_group(entry, index) for index, entry in enumerate(message.SearchParameters)]
-    )
+    return [_group(entry, index) for index, entry in enumerate(message.SearchParameters)]
 
 
 def _group(entry: SearchParameterWire, index: int) -> AskedGroup:
@@ -93,3 +102,19 @@ def _group(entry: SearchParameterWire, index: int) -> AskedGroup:
 
 def _missing(name: str, index: int, *, inside: str = "") -> MissingAttribute:
     return MissingAttribute(f"'{name}' is mandatory in SearchParameters[{index}]{inside}")
+
+
+def _wanted(query: Mapping[str, str], chosen: Format, *, is_conditional: bool) -> Wanted:
+    # an If-None-Match asks for a tag, as ``etag=true`` does
+    wanted = wanted_rows(
+        query,
+        chosen,
+        ledger=flag(query, "ledger"),
+        entity_tag=flag(query, "etag") or is_conditional,
+    )
+    if wanted.ledger and chosen is not Format.JSON:
+        raise InvalidValue(
+            f"query parameter 'ledger': {chosen} has one row per opportunity and no place for those"
+            f" that are missing. Ask for {Format.JSON}, or read X-Opportunities-Missing."
+        )
+    return wanted

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from oppserver.calls.bulk_read.parse import BulkRead
+from oppserver.calls.bulk_read.parse import AskedBulkRead, AskedGroup
 from oppserver.calls.shared.names import event_code_of
+from oppserver.calls.shared.tables import table_of_plan
 from oppserver.contract.columns import (
     EVENT_CODE_COLUMN,
     SYSTEM_COLUMNS,
@@ -15,6 +16,7 @@ from oppserver.contract.columns import (
     is_system,
 )
 from oppserver.contract.errors import LimitExceeded, UnknownColumn
+from oppserver.contract.formats import Format, Table, Wanted
 from oppserver.contract.identifiers import distinct_guids
 from oppserver.contract.limits import BULK_READ_IDS_MAX
 from oppserver.contract.model import Catalogue, Field
@@ -22,8 +24,39 @@ from oppserver.contract.names import did_you_mean, quoted
 from oppserver.store.queries import Plan, PlannedEntry
 
 
-def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
-    """The plan of a bulk read.
+class PlannedBulkRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulk read as it will be done. ``table`` None: rows are answered as objects."""
+
+    plan: Plan
+    wanted: Wanted
+    table: Table | None
+    if_none_match: str | None
+    coding: str
+
+
+def plan_bulk_read(asked: AskedBulkRead, catalogue: Catalogue) -> PlannedBulkRead:
+    """Plan a bulk read. Rows that stand alone, in no entry of their type, begin with their type.
+
+    Raises an ApiError with status 400 that names the place.
+    """
+    wanted = asked.wanted
+    plan = plan_entries(asked.groups, catalogue)
+    if wanted.format is not Format.JSON:
+        plan = with_event_codes(plan)
+    table = None
+    if wanted.format.is_table:
+        table = table_of_plan(plan, catalogue, types_are_text=wanted.types_are_text)
+    return PlannedBulkRead(
+        plan=plan,
+        wanted=wanted,
+        table=table,
+        if_none_match=asked.if_none_match,
+        coding=asked.coding,
+    )
+
+
+def plan_entries(groups: Sequence[AskedGroup], catalogue: Catalogue) -> Plan:
+    """Plan the entries of an answer: distinct ids in order, stored columns, checked sizes.
 
     An id is read in every group of its own type that asks for it; an id that stands only in groups
     of other types is read in the *first* entry of its type, after that group's own ids. The type
@@ -34,11 +67,11 @@ def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
     """
     codes = [
         event_code_of(group.event_code, catalogue, place=f"SearchParameters[{index}].EventCode")
-        for index, group in enumerate(asked.groups)
+        for index, group in enumerate(groups)
     ]
     ids = [
         distinct_guids(group.ids, place=f"SearchParameters[{index}].ProspectActivityId")
-        for index, group in enumerate(asked.groups)
+        for index, group in enumerate(groups)
     ]
     _check_number(ids)
     columns = [
@@ -48,7 +81,7 @@ def plan_bulk_read(asked: BulkRead, catalogue: Catalogue) -> Plan:
             event_code=code,
             place=f"SearchParameters[{index}].Columns.Include_CSV",
         )
-        for index, (group, code) in enumerate(zip(asked.groups, codes, strict=True))
+        for index, (group, code) in enumerate(zip(groups, codes, strict=True))
     ]
     asked_ids = ids
     if len(codes) > 1:

@@ -1,4 +1,4 @@
-"""What a bulk read finds, all of one moment: rows, counts, the ledger's part, the entity tag."""
+"""From the rows that a bulk read found to its answer: entries, counts, missing ids, entity tag."""
 
 import hashlib
 import re
@@ -10,12 +10,11 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from oppserver.calls.bulk_read.plan import with_event_codes
+from oppserver.calls.bulk_read.plan import PlannedBulkRead
 from oppserver.calls.shared.call import Answer
-from oppserver.calls.shared.tables import table_of_plan, table_rows, table_writer
+from oppserver.calls.shared.tables import table_rows, table_writer
 from oppserver.contract.dates import to_answer
 from oppserver.contract.formats import Format, Table, TableRows, Wanted
-from oppserver.contract.model import Catalogue
 from oppserver.formats.ndjson import ndjson_lines
 from oppserver.store.queries import (
     Plan,
@@ -25,14 +24,6 @@ from oppserver.store.queries import (
     Stamp,
     Whereabouts,
 )
-
-
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulk read as it will be read and answered. ``table`` None: rows are answered as objects."""
-
-    plan: Plan
-    wanted: Wanted
-    table: Table | None
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +41,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What was found. ``counts`` None: the caller has it already, and no row was read.
 
-    ``rows`` are there where the shape has no table, else ``columns``.
+    ``rows`` are there where the plan has no table, else ``columns``.
     """
 
     tag: str | None
@@ -60,21 +51,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     columns: Sequence[RenderedColumns] = ()
 
 
-"""Formats of objects, which the store renders; the others are of columns."""
-
-
-def shape_bulk_read(plan: Plan, wanted: Wanted, catalogue: Catalogue) -> Shape:
-    """How a plan is read for what is wanted: rows that stand alone begin with their type."""
-    if wanted.format is not Format.JSON:
-        plan = with_event_codes(plan)
-    table = None
-    if wanted.format.is_table:
-        table = table_of_plan(plan, catalogue, types_are_text=wanted.types_are_text)
-    return Shape(plan=plan, wanted=wanted, table=table)
-
-
-def answer_of(shape: Shape, found: Found) -> Answer:
-    """The answer, with status 304 when the caller has it."""
+def render_bulk_read(planned: PlannedBulkRead, found: Found) -> Answer:
+    """Render the answer; status 304 when the caller has it."""
     headers = {"Vary": "Accept, Accept-Encoding"}
     if found.tag is not None:
         headers["ETag"] = found.tag
@@ -84,21 +62,21 @@ def answer_of(shape: Shape, found: Found) -> Answer:
     headers["X-Opportunities-Found"] = str(found.counts.found)
     headers["X-Opportunities-Missing"] = str(found.counts.missing)
     return Answer(
-        body=_body(shape, found),
-        media_type=shape.wanted.format.content_type,
+        body=_body(planned, found),
+        media_type=planned.wanted.format.content_type,
         headers=headers,
-        is_packed=not shape.wanted.format.is_text,
+        is_packed=not planned.wanted.format.is_text,
     )
 
 
-def _body(shape: Shape, found: Found) -> bytes:
-    if shape.table is not None:
-        rows = table_rows(shape.plan, found.columns)
-        return _written(shape.wanted, shape.table, rows)
-    if shape.wanted.format is Format.NDJSON:
-        return _lines(shape.plan, found)
-    missing = missing_of(shape.plan, found.whereabouts) if shape.wanted.ledger else None
-    return render_bulk_read(shape.plan, found.rows, missing)
+def _body(planned: PlannedBulkRead, found: Found) -> bytes:
+    if planned.table is not None:
+        rows = table_rows(planned.plan, found.columns)
+        return _written(planned.wanted, planned.table, rows)
+    if planned.wanted.format is Format.NDJSON:
+        return _lines(planned.plan, found)
+    missing = missing_of(planned.plan, found.whereabouts) if planned.wanted.ledger else None
+    return render_entries(planned.plan, found.rows, missing)
 
 
 def _lines(plan: Plan, found: Found) -> bytes:
@@ -132,12 +110,12 @@ class MissingWire(msgspec.Struct):
     AnsweredIn: int | UnsetType | None = UNSET
 
 
-def render_bulk_read(
+def render_entries(
     plan: Plan,
     rows: Sequence[RenderedRows],
     missing: Sequence[Sequence[MissingWire]] | None = None,
 ) -> bytes:
-    """The body of ``GetOpportunitiesById``: one entry per group, in request order.
+    """Render the body of ``GetOpportunitiesById``: one entry per group, in request order.
 
     The rows are JSON already and are not looked into. ``missing``: the ledger of each entry.
     """

@@ -2,54 +2,48 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
-from oppserver.calls.bulk_read.parse import parse_bulk_read
-from oppserver.calls.bulk_read.plan import plan_bulk_read
+from oppserver.calls.bulk_read.parse import GetOpportunitiesByIdWire, parse_bulk_read
+from oppserver.calls.bulk_read.plan import PlannedBulkRead, plan_bulk_read
 from oppserver.calls.bulk_read.render import (
     Found,
-    Shape,
-    answer_of,
     count_ids,
     entity_tag,
     ids_asked,
     is_matched,
     made_of,
     needs_whereabouts,
-    shape_bulk_read,
+    render_bulk_read,
 )
-from oppserver.calls.shared.admission import admit
-from oppserver.calls.shared.call import Answer, Call, Services
-from oppserver.calls.shared.negotiate import choose_format, parse_wanted
-from oppserver.calls.shared.tables import formats_here
-from oppserver.contract.formats import TEXT_FORMATS
+from oppserver.calls.shared.call import Services
+from oppserver.calls.shared.decode import Body
+from oppserver.calls.shared.operation import Read
+from oppserver.contract.formats import ARROW_FORMATS, TEXT_FORMATS
 from oppserver.store.port import Moment
 from oppserver.store.queries import Plan, RenderedRows, Whereabouts
 
 
-def bulk_read(call: Call, services: Services) -> Answer:
-    """The answer. Raises an ApiError for everything that is neither status 200 nor 304."""
-    admit(call, services)
-    chosen = choose_format(call.accept, formats_here(TEXT_FORMATS))
-    wanted = parse_wanted(call.query, chosen, is_conditional=call.if_none_match is not None)
-    asked = parse_bulk_read(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-    catalogue = services.store.catalogue()
-    shape = shape_bulk_read(plan_bulk_read(asked, catalogue), wanted, catalogue)
-    found = find(services, shape=shape, call=call)
-    return answer_of(shape, found)
+def read_bulk(planned: PlannedBulkRead, services: Services) -> Found:
+    """Run the bulk read with the fewest store reads that its options need.
 
-
-def find(services: Services, *, shape: Shape, call: Call) -> Found:
-    """What there is of a bulk read, with as few reads as what is wanted takes.
-
-    Most calls take one, which is of one moment by itself.
+    Most calls take one statement, which is of one snapshot by itself.
     """
-    if shape.table is None and not _is_more_wanted(shape):
-        rows = _rows(services, shape.plan)
+    if planned.table is None and not _needs_more_than_rows(planned):
+        rows = _rows(services, planned.plan)
         numbers = [one.count for one in rows]
-        return Found(tag=None, counts=count_ids(shape.plan, numbers, None), rows=rows)
-    return services.store.read(partial(_find_in, shape=shape, call=call, made_by=services.made_by))
+        return Found(tag=None, counts=count_ids(planned.plan, numbers, None), rows=rows)
+    return services.store.read(partial(_find_in, planned=planned, made_by=services.made_by))
+
+
+BULK_READ: Final = Read(
+    body=Body(GetOpportunitiesByIdWire),
+    formats=(*TEXT_FORMATS, *ARROW_FORMATS),
+    parse=parse_bulk_read,
+    plan=plan_bulk_read,
+    read=read_bulk,
+    render=render_bulk_read,
+)
 
 
 def _rows(services: Services, plan: Plan) -> Sequence[RenderedRows]:
@@ -58,42 +52,41 @@ def _rows(services: Services, plan: Plan) -> Sequence[RenderedRows]:
     return services.hot_rows.bulk_read(services.store, plan)
 
 
-def _is_more_wanted(shape: Shape) -> bool:
-    """Whether rows alone do not make the answer and its headers."""
-    wanted = shape.wanted
-    return wanted.entity_tag or wanted.ledger or needs_whereabouts(shape.plan, (), ledger=False)
+def _needs_more_than_rows(planned: PlannedBulkRead) -> bool:
+    wanted = planned.wanted
+    return wanted.entity_tag or wanted.ledger or needs_whereabouts(planned.plan, (), ledger=False)
 
 
-def _find_in(moment: Moment, *, shape: Shape, call: Call, made_by: str) -> Found:
+def _find_in(moment: Moment, *, planned: PlannedBulkRead, made_by: str) -> Found:
     tag = None
-    if shape.wanted.entity_tag:
-        coding = call.coding if shape.wanted.format.is_text else "identity"
-        asked = made_of(shape.plan, shape.wanted, shape.table, coding=coding, made_by=made_by)
-        tag = _tag(moment, shape, asked)
-        if is_matched(call.if_none_match or "", tag):
+    if planned.wanted.entity_tag:
+        coding = planned.coding if planned.wanted.format.is_text else "identity"
+        asked = made_of(planned.plan, planned.wanted, planned.table, coding=coding, made_by=made_by)
+        tag = _tag(moment, planned, asked)
+        if is_matched(planned.if_none_match or "", tag):
             return Found(tag=tag)
-    rows = moment.bulk_read(shape.plan) if shape.table is None else []
-    columns = moment.bulk_read_columns(shape.plan) if shape.table is not None else []
+    rows = moment.bulk_read(planned.plan) if planned.table is None else []
+    columns = moment.bulk_read_columns(planned.plan) if planned.table is not None else []
     numbers = [one.count for one in rows or columns]
-    where = _whereabouts(moment, shape, numbers)
+    where = _whereabouts(moment, planned, numbers)
     return Found(
         tag=tag,
-        counts=count_ids(shape.plan, numbers, where),
+        counts=count_ids(planned.plan, numbers, where),
         whereabouts=where,
         rows=rows,
         columns=columns,
     )
 
 
-def _tag(moment: Moment, shape: Shape, asked: bytes) -> str:
-    stamp = moment.stamp(shape.plan)
-    where = _whereabouts(moment, shape, stamp.counts) if shape.wanted.ledger else None
+def _tag(moment: Moment, planned: PlannedBulkRead, asked: bytes) -> str:
+    stamp = moment.stamp(planned.plan)
+    where = _whereabouts(moment, planned, stamp.counts) if planned.wanted.ledger else None
     return entity_tag(asked, stamp, where)
 
 
 def _whereabouts(
-    moment: Moment, shape: Shape, numbers: Sequence[int]
+    moment: Moment, planned: PlannedBulkRead, numbers: Sequence[int]
 ) -> Mapping[str, Whereabouts] | None:
-    if needs_whereabouts(shape.plan, numbers, ledger=shape.wanted.ledger):
-        return moment.whereabouts(ids_asked(shape.plan))
+    if needs_whereabouts(planned.plan, numbers, ledger=planned.wanted.ledger):
+        return moment.whereabouts(ids_asked(planned.plan))
     return None

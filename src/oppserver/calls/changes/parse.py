@@ -5,10 +5,12 @@ from typing import Final
 
 import msgspec
 
+from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import check_names, choice, number
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
 from oppserver.contract.columns import Column
 from oppserver.contract.cursors import ChangesCursor, check_same, place_of
+from oppserver.contract.formats import Format
 from oppserver.contract.limits import CHANGES_ROWS_DEFAULT, CHANGES_ROWS_MAX
 from oppserver.contract.model import Catalogue, Field
 
@@ -30,10 +32,12 @@ class AskedChanges(msgspec.Struct, frozen=True, kw_only=True):
     from_now: bool
     limit: int
     with_rows: bool
+    format: Format
 
 
-def parse_changes(query: Mapping[str, str]) -> AskedChanges:
-    """What a call asks of changes. Raises InvalidValue that names the parameter."""
+def parse_changes(call: Call, _: None) -> AskedChanges:
+    """Parse the query of a page of changes. Raises InvalidValue that names the parameter."""
+    query = call.query
     check_names(query, _NAMES)
     cursor = query.get("cursor", "").strip()
     from_now = cursor.lower() == _NOW
@@ -46,6 +50,7 @@ def parse_changes(query: Mapping[str, str]) -> AskedChanges:
             query, "limit", at_least=1, at_most=CHANGES_ROWS_MAX, default=CHANGES_ROWS_DEFAULT
         ),
         with_rows=choice(query, "rows", ("true", "false")) == "true",
+        format=call.format,
     )
 
 
@@ -57,6 +62,7 @@ class PlannedChanges(msgspec.Struct, frozen=True, kw_only=True):
     cursor: "ChangesCursor | None"
     from_now: bool
     limit: int
+    format: Format
 
 
 def plan_changes(asked: AskedChanges, catalogue: Catalogue) -> PlannedChanges:
@@ -76,6 +82,7 @@ def plan_changes(asked: AskedChanges, catalogue: Catalogue) -> PlannedChanges:
         cursor=cursor,
         from_now=asked.from_now,
         limit=asked.limit,
+        format=asked.format,
     )
 
 

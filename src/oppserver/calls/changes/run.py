@@ -6,30 +6,13 @@ from typing import Final
 import msgspec
 
 from oppserver.calls.changes.parse import PlannedChanges, parse_changes, plan_changes
-from oppserver.calls.shared.admission import admit
-from oppserver.calls.shared.call import Answer, Call, Services
-from oppserver.calls.shared.negotiate import choose_format
+from oppserver.calls.shared.call import Answer, Services
+from oppserver.calls.shared.operation import NO_BODY, Read
 from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
 from oppserver.contract.formats import Format
 from oppserver.formats.ndjson import ndjson_lines
 from oppserver.store.port import Moment
 from oppserver.store.queries import ChangesPage, RenderedChanges
-
-_FORMATS: Final = (Format.JSON, Format.NDJSON)
-
-
-def changes(call: Call, services: Services) -> Answer:
-    """The answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    chosen = choose_format(call.accept, _FORMATS)
-    planned = plan_changes(parse_changes(call.query), services.store.catalogue())
-    found = services.store.read(partial(_find, planned=planned))
-    if chosen is Format.JSON:
-        body = render_changes(found)
-    else:
-        body = ndjson_lines(found.rendered.json, first="Change") + changes_end(found)
-    headers = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
-    return Answer(body=body, media_type=chosen.content_type, headers=headers)
 
 
 class FoundChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,3 +85,26 @@ class ChangesEndWire(msgspec.Struct):
     HasMore: bool
     OwnerAddressesChanged: bool
     Cursor: str
+
+
+def _read(planned: PlannedChanges, services: Services) -> FoundChanges:
+    return services.store.read(partial(_find, planned=planned))
+
+
+def _render(planned: PlannedChanges, found: FoundChanges) -> Answer:
+    if planned.format is Format.JSON:
+        body = render_changes(found)
+    else:
+        body = ndjson_lines(found.rendered.json, first="Change") + changes_end(found)
+    headers = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-store"}
+    return Answer(body=body, media_type=planned.format.content_type, headers=headers)
+
+
+CHANGES: Final = Read(
+    body=NO_BODY,
+    formats=(Format.JSON, Format.NDJSON),
+    parse=parse_changes,
+    plan=plan_changes,
+    read=_read,
+    render=_render,
+)

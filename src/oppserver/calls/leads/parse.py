@@ -1,4 +1,4 @@
-"""Frozen values of writes: what was asked, what was found, what was done."""
+"""From the attributes of a lead, as callers send them, to what a caller says of the lead."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from oppserver.calls.shared.decode import check_is_not_named, decode_body
+from oppserver.calls.shared.call import Call
+from oppserver.calls.shared.decode import check_is_not_named, mandatory_guid
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.leads import (
@@ -63,8 +64,6 @@ class AttributeWire(msgspec.Struct, forbid_unknown_fields=True):
     Fields: list[msgspec.Raw] | UnsetType | None = UNSET
 
 
-_ATTRIBUTES: Final = msgspec.json.Decoder(list[AttributeWire])
-
 _SEARCH_BY: Final = "searchby"
 
 _USE_GIVEN_ID: Final = "__useuserdefinedguid__"
@@ -83,23 +82,23 @@ _SEARCHED: Final = ("email", "phone", "mobile")
 """What a lead is looked for by when nothing says it, in this order."""
 
 
-def parse_lead(
-    body: bytes | None,
-    query: Mapping[str, str],
-    *,
-    content_type: str,
-    body_bytes_max: int,
-    lead_id: str | None = None,
-) -> LeadDetails:
-    """What a body, a bare array of attributes, says of one lead; as ``parse_lead_details``.
+def parse_lead(call: Call, attributes: list[AttributeWire]) -> LeadDetails:
+    """Parse a body that is a bare array of attributes of one lead; as ``parse_lead_details``.
 
     An address or a number that is another lead's is refused: leads are found by both.
     """
-    check_says_no_lead(query)
-    attributes = decode_body(
-        _ATTRIBUTES, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
-    details = parse_lead_details(attributes, place="$", lead_id=lead_id)
+    check_says_no_lead(call.query)
+    return _with_unshared(parse_lead_details(attributes, place="$"))
+
+
+def parse_lead_update(call: Call, attributes: list[AttributeWire]) -> LeadDetails:
+    """Parse new attributes of the lead that the query names; as ``parse_lead``."""
+    lead_id = mandatory_guid(call.query, "leadId")
+    check_says_no_lead(call.query)
+    return _with_unshared(parse_lead_details(attributes, place="$", lead_id=lead_id))
+
+
+def _with_unshared(details: LeadDetails) -> LeadDetails:
     return msgspec.structs.replace(details, unshared=("email", "phone"))
 
 

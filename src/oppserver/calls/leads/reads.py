@@ -5,8 +5,9 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.conditions import condition_of
-from oppserver.calls.shared.decode import Ignored, decode_body, decode_optional_body
+from oppserver.calls.shared.decode import Ignored
 from oppserver.calls.shared.paging import (
     ColumnsWire,
     Page,
@@ -69,10 +70,6 @@ class LeadsByIdsWire(msgspec.Struct, forbid_unknown_fields=True):
     Paging: PagingWire | UnsetType | None = UNSET
 
 
-_LEADS_BY_IDS: Final = msgspec.json.Decoder(LeadsByIdsWire)
-
-_LEADS_GET: Final = msgspec.json.Decoder(LeadsGetWire)
-
 EVERY_COLUMN: Final = (*READABLE_COLUMNS, EVERY_ATTRIBUTE)
 """All that can be known of a lead."""
 
@@ -104,14 +101,11 @@ class LeadsByIds(NamedTuple):
     page: Page
 
 
-def parse_leads_by_ids(body: bytes | None, *, content_type: str, body_bytes_max: int) -> LeadsByIds:
+def parse_leads_by_ids(_: Call, message: LeadsByIdsWire) -> LeadsByIds:
     """What a ``Leads/Retrieve/ByIds`` asks.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
-    message = decode_body(
-        _LEADS_BY_IDS, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
     ids = message.SearchParameters.LeadIds if message.SearchParameters else None
     if not ids:
         raise MissingAttribute("'LeadIds' is mandatory in SearchParameters: an array of lead ids")
@@ -131,14 +125,11 @@ def parse_leads_by_ids(body: bytes | None, *, content_type: str, body_bytes_max:
 # --- by one attribute --------------------------------------------------------------------------
 
 
-def parse_leads_get(body: bytes | None, *, content_type: str, body_bytes_max: int) -> LeadSearch:
+def parse_leads_get(_: Call, message: LeadsGetWire) -> LeadSearch:
     """What a ``Leads.Get`` asks.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
-    message = decode_optional_body(
-        _LEADS_GET, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
     if not isinstance(message.Query, msgspec.UnsetType):
         raise InvalidValue(
             "$.Query: a filter in it would find every lead. Put Parameter into the body itself."

@@ -1,58 +1,62 @@
-"""``Leads.GetById``: all that is known of one lead."""
+"""The calls of leads: by id, by one attribute, by many ids; created and changed."""
+
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from oppserver.calls.leads.parse import parse_lead
+from oppserver.calls.leads.parse import AttributeWire, LeadDetails, parse_lead, parse_lead_update
 from oppserver.calls.leads.reads import (
     EVERY_COLUMN,
     ID_COLUMN,
     LeadsByIds,
+    LeadsByIdsWire,
+    LeadsGetWire,
     parse_leads_by_ids,
     parse_leads_get,
 )
 from oppserver.calls.leads.save import lead_here, save_lead
-from oppserver.calls.shared.admission import admit
 from oppserver.calls.shared.call import Call, Services
-from oppserver.calls.shared.decode import mandatory, mandatory_guid
-from oppserver.calls.shared.idempotency import write
-from oppserver.contract.dates import now_stored
+from oppserver.calls.shared.decode import Body, mandatory
+from oppserver.calls.shared.operation import NO_BODY, Read, Write, WriteContext
 from oppserver.contract.identifiers import canonical_guid
-from oppserver.store.port import Session, Store
-from oppserver.store.queries import RenderedRows
+from oppserver.store.port import Session
+from oppserver.store.queries import LeadSearch, RenderedPage, RenderedRows
 
 
-def lead_by_id(call: Call, services: Services) -> bytes:
-    """The body of the answer: no row for what is no lead's id.
-
-    Raises an ApiError for everything that is not status 200.
-    """
-    admit(call, services)
+def _parse_lead_by_id(call: Call, _: None) -> Sequence[str]:
+    """Return the lead's id; nothing where the text is no id, so that no row is found."""
     lead_id = canonical_guid(mandatory(call.query, "id"))
-    return services.store.leads([] if lead_id is None else [lead_id], EVERY_COLUMN).json
+    return [] if lead_id is None else [lead_id]
 
 
-def leads_get(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    search = parse_leads_get(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-    return services.store.search_leads(search).json
+def _read_lead_by_id(ids: Sequence[str], services: Services) -> RenderedRows:
+    return services.store.leads(ids, EVERY_COLUMN)
 
 
-def leads_by_ids(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    asked = parse_leads_by_ids(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-    total, rows = _page(services.store, asked)
-    return render_leads_by_ids(rows, total=total)
+LEAD_BY_ID: Final = Read(
+    body=NO_BODY,
+    parse=_parse_lead_by_id,
+    read=_read_lead_by_id,
+    render=lambda _, rows: rows.json,
+)
 
 
-def _page(store: Store, asked: LeadsByIds) -> tuple[int, RenderedRows]:
-    """How many of the leads are here, and the page of them."""
-    page = asked.page
+def _read_leads(search: LeadSearch, services: Services) -> RenderedPage:
+    return services.store.search_leads(search)
+
+
+LEADS_GET: Final = Read(
+    body=Body(LeadsGetWire, is_optional=True),
+    parse=parse_leads_get,
+    read=_read_leads,
+    render=lambda _, page: page.json,
+)
+
+
+def _read_by_ids(asked: LeadsByIds, services: Services) -> tuple[int, RenderedRows]:
+    """Return the number of the leads that are found, and the page of them."""
+    store, page = services.store, asked.page
     if page.offset == 0 and page.limit >= len(asked.ids):
         rows = store.leads(asked.ids, asked.columns)
         return rows.count, rows
@@ -61,43 +65,34 @@ def _page(store: Store, asked: LeadsByIds) -> tuple[int, RenderedRows]:
     return len(here), store.leads(ids, asked.columns)
 
 
-def create_or_update_lead(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    details = parse_lead(
-        call.body,
-        call.query,
-        content_type=call.content_type,
-        body_bytes_max=services.body_bytes_max,
-    )
-
-    def work(session: Session) -> bytes:
-        saved = save_lead(
-            session, details, now=now_stored(call.now), new_id=services.sources.new_id
-        )
-        return render_lead_saved(saved.lead.id, is_created=saved.is_created)
-
-    return write(call, services, work)
+LEADS_BY_IDS: Final = Read(
+    body=Body(LeadsByIdsWire),
+    parse=parse_leads_by_ids,
+    read=_read_by_ids,
+    render=lambda _, found: render_leads_by_ids(found[1], total=found[0]),
+)
 
 
-def update_lead(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    lead_id = mandatory_guid(call.query, "leadId")
-    details = parse_lead(
-        call.body,
-        call.query,
-        content_type=call.content_type,
-        body_bytes_max=services.body_bytes_max,
-        lead_id=lead_id,
-    )
+def create_or_update_lead(session: Session, asked: LeadDetails, context: WriteContext) -> bytes:
+    """Change the lead that is found by what is unique of it, or create one."""
+    saved = save_lead(session, asked, now=context.now, new_id=context.new_id)
+    return render_lead_saved(saved.lead.id, is_created=saved.is_created)
 
-    def work(session: Session) -> bytes:
-        lead_here(session, lead_id, place="query parameter 'leadId'")
-        save_lead(session, details, now=now_stored(call.now), new_id=services.sources.new_id)
-        return render_lead_updated()
 
-    return write(call, services, work)
+def update_lead(session: Session, asked: LeadDetails, context: WriteContext) -> bytes:
+    """Change the lead of an id."""
+    lead_here(session, asked.searches["id"], place="query parameter 'leadId'")
+    save_lead(session, asked, now=context.now, new_id=context.new_id)
+    return render_lead_updated()
+
+
+CREATE_OR_UPDATE_LEAD: Final = Write(
+    body=Body(list[AttributeWire]), parse=parse_lead, write=create_or_update_lead
+)
+
+UPDATE_LEAD: Final = Write(
+    body=Body(list[AttributeWire]), parse=parse_lead_update, write=update_lead
+)
 
 
 def render_lead_saved(lead_id: str, *, is_created: bool) -> bytes:

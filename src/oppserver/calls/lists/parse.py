@@ -1,6 +1,5 @@
 """What lists and searches of opportunities ask: parsed, but nothing of it looked up yet."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -12,7 +11,8 @@ from oppserver.calls.lists.wire import (
     RecentlyModifiedParameterWire,
     RecentlyModifiedWire,
 )
-from oppserver.calls.shared.decode import decode_body, decode_optional_body, mandatory_guid
+from oppserver.calls.shared.call import Call
+from oppserver.calls.shared.decode import mandatory_guid
 from oppserver.calls.shared.names import number_of
 from oppserver.calls.shared.paging import (
     AskedList,
@@ -86,41 +86,27 @@ class AskedRecentlyModified(msgspec.Struct, frozen=True, kw_only=True):
     is_descending: bool
 
 
-_LIST: Final = msgspec.json.Decoder(ListWire)
-
-_BY_LEAD_FIELD: Final = msgspec.json.Decoder(ByLeadFieldWire)
-
 _EQUALS: Final = frozenset({"=", "eq", "=="})
 
 
-def parse_lead_list(
-    query: Mapping[str, str], body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> AskedLeadList:
-    """What a ``GetOpportunitiesOfLead`` asks. Without paging it asks for all that a page can hold.
+def parse_lead_list(call: Call, message: ListWire) -> AskedLeadList:
+    """Parse a ``GetOpportunitiesOfLead``. Without paging it asks for all that a page can hold.
 
-    Raises an ApiError with status 400 or 413 that names the place.
+    Raises an ApiError with status 400 that names the place.
     """
-    lead_id = mandatory_guid(query, "leadId")
-    message = decode_optional_body(
-        _LIST, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
+    lead_id = mandatory_guid(call.query, "leadId")
     return AskedLeadList(
         lead_id=lead_id,
-        event_code=query.get("opportunitytype", "").strip() or None,
+        event_code=call.query.get("opportunitytype", "").strip() or None,
         rows=asked_list(message, rows_default=PAGE_ROWS_MAX),
     )
 
 
-def parse_lead_field_list(
-    body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> AskedLeadFieldList:
+def parse_lead_field_list(_: Call, message: ByLeadFieldWire) -> AskedLeadFieldList:
     """What a ``GetOpportunitiesByUniqueLeadField`` asks; its page as that of ``parse_lead_list``.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
-    message = decode_body(
-        _BY_LEAD_FIELD, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
     parameter = message.Parameter
     if not isinstance(parameter, LeadFieldWire):
         raise MissingAttribute("'Parameter' is mandatory: an object of LookupName and LookupValue")
@@ -163,24 +149,17 @@ def _value(parameter: LeadFieldWire, stored: str) -> str:
     return guid_at(value, place=place) if stored == "id" else value.strip()
 
 
-_MESSAGE: Final = msgspec.json.Decoder(RecentlyModifiedWire)
-
 _SORTED_BY: Final = {"createdon": True, "modifiedon": False}
 """What is sorted by, and whether it is CreatedOn."""
 
 _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False, "": False}
 
 
-def parse_recently_modified(
-    body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> AskedRecentlyModified:
+def parse_recently_modified(_: Call, message: RecentlyModifiedWire) -> AskedRecentlyModified:
     """What is asked. An end of the span that is not named is open.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
-    message = decode_optional_body(
-        _MESSAGE, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
     named = message.Parameter
     parameter = named if isinstance(named, RecentlyModifiedParameterWire) else _NOTHING
     first = _span(parameter.FromDate, "FromDate")

@@ -19,8 +19,9 @@ from oppserver.calls.lists.wire import (
     RowConditionWire,
     SearchWire,
 )
+from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.conditions import OPERATORS, WITHOUT_OPERAND, comparison_named
-from oppserver.calls.shared.decode import decode_body, decode_text
+from oppserver.calls.shared.decode import decode_text
 from oppserver.calls.shared.names import number_of
 from oppserver.calls.shared.paging import asked_list
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
@@ -28,8 +29,6 @@ from oppserver.contract.limits import SEARCH_CONDITIONS_MAX, SEARCH_PAGE_ROWS_DE
 from oppserver.contract.names import quoted
 from oppserver.contract.values import FieldValue, plain_text
 from oppserver.store.queries import Comparison
-
-_SEARCH: Final = msgspec.json.Decoder(SearchWire)
 
 _ADVANCED: Final = msgspec.json.Decoder(AdvancedSearchWire)
 
@@ -47,9 +46,8 @@ class _Joiner(NamedTuple):
     place: str
 
 
-def parse_search(body: bytes | None, *, content_type: str, body_bytes_max: int) -> AskedSearch:
+def parse_search(_: Call, message: SearchWire) -> AskedSearch:
     """What a search asks. Raises an ApiError with status 400 or 413 that names the place."""
-    message = decode_body(_SEARCH, body, content_type=content_type, body_bytes_max=body_bytes_max)
     code = _text(message.OpportunityEventCode)
     if not code:
         raise MissingAttribute("'OpportunityEventCode' is mandatory: the code of the type")

@@ -1,7 +1,12 @@
-"""``GetOpportunitiesOfLead``: the opportunities of a lead, of one type or all."""
+"""The calls that list and search opportunities, and what was modified in a span."""
+
+from typing import Final
+
+import msgspec
 
 from oppserver.calls.activities.render import render_modified_activities
 from oppserver.calls.lists.parse import (
+    AskedRecentlyModified,
     parse_lead_field_list,
     parse_lead_list,
     parse_recently_modified,
@@ -14,64 +19,99 @@ from oppserver.calls.lists.plan import (
     plan_modified_opportunities,
     plan_search,
 )
-from oppserver.calls.shared.admission import admit
-from oppserver.calls.shared.call import Call, Services
-from oppserver.store.queries import RenderedPage
+from oppserver.calls.lists.wire import ByLeadFieldWire, RecentlyModifiedWire, SearchWire
+from oppserver.calls.shared.call import Services
+from oppserver.calls.shared.decode import Body
+from oppserver.calls.shared.operation import Read
+from oppserver.calls.shared.paging import ListWire
+from oppserver.contract.model import Catalogue
+from oppserver.store.queries import ActivitySearch, RenderedPage, Search, TimelinePage
 
 
-def opportunities_of_lead(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    asked = parse_lead_list(
-        call.query,
-        call.body,
-        content_type=call.content_type,
-        body_bytes_max=services.body_bytes_max,
-    )
-    search = plan_lead_list(asked, services.store.catalogue())
-    return render_list(services.store.search(search))
+def _search(planned: Search, services: Services) -> RenderedPage:
+    return services.store.search(planned)
 
 
-def opportunities_by_lead_field(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    asked = parse_lead_field_list(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-    search = plan_lead_field_list(asked, services.store.catalogue())
-    return render_list(services.store.search(search))
-
-
-def search(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    asked = parse_search(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-    planned = plan_search(asked, services.store.catalogue())
-    return render_list(services.store.search(planned))
-
-
-def recently_modified(call: Call, services: Services) -> bytes:
-    """The body of the answer. Raises an ApiError for everything that is not status 200."""
-    admit(call, services)
-    asked = parse_recently_modified(
-        call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
-    )
-    catalogue = services.store.catalogue()
-    if asked.event_code is not None and asked.event_code in catalogue.types:
-        search = plan_modified_opportunities(asked, asked.event_code, catalogue)
-        return render_modified_opportunities(services.store.search(search))
-    page = services.store.timeline(plan_modified_activities(asked))
-    catalogue = services.store.catalogue()  # after the page, so that its types are in it
-    return render_modified_activities(page, catalogue, with_custom_fields=asked.with_custom_fields)
-
-
-def render_list(page: RenderedPage) -> bytes:
-    """The body of lists and searches. The rows are JSON already and are not looked into."""
+def _render_list(_: Search, page: RenderedPage) -> bytes:
+    """Render the body of lists and searches. The rows are JSON already and are not looked into."""
     return b'{"RecordCount":%d,"List":%b}' % (page.total, page.json)
 
 
-def render_modified_opportunities(page: RenderedPage) -> bytes:
-    """The body of ``RetrieveRecentlyModified`` of an opportunity type."""
-    return b'{"RecordCount":%d,"ProspectActivities":%b}' % (page.total, page.json)
+OPPORTUNITIES_OF_LEAD: Final = Read(
+    body=Body(ListWire, is_optional=True),
+    parse=parse_lead_list,
+    plan=plan_lead_list,
+    read=_search,
+    render=_render_list,
+)
+
+OPPORTUNITIES_BY_LEAD_FIELD: Final = Read(
+    body=Body(ByLeadFieldWire),
+    parse=parse_lead_field_list,
+    plan=plan_lead_field_list,
+    read=_search,
+    render=_render_list,
+)
+
+SEARCH: Final = Read(
+    body=Body(SearchWire),
+    parse=parse_search,
+    plan=plan_search,
+    read=_search,
+    render=_render_list,
+)
+
+
+class ModifiedActivities(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of modified activities to be read."""
+
+    search: ActivitySearch
+    with_custom_fields: bool
+
+
+class ModifiedActivitiesPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of modified activities, and the catalogue that has all their types."""
+
+    page: TimelinePage
+    catalogue: Catalogue
+
+
+def _plan_recently_modified(
+    asked: AskedRecentlyModified, catalogue: Catalogue
+) -> Search | ModifiedActivities:
+    """Plan a search of the type of the event code, or of activities where it is no such type."""
+    if asked.event_code is not None and asked.event_code in catalogue.types:
+        return plan_modified_opportunities(asked, asked.event_code, catalogue)
+    return ModifiedActivities(
+        search=plan_modified_activities(asked), with_custom_fields=asked.with_custom_fields
+    )
+
+
+def _read_recently_modified(
+    planned: Search | ModifiedActivities, services: Services
+) -> RenderedPage | ModifiedActivitiesPage:
+    if isinstance(planned, Search):
+        return services.store.search(planned)
+    page = services.store.timeline(planned.search)
+    catalogue = services.store.catalogue()  # after the page, so that its types are in it
+    return ModifiedActivitiesPage(page=page, catalogue=catalogue)
+
+
+def _render_recently_modified(
+    planned: Search | ModifiedActivities, found: RenderedPage | ModifiedActivitiesPage
+) -> bytes:
+    if isinstance(found, RenderedPage):
+        return b'{"RecordCount":%d,"ProspectActivities":%b}' % (found.total, found.json)
+    assert isinstance(planned, ModifiedActivities), "a page of activities is read for such a plan"
+    return render_modified_activities(
+        found.page, found.catalogue, with_custom_fields=planned.with_custom_fields
+    )
+
+
+RECENTLY_MODIFIED: Final = Read(
+    body=Body(RecentlyModifiedWire, is_optional=True),
+    parse=parse_recently_modified,
+    plan=_plan_recently_modified,
+    read=_read_recently_modified,
+    render=_render_recently_modified,
+)

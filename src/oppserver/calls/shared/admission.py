@@ -1,4 +1,4 @@
-"""A call under way, and what every operation needs to do its work."""
+"""Credentials, the count against the rate limit, and rights: the first steps of every call."""
 
 import hashlib
 import hmac
@@ -11,26 +11,33 @@ from oppserver.contract.model import Key, Principal, Role
 
 
 def identify(call: Call, services: Services) -> Principal:
-    """Who is calling, as of now. Raises InvalidCredentials."""
+    """Return the user of the call's keys, as of now. Raises InvalidCredentials."""
     stored = services.store.key(call.access_key)
     return authenticate(stored, secret_key=call.secret_key)
 
 
-def admit(call: Call, services: Services) -> Principal:
-    """Who is calling, counted against their limit. Comes before anything of the body is decoded.
+def count(call: Call, services: Services) -> None:
+    """Count the call against the limit of its key.
 
-    Raises InvalidCredentials, RateLimited, or AccessDenied when a reader's key would write.
+    Raises RateLimited when the limit is exceeded, Unavailable when it cannot be counted.
     """
-    call.principal = identify(call, services)
-    if services.rate_limiter is not None:
-        call.rate_window = services.rate_limiter.count(call.principal.access_key)
-        call.rate_window.raise_if_exceeded()
-    if call.writes and call.principal.role is Role.READER:
+    if services.rate_limiter is None:
+        return
+    call.rate_window = services.rate_limiter.count(call.access_key)
+    call.rate_window.raise_if_exceeded()
+
+
+def authorise(call: Call, *, writes: bool) -> None:
+    """Check that the role of the key allows the call.
+
+    Raises AccessDenied when a reader's key would write.
+    """
+    assert call.principal is not None, "a call is identified before it is authorised"
+    if writes and call.principal.role is Role.READER:
         raise AccessDenied(
             f"{call.name} writes, and this key is a reader's."
             " 'oppserver key create --role user' makes one that may write."
         )
-    return call.principal
 
 
 _NO_KEY_SHA256 = hashlib.sha256(b"no such key").hexdigest()

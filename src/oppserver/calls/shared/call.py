@@ -1,4 +1,4 @@
-"""A call under way, and what every operation needs to do its work."""
+"""A call under way, its answer, and the services that calls work with."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
-from oppserver.calls.types.render import DetailsForms
+from oppserver.contract.formats import Format
 from oppserver.contract.model import Principal
 from oppserver.rate_limit.window import RateLimiter, RateWindow
 from oppserver.store.port import Store
@@ -15,18 +15,16 @@ from oppserver.store.row_cache import HotRows
 
 @dataclass(kw_only=True, slots=True)
 class Call:
-    """One call as the door took it in. The body is bytes; nothing is decoded yet.
+    """One call as it came in. The body is bytes; nothing is decoded yet.
 
     ``name`` is the route's. ``body`` None: it was longer than the limit and was not read to its
-    end. ``host`` is where the caller sent it, empty when it did not say. ``coding`` is the content
-    coding that the caller likes best of ours; a short answer is sent without. ``query`` holds the
-    query's names in lower case, without the keys. ``principal`` and ``rate_window`` are written
-    once, by ``admit``, and ``is_replayed`` by ``write``: the door tells of them in the log and in
-    the headers, also when the call fails afterwards.
+    end. ``host`` is where the caller sent it, empty when the caller did not say. ``coding`` is the
+    content coding that the caller likes best of ours; a short answer is sent without. ``query``
+    holds the query's names in lower case, without the keys. The runner writes the last four, each
+    once: headers and log describe them, also when the call fails afterwards.
     """
 
     name: str
-    writes: bool
     access_key: str
     secret_key: str
     content_type: str
@@ -40,6 +38,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     request_id: str = ""
     idempotency_key: str | None = None
+    format: Format = Format.JSON
     principal: Principal | None = None
     rate_window: RateWindow | None = None
     is_replayed: bool = False
@@ -91,9 +90,10 @@ THE_WORLD: Final = Sources()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """What operations work with. ``rate_limiter`` None: no limit; ``hot_rows`` None: none kept.
+    """What calls work with. ``rate_limiter`` None: no limit; ``hot_rows`` None: no row cache.
 
-    ``made_by``: the versions of what makes the bytes of answers.
+    ``body_bytes_max`` bounds the body of a call. ``made_by`` names the versions of the libraries
+    that make the bytes of answers.
     """
 
     store: Store
@@ -102,4 +102,3 @@ class Services:
     body_bytes_max: int
     made_by: str = ""
     sources: Sources = THE_WORLD
-    details_forms: DetailsForms = field(default_factory=DetailsForms)

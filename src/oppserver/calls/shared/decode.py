@@ -1,13 +1,13 @@
-"""From the bytes of a body to the message they hold, and how what is none is refused.
+"""From the bytes of a body, and the text of a query, to values; refused with place and cure.
 
 A member that a message does not have is refused by name: its value would be lost, and the caller
-would not know. The messages that know a member and have no use for it say so (``wire.Ignored``).
+would not know. Messages that know a member and have no use for it say so (``Ignored``).
 """
 
 import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UnsetType, inspect
@@ -26,7 +26,7 @@ from oppserver.contract.identifiers import GUID_MEND, canonical_guid
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.problems import refusal
 
-_T = TypeVar("_T")
+Message = TypeVar("Message")
 
 # msgspec says "Object contains unknown field `X` - at `$.SearchParameters[0].Columns`"
 _UNKNOWN_MEMBER: Final = re.compile(
@@ -36,41 +36,54 @@ _UNKNOWN_MEMBER: Final = re.compile(
 _STEP: Final = re.compile(r"\.(\w+)|\[\d+\]")
 
 
-def decode_body(
-    decoder: msgspec.json.Decoder[_T], body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> _T:
-    """The message of a body. ``body`` None: it was longer than ``body_bytes_max``.
+class Body(Generic[Message]):
+    """The JSON body of a call: the message it holds, and whether it may be left out.
 
-    Raises an ApiError with status 400 or 413 that names the place and what was expected.
+    ``message`` is the struct (or list of structs) of the body; OpenAPI's schema is made of it.
     """
-    if body is None:
-        raise BodyTooLarge(
-            f"The body is larger than {body_bytes_max} bytes. Send or ask for less per call."
-        )
+
+    def __init__(self, message: type[Message], *, is_optional: bool = False) -> None:
+        self.message: Final = message
+        self.is_optional: Final = is_optional
+        self._decoder: Final = msgspec.json.Decoder(message)
+
+    def decode(self, body: bytes | None, *, content_type: str, body_bytes_max: int) -> Message:
+        """Return the message of a body. ``body`` None: it was longer than ``body_bytes_max``.
+
+        An optional body that is empty is read as ``{}``, and needs no content type.
+        Raises an ApiError with status 400 or 413 that names the place and what was expected.
+        """
+        if body is None:
+            raise BodyTooLarge(
+                f"The body is larger than {body_bytes_max} bytes. Send or ask for less per call."
+            )
+        if self.is_optional and not body.strip():
+            return self._decoder.decode(b"{}")
+        _check_content_type(content_type)
+        text = _text_of(body)
+        if not text.strip():
+            raise MalformedBody("The request has no body. Send the JSON that the call takes.")
+        return decode_text(self._decoder, text, place="$", what="body")
+
+
+def _check_content_type(content_type: str) -> None:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise WrongContentType(
             f"Content-Type is {quoted(media_type)}; set it to 'application/json'"
         )
+
+
+def _text_of(body: bytes) -> str:
     try:
-        text = body.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+        return body.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise MalformedBody(f"The body is not UTF-8: byte {error.start} is none of it") from None
-    if not text.strip():
-        raise MalformedBody("The request has no body. Send the JSON that the call takes.")
-    return decode_text(decoder, text, place="$", what="body")
+        raise MalformedBody(f"The body is not UTF-8: invalid byte at {error.start}") from None
 
 
-def decode_optional_body(
-    decoder: msgspec.json.Decoder[_T], body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> _T:
-    """The message of a body that may be empty, as ``{}`` is; an empty one needs no content type."""
-    if body is not None and not body.strip():
-        return decoder.decode(b"{}")
-    return decode_body(decoder, body, content_type=content_type, body_bytes_max=body_bytes_max)
-
-
-def decode_text(decoder: msgspec.json.Decoder[_T], text: str, *, place: str, what: str) -> _T:
+def decode_text(
+    decoder: msgspec.json.Decoder[Message], text: str, *, place: str, what: str
+) -> Message:
     """The message of a text, which stands at ``place`` and is called ``what`` in errors."""
     try:
         return decoder.decode(text)

@@ -12,7 +12,7 @@ from oppserver.store.port import Session
 from oppserver.store.queries import KeptAnswer
 
 
-def write(call: Call, services: Services, work: Callable[[Session], bytes]) -> bytes:
+def write_once(call: Call, services: Services, work: Callable[[Session], bytes]) -> bytes:
     """The body that the work returns, once what it wrote is durable.
 
     With a key, body and writes are one transaction: a call that comes again within 24 hours gets

@@ -8,13 +8,13 @@ because a caller who names something can take it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from oppserver.calls.shared.decode import flag, wanted_rows
-from oppserver.contract.errors import Fault, InvalidValue, NotAcceptable
-from oppserver.contract.formats import ARROW_FORMATS, Format, Wanted
+from oppserver.contract.errors import Fault, NotAcceptable
+from oppserver.contract.formats import ARROW_FORMATS, Format
 from oppserver.contract.names import quoted
+from oppserver.formats.arrow import has_arrow
 
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 """A quoted text (RFC 9110, 5.6.4); one that nobody closes ends where the header does. Every quote
@@ -67,6 +67,12 @@ def _number(text: str) -> float:
 _ANYTHING: Final = "*/*"
 
 
+_ARROW_IS_MISSING: Final = (
+    f" {' and '.join(ARROW_FORMATS)} need an extra where the server runs:"
+    " pip install 'oppserver[arrow]'"
+)
+
+
 class _Range(NamedTuple):
     """A media range. ``precision``: how much of a media type it names, from 0 for ``*/*``."""
 
@@ -75,7 +81,18 @@ class _Range(NamedTuple):
     weight: float
 
 
-def choose_format(accept: str, offered: Sequence[Format]) -> Format:
+def negotiate(accept: str, formats: Sequence[Format]) -> Format:
+    """Choose the format of an answer. ``formats`` empty: JSON, whatever ``Accept`` says.
+
+    Formats of Arrow are offered where pyarrow is installed. Raises NotAcceptable.
+    """
+    if not formats:
+        return Format.JSON
+    offered = [one for one in formats if one not in ARROW_FORMATS or has_arrow()]
+    return choose_format(accept, offered, lacks_arrow=len(offered) < len(formats))
+
+
+def choose_format(accept: str, offered: Sequence[Format], *, lacks_arrow: bool = False) -> Format:
     """The offered format that weighs most; of several, the first. Nothing asked: the first.
 
     Of the ranges that match a format, the one that names most of it says its weight. Parameters
@@ -89,7 +106,8 @@ def choose_format(accept: str, offered: Sequence[Format]) -> Format:
     if _weight_of(best, ranges) > 0:
         return best
     raise NotAcceptable(
-        f"Accept is {quoted(accept)}; this call answers {', '.join(offered)}.{_missing(offered)}",
+        f"Accept is {quoted(accept)}; this call answers {', '.join(offered)}."
+        f"{_ARROW_IS_MISSING if lacks_arrow else ''}",
         faults=[
             Fault(
                 header="Accept",
@@ -114,31 +132,3 @@ def _weight_of(offered: Format, ranges: Sequence[_Range]) -> float:
         return 0.0
     precision = max(one.precision for one in matching)
     return max(one.weight for one in matching if one.precision == precision)
-
-
-def _missing(offered: Sequence[Format]) -> str:
-    if Format.ARROW in offered:
-        return ""
-    return (
-        f" {' and '.join(ARROW_FORMATS)} need an extra where the server runs:"
-        " pip install 'oppserver[arrow]'"
-    )
-
-
-def parse_wanted(query: Mapping[str, str], chosen: Format, *, is_conditional: bool) -> Wanted:
-    """How the answer to a bulk read is wanted. ``is_conditional``: there is an ``If-None-Match``.
-
-    Raises InvalidValue.
-    """
-    wanted = wanted_rows(
-        query,
-        chosen,
-        ledger=flag(query, "ledger"),
-        entity_tag=flag(query, "etag") or is_conditional,
-    )
-    if wanted.ledger and chosen is not Format.JSON:
-        raise InvalidValue(
-            f"query parameter 'ledger': {chosen} has one row per opportunity and no place for those"
-            f" that are missing. Ask for {Format.JSON}, or read X-Opportunities-Missing."
-        )
-    return wanted

@@ -5,7 +5,6 @@ from typing import Final
 
 from oppserver.contract.columns import EVENT_CODE_COLUMN, VERSION_COLUMN, Column, is_system
 from oppserver.contract.formats import (
-    ARROW_FORMATS,
     Format,
     Kind,
     Table,
@@ -14,7 +13,7 @@ from oppserver.contract.formats import (
     Wanted,
 )
 from oppserver.contract.model import Catalogue, DataType
-from oppserver.formats.arrow import ArrowWriter, has_arrow
+from oppserver.formats.arrow import ArrowWriter
 from oppserver.formats.csv import CsvWriter
 from oppserver.store.queries import Plan, RenderedColumns
 
@@ -107,11 +106,6 @@ def _both(one: TableColumn, other: TableColumn) -> TableColumn:
 
 
 TableWriter = CsvWriter | ArrowWriter
-
-
-def formats_here(text_formats: Sequence[Format]) -> Sequence[Format]:
-    """The formats of a call: those of text, then, where they are installed, those of Arrow."""
-    return [*text_formats, *(ARROW_FORMATS if has_arrow() else ())]
 
 
 def table_writer(wanted: Wanted, table: Table) -> TableWriter:

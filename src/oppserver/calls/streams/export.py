@@ -10,10 +10,8 @@ from typing import Final
 
 import msgspec
 
-from oppserver.calls.shared.admission import admit
 from oppserver.calls.shared.call import Call, Services
-from oppserver.calls.shared.negotiate import choose_format
-from oppserver.calls.shared.tables import formats_here
+from oppserver.calls.shared.operation import Stream
 from oppserver.calls.streams.batches import Batch
 from oppserver.calls.streams.parse import (
     EXPORT_FORMATS,
@@ -25,21 +23,19 @@ from oppserver.calls.streams.parse import (
 from oppserver.calls.streams.rows import RowStream, StreamFound, shape_rows
 from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
 from oppserver.contract.errors import ApiError
-from oppserver.contract.formats import Format, Table
+from oppserver.contract.formats import ARROW_FORMATS, Format, Table
 from oppserver.contract.limits import STREAM_UNIT_IDS
 from oppserver.store.port import Moment
 from oppserver.store.queries import PlannedEntry
 
 
 def open_export(call: Call, services: Services) -> "ExportStream":
-    """The export of a call, of which the first unit of rows is counted.
+    """Plan the export of a call, whose first unit of rows is counted.
 
     Raises an ApiError for what is wrong with the call.
     """
-    admit(call, services)
-    chosen = choose_format(call.accept, formats_here(EXPORT_FORMATS))
     catalogue = services.store.catalogue()
-    planned = plan_export(parse_export(call.query, chosen), catalogue)
+    planned = plan_export(parse_export(call.query, call.format), catalogue)
     entry, table = shape_rows(planned.entry, planned.wanted, catalogue)
     begun = services.store.read(partial(_begin, planned=planned))
     return ExportStream(call, services, planned=planned, entry=entry, table=table, begun=begun)
@@ -163,3 +159,6 @@ class ExportEndWire(msgspec.Struct):
     Cursor: str | None
     ChangesCursor: str
     Digest: str
+
+
+EXPORT: Final = Stream(formats=(*EXPORT_FORMATS, *ARROW_FORMATS), open=open_export)

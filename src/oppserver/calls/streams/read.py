@@ -9,15 +9,13 @@ after another, in the order of the batches.
 from collections.abc import Callable
 from typing import Final
 
-from oppserver.calls.shared.admission import admit
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
-from oppserver.calls.shared.negotiate import choose_format
-from oppserver.calls.shared.tables import formats_here
+from oppserver.calls.shared.operation import Stream
 from oppserver.calls.streams.batches import LEDGER_COLUMNS, Batch, Gathering
 from oppserver.calls.streams.parse import STREAM_FORMATS, AskedStream, parse_id_format, parse_stream
 from oppserver.calls.streams.rows import RowStream, shape_rows
-from oppserver.contract.formats import IdFormat, Table
+from oppserver.contract.formats import ARROW_FORMATS, IdFormat, Table
 from oppserver.formats.arrow import has_arrow
 from oppserver.formats.id_arrow import ArrowIds
 from oppserver.formats.id_lines import CsvIds, IdReader, ndjson_ids, plain_ids
@@ -32,14 +30,12 @@ _READERS: Final[dict[IdFormat, Callable[[], IdReader]]] = {
 
 
 def open_stream(call: Call, services: Services) -> "ReadStream":
-    """The stream of a call, of which the first unit is counted.
+    """Plan the stream of a call, whose first unit is counted.
 
     Raises an ApiError for what is wrong with the call, before anything of the body is read.
     """
-    admit(call, services)
-    chosen = choose_format(call.accept, formats_here(STREAM_FORMATS))
     id_format = parse_id_format(call.content_type, call.content_encoding, has_arrow=has_arrow())
-    asked = parse_stream(call.query, chosen)
+    asked = parse_stream(call.query, call.format)
     catalogue = services.store.catalogue()
     code = event_code_of_query(asked.event_code, catalogue)
     columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
@@ -94,3 +90,6 @@ class ReadStream(RowStream):
         last = list(self._gathering.add(self._reader.end()))
         is_refused = bool(last) and last[-1].refusal is not None
         return last if is_refused else [*last, *self._gathering.rest()]
+
+
+READ_STREAM: Final = Stream(formats=(*STREAM_FORMATS, *ARROW_FORMATS), open=open_stream)

@@ -118,7 +118,7 @@ def _stored(message: FieldWire) -> str:
     return column.stored
 
 
-class _Kept(NamedTuple):
+class _FormsOfCatalogue(NamedTuple):
     catalogue: Catalogue
     forms: dict[int, DetailsForm]
 
@@ -126,23 +126,23 @@ class _Kept(NamedTuple):
 class DetailsForms:
     """Makes the form of a type once for each catalogue. Safe from several threads.
 
-    At most one form for each type is kept. Two threads may make the same one at the same time.
+    At most one form for each type is latest. Two threads may make the same one at the same time.
     """
 
     def __init__(self) -> None:
-        self._kept: _Kept | None = None  # owner: of(); replaced whole
+        self._latest: _FormsOfCatalogue | None = None  # owner: of(); replaced whole
 
     def of(self, catalogue: Catalogue, event_code: int) -> DetailsForm:
         """The form of a type that is in the catalogue.
 
         A store gives the same catalogue until it moves, so it is known by its identity.
         """
-        kept = self._kept
-        if kept is None or kept.catalogue is not catalogue:
-            kept = self._kept = _Kept(catalogue, {})
-        form = kept.forms.get(event_code)
+        latest = self._latest
+        if latest is None or latest.catalogue is not catalogue:
+            latest = self._latest = _FormsOfCatalogue(catalogue, {})
+        form = latest.forms.get(event_code)
         if form is None:
             fields = catalogue.fields.get(event_code, {})
             form = details_form(catalogue.types[event_code], fields.values())
-            kept.forms[event_code] = form
+            latest.forms[event_code] = form
         return form

@@ -1,26 +1,13 @@
-"""``Users.Get``: all users."""
+"""``Users.Get``: all users. ``UserByAccessKey.Get``: the user of the keys of a call."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
-from oppserver.calls.shared.admission import admit
 from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.shared.operation import NO_BODY, Read
 from oppserver.contract.model import Role, User
-
-
-def users(call: Call, services: Services) -> bytes:
-    """The body of the answer."""
-    admit(call, services)
-    return render_users(services.store.users())
-
-
-def access_key_user(call: Call, services: Services) -> bytes:
-    """The body of the answer. No secret is in it."""
-    principal = admit(call, services)
-    [user] = [user for user in services.store.users() if user.id == principal.user_id]
-    return render_access_key_user(user, role=principal.role, host=call.host)
 
 
 class UserWire(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,3 +121,45 @@ def render_access_key_user(user: User, *, role: Role, host: str) -> bytes:
             LSQCommonServiceURLs=CommonServiceUrlsWire(api=host or None, app=host or None),
         )
     )
+
+
+def _parse_users(_: Call, __: None) -> None:
+    """Parse a call that asks nothing beside its path."""
+
+
+def _read_users(_: None, services: Services) -> Sequence[User]:
+    return services.store.users()
+
+
+USERS: Final = Read(
+    body=NO_BODY,
+    parse=_parse_users,
+    read=_read_users,
+    render=lambda _, users: render_users(users),
+)
+
+
+class AskedAccessKeyUser(NamedTuple):
+    """The user of a call's keys: the id, the role of the key, and the host that was called."""
+
+    user_id: str
+    role: Role
+    host: str
+
+
+def _parse_access_key_user(call: Call, _: None) -> AskedAccessKeyUser:
+    assert call.principal is not None, "a call is identified before it is parsed"
+    return AskedAccessKeyUser(call.principal.user_id, call.principal.role, call.host)
+
+
+def _read_access_key_user(asked: AskedAccessKeyUser, services: Services) -> User:
+    [user] = [user for user in services.store.users() if user.id == asked.user_id]
+    return user
+
+
+ACCESS_KEY_USER: Final = Read(
+    body=NO_BODY,
+    parse=_parse_access_key_user,
+    read=_read_access_key_user,
+    render=lambda asked, user: render_access_key_user(user, role=asked.role, host=asked.host),
+)

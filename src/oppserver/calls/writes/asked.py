@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from oppserver.calls.leads.parse import AttributeWire
+from oppserver.calls.leads.parse import LeadDetails
 from oppserver.contract.model import Lead
 from oppserver.contract.values import FieldValue
 
@@ -42,9 +42,9 @@ class AskedOpportunity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AskedCapture(msgspec.Struct, frozen=True, kw_only=True):
-    """A capture as it was asked: the attributes of its lead, and its opportunity."""
+    """A capture as it was asked: its lead and its opportunity."""
 
-    lead: Sequence[AttributeWire]
+    lead: LeadDetails
     opportunity: AskedOpportunity
 
 
@@ -54,6 +54,20 @@ class AskedAddition(msgspec.Struct, frozen=True, kw_only=True):
     lead_value: str
     lead_place: str
     opportunity: AskedOpportunity
+
+
+class SearchBy(NamedTuple):
+    """The attribute by which leads are found: the name as asked, and the stored name."""
+
+    name: str
+    stored: str
+
+
+class AskedAdditions(msgspec.Struct, frozen=True, kw_only=True):
+    """New opportunities, and the attribute by which their leads are found."""
+
+    search_by: SearchBy
+    additions: Sequence[AskedAddition]
 
 
 class AskedUpdate(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,9 @@
 """What ``Capture`` and ``Bulk/Add/ByLeadField`` share: new opportunities, unless they are there."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from oppserver.calls.shared.names import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
+from oppserver.calls.shared.operation import WriteContext
 from oppserver.calls.writes.asked import Capture, CaptureAction, Captured
 from oppserver.calls.writes.plan import (
     check_new,
@@ -19,16 +20,13 @@ def captured_all(
     session: Session,
     captures: Sequence[Capture],
     catalogue: Catalogue,
-    *,
-    now: str,
-    by: str,
-    new_id: Callable[[], str],
+    context: WriteContext,
 ) -> list[Captured]:
     """What was done, capture by capture: each sees what those before it have written.
 
     Raises InvalidFieldValue when one cannot be stored as it is.
     """
-    capturing = _Capturing(session, catalogue, now=now, by=by, new_id=new_id)
+    capturing = _Capturing(session, catalogue, context)
     done = [capturing.capture(one) for one in captures]
     capturing.finish()
     return done
@@ -40,27 +38,17 @@ class _Capturing:
     That is written when a look at the store needs it, and by ``finish``.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        catalogue: Catalogue,
-        *,
-        now: str,
-        by: str,
-        new_id: Callable[[], str],
-    ) -> None:
+    def __init__(self, session: Session, catalogue: Catalogue, context: WriteContext) -> None:
         self._session = session
         self._catalogue = catalogue
-        self._now = now
-        self._by = by
-        self._new_id = new_id
+        self._context = context
         self._unwritten: list[Opportunity] = []
         self._activities: list[Activity] = []
 
     def capture(self, capture: Capture) -> Captured:
         """Creates the opportunity, or does to the one that it would repeat what the flags say."""
         fields = self._catalogue.fields[capture.event_code]
-        new = plan_new(capture, fields, now=self._now, by=self._by)
+        new = plan_new(capture, fields, now=self._context.now, by=self._context.user_id)
         stored = self._duplicated(new)
         if stored is not None:
             return self._met(stored, capture)
@@ -83,14 +71,18 @@ class _Capturing:
         taken = values_for_duplicate(stored, capture.values, capture.flags)
         if taken:
             fields = self._catalogue.fields[stored.event_code]
-            changed = plan_change(stored, taken, fields, now=self._now, by=self._by)
+            changed = plan_change(
+                stored, taken, fields, now=self._context.now, by=self._context.user_id
+            )
             self._unwritten.append(changed)
         is_told = not capture.flags.do_not_post_duplicate_activity
         return Captured(
             action=CaptureAction.UPDATED if taken else CaptureAction.NOTHING,
             lead_id=capture.lead.id,
             opportunity_id=stored.id,
-            activity_id=self._post(DUPLICATE_DETECTED, stored, on=self._now) if is_told else None,
+            activity_id=self._post(DUPLICATE_DETECTED, stored, on=self._context.now)
+            if is_told
+            else None,
         )
 
     def _duplicated(self, new: Opportunity) -> Opportunity | None:
@@ -107,17 +99,17 @@ class _Capturing:
 
     def _write(self) -> None:
         if self._unwritten:
-            self._session.write_opportunities(self._unwritten, now=self._now)
+            self._session.write_opportunities(self._unwritten, now=self._context.now)
             self._unwritten = []
 
     def _post(self, event_code: int, one: Opportunity, *, on: str) -> str:
         activity = Activity(
-            id=self._new_id(),
+            id=self._context.new_id(),
             event_code=event_code,
             lead_id=one.lead_id,
             opportunity_id=one.id,
             owner_id=one.owner_id,
-            created_by=self._by,
+            created_by=self._context.user_id,
             created_on=on,
             modified_on=on,
         )

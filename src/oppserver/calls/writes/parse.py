@@ -1,19 +1,22 @@
 """From the bodies of the calls that write opportunities to what was asked."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
-from oppserver.calls.shared.decode import decode_body, mandatory
+from oppserver.calls.leads.parse import check_says_no_lead, parse_lead_details
+from oppserver.calls.shared.call import Call
+from oppserver.calls.shared.decode import mandatory, mandatory_guid
 from oppserver.calls.writes.asked import (
     AskedAddition,
+    AskedAdditions,
     AskedCapture,
     AskedField,
     AskedOpportunity,
     AskedUpdate,
     CaptureFlags,
+    SearchBy,
 )
 from oppserver.calls.writes.wire import (
     AddWire,
@@ -32,20 +35,12 @@ from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.values import Number, plain_text
 
-_CAPTURE: Final = msgspec.json.Decoder(CaptureWire)
-
-_UPDATE: Final = msgspec.json.Decoder(UpdateWire)
-
-_UPDATES: Final = msgspec.json.Decoder(list[UpdateWire])
-
-_ADDITIONS: Final = msgspec.json.Decoder(list[AddWire])
-
 _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
-def parse_capture(body: bytes | None, *, content_type: str, body_bytes_max: int) -> AskedCapture:
+def parse_capture(call: Call, message: CaptureWire) -> AskedCapture:
     """What a ``Capture`` asks. Raises an ApiError with status 400 or 413 that names the place."""
-    message = decode_body(_CAPTURE, body, content_type=content_type, body_bytes_max=body_bytes_max)
+    check_says_no_lead(call.query)
     if not message.LeadDetails:
         raise MissingAttribute(
             "'LeadDetails' is mandatory: an array of {Attribute, Value}, with a unique field"
@@ -55,7 +50,7 @@ def parse_capture(body: bytes | None, *, content_type: str, body_bytes_max: int)
         raise MissingAttribute("'Opportunity' is mandatory: an object with OpportunityEventCode")
     place = "Opportunity"
     return AskedCapture(
-        lead=message.LeadDetails,
+        lead=parse_lead_details(message.LeadDetails, place="LeadDetails"),
         opportunity=AskedOpportunity(
             event_code=_event_code(given.OpportunityEventCode, place=place),
             fields=_fields(given.Fields, given.OpportunityNote, inside="Opportunity."),
@@ -66,9 +61,8 @@ def parse_capture(body: bytes | None, *, content_type: str, body_bytes_max: int)
     )
 
 
-def parse_update(body: bytes | None, *, content_type: str, body_bytes_max: int) -> AskedUpdate:
+def parse_update(_: Call, message: UpdateWire) -> AskedUpdate:
     """What an ``Update`` asks. Raises an ApiError with status 400 or 413 that names the place."""
-    message = decode_body(_UPDATE, body, content_type=content_type, body_bytes_max=body_bytes_max)
     return AskedUpdate(
         id=_opportunity_id(message, inside=""),
         event_code=_optional_number(message.OpportunityEventCode),
@@ -77,14 +71,11 @@ def parse_update(body: bytes | None, *, content_type: str, body_bytes_max: int) 
     )
 
 
-def parse_bulk_update(
-    body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> list[AskedUpdate]:
+def parse_bulk_update(_: Call, messages: list[UpdateWire]) -> list[AskedUpdate]:
     """What a ``Bulk/Update/ByOpportunityId`` asks: 1 to 25 updates of as many opportunities.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
-    messages = decode_body(_UPDATES, body, content_type=content_type, body_bytes_max=body_bytes_max)
     _check_number(messages)
     asked = [_bulk_update(message, place=f"[{index}]") for index, message in enumerate(messages)]
     first: dict[str, int] = {}
@@ -97,28 +88,27 @@ def parse_bulk_update(
     return asked
 
 
-def parse_bulk_add(
-    body: bytes | None, *, content_type: str, body_bytes_max: int
-) -> list[AskedAddition]:
+def parse_bulk_add(call: Call, messages: list[AddWire]) -> AskedAdditions:
     """What a ``Bulk/Add/ByLeadField`` asks: 1 to 25 new opportunities.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
-    messages = decode_body(
-        _ADDITIONS, body, content_type=content_type, body_bytes_max=body_bytes_max
-    )
+    search_by = _search_by(call.query)
     _check_number(messages)
-    return [_addition(message, place=f"[{index}]") for index, message in enumerate(messages)]
+    return AskedAdditions(
+        search_by=search_by,
+        additions=[
+            _addition(message, place=f"[{index}]") for index, message in enumerate(messages)
+        ],
+    )
 
 
-class SearchBy(NamedTuple):
-    """What leads are found by: the name, as asked, and the stored name."""
-
-    name: str
-    stored: str
+def parse_delete(call: Call, _: None) -> str:
+    """Parse a ``Delete``: the id of the opportunity. Raises MissingAttribute or InvalidValue."""
+    return mandatory_guid(call.query, "Id")
 
 
-def parse_search_by(query: Mapping[str, str]) -> SearchBy:
+def _search_by(query: Mapping[str, str]) -> SearchBy:
     """``SearchBy`` of the query. Raises MissingAttribute or InvalidValue."""
     name = mandatory(query, "SearchBy")
     stored = unique_column_named(name)

@@ -156,10 +156,10 @@ def copy_open(connection: sqlite3.Connection, copy: Path, *, mode: int) -> list[
             _fill(connection, unfinished)
             _flush(unfinished)
             _give_name(unfinished, copy)
-        return others
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise DatabaseRefused(f"The backup to {copy} failed: {reason or error}") from None
+    return others
 
 
 def unfinished_copies(folder: Path) -> list[Path]:
