@@ -35,7 +35,7 @@ bench: $(READY) ## Run the benchmarks of docs/performance.md (BENCH="--quick" fo
 	$(BIN)/python -m bench $(BENCH)
 
 docs: $(READY) ## Write the documents that are generated from the code
-	$(BIN)/python -m oppserver.config > docs/configuration.md
+	$(BIN)/python -m tests.project.generated
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -28,6 +28,7 @@ from oppserver.api.routes import ROUTES, STREAM_ROUTES
 from oppserver.cli.main import app
 from oppserver.config import Settings, configuration_markdown, flag_of, variable_of
 from oppserver.contract.errors import HTTP_ERRORS
+from tests.project.generated import TABLES, with_table
 from tests.running import clean_environment
 
 ROOT = Path(__file__).parents[2]
@@ -100,11 +101,17 @@ def section(page: str, heading: str) -> str:
     return match[1]
 
 
+@pytest.mark.parametrize("page", TABLES, ids=" ".join)
+def test_generated_tables_are_current(page: tuple[str, str]) -> None:
+    """The code map, and the tables of calls, errors, limits and metrics, are those of the code."""
+    name, table = page
+    text = read(name)
+    assert text == with_table(text, table, TABLES[page]()), "run 'make docs'"
+
+
 @pytest.mark.parametrize("error", HTTP_ERRORS)
-def test_every_error_is_on_the_page_of_the_api(error: Any) -> None:
-    """With status, type and meaning; and its type's origin is told."""
-    row = f"| {error.status} | `{error.exception_type}` | {error.meaning} |"
-    assert row in read("docs/http-api.md").splitlines(), f"the row has to be: {row}"
+def test_the_origin_of_every_error_type_is_documented(error: Any) -> None:
+    """The page of fidelity says of each exception type where it comes from."""
     assert f"`{error.exception_type}`" in read("docs/fidelity.md")
 
 
@@ -124,16 +131,6 @@ def test_the_calls_that_write_are_named() -> None:
 
 def _quoted(text: str) -> list[str]:
     return re.findall(r"`([^`]+)`", text)
-
-
-def test_every_module_is_on_the_map() -> None:
-    """The code map has a line for each module; those of migrations share one."""
-    page = read("docs/architecture.md")
-    package = ROOT / "src" / "oppserver"
-    for module in tracked("src/oppserver/*.py"):
-        name = module.relative_to(package).as_posix()
-        if module.name != "__init__.py" and not name.startswith("store/migrations/"):
-            assert f"| `{name}` |" in page, name
 
 
 def test_decisions_are_numbered_without_gaps_and_listed() -> None:
