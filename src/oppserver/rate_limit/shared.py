@@ -136,7 +136,7 @@ def open_shared_window(
 ) -> SharedWindow:
     """The window in a store, which was tried. Raises InvalidSetting or RateLimitStoreRefused."""
     try:
-        from oppserver.rate_limit.redis import RedisWindow
+        from oppserver.rate_limit.redis import RedisWindow  # noqa: PLC0415 (loads when asked)
     except ModuleNotFoundError as error:
         raise InvalidSetting(
             f"--rate-limit-store: '{where}' needs what is not installed here ({error.name}):"
