@@ -125,7 +125,7 @@ def fill(folder: Path) -> None:
     )
     store.add_key(key("AK2", user_id=BEN, email="ben@example.com"))
     store.write(
-        lambda session: session.write_leads(
+        lambda transaction: transaction.write_leads(
             [
                 Lead(
                     id=JANE,
@@ -144,7 +144,7 @@ def fill(folder: Path) -> None:
     )
     store.write_opportunities(ROWS, now="2024-05-05 05:05:05")
     store.write(
-        lambda session: session.write_activities(
+        lambda transaction: transaction.write_activities(
             [
                 Activity(
                     id=guid(1, kind=4),

@@ -19,7 +19,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
-from oppserver.store.queries import KeptAnswer, SearchIndex
+from oppserver.store.queries import IdempotencyRecord, SearchIndex
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -33,7 +33,7 @@ class State(msgspec.Struct, kw_only=True):
     opportunities: dict[str, Opportunity] = {}
     deleted: dict[str, Tombstone] = {}
     activities: dict[str, Activity] = {}
-    kept_answers: dict[str, KeptAnswer] = {}
+    kept_answers: dict[str, IdempotencyRecord] = {}
     search_indexes: dict[str, SearchIndex] = {}
     last_number: int = 0
     addresses_number: int = 0

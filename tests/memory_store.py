@@ -28,7 +28,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
-from oppserver.store.port import Moment, Session
+from oppserver.store.port import Snapshot, Transaction
 from oppserver.store.queries import (
     ActivitySearch,
     ChangeNumbers,
@@ -42,8 +42,7 @@ from oppserver.store.queries import (
     TimelinePage,
 )
 from tests import memory_leads, memory_search
-from tests.memory_moment import MemoryMoment
-from tests.memory_session import MemorySession
+from tests.memory_snapshot import MemorySnapshot
 from tests.memory_state import (
     State,
     delete_all,
@@ -53,6 +52,7 @@ from tests.memory_state import (
     with_emails,
     write_all,
 )
+from tests.memory_transaction import MemoryTransaction
 
 _T = TypeVar("_T")
 
@@ -90,10 +90,10 @@ class MemoryStore:
         state = self._database.state
         return [_rendered(entry, state) for entry in plan.entries]
 
-    def read(self, work: Callable[[Moment], _T]) -> _T:
+    def read(self, work: Callable[[Snapshot], _T]) -> _T:
         state = self._database.state
-        moment = MemoryStore(MemoryDatabase(state))
-        return work(MemoryMoment(moment, state, identity=self._database.identity))
+        snapshot = MemoryStore(MemoryDatabase(state))
+        return work(MemorySnapshot(snapshot, state, identity=self._database.identity))
 
     def change_numbers(self) -> ChangeNumbers:
         state = self._database.state
@@ -101,7 +101,7 @@ class MemoryStore:
 
     # --- the other reads
 
-    def lineage(self) -> int:
+    def timeline_id(self) -> int:
         return 0
 
     def opportunity(self, one: str) -> Opportunity | Tombstone | None:
@@ -135,9 +135,9 @@ class MemoryStore:
 
     # --- writes
 
-    def write(self, work: Callable[[Session], _T]) -> _T:
+    def write(self, work: Callable[[Transaction], _T]) -> _T:
         with self._write() as state:
-            return work(MemorySession(state))
+            return work(MemoryTransaction(state))
 
     # --- who may call
 

@@ -250,9 +250,9 @@ def everything(store: Store) -> list[Opportunity]:
 def changes(store: Store, *, after: int = 0, event_code: int | None = None) -> list[Change]:
     """All changes behind a number, by number."""
     return store.read(
-        lambda moment: moment.changes(
+        lambda snapshot: snapshot.changes(
             after=after,
-            until=moment.change_numbers().last,
+            until=snapshot.change_numbers().last,
             limit=1_000_000,
             event_code=event_code,
         )

@@ -89,7 +89,7 @@ class Product:
                 "--rate-limit",
                 RATE_LIMIT,
                 *self._more,
-                *([] if keeps_rows else ["--hot-rows-bytes", "0"]),
+                *([] if keeps_rows else ["--row-cache-bytes", "0"]),
             ],
         )
         request = self.request(first_body)

@@ -188,8 +188,8 @@ class Settings:
         "The least important lines to log: `debug`, `info`, `warning` or `error`.",
         _one_of("debug", "info", "warning", "error"),
     )
-    hot_rows_bytes: int = _setting(
-        limits.HOT_ROWS_BYTES_DEFAULT,
+    row_cache_bytes: int = _setting(
+        limits.ROW_CACHE_BYTES_DEFAULT,
         "Bytes of rendered rows that each worker keeps for callers that ask for them again; 0 keeps"
         " none. What changes is dropped before the next answer, so none is stale, except on shards,"
         " which are experimental.",

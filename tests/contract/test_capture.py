@@ -33,7 +33,7 @@ STORED_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 
 def lead_of(folder: Path, one: str) -> Lead:
     store = store_of(folder)
-    found = store.write(lambda session: session.leads([one]))[one]
+    found = store.write(lambda transaction: transaction.leads([one]))[one]
     store.close()
     return found
 

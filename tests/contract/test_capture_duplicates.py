@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from oppserver.calls.shared.names import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
 from oppserver.contract.model import Activity
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 from oppserver.store.queries import ActivitySearch
 from tests import writing
 from tests.running import Server
@@ -84,12 +84,12 @@ def test_the_oldest_duplicate_is_the_conflicted_one(server: Server, folder: Path
     store = store_of(folder)
     older = str(uuid4())
 
-    def copied(session: Session) -> None:
-        one = session.opportunities([first["CreatedOpportunityId"]])
+    def copied(transaction: Transaction) -> None:
+        one = transaction.opportunities([first["CreatedOpportunityId"]])
         [stored] = one.values()
         values = {name: getattr(stored, name) for name in stored.__struct_fields__}
         copy = type(stored)(**values | {"id": older, "created_on": "2020-01-01 00:00:00"})
-        session.write_opportunities([copy], now="2024-01-01 00:00:00")
+        transaction.write_opportunities([copy], now="2024-01-01 00:00:00")
 
     store.write(copied)
     store.close()

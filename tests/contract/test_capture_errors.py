@@ -252,7 +252,7 @@ def test_a_refused_capture_leaves_nothing(server: Server, folder: Path) -> None:
     refused(server, capturing(lead=lead(EmailAddress=email), values={"c6": "many"}))
     refused(server, capturing(lead=lead(EmailAddress=email), values={"c1": None}))
     store = store_of(folder)
-    assert store.write(lambda session: session.leads_by("email", [email])) == {}
+    assert store.write(lambda transaction: transaction.leads_by("email", [email])) == {}
     store.close()
 
 

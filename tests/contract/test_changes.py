@@ -211,7 +211,7 @@ def test_a_cursor_of_another_database_is_gone(server: Server, store: Store, fold
     execute(folder, "UPDATE change_counter SET last_number = 1")
     fault = refused(asked(server, cursor=cursor), 410)
     assert "restored" in fault["what"]
-    assert fault["mend"] == "Begin anew: leave the cursor out."
+    assert fault["hint"] == "Begin anew: leave the cursor out."
     execute(folder, "UPDATE change_counter SET last_number = 9")
     assert page(server, cursor=cursor)["RecordCount"] == 0
     execute(folder, "UPDATE database_identity SET id = 'another'")
@@ -239,7 +239,7 @@ def test_a_bad_parameter_is_named(server: Server) -> None:
     for query, parameter in BAD:
         fault = refused(asked(server, **query))
         assert fault["parameter"] == parameter
-        assert fault["mend"]
+        assert fault["hint"]
     answer = asked(server, event_code=5)
     assert (answer.status, answer.json["type"]) == (400, "/problems/unknown-event-code")
     assert refused(answer)["parameter"] == "event_code"

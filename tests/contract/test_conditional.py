@@ -81,7 +81,7 @@ def test_another_answer_has_another_tag(server: Server) -> None:
     ids = [WIDE_ID, SPARSE_ID]
     tags = [
         tag(server),
-        tag(server, query="&ledger=true"),
+        tag(server, query="&missing=true"),
         tag(server, asking(group(ids[::-1], "Status,Owner,mx_Custom_1", code=WIDE_CODE))),
         tag(server, asking(group(ids, "Owner,Status,mx_Custom_1", code=WIDE_CODE))),
         tag(server, asking(group(ids[:1], "Status,Owner,mx_Custom_1", code=WIDE_CODE))),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 from tests import writing
 from tests.running import Server, create_key
 from tests.writing import DELETE, UNIQUE, UNKNOWN_ID, captured, delete, row, store_of, well
@@ -29,8 +29,8 @@ def test_a_tombstone_says_when_and_by_whom(server: Server, folder: Path) -> None
     by = writing.value(server, one, "CreatedBy")
     well(delete(server, one))
 
-    def left(session: Session) -> tuple[int, str | None]:
-        tombstone = session.tombstones([one])[one]
+    def left(transaction: Transaction) -> tuple[int, str | None]:
+        tombstone = transaction.tombstones([one])[one]
         return tombstone.event_code, tombstone.deleted_by
 
     store = store_of(folder)

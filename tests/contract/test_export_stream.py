@@ -184,7 +184,7 @@ def test_a_bad_parameter_is_named(server: Server) -> None:
     for query, parameter in BAD:
         fault = refused(asked(server, **query))
         assert fault["parameter"] == parameter
-        assert fault["mend"]
+        assert fault["hint"]
     headers = {**server.keys.headers, "Accept": "image/png"}
     path = "/v1/opportunities?event_code=12000"
     assert "application/x-ndjson" in server.call("GET", path, headers=headers).json["detail"]

@@ -15,7 +15,7 @@ from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Unava
 from oppserver.contract.model import OpportunityType
 from oppserver.store import Store, StoreOptions, open_store
 from oppserver.store.queries import Plan
-from oppserver.store.row_cache import HotRows
+from oppserver.store.row_cache import RowCache
 from tests import postgres, standbys
 from tests.failing_over import body, names_in, refused_well, serving_on
 from tests.running import poll, run
@@ -184,13 +184,13 @@ def test_a_version_that_was_lost_and_comes_again_is_another(family: Family) -> N
     """Rows that were kept and tags that were given with the old primary are of no use after it."""
     family.primary.set("synchronous_standby_names", "")
     plan = Plan(entries=(entry([guid(1)], "ProspectId", "ProspectActivityId", "Status"),))
-    hot = HotRows(bytes_max=1 << 20, on_read=lambda _kept, _fetched: None)
+    hot = RowCache(bytes_max=1 << 20, on_read=lambda _kept, _fetched: None)
     with opened(family.every_host) as store:
         store.write_opportunities([opportunity(1, status="Open")], now=NOW)
         poll(lambda: family.standby.has_all_of(family.primary) or None, what="the standby")
         family.standby.kill()
         store.write_opportunities([opportunity(1, status="Lost")], now=NOW)
-        old = store.read(lambda moment: moment.stamp(plan))
+        old = store.read(lambda moment: moment.fingerprint(plan))
         rows = [hot.bulk_read(store, plan) for _ in range(4)][-1]
         numbers = store.change_numbers()
         assert b'"Lost"' in rows[0].json
@@ -208,7 +208,7 @@ def test_a_version_that_was_lost_and_comes_again_is_another(family: Family) -> N
         poll(written, what="a write")
         assert store.change_numbers() == numbers
         assert b'"Won"' in hot.bulk_read(store, plan)[0].json
-        assert store.read(lambda moment: moment.stamp(plan)) != old
+        assert store.read(lambda moment: moment.fingerprint(plan)) != old
 
 
 # --- one address that moves --------------------------------------------------------------------

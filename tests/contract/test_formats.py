@@ -158,9 +158,9 @@ def test_text_is_encoded_and_the_rest_is_not(server: Server) -> None:
 @pytest.mark.parametrize("accept", ALL[1:])
 def test_a_ledger_needs_json(server: Server, accept: str) -> None:
     """Rows alone have no place for it: 400 that says where it is to be had."""
-    answer = server.post(ONE, path=f"{BULK_READ}?ledger=true", Accept=accept)
+    answer = server.post(ONE, path=f"{BULK_READ}?missing=true", Accept=accept)
     assert (answer.status, answer.exception_type) == (400, "MXInvalidInputException")
-    assert "'ledger'" in answer.message
+    assert "'missing'" in answer.message
     assert JSON in answer.message
 
 

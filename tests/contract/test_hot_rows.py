@@ -58,9 +58,9 @@ def test_what_another_process_has_written_is_read_at_once(folder: Path) -> None:
 
 
 def test_a_server_without_kept_rows(folder: Path) -> None:
-    """``--hot-rows-bytes 0`` reads every row from the store."""
+    """``--row-cache-bytes 0`` reads every row from the store."""
     keys = create_key(folder, role="reader")
-    with serving(folder, "--hot-rows-bytes", "0", keys=keys) as server:
+    with serving(folder, "--row-cache-bytes", "0", keys=keys) as server:
         for _ in range(4):
             assert statuses(server) == {"Open"}
         assert ids_read(server, "memory") == 0

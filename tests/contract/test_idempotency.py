@@ -13,7 +13,7 @@ from oppserver.calls.shared.idempotency import write_once
 from oppserver.contract.errors import IdempotencyConflict
 from oppserver.contract.model import Principal, Role
 from oppserver.store import Store
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 from tests import stores, writing
 from tests.databases import execute
 from tests.running import Answer, Keys, Server, create_key
@@ -265,7 +265,7 @@ def test_a_kept_answer_lives_for_24_hours_to_the_second(store: Store) -> None:
     noon = datetime(2024, 2, 29, 12, tzinfo=UTC)
     done = iter([b"first", b"second", b"never"])
 
-    def work(_: Session) -> bytes:
+    def work(_: Transaction) -> bytes:
         return next(done)
 
     def answer(hours: float, seconds: int = 0) -> bytes:
@@ -282,7 +282,7 @@ def test_work_that_fails_keeps_nothing_on_every_engine(store: Store) -> None:
     services = Services(store=store, rate_limiter=None, body_bytes_max=1)
     noon = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
-    def fails(_: Session) -> bytes:
+    def fails(_: Transaction) -> bytes:
         raise IdempotencyConflict("of the work's own")
 
     with pytest.raises(IdempotencyConflict, match="own"):

@@ -1,4 +1,4 @@
-"""Every id accounted for: the headers that count, and ``?ledger=true``, over a socket."""
+"""Every id accounted for: the headers that count, and ``?missing=true``, over a socket."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ def counts(answer: Answer) -> tuple[int, int, int]:
     return requested, found, missing
 
 
-def ledger(server: Server, *groups: dict[str, Any]) -> list[Any]:
+def missing(server: Server, *groups: dict[str, Any]) -> list[Any]:
     """What is missing in each entry."""
-    answer = server.post(asking(*groups), path=f"{BULK_READ}?ledger=true")
+    answer = server.post(asking(*groups), path=f"{BULK_READ}?missing=true")
     assert answer.status == 200, answer.body
     for entry in answer.json:
         assert list(entry) == ["EventCode", "RecordCount", "Opportunities", "Missing"]
@@ -59,13 +59,13 @@ def test_headers_count_what_another_entry_answers_as_found(server: Server) -> No
     assert counts(server.post(asking(other, wide(SPARSE_ID), wide(SPARSE_ID)))) == (3, 3, 0)
 
 
-# --- the ledger --------------------------------------------------------------------------------
+# --- missing ids -------------------------------------------------------------------------------
 
 
 def test_the_ledger_gives_the_reason_for_each_id(server: Server) -> None:
     """Never there; deleted, when, and of which type; of another type, which nobody answers."""
-    [missing] = ledger(server, wide(UNKNOWN_ID, DELETED_ID, WIDE_ID, OTHER_ID))
-    assert missing == [
+    [found] = missing(server, wide(UNKNOWN_ID, DELETED_ID, WIDE_ID, OTHER_ID))
+    assert found == [
         {"ProspectActivityId": UNKNOWN_ID, "Reason": "NotFound"},
         {
             "ProspectActivityId": DELETED_ID,
@@ -84,7 +84,7 @@ def test_the_ledger_gives_the_reason_for_each_id(server: Server) -> None:
 
 def test_the_ledger_names_the_entry_that_answers_an_id(server: Server) -> None:
     """In the entry that asked for it; the entry that answers it does not miss it."""
-    first, second, third = ledger(
+    first, second, third = missing(
         server, group([FIRST], "Status"), wide(OTHER_ID), group([OTHER_ID], code=OTHER_CODE)
     )
     assert (first, third) == ([], [])
@@ -93,15 +93,15 @@ def test_the_ledger_names_the_entry_that_answers_an_id(server: Server) -> None:
 
 def test_nothing_missing_is_an_empty_ledger(server: Server) -> None:
     """Each entry has one."""
-    assert ledger(server, wide(WIDE_ID)) == [[]]
-    assert ledger(server, wide(WIDE_ID), group([FIRST], "Status")) == [[], []]
+    assert missing(server, wide(WIDE_ID)) == [[]]
+    assert missing(server, wide(WIDE_ID), group([FIRST], "Status")) == [[], []]
 
 
 def test_without_a_ledger_nothing_changes(server: Server) -> None:
     """The same bytes as ever; with it, the same and one member more in each entry."""
     message = asking(wide(WIDE_ID, UNKNOWN_ID))
     plain = server.post(message)
-    for query in ("ledger=false", "ledger=0", "ledger", "LEDGER=False"):
+    for query in ("missing=false", "missing=0", "missing", "LEDGER=False"):
         assert server.post(message, path=f"{BULK_READ}?{query}").body == plain.body
     told = server.post(message, path=f"{BULK_READ}?Ledger=TRUE").body
     missing = b',"Missing":[{"ProspectActivityId":"%b","Reason":"NotFound"}]' % UNKNOWN_ID.encode()
@@ -111,7 +111,7 @@ def test_without_a_ledger_nothing_changes(server: Server) -> None:
 @pytest.mark.parametrize("value", ["yes", "2", "tru"])
 def test_a_ledger_that_is_neither_true_nor_false(server: Server, value: str) -> None:
     """400 that names the parameter."""
-    answer = server.post(asking(wide(WIDE_ID)), path=f"{BULK_READ}?ledger={value}")
+    answer = server.post(asking(wide(WIDE_ID)), path=f"{BULK_READ}?missing={value}")
     assert (answer.status, answer.exception_type) == (400, "MXInvalidInputException")
-    assert "'ledger'" in answer.message
+    assert "'missing'" in answer.message
     assert f"'{value}'" in answer.message

@@ -67,10 +67,10 @@ def test_a_value_that_no_index_holds_is_refused_by_name(store: PostgresStore) ->
     )
     store.write_opportunities([written], now=NOW)
     lead = Lead(id=written.lead_id, email=long, phone=long, mobile=long, first_name=long)
-    store.write(lambda session: session.write_leads([lead]))
-    assert store.write(lambda session: session.leads_by("email", [long])) == {long: lead}
-    assert store.write(lambda session: session.leads_by("phone", [long])) == {long: lead}
-    assert store.write(lambda session: session.leads_by("mobile", [long])) == {long: lead}
+    store.write(lambda transaction: transaction.write_leads([lead]))
+    assert store.write(lambda transaction: transaction.leads_by("email", [long])) == {long: lead}
+    assert store.write(lambda transaction: transaction.leads_by("phone", [long])) == {long: lead}
+    assert store.write(lambda transaction: transaction.leads_by("mobile", [long])) == {long: lead}
 
 
 def test_a_value_that_no_text_has_is_refused_by_name(store: PostgresStore) -> None:
@@ -87,7 +87,7 @@ def test_a_value_that_no_text_has_is_refused_by_name(store: PostgresStore) -> No
     with pytest.raises(InvalidValue, match=r"U\+0000"):
         store.search(search)
     with pytest.raises(InvalidValue, match=r"U\+0000"):
-        store.write(lambda session: session.users_by_email(["a\0b"]))
+        store.write(lambda transaction: transaction.users_by_email(["a\0b"]))
     assert ids_read(store, [guid(1)]) == [guid(1)]
 
 

@@ -11,7 +11,7 @@ import pytest
 from oppserver.contract.errors import DatabaseRefused, StoreUnreachable
 from oppserver.contract.model import ServerState
 from oppserver.store import StoreOptions
-from oppserver.store.port import Moment
+from oppserver.store.port import Snapshot
 from oppserver.store.postgres.engine import PostgresStore
 from oppserver.store.postgres.replicas import servers as postgres_servers
 from oppserver.store.postgres.replicas import standby as postgres_standby
@@ -75,7 +75,7 @@ def test_every_read_goes_to_the_standby(store: PostgresStore) -> None:
     for number in range(10, 40):
         store.write_opportunities([opportunity(number)], now=NOW)
         assert ids_read(store, [guid(number)]) == [guid(number)]
-        assert store.read(lambda moment: moment.whereabouts(IDS)).keys() == set(IDS)
+        assert store.read(lambda snapshot: snapshot.id_statuses(IDS)).keys() == set(IDS)
         assert store.opportunity(guid(number)) is not None
     assert states(store) == [ServerState.IN_USE] * 2
 
@@ -147,14 +147,14 @@ def test_what_a_standby_ends_for_the_sake_of_others_is_read_on_the_primary(
     standby.set("max_standby_streaming_delay", "0")
     turns: list[int] = []
 
-    def work(moment: Moment) -> int:
+    def work(snapshot: Snapshot) -> int:
         turns.append(1)
-        [rows] = moment.bulk_read(PLAN)
+        [rows] = snapshot.bulk_read(PLAN)
         if len(turns) == 1:
             primary.ask("UPDATE opportunity SET status = 'Won'", database=name)
             primary.ask("VACUUM opportunity", database=name)
             wait_until(lambda: standby.has_all_of(primary))
-        assert moment.bulk_read(PLAN)[0].json == rows.json
+        assert snapshot.bulk_read(PLAN)[0].json == rows.json
         return rows.count
 
     try:

@@ -126,7 +126,7 @@ def test_members_have_names_with_any_columns(
 def test_members_of_leads_have_names(more: tuple[Column, ...], store: PostgresStore) -> None:
     """Read by id and searched, with and without an owner and the attributes as they are stored."""
     with_attributes = Lead(id=lead(0), attributes={"mx_City": "Pune"})
-    store.write(lambda session: session.write_leads([with_attributes]))
+    store.write(lambda transaction: transaction.write_leads([with_attributes]))
     known = {"ProspectID": "id", "Phone": "phone", "OwnerIdName": "owner_name"}
     for names in _subsets(tuple(known)):
         named = (*(Column(name=name, stored=known[name]) for name in names), *more)

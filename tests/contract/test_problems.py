@@ -54,11 +54,11 @@ def test_each_type_of_problem_has_an_address(server: Server) -> None:
 
 def test_v2_stays_as_it_is(server: Server) -> None:
     """A parameter of the query that is wrong is told in one sentence."""
-    answer = server.post({}, path=f"{BULK_READ}?ledger=maybe")
+    answer = server.post({}, path=f"{BULK_READ}?missing=maybe")
     assert answer.json == {
         "Status": "Error",
         "ExceptionType": "MXInvalidInputException",
-        "ExceptionMessage": "query parameter 'ledger': 'maybe' is neither true nor false",
+        "ExceptionMessage": "query parameter 'missing': 'maybe' is neither true nor false",
     }
 
 
@@ -79,6 +79,6 @@ def test_all_bad_columns_are_named_at_once(server: Server, method: str, path: st
     faults = answer.json["errors"]
     assert len(faults) == IN_ERROR_FAULTS_MAX
     assert [fault["what"].split("'")[1] for fault in faults] == bad[:IN_ERROR_FAULTS_MAX]
-    assert faults[0]["mend"].startswith("Did you mean mx_Custom_7 (Field 7)")
-    assert faults[1]["mend"].startswith("Did you mean Status")
+    assert faults[0]["hint"].startswith("Did you mean mx_Custom_7 (Field 7)")
+    assert faults[1]["hint"].startswith("Did you mean Status")
     assert "There are 29 more such faults." in answer.json["detail"]

@@ -125,7 +125,7 @@ def test_standbys_answer_what_is_read(family: Family, tmp_path: Path) -> None:
         assert [one.get("bytesBehind") for one in told] == [None, 0, 0]
 
 
-_EVERY_ROW = ("--hot-rows-bytes", "0")
+_EVERY_ROW = ("--row-cache-bytes", "0")
 """A read is a read of the store, however often it is asked."""
 
 

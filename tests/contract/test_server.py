@@ -232,7 +232,7 @@ def test_a_statement_that_takes_too_long_is_503(tmp_path: Path) -> None:
     """The time limit of the store ends the statement, not the server."""
     run_well("type", "create", str(WIDE_CODE), folder=tmp_path)
     keys = create_key(tmp_path)
-    ended_soon = ("--query-timeout-s", "0.000001", "--hot-rows-bytes", "0")
+    ended_soon = ("--query-timeout-s", "0.000001", "--row-cache-bytes", "0")
     with serving(tmp_path, *ended_soon, keys=keys) as server:
         big = asking(
             group([f"{n:08x}-0000-4000-8000-000000000000" for n in range(2_000)], code=WIDE_CODE)

@@ -50,8 +50,10 @@ def test_a_backup_has_stamps_of_its_own(
     store.backup(tmp_path / "copy")
     copy = database.open_backup(tmp_path / "copy")
     plan = Plan(entries=(entry([guid(1)]),))
-    stamps = {one.read(lambda moment: moment.stamp(plan)).digest for one in (store, copy)}
-    assert len(stamps) == 2
+    fingerprints = {
+        one.read(lambda snapshot: snapshot.fingerprint(plan)).digest for one in (store, copy)
+    }
+    assert len(fingerprints) == 2
     copy.close()
 
 

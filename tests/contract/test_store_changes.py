@@ -8,7 +8,7 @@ import pytest
 
 from oppserver.contract.model import Lead, OpportunityType
 from oppserver.store import Store, open_store
-from oppserver.store.port import Moment, Session
+from oppserver.store.port import Snapshot, Transaction
 from oppserver.store.queries import Change, ChangeNumbers
 from tests import stores
 from tests.databases import database_of, execute, kept_in
@@ -75,7 +75,9 @@ def test_an_address_of_a_lead_is_a_change_of_its_opportunities(store: Store) -> 
     write(store, 4, lead_id=lead(1), lead_email="a@example.com")
     assert told(store, after=seen) == [guid(4)]
     seen = store.change_numbers().last
-    store.write(lambda session: session.write_leads([Lead(id=lead(1), email="b@example.com")]))
+    store.write(
+        lambda transaction: transaction.write_leads([Lead(id=lead(1), email="b@example.com")])
+    )
     assert sorted(told(store, after=seen)) == [guid(1), guid(2), guid(4)]
     numbers = [one.number for one in changes(store)]
     assert numbers == sorted(set(numbers))
@@ -101,7 +103,9 @@ def test_what_is_no_change_takes_no_number(store: Store) -> None:
     store.put_types([OpportunityType(event_code=5, name="Other")])
     store.add_key(stores.key("k"))
     delete(store, 9)
-    store.write(lambda session: session.write_leads([Lead(id=lead(8), email="x@example.com")]))
+    store.write(
+        lambda transaction: transaction.write_leads([Lead(id=lead(8), email="x@example.com")])
+    )
     store.write_opportunities([], now=NOW)
     assert store.change_numbers() == before
 
@@ -111,9 +115,9 @@ def test_a_write_that_fails_gives_no_numbers(store: Store) -> None:
     write(store, 1)
     before = store.change_numbers()
 
-    def fail(session: Session) -> None:
-        session.write_opportunities([opportunity(2)], now=NOW)
-        session.delete_opportunities([guid(1)], now=NOW, by=None)
+    def fail(transaction: Transaction) -> None:
+        transaction.write_opportunities([opportunity(2)], now=NOW)
+        transaction.delete_opportunities([guid(1)], now=NOW, by=None)
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -134,7 +138,9 @@ def test_pages_of_changes(store: Store) -> None:
 
     def page(after: int, until: int, limit: int) -> list[int]:
         found = store.read(
-            lambda moment: moment.changes(after=after, until=until, limit=limit, event_code=None)
+            lambda snapshot: snapshot.changes(
+                after=after, until=until, limit=limit, event_code=None
+            )
         )
         return [one.number for one in found]
 
@@ -170,12 +176,12 @@ def test_numbers_and_rows_are_of_one_moment(database: stores.Database) -> None:
     store, other = database.open(), database.open()
     write(store, 1)
 
-    def look(moment: Moment) -> tuple[ChangeNumbers, ChangeNumbers, list[Change]]:
-        before = moment.change_numbers()
+    def look(snapshot: Snapshot) -> tuple[ChangeNumbers, ChangeNumbers, list[Change]]:
+        before = snapshot.change_numbers()
         write(other, 2)
         delete(other, 1)
-        found = moment.changes(after=0, until=99, limit=99, event_code=None)
-        return before, moment.change_numbers(), found
+        found = snapshot.changes(after=0, until=99, limit=99, event_code=None)
+        return before, snapshot.change_numbers(), found
 
     before, after, found = store.read(look)
     assert before == after == ChangeNumbers(last=1, addresses=0)
@@ -227,7 +233,7 @@ def test_ids_of_a_type_in_pages(store: Store) -> None:
 
     def page(after: str, limit: int, since: str | None = None) -> list[str]:
         return store.read(
-            lambda moment: moment.ids_of_type(
+            lambda snapshot: snapshot.ids_of_type(
                 12_000, after_id=after, modified_since=since, limit=limit
             )
         )

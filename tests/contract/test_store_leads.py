@@ -33,7 +33,7 @@ FULL = Lead(
 
 
 def put(store: Store, *leads: Lead) -> None:
-    store.write(lambda session: session.write_leads(leads))
+    store.write(lambda transaction: transaction.write_leads(leads))
 
 
 def columns(*names: str) -> list[Column]:

@@ -8,8 +8,8 @@ import msgspec
 
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS
 from oppserver.store import Store
-from oppserver.store.port import Moment
-from oppserver.store.queries import Plan, PlannedEntry, RenderedColumns, Whereabouts
+from oppserver.store.port import Snapshot
+from oppserver.store.queries import IdStatus, Plan, PlannedEntry, RenderedColumns
 from tests import stores
 from tests.stores import LATER, NOW, entry, guid, ids_read, lead, opportunity, owner
 
@@ -19,7 +19,7 @@ ALL_COLUMNS = SYSTEM_COLUMNS + CUSTOM_COLUMNS
 
 
 def columns_read(store: Store, *entries: PlannedEntry) -> list[RenderedColumns]:
-    return store.read(lambda moment: moment.bulk_read_columns(Plan(entries=entries)))
+    return store.read(lambda snapshot: snapshot.bulk_read_columns(Plan(entries=entries)))
 
 
 def values(rendered: RenderedColumns) -> list[list[str | None]]:
@@ -27,7 +27,7 @@ def values(rendered: RenderedColumns) -> list[list[str | None]]:
 
 
 def digest(store: Store, *entries: PlannedEntry) -> bytes:
-    return store.read(lambda moment: moment.stamp(Plan(entries=entries))).digest
+    return store.read(lambda snapshot: snapshot.fingerprint(Plan(entries=entries))).digest
 
 
 # --- columns -----------------------------------------------------------------------------------
@@ -82,13 +82,13 @@ def test_whereabouts(store: Store) -> None:
     store.write_opportunities([opportunity(3), opportunity(4, event_code=12_001)], now=NOW)
     store.delete_opportunities([guid(3), guid(4)], now=LATER, by=None)
     asked = [guid(number) for number in range(6)]
-    assert store.read(lambda moment: moment.whereabouts(asked)) == {
-        guid(1): Whereabouts(event_code=12_000),
-        guid(2): Whereabouts(event_code=12_001),
-        guid(3): Whereabouts(event_code=12_000, deleted_on=LATER),
-        guid(4): Whereabouts(event_code=12_001, deleted_on=LATER),
+    assert store.read(lambda snapshot: snapshot.id_statuses(asked)) == {
+        guid(1): IdStatus(event_code=12_000),
+        guid(2): IdStatus(event_code=12_001),
+        guid(3): IdStatus(event_code=12_000, deleted_on=LATER),
+        guid(4): IdStatus(event_code=12_001, deleted_on=LATER),
     }
-    assert store.read(lambda moment: moment.whereabouts([])) == {}
+    assert store.read(lambda snapshot: snapshot.id_statuses([])) == {}
 
 
 def test_what_is_written_again_is_no_longer_deleted(store: Store) -> None:
@@ -96,8 +96,8 @@ def test_what_is_written_again_is_no_longer_deleted(store: Store) -> None:
     store.write_opportunities([opportunity(1)], now=NOW)
     store.delete_opportunities([guid(1)], now=LATER, by=None)
     store.write_opportunities([opportunity(1, event_code=12_001)], now=LATER)
-    there = store.read(lambda moment: moment.whereabouts([guid(1)]))
-    assert there == {guid(1): Whereabouts(event_code=12_001)}
+    there = store.read(lambda snapshot: snapshot.id_statuses([guid(1)]))
+    assert there == {guid(1): IdStatus(event_code=12_001)}
 
 
 # --- stamps ------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_a_stamp_stays_while_nothing_is_written(database: stores.Database) -> No
     store, other = database.open(), database.open()
     store.write_opportunities([opportunity(1), opportunity(2)], now=NOW)
     asked = full_entry([guid(1), guid(9), guid(2)])
-    first = store.read(lambda moment: moment.stamp(Plan(entries=(asked,))))
+    first = store.read(lambda snapshot: snapshot.fingerprint(Plan(entries=(asked,))))
     assert list(first.counts) == [2]
     assert digest(store, asked) == first.digest == digest(other, asked)
     other.write_opportunities([opportunity(3)], now=NOW)
@@ -156,9 +156,9 @@ def test_a_row_that_comes_again_has_another_stamp(store: Store) -> None:
         store.write_opportunities([opportunity(1, status=status)], now=NOW)
         seen.add((status, digest(store, full_entry([guid(1)]))))
         store.delete_opportunities([guid(1)], now=NOW, by=None)
-    assert len({stamp for _, stamp in seen}) >= len({status for status, _ in seen})
-    for stamp in {stamp for _, stamp in seen}:
-        assert len({status for status, other in seen if other == stamp}) == 1
+    assert len({fingerprint for _, fingerprint in seen}) >= len({status for status, _ in seen})
+    for fingerprint in {fingerprint for _, fingerprint in seen}:
+        assert len({status for status, other in seen if other == fingerprint}) == 1
 
 
 def test_stamps_tell_requests_apart(store: Store) -> None:
@@ -189,13 +189,13 @@ def test_all_that_is_read_is_of_one_moment(database: stores.Database) -> None:
     store.write_opportunities([opportunity(1, status="Open")], now=NOW)
     plan = Plan(entries=(entry([guid(1)], "Status"),))
 
-    def both(moment: Moment) -> tuple[bytes, bytes, bytes, int]:
-        before = moment.stamp(plan).digest
+    def both(snapshot: Snapshot) -> tuple[bytes, bytes, bytes, int]:
+        before = snapshot.fingerprint(plan).digest
         other.write_opportunities([opportunity(1, status="Won")], now=NOW)
         other.delete_opportunities([guid(1)], now=NOW, by=None)
-        [rows], [columns] = moment.bulk_read(plan), moment.bulk_read_columns(plan)
-        assert moment.stamp(plan).digest == before
-        return before, rows.json, columns.columns[0], len(moment.whereabouts([guid(1)]))
+        [rows], [columns] = snapshot.bulk_read(plan), snapshot.bulk_read_columns(plan)
+        assert snapshot.fingerprint(plan).digest == before
+        return before, rows.json, columns.columns[0], len(snapshot.id_statuses([guid(1)]))
 
     before, rows, column, there = store.read(both)
     assert (rows, column, there) == (b'[{"Status":"Open"}]', b'["Open"]', 1)
@@ -209,7 +209,7 @@ def test_work_that_fails_ends_its_moment(store: Store) -> None:
     """What the work raises is raised, and the store goes on."""
     failures = count()
 
-    def fail(_: Moment) -> None:
+    def fail(_: Snapshot) -> None:
         next(failures)
         raise LookupError
 
@@ -228,7 +228,7 @@ def test_work_that_fails_ends_its_moment(store: Store) -> None:
 
 
 def versions(store: Store, *entries: PlannedEntry) -> list[bytes]:
-    return store.read(lambda moment: moment.versions(Plan(entries=entries)))
+    return store.read(lambda snapshot: snapshot.versions(Plan(entries=entries)))
 
 
 def test_versions_are_of_the_rows_in_their_order(store: Store) -> None:

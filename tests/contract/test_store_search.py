@@ -176,7 +176,7 @@ def test_a_condition_on_the_lead(store: Store) -> None:
     """What a lead has of its own is compared, its attributes too."""
     attributes = {"mx_City": "Oslo"}
     store.write(
-        lambda session: session.write_leads(
+        lambda transaction: transaction.write_leads(
             [
                 Lead(id=lead(1), phone="+47", first_name="A", attributes=attributes),
                 Lead(id=lead(2), mobile="+47"),

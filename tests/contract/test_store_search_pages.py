@@ -161,7 +161,7 @@ def test_columns_of_the_lead(store: Store) -> None:
     """``lead.`` before a lead's column, also one of its attributes, under any name."""
     attributes = {"mx_City": 'Zürich "\\', "Source": "Web"}
     store.write(
-        lambda session: session.write_leads(
+        lambda transaction: transaction.write_leads(
             [Lead(id=lead(1), first_name="Jane", phone="1", attributes=attributes)]
         )
     )

@@ -8,8 +8,8 @@ import pytest
 
 from oppserver.contract.model import Activity, Opportunity, OpportunityType, Tombstone, Written
 from oppserver.store import Store
-from oppserver.store.port import Session
-from oppserver.store.queries import KeptAnswer
+from oppserver.store.port import Transaction
+from oppserver.store.queries import IdempotencyRecord
 from tests import stores
 from tests.stores import EARLIER, LATER, NOW, a_lead, guid, lead, opportunity, owner, write
 
@@ -38,21 +38,21 @@ def test_what_the_work_returns_is_returned(store: Store) -> None:
 def test_a_session_reads_what_it_has_written(store: Store) -> None:
     """Each kind of thing is there for the rest of the work as soon as it is written."""
 
-    def work(session: Session) -> None:
-        assert session.write_opportunities([opportunity(1)], now=NOW) == Written(
+    def work(transaction: Transaction) -> None:
+        assert transaction.write_opportunities([opportunity(1)], now=NOW) == Written(
             created=1, replaced=0
         )
-        assert session.opportunities([guid(1)]) == {guid(1): written(1)}
-        assert session.opportunity_like(12_000, {"lead_id": lead(1)}) == guid(1)
-        assert 12_000 in session.catalogue().types
-        assert session.delete_opportunities([guid(1)], now=LATER, by="me") == 1
-        assert session.opportunities([guid(1)]) == {}
-        assert session.tombstones([guid(1)])[guid(1)].deleted_by == "me"
+        assert transaction.opportunities([guid(1)]) == {guid(1): written(1)}
+        assert transaction.opportunity_like(12_000, {"lead_id": lead(1)}) == guid(1)
+        assert 12_000 in transaction.catalogue().types
+        assert transaction.delete_opportunities([guid(1)], now=LATER, by="me") == 1
+        assert transaction.opportunities([guid(1)]) == {}
+        assert transaction.tombstones([guid(1)])[guid(1)].deleted_by == "me"
         two = a_lead(2, phone="2", owner_id=owner(2))
-        session.write_leads([two])
-        assert session.leads([lead(2)]) == {lead(2): two}
-        assert session.leads_by("phone", ["2"]) == {"2": two}
-        assert list(session.users([owner(2)])) == [owner(2)]
+        transaction.write_leads([two])
+        assert transaction.leads([lead(2)]) == {lead(2): two}
+        assert transaction.leads_by("phone", ["2"]) == {"2": two}
+        assert list(transaction.users([owner(2)])) == [owner(2)]
 
     store.write(work)
 
@@ -60,22 +60,24 @@ def test_a_session_reads_what_it_has_written(store: Store) -> None:
 def test_what_was_written_is_there_afterwards(store: Store) -> None:
     """When the write has returned, other readers see all of it."""
 
-    def work(session: Session) -> None:
-        session.write_leads([a_lead(1, email="a@example.com")])
-        session.write_opportunities([opportunity(1)], now=NOW)
+    def work(transaction: Transaction) -> None:
+        transaction.write_leads([a_lead(1, email="a@example.com")])
+        transaction.write_opportunities([opportunity(1)], now=NOW)
 
     store.write(work)
     assert stores.everything(store) == [written(1, lead_email="a@example.com")]
 
 
-def everything_at_once(session: Session) -> None:
+def everything_at_once(transaction: Transaction) -> None:
     """Writes of every kind, on a store that has opportunities 1 and 2."""
-    session.write_opportunities([opportunity(1, status="changed"), opportunity(3)], now=LATER)
-    session.write_opportunities([opportunity(9, event_code=7, slots={"mx_custom_9": "x"})], now=NOW)
-    session.delete_opportunities([guid(2)], now=LATER, by=None)
-    session.write_leads([a_lead(1, email="new@example.com", owner_id=owner(5)), a_lead(8)])
-    session.write_activities([activity(1)])
-    session.keep_answer(kept("k"), not_before=NOW)
+    transaction.write_opportunities([opportunity(1, status="changed"), opportunity(3)], now=LATER)
+    transaction.write_opportunities(
+        [opportunity(9, event_code=7, slots={"mx_custom_9": "x"})], now=NOW
+    )
+    transaction.delete_opportunities([guid(2)], now=LATER, by=None)
+    transaction.write_leads([a_lead(1, email="new@example.com", owner_id=owner(5)), a_lead(8)])
+    transaction.write_activities([activity(1)])
+    transaction.put_idempotency_record(kept("k"), not_before=NOW)
 
 
 def activity(number: int, **values: Any) -> Activity:
@@ -83,9 +85,9 @@ def activity(number: int, **values: Any) -> Activity:
     return Activity(**given | {"created_on": NOW, "modified_on": NOW} | values)
 
 
-def kept(key: str, **values: Any) -> KeptAnswer:
+def kept(key: str, **values: Any) -> IdempotencyRecord:
     given: dict[str, Any] = {"key_sha256": key, "request_sha256": "r", "body": b"{}"}
-    return KeptAnswer(**given | {"created_on": NOW} | values)
+    return IdempotencyRecord(**given | {"created_on": NOW} | values)
 
 
 def test_work_that_raises_undoes_everything(store: Store) -> None:
@@ -93,9 +95,9 @@ def test_work_that_raises_undoes_everything(store: Store) -> None:
     write(store, opportunity(1), opportunity(2))
     catalogue = store.catalogue()
 
-    def work(session: Session) -> None:
-        everything_at_once(session)
-        session.catalogue()
+    def work(transaction: Transaction) -> None:
+        everything_at_once(transaction)
+        transaction.catalogue()
         raise Refused
 
     with pytest.raises(Refused):
@@ -103,13 +105,13 @@ def test_work_that_raises_undoes_everything(store: Store) -> None:
     assert stores.everything(store) == [written(1), written(2)]
     assert store.catalogue() == catalogue
 
-    def nothing_is_left(session: Session) -> None:
-        assert session.catalogue() == catalogue
-        assert session.tombstones([guid(2)]) == {}
-        assert session.leads([lead(1), lead(8)]) == {lead(1): a_lead(1)}
-        assert session.users([owner(5)]) == {}
-        assert session.kept_answer("k", not_before=NOW) is None
-        session.write_activities([activity(1)])  # its id is free
+    def nothing_is_left(transaction: Transaction) -> None:
+        assert transaction.catalogue() == catalogue
+        assert transaction.tombstones([guid(2)]) == {}
+        assert transaction.leads([lead(1), lead(8)]) == {lead(1): a_lead(1)}
+        assert transaction.users([owner(5)]) == {}
+        assert transaction.idempotency_record("k", not_before=NOW) is None
+        transaction.write_activities([activity(1)])  # its id is free
 
     store.write(nothing_is_left)
 
@@ -117,8 +119,8 @@ def test_work_that_raises_undoes_everything(store: Store) -> None:
 def test_a_write_after_one_that_failed(store: Store) -> None:
     """A store goes on after work that raised."""
 
-    def work(session: Session) -> None:
-        session.write_opportunities([opportunity(1)], now=NOW)
+    def work(transaction: Transaction) -> None:
+        transaction.write_opportunities([opportunity(1)], now=NOW)
         raise Refused
 
     for _ in range(3):
@@ -131,9 +133,9 @@ def test_a_write_after_one_that_failed(store: Store) -> None:
 def test_types_that_a_failed_write_made_are_gone(store: Store) -> None:
     """The catalogue that a session saw before it failed is nobody's."""
 
-    def work(session: Session) -> None:
-        session.write_opportunities([opportunity(1, event_code=7)], now=NOW)
-        assert 7 in session.catalogue().types
+    def work(transaction: Transaction) -> None:
+        transaction.write_opportunities([opportunity(1, event_code=7)], now=NOW)
+        assert 7 in transaction.catalogue().types
         raise Refused
 
     with pytest.raises(Refused):
@@ -159,17 +161,19 @@ def test_opportunities_of_ids(store: Store) -> None:
         slots={"mx_custom_1": "x", "mx_custom_250": "y"},
     )
     write(store, one, opportunity(2, event_code=7))
-    found = store.write(lambda session: session.opportunities([guid(1), guid(2), guid(3)]))
+    found = store.write(lambda transaction: transaction.opportunities([guid(1), guid(2), guid(3)]))
     assert found == {guid(1): one, guid(2): written(2, event_code=7)}
-    assert store.write(lambda session: session.opportunities([])) == {}
+    assert store.write(lambda transaction: transaction.opportunities([])) == {}
 
 
 def test_tombstones_of_ids(store: Store) -> None:
     """What is left of those that are deleted: when, by whom, of which type."""
     write(store, opportunity(1), opportunity(2, event_code=7), opportunity(3))
     store.delete_opportunities([guid(1)], now=LATER, by=None)
-    store.write(lambda session: session.delete_opportunities([guid(2)], now=NOW, by=owner(1)))
-    found = store.write(lambda session: session.tombstones([guid(n) for n in range(5)]))
+    store.write(
+        lambda transaction: transaction.delete_opportunities([guid(2)], now=NOW, by=owner(1))
+    )
+    found = store.write(lambda transaction: transaction.tombstones([guid(n) for n in range(5)]))
     assert found == {
         guid(1): Tombstone(id=guid(1), event_code=12_000, deleted_on=LATER, deleted_by=None),
         guid(2): Tombstone(id=guid(2), event_code=7, deleted_on=NOW, deleted_by=owner(1)),
@@ -189,7 +193,7 @@ def test_the_oldest_like(store: Store) -> None:
     )
 
     def found(**values: str) -> str | None:
-        return store.write(lambda session: session.opportunity_like(12_000, values))
+        return store.write(lambda transaction: transaction.opportunity_like(12_000, values))
 
     assert found(mx_custom_1="x") == guid(2)
     assert found(mx_custom_1="x", lead_id=lead(1)) == guid(2)
@@ -207,11 +211,15 @@ def test_the_oldest_like(store: Store) -> None:
 def test_an_answer_is_kept_until_it_is_too_old(store: Store) -> None:
     """It is there from the moment it was kept on, and is thrown away by a later one."""
 
-    def keep(answer: KeptAnswer, not_before: str) -> None:
-        store.write(lambda session: session.keep_answer(answer, not_before=not_before))
+    def keep(answer: IdempotencyRecord, not_before: str) -> None:
+        store.write(
+            lambda transaction: transaction.put_idempotency_record(answer, not_before=not_before)
+        )
 
-    def found(key: str, not_before: str) -> KeptAnswer | None:
-        return store.write(lambda session: session.kept_answer(key, not_before=not_before))
+    def found(key: str, not_before: str) -> IdempotencyRecord | None:
+        return store.write(
+            lambda transaction: transaction.idempotency_record(key, not_before=not_before)
+        )
 
     keep(kept("old", body=b"\x00\xff{}"), EARLIER)
     assert found("old", EARLIER) == kept("old", body=b"\x00\xff{}")
@@ -226,10 +234,12 @@ def test_an_answer_is_kept_until_it_is_too_old(store: Store) -> None:
 def test_a_key_whose_answer_is_too_old_can_be_used_again(store: Store) -> None:
     """The new answer takes the old one's place."""
 
-    def work(session: Session) -> KeptAnswer | None:
-        session.keep_answer(kept("key"), not_before=NOW)
-        session.keep_answer(kept("key", body=b"new", created_on=LATER), not_before=LATER)
-        return session.kept_answer("key", not_before=LATER)
+    def work(transaction: Transaction) -> IdempotencyRecord | None:
+        transaction.put_idempotency_record(kept("key"), not_before=NOW)
+        transaction.put_idempotency_record(
+            kept("key", body=b"new", created_on=LATER), not_before=LATER
+        )
+        return transaction.idempotency_record("key", not_before=LATER)
 
     assert store.write(work) == kept("key", body=b"new", created_on=LATER)
 
@@ -237,13 +247,13 @@ def test_a_key_whose_answer_is_too_old_can_be_used_again(store: Store) -> None:
 # --- races
 
 
-def capture(number: int) -> Callable[[Session], str]:
+def capture(number: int) -> Callable[[Transaction], str]:
     """Work that writes an opportunity unless there is one like it; the id of the one there is."""
 
-    def work(session: Session) -> str:
-        there = session.opportunity_like(12_000, {"mx_custom_1": "the same"})
+    def work(transaction: Transaction) -> str:
+        there = transaction.opportunity_like(12_000, {"mx_custom_1": "the same"})
         if there is None:
-            session.write_opportunities(
+            transaction.write_opportunities(
                 [opportunity(number, slots={"mx_custom_1": "the same"})], now=NOW
             )
         return there or guid(number)

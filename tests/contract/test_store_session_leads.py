@@ -4,7 +4,7 @@ import pytest
 
 from oppserver.contract.model import Lead, Role, User
 from oppserver.store import Store
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 from tests import stores
 from tests.stores import EARLIER, NOW, a_lead, guid, lead, opportunity, owner, write
 
@@ -27,14 +27,14 @@ FULL_LEAD = a_lead(
 def test_leads_are_read_back_as_written(store: Store) -> None:
     """A lead comes out as it went in, also when it is written again with less."""
 
-    def work(session: Session) -> None:
-        session.write_leads([FULL_LEAD, a_lead(2)])
-        assert session.leads([lead(1), lead(2), lead(3)]) == {
+    def work(transaction: Transaction) -> None:
+        transaction.write_leads([FULL_LEAD, a_lead(2)])
+        assert transaction.leads([lead(1), lead(2), lead(3)]) == {
             lead(1): FULL_LEAD,
             lead(2): a_lead(2),
         }
-        session.write_leads([a_lead(1, first_name="x")])
-        assert session.leads([lead(1)]) == {lead(1): a_lead(1, first_name="x")}
+        transaction.write_leads([a_lead(1, first_name="x")])
+        assert transaction.leads([lead(1)]) == {lead(1): a_lead(1, first_name="x")}
 
     store.write(work)
 
@@ -42,9 +42,9 @@ def test_leads_are_read_back_as_written(store: Store) -> None:
 def test_the_last_of_two_leads_with_one_id_counts(store: Store) -> None:
     """Leads of one batch are written one after the other."""
 
-    def work(session: Session) -> dict[str, Lead]:
-        session.write_leads([a_lead(1, phone="1"), a_lead(1, email="a@example.com")])
-        return session.leads([lead(1)])
+    def work(transaction: Transaction) -> dict[str, Lead]:
+        transaction.write_leads([a_lead(1, phone="1"), a_lead(1, email="a@example.com")])
+        return transaction.leads([lead(1)])
 
     assert store.write(work) == {lead(1): a_lead(1, email="a@example.com")}
 
@@ -52,9 +52,9 @@ def test_the_last_of_two_leads_with_one_id_counts(store: Store) -> None:
 def test_no_leads_are_written(store: Store) -> None:
     """An empty batch is fine."""
 
-    def work(session: Session) -> None:
-        session.write_leads([])
-        session.write_activities([])
+    def work(transaction: Transaction) -> None:
+        transaction.write_leads([])
+        transaction.write_activities([])
 
     store.write(work)
 
@@ -62,7 +62,7 @@ def test_no_leads_are_written(store: Store) -> None:
 def test_a_lead_that_opportunities_brought(store: Store) -> None:
     """It has its address and nothing else."""
     write(store, opportunity(1, lead_email="a@example.com"))
-    found = store.write(lambda session: session.leads([lead(1)]))
+    found = store.write(lambda transaction: transaction.leads([lead(1)]))
     assert found == {lead(1): a_lead(1, email="a@example.com")}
 
 
@@ -76,9 +76,9 @@ def test_a_lead_s_address_goes_to_its_opportunities(store: Store, address: str |
         opportunity(3, lead_id=lead(3), lead_email="c@example.com"),
     )
 
-    def work(session: Session) -> list[str | None]:
-        session.write_leads([a_lead(1, email=address), a_lead(3, email="c@example.com")])
-        found = session.opportunities([guid(1), guid(2), guid(3)])
+    def work(transaction: Transaction) -> list[str | None]:
+        transaction.write_leads([a_lead(1, email=address), a_lead(3, email="c@example.com")])
+        found = transaction.opportunities([guid(1), guid(2), guid(3)])
         return [found[guid(number)].lead_email for number in (1, 2, 3)]
 
     assert store.write(work) == [address, address, "c@example.com"]
@@ -90,9 +90,9 @@ def test_a_lead_brings_its_owner(store: Store) -> None:
     """An owner that is not there is created, without an address; one that is there stays."""
     write(store, opportunity(1, owner_id=owner(1), owner_email="o@example.com"))
 
-    def work(session: Session) -> dict[str, User]:
-        session.write_leads([a_lead(1, owner_id=owner(1)), a_lead(2, owner_id=owner(2))])
-        return session.users([owner(1), owner(2)])
+    def work(transaction: Transaction) -> dict[str, User]:
+        transaction.write_leads([a_lead(1, owner_id=owner(1)), a_lead(2, owner_id=owner(2))])
+        return transaction.users([owner(1), owner(2)])
 
     assert store.write(work) == {
         owner(1): User(id=owner(1), email="o@example.com"),
@@ -110,14 +110,14 @@ def test_leads_by_address_phone_or_mobile(store: Store) -> None:
         a_lead(5),
     ]
 
-    def work(session: Session) -> list[dict[str, Lead]]:
-        session.write_leads(alike)
+    def work(transaction: Transaction) -> list[dict[str, Lead]]:
+        transaction.write_leads(alike)
         return [
-            session.leads_by("email", ["Ada@Example.COM", "ada@example.com", "x", ""]),
-            session.leads_by("email", ["ö@example.com", "Ö@EXAMPLE.com"]),
-            session.leads_by("phone", ["1", "aa", "Aa", "2", "1"]),
-            session.leads_by("mobile", ["2", "1"]),
-            session.leads_by("mobile", []),
+            transaction.leads_by("email", ["Ada@Example.COM", "ada@example.com", "x", ""]),
+            transaction.leads_by("email", ["ö@example.com", "Ö@EXAMPLE.com"]),
+            transaction.leads_by("phone", ["1", "aa", "Aa", "2", "1"]),
+            transaction.leads_by("mobile", ["2", "1"]),
+            transaction.leads_by("mobile", []),
         ]
 
     second, first, third, fourth, _ = alike
@@ -147,10 +147,12 @@ def test_users_of_ids_and_addresses(store: Store) -> None:
         reader.user_id: User(id=reader.user_id, email="reader@example.com"),
         owner(2): User(id=owner(2), email=None),
     }
-    found = store.write(lambda session: session.users([*expected, guid(9)]))
+    found = store.write(lambda transaction: transaction.users([*expected, guid(9)]))
     assert found == expected
     by_email = store.write(
-        lambda session: session.users_by_email(["Boss@Example.com", "was@example.com", "x", ""])
+        lambda transaction: transaction.users_by_email(
+            ["Boss@Example.com", "was@example.com", "x", ""]
+        )
     )
     lowest = min(boss.user_id, owner(1))
     assert {email: user.id for email, user in by_email.items()} == {

@@ -31,7 +31,7 @@ def activity(number: int, **values: Any) -> Activity:
 
 
 def add(store: Store, *activities: Activity) -> None:
-    store.write(lambda session: session.write_activities(activities))
+    store.write(lambda transaction: transaction.write_activities(activities))
 
 
 def found(store: Store, **asked: Any) -> Sequence[Activity | Opportunity]:

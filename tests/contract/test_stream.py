@@ -181,7 +181,7 @@ def test_arrow_and_parquet(server: Server) -> None:
 def test_the_ledger_tells_of_every_id(server: Server) -> None:
     """Behind the rows of a batch: records of their own kind, or rows that have a Reason."""
     body = plain(ASKED) + b"no id\n"
-    query = f"{QUERY}&ledger=true&on_error=skip"
+    query = f"{QUERY}&missing=true&on_error=skip"
     found = records(read_stream(server, query, body))
     missing = [one["Missing"] for one in found if "Missing" in one]
     deleted = {"ProspectActivityId": DELETED_ID, "Reason": "Deleted", "EventCode": str(WIDE_CODE)}

@@ -74,7 +74,7 @@ def is_idle(server: Server) -> bool | None:
     [
         ("", {}, 400, "missing-attribute", {"parameter": "event_code"}),
         ("event_code=77", {}, 400, "unknown-event-code", {"parameter": "event_code"}),
-        (f"{QUERY}&ledger=x", {}, 400, "invalid-value", {"parameter": "ledger"}),
+        (f"{QUERY}&missing=x", {}, 400, "invalid-value", {"parameter": "missing"}),
         (f"{QUERY}&on_error=x", {}, 400, "invalid-value", {"parameter": "on_error"}),
         (f"{QUERY}&on_eror=skip", {}, 400, "invalid-value", {"parameter": "on_eror"}),
         (f"{QUERY},Stats,zzz", {}, 400, "unknown-column", {"parameter": "columns"}),
@@ -160,7 +160,7 @@ def test_a_body_that_is_wrong_is_a_problem(server: Server, name: str) -> None:
     assert (answer.status, answer.headers["content-type"]) == (400, PROBLEM), answer.body
     assert [fault["line"] for fault in answer.json["errors"]] == lines
     assert what in answer.json["errors"][0]["what"]
-    assert answer.json["errors"][0]["mend"]
+    assert answer.json["errors"][0]["hint"]
 
 
 def test_compressed_arrow_is_refused(server: Server) -> None:
@@ -179,7 +179,7 @@ def test_bad_lines_are_passed_over_when_asked_to(server: Server) -> None:
     """They are counted; a line that is too long is one of them."""
     long = b"y" * (3 * ID_LINE_BYTES_MAX)
     body = b"x\n%b\n%b\n%b" % (WIDE_ID.encode(), long, SPARSE_ID.encode())
-    found = records(read_stream(server, f"{QUERY}&on_error=skip&ledger=true", body))
+    found = records(read_stream(server, f"{QUERY}&on_error=skip&missing=true", body))
     assert [one["Missing"]["Line"] for one in found if "Missing" in one] == [1, 3]
     assert [end_of(found)[name] for name in ("Requested", "Found", "Skipped")] == [2, 2, 2]
 

@@ -56,13 +56,13 @@ def test_an_update_is_dated_and_signed(server: Server, folder: Path) -> None:
     other = create_key(folder, email="other@example.com")
     store = store_of(folder)
     store.write(
-        lambda session: session.write_opportunities(
+        lambda transaction: transaction.write_opportunities(
             [
                 type(stored)(
                     **{name: getattr(stored, name) for name in stored.__struct_fields__}
                     | {"modified_on": OLD}
                 )
-                for stored in session.opportunities([one]).values()
+                for stored in transaction.opportunities([one]).values()
             ],
             now=OLD,
         )
@@ -145,13 +145,13 @@ def test_a_dependent_that_nobody_touches_is_not_checked(server: Server, folder: 
     one = captured(server)
     store = store_of(folder)
     store.write(
-        lambda session: session.write_opportunities(
+        lambda transaction: transaction.write_opportunities(
             [
                 type(stored)(
                     **{name: getattr(stored, name) for name in stored.__struct_fields__}
                     | {"slots": {**stored.slots, "mx_custom_2": "Imported"}}
                 )
-                for stored in session.opportunities([one]).values()
+                for stored in transaction.opportunities([one]).values()
             ],
             now=OLD,
         )

@@ -76,7 +76,7 @@ def check_whole(folder: Path, copy: Path) -> None:
         assert store.catalogue() == original.catalogue()
         assert store.check() == []
         identities = {
-            one.read(lambda moment: (moment.identity(), moment.stamp(plan).digest))
+            one.read(lambda moment: (moment.identity(), moment.fingerprint(plan).digest))
             for one in (original, store)
         }
         assert len(identities) == 2

@@ -17,7 +17,7 @@ from oppserver.contract.model import (
     Opportunity,
     OpportunityType,
 )
-from oppserver.store.queries import KeptAnswer, PlannedEntry
+from oppserver.store.queries import IdempotencyRecord, PlannedEntry
 from tests.property.laws import texts
 from tests.stores import guid, lead, owner
 
@@ -105,7 +105,11 @@ session_leads = st.builds(
     attributes=st.dictionaries(st.sampled_from(["mx_City", "Company"]), values),
 )
 kept_answers = st.builds(
-    KeptAnswer, key_sha256=kept_keys, request_sha256=values, body=st.binary(), created_on=dates
+    IdempotencyRecord,
+    key_sha256=kept_keys,
+    request_sha256=values,
+    body=st.binary(),
+    created_on=dates,
 )
 alike = st.dictionaries(
     st.sampled_from(["lead_id", "lead_email", "owner_id", "status", "mx_custom_1"]),
@@ -132,7 +136,7 @@ session_calls = st.one_of(
     does("users", ids=some_owners),
     does("users_by_email", emails=st.lists(emails, max_size=3)),
     does("kept_answer", key_sha256=kept_keys, not_before=dates),
-    does("keep_answer", answer=kept_answers, not_before=dates),
+    does("put_idempotency_record", answer=kept_answers, not_before=dates),
 )
 
 

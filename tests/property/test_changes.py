@@ -64,7 +64,7 @@ def _load(store: Store, dice: random.Random) -> None:
 
 def _rename(store: Store, dice: random.Random) -> None:
     one = Lead(id=lead(dice.randrange(7)), email=dice.choice(("c@example.com", "d@example.com")))
-    store.write(lambda session: session.write_leads([one]))
+    store.write(lambda transaction: transaction.write_leads([one]))
 
 
 WRITES: tuple[Callable[[Store, random.Random], None], ...] = (

@@ -58,7 +58,7 @@ messages = st.sampled_from(
 wanted = st.sampled_from(
     [
         ("application/json", {}),
-        ("application/json", {"ledger": "true"}),
+        ("application/json", {"missing": "true"}),
         ("application/x-ndjson", {}),
         ("text/csv", {}),
         ("application/vnd.apache.arrow.stream", {"types": "text"}),

@@ -30,7 +30,7 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.store import Store
-from oppserver.store.port import Moment, Session
+from oppserver.store.port import Snapshot, Transaction
 from oppserver.store.queries import ChangeNumbers, ChangesPage, Plan, PlannedEntry, Search
 from tests import stores
 from tests.memory_store import MemoryDatabase, MemoryStore
@@ -59,10 +59,10 @@ class Failed(Exception):
     """What the work of a session raises when it is told to fail."""
 
 
-def worked(session: Session, calls: Sequence[tuple[str, Any]], *, fails: bool) -> list[Any]:
+def worked(transaction: Transaction, calls: Sequence[tuple[str, Any]], *, fails: bool) -> list[Any]:
     """What each call answered."""
-    answers = [getattr(session, name)(**arguments) for name, arguments in calls]
-    answers.append(sorted(session.catalogue().types))
+    answers = [getattr(transaction, name)(**arguments) for name, arguments in calls]
+    answers.append(sorted(transaction.catalogue().types))
     if fails:
         raise Failed
     return answers
@@ -109,10 +109,10 @@ class History(RuleBasedStateMachine):
         self.both(which, loaded)
 
     @rule(which=st.integers(0, 1), calls=st.lists(session_calls, max_size=6), fails=st.booleans())
-    def session(self, which: int, calls: list[tuple[str, Any]], fails: bool) -> None:
+    def transaction(self, which: int, calls: list[tuple[str, Any]], fails: bool) -> None:
         def done(store: Store) -> list[Any] | None:
             try:
-                return store.write(lambda session: worked(session, calls, fails=fails))
+                return store.write(lambda transaction: worked(transaction, calls, fails=fails))
             except Failed:
                 return None
 
@@ -177,7 +177,7 @@ class History(RuleBasedStateMachine):
     def bulk_read(self, which: int, some: list[PlannedEntry]) -> None:
         plan = Plan(entries=tuple(some))
         self.both(which, lambda store: _decoded(store, plan))
-        self.both(which, lambda store: store.read(lambda moment: _of_moment(moment, plan)))
+        self.both(which, lambda store: store.read(lambda snapshot: _of_snapshot(snapshot, plan)))
 
     @rule(
         which=st.integers(0, 1),
@@ -231,16 +231,16 @@ class History(RuleBasedStateMachine):
                 store.close()
 
 
-def _of_moment(moment: Moment, plan: Plan) -> list[Any]:
+def _of_snapshot(snapshot: Snapshot, plan: Plan) -> list[Any]:
     """Rows by column and as objects, their numbers, and where the first entry's ids are."""
-    columns = moment.bulk_read_columns(plan)
+    columns = snapshot.bulk_read_columns(plan)
     return [
         [(one.count, [json.loads(column) for column in one.columns]) for one in columns],
-        [json.loads(rows.json) for rows in moment.bulk_read(plan)],
-        list(moment.stamp(plan).counts),
-        moment.whereabouts(plan.entries[0].ids),
-        _rendered_changes(moment, plan.entries[0]),
-        _ids_of_type(moment, plan.entries[0].event_code),
+        [json.loads(rows.json) for rows in snapshot.bulk_read(plan)],
+        list(snapshot.fingerprint(plan).counts),
+        snapshot.id_statuses(plan.entries[0].ids),
+        _rendered_changes(snapshot, plan.entries[0]),
+        _ids_of_type(snapshot, plan.entries[0].event_code),
     ]
 
 
@@ -261,22 +261,22 @@ def _of_type(store: Store, code: int) -> set[str]:
     return {one.id for one in stores.changes(store, event_code=code)}
 
 
-def _rendered_changes(moment: Moment, entry: PlannedEntry) -> list[Any]:
+def _rendered_changes(snapshot: Snapshot, entry: PlannedEntry) -> list[Any]:
     """All changes as those of a type are told, by id: their order is the engine's own."""
-    last = moment.change_numbers().last
+    last = snapshot.change_numbers().last
     page = ChangesPage(after=0, until=last, limit=99, event_code=entry.event_code)
-    rendered = moment.rendered_changes(page, entry.columns)
+    rendered = snapshot.rendered_changes(page, entry.columns)
     changes = json.loads(rendered.json)
-    told = moment.changes(after=0, until=last, limit=99, event_code=entry.event_code)
+    told = snapshot.changes(after=0, until=last, limit=99, event_code=entry.event_code)
     assert [one["ProspectActivityId"] for one in changes] == [one.id for one in told]
     assert (rendered.count, rendered.last) == (len(told), told[-1].number if told else 0)
     return sorted(changes, key=lambda change: str(change["ProspectActivityId"]))
 
 
-def _ids_of_type(moment: Moment, code: int) -> list[list[str]]:
+def _ids_of_type(snapshot: Snapshot, code: int) -> list[list[str]]:
     """From every id on, and from every date, in pages of each size."""
     return [
-        moment.ids_of_type(code, after_id=after, modified_since=since, limit=limit)
+        snapshot.ids_of_type(code, after_id=after, modified_since=since, limit=limit)
         for after in ("", guid(3), guid(9))
         for since in (None, "2024-02-29 12:00:00", "9999")
         for limit in (1, 3, 99)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from oppserver.store import Store
 from oppserver.store.queries import Plan, PlannedEntry, RenderedRows
-from oppserver.store.row_cache import HotRows
+from oppserver.store.row_cache import RowCache
 from tests import stores
 from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples
@@ -58,8 +58,8 @@ def entry(ids: Sequence[str], *names: str, event_code: int = 12_000) -> PlannedE
     return stores.entry(ids, *always, *names, event_code=event_code)
 
 
-def kept_rows(bytes_max: int = 1 << 20) -> HotRows:
-    return HotRows(bytes_max=bytes_max, on_read=lambda _kept, _fetched: None)
+def kept_rows(bytes_max: int = 1 << 20) -> RowCache:
+    return RowCache(bytes_max=bytes_max, on_read=lambda _kept, _fetched: None)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -90,7 +90,7 @@ def test_only_what_has_changed_is_read_again(tmp_path: Path) -> None:
     store = ENGINES["sqlite"](tmp_path).open()
     store.write_opportunities([opportunity(number) for number in range(10)], now=NOW)
     told: list[tuple[int, int]] = []
-    hot = HotRows(bytes_max=1 << 20, on_read=lambda *numbers: told.append(numbers))
+    hot = RowCache(bytes_max=1 << 20, on_read=lambda *numbers: told.append(numbers))
     plan = Plan(entries=(entry([guid(number) for number in range(12)], "Status"),))
     for _ in range(3):
         hot.bulk_read(store, plan)
@@ -121,7 +121,7 @@ def test_many_changes_drop_everything(tmp_path: Path) -> None:
 
 def test_a_replica_that_takes_over_has_its_own_rows() -> None:
     """Numbers that it gives a second time do not make rows of the old primary its own."""
-    old, new = (_Server(lineage) for lineage in (1, 2))
+    old, new = (_Server(timeline_id) for timeline_id in (1, 2))
     for store, status in ((old, "Open"), (new, "Won")):
         store.write_opportunities([opportunity(1, status=status)], now=NOW)
     assert old.change_numbers() == new.change_numbers()
@@ -133,12 +133,12 @@ def test_a_replica_that_takes_over_has_its_own_rows() -> None:
 
 
 class _Server(MemoryStore):
-    def __init__(self, lineage: int) -> None:
+    def __init__(self, timeline_id: int) -> None:
         super().__init__(MemoryDatabase())
-        self._lineage = lineage
+        self._timeline_id = timeline_id
 
-    def lineage(self) -> int:
-        return self._lineage
+    def timeline_id(self) -> int:
+        return self._timeline_id
 
 
 @pytest.mark.slow

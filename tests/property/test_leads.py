@@ -105,7 +105,7 @@ def test_leads_are_read_as_the_model_reads_them(
     with both(engine) as stores:
         for store in stores:
             store.add_key(key("k", user_id=owner(1), email="Owner@x"), first_name="Ann")
-            store.write(lambda session: session.write_leads(some))
+            store.write(lambda transaction: transaction.write_leads(some))
         for search in searches:
             assert _page(stores[0], search) == _page(stores[1], search)
             assert _by_ids(stores[0], asked, search) == _by_ids(stores[1], asked, search)
@@ -191,6 +191,6 @@ def test_timelines_are_read_as_the_model_reads_them(
     with both(engine) as stores:
         for store in stores:
             store.write_opportunities(deals, now=NOW)
-            store.write(lambda session: session.write_activities(some))
+            store.write(lambda transaction: transaction.write_activities(some))
         for search in searches:
             assert stores[0].timeline(search) == stores[1].timeline(search)

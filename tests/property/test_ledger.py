@@ -73,7 +73,7 @@ def test_found_and_missing_are_what_was_asked(groups: list[dict[str, Any]]) -> N
 
     What an entry has beside is missing from another, which says so.
     """
-    entries = json.loads(answered(groups, ledger="true").body)
+    entries = json.loads(answered(groups, missing="true").body)
     for place, (entry, asked) in enumerate(zip(entries, groups, strict=True)):
         own = list(dict.fromkeys(asked["ProspectActivityId"]))
         rows = [row["ProspectActivityId"] for row in entry["Opportunities"]]
@@ -96,7 +96,7 @@ def test_found_and_missing_are_what_was_asked(groups: list[dict[str, Any]]) -> N
 @examples(300)
 def test_the_headers_count_distinct_ids(groups: list[dict[str, Any]]) -> None:
     """Those that were asked for, and those that any entry answers; the same with a ledger."""
-    answer, told = answered(groups), answered(groups, ledger="true")
+    answer, told = answered(groups), answered(groups, missing="true")
     asked = {one for group in groups for one in group["ProspectActivityId"]}
     rows = [row for entry in json.loads(answer.body) for row in entry["Opportunities"]]
     found = {row["ProspectActivityId"] for row in rows}
@@ -110,7 +110,7 @@ def test_the_headers_count_distinct_ids(groups: list[dict[str, Any]]) -> None:
 @examples(200)
 def test_a_ledger_is_all_that_it_adds(groups: list[dict[str, Any]]) -> None:
     """Without its member the answer is the one to a call that did not ask for it."""
-    told = json.loads(answered(groups, ledger="true").body)
+    told = json.loads(answered(groups, missing="true").body)
     for entry in told:
         del entry["Missing"]
     plain = answered(groups).body

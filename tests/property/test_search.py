@@ -131,7 +131,7 @@ searches = st.builds(
 
 def fill(store: Store, some_leads: list[Lead], batch: list[Opportunity], names: list[str]) -> None:
     """Leads, opportunities, and two owners, of whom the first has a key and two names."""
-    store.write(lambda session: session.write_leads(some_leads))
+    store.write(lambda transaction: transaction.write_leads(some_leads))
     owners = [
         Opportunity(
             id=guid(90 + number),

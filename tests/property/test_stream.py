@@ -80,7 +80,7 @@ def test_every_line_is_accounted_for(filled: Store) -> None:
     @given(lines, st.lists(st.integers(0, 3_000), max_size=5), st.booleans())
     def law(asked: list[str], places: list[int], pauses: bool) -> None:
         body = "\n".join(asked).encode()
-        stream = opened(filled, on_error="skip", ledger="true", columns="Status,Version")
+        stream = opened(filled, on_error="skip", missing="true", columns="Status,Version")
         *found, last = answered(stream, cut(body, places), pauses=pauses)
         rows = [one for one in found if "Missing" not in one]
         missing = [one["Missing"] for one in found if "Missing" in one]

@@ -10,7 +10,7 @@ from oppserver.client.address import Keys
 from oppserver.client.answers import Answer, Broken
 from oppserver.client.calls import Call
 from oppserver.client.exchange import Exchange, Retries, Retry, Send, Wait
-from oppserver.client.rate_limiter import Pace, RateLimit
+from oppserver.client.rate_limiter import RateLimit, RateLimiter
 
 READ = Call(name="Read", method="POST", path="/", read=bytes.decode)
 WRITE = replace(READ, name="Write", writes=True)
@@ -36,7 +36,7 @@ class World:
         self.waits: list[float] = []
         self.told: list[Retry] = []
         self.exchange = Exchange(
-            pace=Pace(limit, is_fixed=True),
+            rate_limiter=RateLimiter(limit, is_fixed=True),
             retries=Retries(retry_for_s=retry_for_s),
             keys=Keys("access-key", "secret-key"),
             on_retry=self.told.append,

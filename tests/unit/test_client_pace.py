@@ -5,22 +5,22 @@ from collections.abc import Mapping
 
 import pytest
 
-from oppserver.client.rate_limiter import Pace, Place, RateLimit
+from oppserver.client.rate_limiter import Place, RateLimit, RateLimiter
 
 LIMIT = RateLimit(25, 5)
 
 
-def pace(limit: RateLimit | None = LIMIT, *, is_fixed: bool = False) -> Pace:
-    return Pace(limit, is_fixed=is_fixed)
+def rate_limiter(limit: RateLimit | None = LIMIT, *, is_fixed: bool = False) -> RateLimiter:
+    return RateLimiter(limit, is_fixed=is_fixed)
 
 
-def entered(one: Pace, now: float) -> Place:
+def entered(one: RateLimiter, now: float) -> Place:
     place = one.enter(now)
     assert isinstance(place, Place), f"has to wait {place} s"
     return place
 
 
-def waits(one: Pace, now: float) -> float:
+def waits(one: RateLimiter, now: float) -> float:
     wait_s = one.enter(now)
     assert not isinstance(wait_s, Place), "may be sent"
     return wait_s
@@ -38,7 +38,7 @@ def headers(calls: int, window_s: int, remaining: int, reset_s: int = 1) -> Mapp
 def test_the_host_s_window_is_never_passed(answer_s: float, in_flight: int) -> None:
     """Whenever a host counts a call, within a second of its sending, no window of 5 s has 26."""
     chance = random.Random(f"{answer_s} {in_flight}")
-    one, now = pace(), 100.0
+    one, now = rate_limiter(), 100.0
     under_way: list[tuple[float, Place]] = []
     counted: list[float] = []
     while len(counted) < 200:
@@ -61,7 +61,7 @@ def test_the_host_s_window_is_never_passed(answer_s: float, in_flight: int) -> N
 
 def test_a_full_window_is_waited_for_no_longer_than_needed() -> None:
     """25 calls at once, then none until 5 s after the first answer."""
-    one = pace()
+    one = rate_limiter()
     places = [entered(one, 10.0) for _ in range(25)]
     for place in places:
         one.leave(place, 10.1)
@@ -71,7 +71,7 @@ def test_a_full_window_is_waited_for_no_longer_than_needed() -> None:
 
 def test_a_slow_host_has_counted_a_call_long_before_its_answer() -> None:
     """A place is free 6 s after sending, though the answer takes a minute."""
-    one = pace(RateLimit(1, 5))
+    one = rate_limiter(RateLimit(1, 5))
     place = entered(one, 0.0)
     assert waits(one, 1.0) == pytest.approx(5.0)
     entered(one, 6.1)
@@ -81,7 +81,7 @@ def test_a_slow_host_has_counted_a_call_long_before_its_answer() -> None:
 
 def test_the_policy_of_headers_is_learned_up_and_down() -> None:
     """A host that says 100 in 5 s gets 100; one that says 2 in 10 s gets 2."""
-    one = pace()
+    one = rate_limiter()
     one.learn(headers(100, 5, 99), 0.0)
     assert one.limit == RateLimit(100, 5)
     one.learn(headers(2, 10, 1), 0.0)
@@ -90,7 +90,7 @@ def test_the_policy_of_headers_is_learned_up_and_down() -> None:
 
 def test_a_limit_that_was_given_is_never_passed() -> None:
     """What is learned may lower it, not raise it."""
-    one = pace(RateLimit(10, 5), is_fixed=True)
+    one = rate_limiter(RateLimit(10, 5), is_fixed=True)
     one.learn(headers(100, 5, 99), 0.0)
     assert one.limit == RateLimit(10, 5)
     one.refused("API calls exceeded the limit of 4 in 5 second(s)", hold_s=0, now=0.0)
@@ -99,7 +99,7 @@ def test_a_limit_that_was_given_is_never_passed() -> None:
 
 def test_calls_of_others_take_places() -> None:
     """Where the host has counted 20 calls and this client sent one, 5 are left, not 24."""
-    one = pace()
+    one = rate_limiter()
     place = entered(one, 0.0)
     one.learn(headers(25, 5, 5), 0.1)
     one.leave(place, 0.1)
@@ -110,7 +110,7 @@ def test_calls_of_others_take_places() -> None:
 
 def test_a_refusal_holds_everything_back_and_its_message_is_the_limit() -> None:
     """Nothing is sent until the time has gone; the numbers of the message are kept from then on."""
-    one = pace()
+    one = rate_limiter()
     entered(one, 0.0)
     one.refused("API calls exceeded the limit of 20 in 5 second(s)", hold_s=3.0, now=1.0)
     assert one.limit == RateLimit(20, 5)
@@ -120,7 +120,7 @@ def test_a_refusal_holds_everything_back_and_its_message_is_the_limit() -> None:
 
 def test_off_keeps_no_window_and_learns_none() -> None:
     """But a refusal still holds back."""
-    one = pace(None)
+    one = rate_limiter(None)
     one.learn(headers(1, 60, 0), 0.0)
     for _ in range(1_000):
         entered(one, 0.0)
@@ -142,7 +142,7 @@ def test_off_keeps_no_window_and_learns_none() -> None:
 )
 def test_headers_that_tell_no_pace_change_nothing(told: Mapping[str, str]) -> None:
     """Empty, malformed, or of a whole day."""
-    one = pace()
+    one = rate_limiter()
     one.learn(told, 0.0)
     assert one.limit == LIMIT
     entered(one, 0.0)
@@ -150,7 +150,7 @@ def test_headers_that_tell_no_pace_change_nothing(told: Mapping[str, str]) -> No
 
 def test_of_several_policies_the_one_of_the_standing_counts() -> None:
     """``RateLimit`` names its policy."""
-    one = pace()
+    one = rate_limiter()
     told = {"ratelimit-policy": '"day";q=9;w=86400, "burst";q=7;w=3', "ratelimit": '"burst";r=6'}
     one.learn(told, 0.0)
     assert one.limit == RateLimit(7, 3)

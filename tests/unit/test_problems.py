@@ -34,7 +34,7 @@ def test_an_error_that_narrows_another_has_that_ones_type() -> None:
 
 def test_twenty_faults_are_named_and_the_others_are_counted() -> None:
     """The detail has the first, and how many more there are."""
-    faults = [Fault(line=line, what="'x' is not a GUID", mend="Mend it.") for line in range(1, 24)]
+    faults = [Fault(line=line, what="'x' is not a GUID", hint="Mend it.") for line in range(1, 24)]
     problem = msgspec.to_builtins(problem_of(refusal(InvalidValue, faults), instance="urn:x"))
     assert problem == {
         "type": "/problems/invalid-value",
@@ -43,7 +43,7 @@ def test_twenty_faults_are_named_and_the_others_are_counted() -> None:
         "detail": "line 1: 'x' is not a GUID. Mend it. There are 22 more such faults.",
         "instance": "urn:x",
         "errors": [
-            {"line": line, "what": "'x' is not a GUID", "mend": "Mend it."} for line in range(1, 21)
+            {"line": line, "what": "'x' is not a GUID", "hint": "Mend it."} for line in range(1, 21)
         ],
         "moreErrors": 3,
     }
@@ -60,10 +60,10 @@ def test_all_unknown_columns_are_named_at_once() -> None:
         "'deal sise'",
         "'zzz'",
     ]
-    assert "Did you mean Status" in faults[0].mend
-    assert "mx_Custom_6" in faults[1].mend
-    assert "Did you mean mx_Custom_6 (Deal size)?" in faults[2].mend
-    assert faults[3].mend.startswith("Leave it out.")
+    assert "Did you mean Status" in faults[0].hint
+    assert "mx_Custom_6" in faults[1].hint
+    assert "Did you mean mx_Custom_6 (Deal size)?" in faults[2].hint
+    assert faults[3].hint.startswith("Leave it out.")
 
 
 def test_columns_of_a_query_are_those_of_the_bulk_read() -> None:

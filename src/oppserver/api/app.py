@@ -35,7 +35,7 @@ from oppserver.formats import arrow
 from oppserver.rate_limit.shared import SharedWindow
 from oppserver.rate_limit.window import RateLimiter
 from oppserver.store import Store
-from oppserver.store.row_cache import HotRows
+from oppserver.store.row_cache import RowCache
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -68,7 +68,7 @@ def services_of(
     return Services(
         store=store,
         rate_limiter=rate_limiter,
-        hot_rows=_hot_rows(settings, metrics),
+        row_cache=_row_cache(settings, metrics),
         body_bytes_max=settings.body_bytes_max,
         made_by=f"oppserver {oppserver.__version__}, {coding.made_by()}, {arrow.made_by()}",
         sources=sources,
@@ -111,10 +111,10 @@ def app_behind(dispatcher: Callable[[], Dispatcher], *, metrics: telemetry.Metri
     )
 
 
-def _hot_rows(settings: Settings, metrics: telemetry.Metrics) -> HotRows | None:
-    if settings.hot_rows_bytes == 0:
+def _row_cache(settings: Settings, metrics: telemetry.Metrics) -> RowCache | None:
+    if settings.row_cache_bytes == 0:
         return None
-    return HotRows(bytes_max=settings.hot_rows_bytes, on_read=metrics.rows_read)
+    return RowCache(bytes_max=settings.row_cache_bytes, on_read=metrics.rows_read)
 
 
 class _Endpoint:

@@ -45,13 +45,13 @@ _ERROR: Final = {
 _FAULT: Final = {
     "type": "object",
     "description": "One thing that is wrong, at a parameter, a header, or a line of the body.",
-    "required": ["what", "mend"],
+    "required": ["what", "hint"],
     "properties": {
         "parameter": {"type": "string"},
         "header": {"type": "string"},
         "line": {"type": "integer", "minimum": 1},
         "what": {"type": "string"},
-        "mend": {"type": "string"},
+        "hint": {"type": "string"},
     },
 }
 

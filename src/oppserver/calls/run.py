@@ -69,7 +69,9 @@ def _write(operation: Write[Any, Any], asked: Any, call: Call, services: Service
         request_id=call.request_id,
         new_id=services.sources.new_id,
     )
-    return write_once(call, services, lambda session: operation.write(session, asked, context))
+    return write_once(
+        call, services, lambda transaction: operation.write(transaction, asked, context)
+    )
 
 
 def _encode(answer: Answer | bytes, coding: str) -> tuple[Answer, str]:

@@ -57,7 +57,7 @@ def run_fetch(asked: Asked) -> int:
     form = output_format(asked.output, asked.form)
     plan = BulkPlan.of(asked.event_code, asked.columns)
     encoding = encoding_of(form, plan.columns)
-    told = _Told()
+    told = _Reporter()
     with client_of(
         asked.host,
         keys_file=asked.keys_file,
@@ -94,7 +94,7 @@ def _what_makes_it_the_same(
     }
 
 
-def _run(job: FetchJob, client: Client, plan: BulkPlan, told: "_Told") -> bool:
+def _run(job: FetchJob, client: Client, plan: BulkPlan, told: "_Reporter") -> bool:
     """Runs a job with its bar; whether it was interrupted."""
     with told.bar(job):
         try:
@@ -113,7 +113,7 @@ def _write_missing(job: FetchJob, path: Path | None) -> None:
 # --- what is told ------------------------------------------------------------------------------
 
 
-class _Told:
+class _Reporter:
     """The progress bar on stderr, where that is a terminal. Calls come from several threads."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class _Told:
         return time.monotonic() - self._started
 
 
-def _report(job: FetchJob, output: Path, told: _Told, *, as_json: bool) -> None:
+def _report(job: FetchJob, output: Path, told: _Reporter, *, as_json: bool) -> None:
     done = job.progress
     if as_json:
         print_json(
@@ -206,7 +206,7 @@ def _report(job: FetchJob, output: Path, told: _Told, *, as_json: bool) -> None:
         typer.echo("oppserver: nothing was read.", err=True)
 
 
-def _summary(job: FetchJob, output: Path, told: _Told) -> str:
+def _summary(job: FetchJob, output: Path, told: _Reporter) -> str:
     done = job.progress
     notes = [f"{done.missing:,} not found"]
     if job.repeated:

@@ -70,11 +70,11 @@ def client_of(
     """
     from oppserver.client import Client  # noqa: PLC0415 (--help stays quick)
 
-    is_told = threading.Event()
+    is_reported = threading.Event()
 
     def tell(retry: "Retry") -> None:
-        if not is_told.is_set():
-            is_told.set()
+        if not is_reported.is_set():
+            is_reported.set()
             typer.echo(f"{retry.reason} It is tried for {_RETRY_FOR_S:g} s.", err=True)
         on_retry(retry)
 

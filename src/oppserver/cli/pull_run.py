@@ -47,7 +47,7 @@ def run_pull(asked: Asked) -> int:
     database = load_settings({"database": asked.database}).database
     path = state_path(database, asked.event_code, asked.state)
     state = read_state(path, host=base_url_of(asked.host), event_code=asked.event_code)
-    told = _Told()
+    told = _Reporter()
     with (
         client_of(
             asked.host,
@@ -107,7 +107,7 @@ def _report(done: Pulled, asked: Asked) -> None:
         typer.echo("oppserver: the counts differ. Run it again, or with --full.", err=True)
 
 
-class _Told:
+class _Reporter:
     """The progress bar on stderr, where that is a terminal. Calls come from several threads."""
 
     def __init__(self) -> None:

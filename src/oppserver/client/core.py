@@ -21,7 +21,7 @@ from oppserver.client.bulk_read import (
 from oppserver.client.calls import Call
 from oppserver.client.errors import InvalidCall
 from oppserver.client.exchange import Exchange, Flow, Retries, Retry
-from oppserver.client.rate_limiter import DEFAULT_RATE_LIMIT, Pace, RateLimit
+from oppserver.client.rate_limiter import DEFAULT_RATE_LIMIT, RateLimit, RateLimiter
 from oppserver.client.transports import Wire
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class Core:
             verify=options.get("verify", True),
         )
         self.exchange: Final = Exchange(
-            pace=_pace(options.get("rate_limit", "learn")),
+            rate_limiter=_rate_limiter(options.get("rate_limit", "learn")),
             retries=Retries(retry_for_s=options.get("retry_for_s", RETRY_FOR_S_DEFAULT)),
             keys=keys,
             on_retry=options.get("on_retry"),
@@ -212,11 +212,11 @@ def _are_in_query(keys_in: str) -> bool:
     return keys_in == "query"
 
 
-def _pace(rate_limit: RateLimit | str) -> Pace:
+def _rate_limiter(rate_limit: RateLimit | str) -> RateLimiter:
     if isinstance(rate_limit, RateLimit):
         if rate_limit.calls < 1 or rate_limit.window_s <= 0:
             raise InvalidCall("rate_limit has at least one call, in more than 0 seconds.")
-        return Pace(rate_limit, is_fixed=True)
+        return RateLimiter(rate_limit, is_fixed=True)
     if rate_limit not in ("learn", "off"):
         raise InvalidCall("rate_limit is 'learn', 'off', or a RateLimit(calls, window_s).")
-    return Pace(DEFAULT_RATE_LIMIT if rate_limit == "learn" else None, is_fixed=False)
+    return RateLimiter(DEFAULT_RATE_LIMIT if rate_limit == "learn" else None, is_fixed=False)

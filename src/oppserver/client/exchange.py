@@ -17,7 +17,7 @@ from oppserver.client.address import Keys
 from oppserver.client.answers import Answer, Broken, Problem, problem_of
 from oppserver.client.calls import Call
 from oppserver.client.errors import ClientError, RateLimitExceeded, WriteUnconfirmed
-from oppserver.client.rate_limiter import Pace, Place
+from oppserver.client.rate_limiter import Place, RateLimiter
 
 FIRST_WAIT_S: Final = 0.5
 
@@ -98,14 +98,14 @@ class Exchange:
     def __init__(
         self,
         *,
-        pace: Pace,
+        rate_limiter: RateLimiter,
         retries: Retries,
         keys: Keys,
         on_retry: Callable[[Retry], None] | None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self.pace: Final = pace
+        self.rate_limiter: Final = rate_limiter
         self._retries: Final = retries
         self._keys: Final = keys
         self._on_retry: Final = on_retry
@@ -131,7 +131,7 @@ class Exchange:
 
     def _entered(self) -> Flow[Place]:
         while True:
-            place = self.pace.enter(self._clock())
+            place = self.rate_limiter.enter(self._clock())
             if isinstance(place, Place):
                 return place
             yield Wait(place)
@@ -141,10 +141,10 @@ class Exchange:
         assert reply is not None, "a Send is answered"
         now = self._clock()
         if isinstance(reply, Answer):
-            self.pace.learn(reply.headers, now)
+            self.rate_limiter.learn(reply.headers, now)
             if reply.headers.get(IDEMPOTENCY_HEADER, "0").strip() != "0":
                 self._knows_repeated_writes.set()
-        self.pace.leave(place, now)
+        self.rate_limiter.leave(place, now)
         problem = problem_of(reply, call)
         if problem is not None:
             return problem
@@ -169,7 +169,7 @@ class Exchange:
             chance=self._chance(),
         )
         if isinstance(problem.error, RateLimitExceeded):
-            self.pace.refused(str(problem.error), hold_s=wait_s or 0.0, now=now)
+            self.rate_limiter.refused(str(problem.error), hold_s=wait_s or 0.0, now=now)
         return wait_s
 
     def _may_repeat(self, call: Call[Any]) -> bool:

@@ -40,7 +40,7 @@ DEFAULT_RATE_LIMIT: Final = RateLimit(RATE_LIMIT_CALLS_DEFAULT, RATE_LIMIT_WINDO
 
 
 class Place:
-    """A call's place in the window, from when it is sent. Owner: the Pace that gave it."""
+    """A call's place in the window, from when it is sent. Owner: the RateLimiter that gave it."""
 
     __slots__ = ("counted_by",)
 
@@ -48,7 +48,7 @@ class Place:
         self.counted_by = counted_by
 
 
-class Pace:
+class RateLimiter:
     """Says when a call may be sent. ``limit`` None: always.
 
     ``is_fixed``: the limit was given by the caller; one that is learned may only lower it.
@@ -95,15 +95,15 @@ class Pace:
         Source: draft-ietf-httpapi-ratelimit-headers-10. Calls that the host has counted and this
         client has not sent are of others; they take places too.
         """
-        standing = _standing(headers)
-        limit = _policy(headers, standing[0] if standing else None)
+        replication_state = _replication_state(headers)
+        limit = _policy(headers, replication_state[0] if replication_state else None)
         with self._lock:
             if limit is not None:
                 self._adopt(limit)
-            if limit is None or standing is None or limit != self._limit:
+            if limit is None or replication_state is None or limit != self._limit:
                 return
             self._drop_old(limit, now)
-            of_others = limit.calls - standing[1] - len(self._counted) - len(self._sent)
+            of_others = limit.calls - replication_state[1] - len(self._counted) - len(self._sent)
             for _ in range(min(of_others, limit.calls)):
                 heappush(self._counted, now)
 
@@ -139,7 +139,7 @@ class Pace:
             self._sent.remove(place)
 
 
-def _standing(headers: Mapping[str, str]) -> tuple[str, int] | None:
+def _replication_state(headers: Mapping[str, str]) -> tuple[str, int] | None:
     """The policy and the calls that are free, of ``RateLimit: "default";r=24;t=5``."""
     for name, parameters in _items(headers.get("ratelimit", "")):
         if "r" in parameters:

@@ -61,13 +61,13 @@ def check_reached(place: Place, *, database: str, last: int) -> None:
 def _gone(what: str) -> CursorGone:
     return refusal(
         CursorGone,
-        [Fault(parameter="cursor", what=what, mend="Begin anew: leave the cursor out.")],
+        [Fault(parameter="cursor", what=what, hint="Begin anew: leave the cursor out.")],
     )
 
 
 def _refused(what: str) -> InvalidValue:
-    mend = "Send it as it was answered, with the same query, or leave it out to begin anew."
-    return refusal(InvalidValue, [Fault(parameter="cursor", what=what, mend=mend)])
+    hint = "Send it as it was answered, with the same query, or leave it out to begin anew."
+    return refusal(InvalidValue, [Fault(parameter="cursor", what=what, hint=hint)])
 
 
 class ChangesCursor(msgspec.Struct, frozen=True, array_like=True, tag="changes"):

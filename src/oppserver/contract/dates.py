@@ -55,7 +55,7 @@ def to_stored(text: str) -> str:
     )
 
 
-def moment_to_stored(text: str) -> str:
+def datetime_to_stored(text: str) -> str:
     """As ``to_stored``, and a day alone (``YYYY-MM-DD``) is its begin."""
     return to_stored(f"{text} 00:00:00" if _DAY.fullmatch(text) else text)
 

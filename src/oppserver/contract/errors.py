@@ -30,11 +30,11 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     header: str | None = None
     line: int | None = None
     what: str
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
         place = f"query parameter '{self.parameter}'" if self.parameter else self.header
-        return f"{place or f'line {self.line}'}: {self.what}. {self.mend}"
+        return f"{place or f'line {self.line}'}: {self.what}. {self.hint}"
 
 
 class ApiError(OppserverError):

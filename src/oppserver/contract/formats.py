@@ -40,7 +40,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """How an answer is wanted, as ``Accept`` and the query say."""
 
     format: Format = Format.JSON
-    ledger: bool = False
+    missing: bool = False
     """Whether each entry tells of the ids that were asked for and are not in it."""
 
     entity_tag: bool = False

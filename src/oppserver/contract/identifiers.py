@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from oppserver.contract.errors import InvalidValue
 from oppserver.contract.names import quoted
 
-GUID_MEND = "Expected a form like 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
+GUID_HINT = "Expected a form like 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 
 _CANONICAL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -62,7 +62,7 @@ def guid_at(text: str, *, place: str) -> str:
     """The canonical form of a GUID. Raises InvalidValue that names the place."""
     guid = canonical_guid(text)
     if guid is None:
-        raise InvalidValue(f"{place}: {quoted(text)} is not a GUID. {GUID_MEND}")
+        raise InvalidValue(f"{place}: {quoted(text)} is not a GUID. {GUID_HINT}")
     return guid
 
 

@@ -170,7 +170,7 @@ SQLITE_FIXED_VERSION: Final = (3, 51, 3)
 SQLITE_FIXED_RELEASES: Final = ((3, 44, 6), (3, 50, 7))
 """Patch releases of older versions that have the fix too. Source: as above."""
 
-HOT_ROWS_BYTES_DEFAULT: Final = 64 << 20
+ROW_CACHE_BYTES_DEFAULT: Final = 64 << 20
 """Bytes of rendered rows that a server process keeps. Ours: 80,000 rows of eight columns, 40 whole
 calls, and still far below the target of 250 MB for a server with 16 clients."""
 

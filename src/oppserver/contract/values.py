@@ -10,7 +10,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import InvalidFieldValue
 from oppserver.contract.limits import IN_ERROR_OPTIONS_MAX, TEXT_CHARACTERS_MAX
 from oppserver.contract.model import STATUSES, DataType, Field
@@ -131,15 +131,15 @@ def _text(value: int | float | bool) -> str:
 def _number(text: str, field: Field, place: str) -> str:
     number = plain_number(text)
     if number is None:
-        mend = " Write the decimals behind a point: 1499.90." if "," in text else ""
-        why = f"expected a number like 200000, 200,000 or -12.5.{mend}"
+        hint = " Write the decimals behind a point: 1499.90." if "," in text else ""
+        why = f"expected a number like 200000, 200,000 or -12.5.{hint}"
         raise _refused(place, text, field, why)
     return number
 
 
 def _date(text: str, field: Field, place: str) -> str:
     try:
-        return moment_to_stored(text)
+        return datetime_to_stored(text)
     except ValueError:
         raise _refused(
             place, text, field, "expected a date (UTC) like 2024-02-29 13:05:09 or 2024-02-29"

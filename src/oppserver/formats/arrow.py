@@ -254,7 +254,7 @@ def _plain(value: str | None, index: int, column: TableColumn, rows: TableRows) 
         ) from None
 
 
-def _plain_moment(value: str) -> str:
+def _plain_timestamp(value: str) -> str:
     return to_stored(f"{value} 00:00:00" if len(value) == _DAY else value)
 
 
@@ -280,6 +280,6 @@ _PLAIN: Final[Mapping[Kind, Callable[[str], str]]] = {
     Kind.TEXT: str,
     Kind.INTEGER: str,
     Kind.NUMBER: _plain_number,
-    Kind.MOMENT: _plain_moment,
+    Kind.MOMENT: _plain_timestamp,
     Kind.BOOLEAN: _plain_boolean,
 }

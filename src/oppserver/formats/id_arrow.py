@@ -159,8 +159,8 @@ class ArrowIds:
         except struct.error:
             raise self._malformed("a message's metadata is damaged", "Send it anew.") from None
 
-    def _malformed(self, what: str, mend: str) -> MalformedBody:
-        return refusal(MalformedBody, [Fault(line=self._rows + 1, what=what, mend=mend)])
+    def _malformed(self, what: str, hint: str) -> MalformedBody:
+        return refusal(MalformedBody, [Fault(line=self._rows + 1, what=what, hint=hint)])
 
 
 def _one_by_one(texts: list[str | None], first: int) -> Arrived:

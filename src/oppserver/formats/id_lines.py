@@ -37,7 +37,7 @@ class BadId(msgspec.Struct, frozen=True, kw_only=True):
         return Fault(
             line=self.line,
             what=self.what,
-            mend="Mend the line, or pass over such lines with 'on_error=skip' in the query.",
+            hint="Mend the line, or pass over such lines with 'on_error=skip' in the query.",
         )
 
 
@@ -179,7 +179,7 @@ class CsvIds:
                     Fault(
                         line=self._line + whole.count(b"\n") + 1,
                         what=f"the record is longer than {ID_LINE_BYTES_MAX} bytes",
-                        mend="End it; a quote that is not closed goes on over lines.",
+                        hint="End it; a quote that is not closed goes on over lines.",
                     )
                 ],
             )

@@ -121,7 +121,7 @@ class _Parent:
         """Looks after the workers until all have ended; the exit status."""
         self._start(self._places[0])
         while any(place.worker or place.start_at for place in self._places):
-            for key, _ in self._selector.select(self._patience_s()):
+            for key, _ in self._selector.select(self._deadline_s()):
                 if self._selector.get_map().get(key.fd) is key:  # else its worker has just ended
                     key.data()
             for place in self._places:
@@ -211,8 +211,8 @@ class _Parent:
             passed_on = number if self._is_ending else signal.SIGTERM
             if not self._is_ending:
                 self._is_ending = True
-                patience_s = self._settings.shutdown_timeout_s + WORKER_STOP_MARGIN_S
-                self._killed_at = time.monotonic() + patience_s
+                deadline_s = self._settings.shutdown_timeout_s + WORKER_STOP_MARGIN_S
+                self._killed_at = time.monotonic() + deadline_s
             for place in self._places:
                 place.start_at = None
                 if place.worker is not None:
@@ -225,7 +225,7 @@ class _Parent:
                 telemetry.logger().warning("worker_killed", worker=place.number)
                 place.worker.send_signal(signal.SIGKILL)
 
-    def _patience_s(self) -> float | None:
+    def _deadline_s(self) -> float | None:
         """Seconds until there is something to do that nobody tells."""
         moments = [place.start_at for place in self._places if place.start_at is not None]
         if self._killed_at is not None:

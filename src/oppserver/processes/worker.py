@@ -34,7 +34,7 @@ def main() -> None:
     try:
         parent.watch()
         settings = load_settings(task.flags)
-        parent.patience_s = settings.shutdown_timeout_s + WORKER_STOP_MARGIN_S
+        parent.deadline_s = settings.shutdown_timeout_s + WORKER_STOP_MARGIN_S
         _serve(task, settings)
     except OppserverError as error:
         print(f"oppserver: {error}", file=sys.stderr)
@@ -79,7 +79,7 @@ class _Parent:
 
     def __init__(self) -> None:
         self.is_gone = False
-        self.patience_s: float = WORKER_STOP_MARGIN_S
+        self.deadline_s: float = WORKER_STOP_MARGIN_S
 
     def watch(self) -> None:
         """Begins to wait for its end, which may have come already."""
@@ -90,7 +90,7 @@ class _Parent:
             pass
         self.is_gone = True
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(self.patience_s)  # what an orderly end may take
+        time.sleep(self.deadline_s)  # what an orderly end may take
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -38,7 +38,9 @@ from oppserver.store.queries import (
     Change,
     ChangeNumbers,
     ChangesPage,
-    KeptAnswer,
+    Fingerprint,
+    IdempotencyRecord,
+    IdStatus,
     LeadSearch,
     Plan,
     RenderedChanges,
@@ -47,9 +49,7 @@ from oppserver.store.queries import (
     RenderedRows,
     Search,
     SearchIndex,
-    Stamp,
     TimelinePage,
-    Whereabouts,
 )
 
 BUSY_TIMEOUT_S: Final = 10.0
@@ -78,7 +78,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     on_server: Callable[[StoreServer], None] | None = None
 
 
-class Session(Protocol):
+class Transaction(Protocol):
     """One transaction that reads and writes, given to the work of ``Store.write``.
 
     What it reads is of one moment and includes what it has written. Nobody else writes what would
@@ -142,16 +142,16 @@ class Session(Protocol):
         """Adds activities; ids are new."""
         ...
 
-    def kept_answer(self, key_sha256: str, *, not_before: str) -> KeptAnswer | None:
+    def idempotency_record(self, key_sha256: str, *, not_before: str) -> IdempotencyRecord | None:
         """The answer that was kept under a key at ``not_before`` (stored form) or later."""
         ...
 
-    def keep_answer(self, answer: KeptAnswer, *, not_before: str) -> None:
+    def put_idempotency_record(self, answer: IdempotencyRecord, *, not_before: str) -> None:
         """Keeps an answer, and throws away those that were kept before ``not_before``."""
         ...
 
 
-class Moment(Protocol):
+class Snapshot(Protocol):
     """One moment of a store, given to the work of ``Store.read``: all that is read is of it."""
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
@@ -165,7 +165,7 @@ class Moment(Protocol):
         """
         ...
 
-    def stamp(self, plan: Plan) -> Stamp:
+    def fingerprint(self, plan: Plan) -> Fingerprint:
         """What stands for the rows of ``bulk_read``, at a fraction of its price.
 
         Two moments with one stamp for a plan have the same rows for it, byte for byte, also when
@@ -218,7 +218,7 @@ class Moment(Protocol):
         """
         ...
 
-    def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+    def id_statuses(self, ids: Sequence[str]) -> dict[str, IdStatus]:
         """Of those ids that are stored or deleted, by id, the type and the deletion."""
         ...
 
@@ -237,7 +237,7 @@ class Store(Protocol):
         """
         ...
 
-    def read(self, work: Callable[[Moment], _T]) -> _T:
+    def read(self, work: Callable[[Snapshot], _T]) -> _T:
         """Does work that reads several things of one moment, and returns what it returns.
 
         The moment ends with the work. An engine may have to do the work again from its beginning,
@@ -255,7 +255,7 @@ class Store(Protocol):
         """
         ...
 
-    def lineage(self) -> int:
+    def timeline_id(self) -> int:
         """A number that rises when the store's past may have become another one.
 
         A replica that was made the primary may lack the last writes, and give their numbers again.
@@ -301,7 +301,7 @@ class Store(Protocol):
 
     # --- writes
 
-    def write(self, work: Callable[[Session], _T]) -> _T:
+    def write(self, work: Callable[[Transaction], _T]) -> _T:
         """Does work in one transaction; what it returns is returned when all of it is durable.
 
         What the work raises undoes all that it did, and is raised. An engine may have to do the

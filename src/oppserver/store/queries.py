@@ -51,7 +51,7 @@ class RenderedColumns(msgspec.Struct, frozen=True, kw_only=True):
     columns: Sequence[bytes]
 
 
-class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     """What stands for the rows of a plan: equal stamps, equal rows.
 
     ``counts`` has the number of rows of each entry.
@@ -61,14 +61,14 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
 
 
-class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
+class IdStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Of which type an id is; or was, when it was deleted on ``deleted_on`` (stored form)."""
 
     event_code: int
     deleted_on: str | None = None
 
 
-class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class IdempotencyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a write with an ``Idempotency-Key``, kept to be given again.
 
     ``key_sha256`` is of the one who called and the key, ``request_sha256`` of the call and its body

@@ -11,20 +11,20 @@ from typing import Final
 
 from oppserver.contract.columns import ID_COLUMN, Column
 from oppserver.formats.ndjson import pieces_of, rows_of
-from oppserver.store.port import Moment, Store
+from oppserver.store.port import Snapshot, Store
 from oppserver.store.queries import Change, ChangeNumbers, Plan, PlannedEntry, RenderedRows
 
-HOT_ROW_BYTES: Final = 220
+CACHED_ROW_BYTES: Final = 220
 """Bytes that a kept row takes beside its text. Measured: the id, two object headers, its place."""
 
-HOT_ROWS_PROBES: Final = 4
+ROW_CACHE_PROBES: Final = 4
 """Ids at the start and at the end of a call that tell whether its rows were asked for before. Ours:
 a list that grows at one end is still recognised, and one that is new costs a few look-ups."""
 
-HOT_ROWS_SEEN_MAX: Final = 65_536
+ROW_CACHE_SEEN_MAX: Final = 65_536
 """Ids that are remembered as asked for before all are forgotten; about 10 MB. Ours."""
 
-HOT_ROWS_CHANGES_MAX: Final = 2_000
+ROW_CACHE_CHANGES_MAX: Final = 2_000
 """Changes that are looked up to find the kept rows they touch; after more, all are dropped. Ours:
 as many as one call could read anew."""
 
@@ -35,7 +35,7 @@ _Pieces = dict[str, bytes]
 """By id: a row, without what it has in common with all rows of its form. Empty: there is none."""
 
 _At = tuple[int, ChangeNumbers]
-"""A moment of the store: its lineage, asked for after the numbers, and how far changes were."""
+"""A moment of the store: its timeline_id, asked for after the numbers, and how far changes were."""
 
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
@@ -45,7 +45,7 @@ _BEFORE_ID: Final = b'"%b":"' % ID_COLUMN.name.encode()
 _ID_CHARACTERS: Final = 36
 
 
-class HotRows:
+class RowCache:
     """Rows that were asked for more than once, at most about ``bytes_max`` of them.
 
     Owner of the rows, of the moment of which they are, and of what was seen; all
@@ -68,7 +68,7 @@ class HotRows:
             self._on_read(0, ids)
             return rows
         numbers = store.change_numbers()
-        kept = self._all_kept(plan, (store.lineage(), numbers))
+        kept = self._all_kept(plan, (store.timeline_id(), numbers))
         if kept is not None:
             self._on_read(ids, 0)
             return kept
@@ -87,7 +87,7 @@ class HotRows:
         with self._lock:
             known = sum(map(self._is_known, probes))
             is_promising = 2 * known >= len(probes) > 0
-            if len(self._seen) > HOT_ROWS_SEEN_MAX:
+            if len(self._seen) > ROW_CACHE_SEEN_MAX:
                 self._seen.clear()
             self._seen.update(probes)
             return is_promising
@@ -112,18 +112,18 @@ class HotRows:
         return [_joined(entry, pieces) for entry, pieces in zip(plan.entries, found, strict=True)]
 
     def _bulk_read(
-        self, moment: Moment, *, store: Store, plan: Plan
+        self, snapshot: Snapshot, *, store: Store, plan: Plan
     ) -> tuple[list[RenderedRows], int]:
         """The rows of a moment, and for how many ids the store was asked."""
-        numbers = moment.change_numbers()
-        at = store.lineage(), numbers
-        self._follow(moment, at)
+        numbers = snapshot.change_numbers()
+        at = store.timeline_id(), numbers
+        self._follow(snapshot, at)
         rows, fetched = [], 0
         for entry in plan.entries:
             pieces = self._pieces(entry, at)
             missing = [one for one in entry.ids if one not in pieces]
             if missing:
-                pieces |= _fetched(moment, entry, missing)
+                pieces |= _fetched(snapshot, entry, missing)
                 self._keep(entry, {one: pieces[one] for one in missing}, at)
             rows.append(_joined(entry, [pieces[one] for one in entry.ids]))
             fetched += len(missing)
@@ -143,17 +143,17 @@ class HotRows:
 
     # --- following what is written
 
-    def _follow(self, moment: Moment, at: _At) -> None:
+    def _follow(self, snapshot: Snapshot, at: _At) -> None:
         """Drops what has changed up to a moment; does nothing when that is past already."""
         known = self._at
         if (at[0], at[1].last) <= (known[0], known[1].last):
             return
-        (lineage, numbers), (lineage_before, before) = at, known
+        (timeline_id, numbers), (timeline_id_before, before) = at, known
         many = numbers.last - before.last
-        is_lost = lineage != lineage_before or many > HOT_ROWS_CHANGES_MAX
+        is_lost = timeline_id != timeline_id_before or many > ROW_CACHE_CHANGES_MAX
         changes: list[Change] = []
         if not is_lost and not self._kept.is_empty:
-            changes = moment.changes(
+            changes = snapshot.changes(
                 after=before.last, until=numbers.last, limit=many, event_code=None
             )
         with self._lock:
@@ -207,7 +207,7 @@ class _Generations:
 
     def add(self, form: _Form, pieces: _Pieces) -> None:
         self._young.setdefault(form, {}).update(pieces)
-        self._young_bytes += sum(map(len, pieces.values())) + HOT_ROW_BYTES * len(pieces)
+        self._young_bytes += sum(map(len, pieces.values())) + CACHED_ROW_BYTES * len(pieces)
         if self._young_bytes > self._half_bytes:
             self._old, self._young, self._young_bytes = self._young, {}, 0
 
@@ -231,7 +231,7 @@ def _probes(plan: Plan) -> list[tuple[_Form, str]]:
     return [
         (_form(entry), one)
         for entry in plan.entries
-        for one in (*entry.ids[:HOT_ROWS_PROBES], *entry.ids[-HOT_ROWS_PROBES:])
+        for one in (*entry.ids[:ROW_CACHE_PROBES], *entry.ids[-ROW_CACHE_PROBES:])
     ]
 
 
@@ -242,10 +242,10 @@ def _shows_addresses(form: _Form) -> bool:
 # --- rows and their pieces ---------------------------------------------------------------------
 
 
-def _fetched(moment: Moment, entry: PlannedEntry, ids: Sequence[str]) -> _Pieces:
+def _fetched(snapshot: Snapshot, entry: PlannedEntry, ids: Sequence[str]) -> _Pieces:
     """The pieces of ids as the store has them."""
     asked = PlannedEntry(event_code=entry.event_code, ids=ids, columns=entry.columns)
-    (rows,) = moment.bulk_read(Plan(entries=(asked,)))
+    (rows,) = snapshot.bulk_read(Plan(entries=(asked,)))
     pieces = dict.fromkeys(ids, b"")
     for piece in pieces_of(rows.json, first=entry.columns[0].name):
         start = piece.index(_BEFORE_ID) + len(_BEFORE_ID)

@@ -221,7 +221,7 @@ activity = Table(
     Index("activity_by_modified_on", "event_code", "modified_on", "id"),
 )
 
-kept_answer = Table(
+idempotency_record = Table(
     "kept_answer",
     metadata,
     Column("key_sha256", TEXT, primary_key=True, nullable=False),

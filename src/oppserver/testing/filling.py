@@ -99,7 +99,7 @@ def put_lead(world: World, attributes: "Mapping[str, Value]") -> str:
     own = {"created_on": now, "modified_on": now, "id": world.ids.new_id()} | own
     own["id"] = _guid(own["id"], what="ProspectID")
     lead = Lead(**own, attributes=kept)
-    world.store.write(lambda session: session.write_leads([lead]))
+    world.store.write(lambda transaction: transaction.write_leads([lead]))
     return lead.id
 
 

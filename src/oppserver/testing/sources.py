@@ -7,7 +7,7 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.contract.names import quoted
@@ -83,7 +83,7 @@ class Clock:
 def _moment(at: datetime | str) -> datetime:
     if isinstance(at, str):
         try:
-            return datetime.fromisoformat(moment_to_stored(at)).replace(tzinfo=UTC)
+            return datetime.fromisoformat(datetime_to_stored(at)).replace(tzinfo=UTC)
         except ValueError as error:
             raise InvalidInput(f"The clock cannot be set to {quoted(at)}: {error}") from None
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

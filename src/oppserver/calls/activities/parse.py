@@ -12,7 +12,7 @@ from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import check_is_not_named, mandatory_guid
 from oppserver.calls.writes.wire import FieldValueWire, check_has_no_members
 from oppserver.contract.columns import SYSTEM_COLUMNS, column_named, of_field_set, slot_of
-from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import (
     InvalidFieldValue,
     InvalidValue,
@@ -258,7 +258,7 @@ def _date(text: str | UnsetType | None, *, place: str) -> str | None:
     if not isinstance(text, str) or not text.strip():
         return None
     try:
-        return moment_to_stored(text.strip())
+        return datetime_to_stored(text.strip())
     except ValueError as error:
         raise InvalidValue(f"{place}ActivityDateTime: {quoted(text)} is {error}") from None
 

@@ -32,60 +32,62 @@ from oppserver.calls.shared.paging import ListWire
 from oppserver.contract.errors import InvalidReference, OpportunityNotFound
 from oppserver.contract.model import Activity, Catalogue, User
 from oppserver.contract.names import quoted
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 from oppserver.store.queries import ActivitySearch, TimelinePage
 
 
-def create_activity(session: Session, asked: AskedLeadActivity, context: WriteContext) -> bytes:
+def create_activity(
+    transaction: Transaction, asked: AskedLeadActivity, context: WriteContext
+) -> bytes:
     """Post an activity on a lead, which may be a new one."""
     owner = asked.activity.owner
-    lead_id = _lead_id(session, asked, now=context.now, new_id=context.new_id)
+    lead_id = _lead_id(transaction, asked, now=context.now, new_id=context.new_id)
     activity = plan_activity(
         asked.activity,
         Subject(lead_id=lead_id, opportunity_id=None),
-        catalogue=session.catalogue(),
-        users=users_named(session, [] if owner is None else [owner]),
+        catalogue=transaction.catalogue(),
+        users=users_named(transaction, [] if owner is None else [owner]),
         context=context,
     )
-    session.write_activities([activity])
+    transaction.write_activities([activity])
     return render_activity_posted(activity.id)
 
 
 def _lead_id(
-    session: Session, asked: AskedLeadActivity, *, now: str, new_id: Callable[[], str]
+    transaction: Transaction, asked: AskedLeadActivity, *, now: str, new_id: Callable[[], str]
 ) -> str:
     """The lead of the id, or of the address: that one is created where there is none."""
     if asked.lead is None:
         assert asked.lead_id is not None, "a lead is asked for in one way or the other"
-        return lead_here(session, asked.lead_id, place="RelatedProspectId").id
-    [found] = find_leads(session, [asked.lead])
+        return lead_here(transaction, asked.lead_id, place="RelatedProspectId").id
+    [found] = find_leads(transaction, [asked.lead])
     if found.lead is not None:
         return found.lead.id
-    return save_lead(session, asked.lead, now=now, new_id=new_id).lead.id
+    return save_lead(transaction, asked.lead, now=now, new_id=new_id).lead.id
 
 
 def add_opportunity_activities(
-    session: Session, asked: AskedOpportunityActivities, context: WriteContext
+    transaction: Transaction, asked: AskedOpportunityActivities, context: WriteContext
 ) -> bytes:
     """Post up to 25 activities on an opportunity, or none."""
-    opportunity = session.opportunities([asked.opportunity_id]).get(asked.opportunity_id)
+    opportunity = transaction.opportunities([asked.opportunity_id]).get(asked.opportunity_id)
     if opportunity is None:
         raise OpportunityNotFound(
-            f"query parameter 'opportunityId': {gone(session, asked.opportunity_id)}"
+            f"query parameter 'opportunityId': {gone(transaction, asked.opportunity_id)}"
         )
     owners = [one.owner for one in asked.activities if one.owner is not None]
-    users = users_named(session, owners)
+    users = users_named(transaction, owners)
     activities = [
         plan_activity(
             one,
             Subject(lead_id=opportunity.lead_id, opportunity_id=opportunity.id),
-            catalogue=session.catalogue(),
+            catalogue=transaction.catalogue(),
             users=users,
             context=context,
         )
         for one in asked.activities
     ]
-    session.write_activities(activities)
+    transaction.write_activities(activities)
     return render_activities_posted([one.id for one in activities])
 
 

@@ -76,7 +76,7 @@ _BULK_READ_RESPONSE: Final[Schema] = {
             },
             "Missing": {
                 "type": "array",
-                "description": "With `ledger=true`.",
+                "description": "With `missing=true`.",
                 "items": {
                     "type": "object",
                     "required": ["ProspectActivityId", "Reason"],
@@ -105,7 +105,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         query=(
             Parameter(
-                "ledger",
+                "missing",
                 "Whether each entry tells, as `Missing`, of the ids that were asked for and are"
                 " not in it. JSON alone has a place for it.",
                 {"type": "boolean", "default": False},

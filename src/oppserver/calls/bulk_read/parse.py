@@ -109,12 +109,12 @@ def _wanted(query: Mapping[str, str], chosen: Format, *, is_conditional: bool) -
     wanted = wanted_rows(
         query,
         chosen,
-        ledger=flag(query, "ledger"),
+        missing=flag(query, "missing"),
         entity_tag=flag(query, "etag") or is_conditional,
     )
-    if wanted.ledger and chosen is not Format.JSON:
+    if wanted.missing and chosen is not Format.JSON:
         raise InvalidValue(
-            f"query parameter 'ledger': {chosen} has one row per opportunity and no place for those"
-            f" that are missing. Ask for {Format.JSON}, or read X-Opportunities-Missing."
+            f"query parameter 'missing': {chosen} has one row per opportunity, and no place for"
+            f" missing ids. Ask for {Format.JSON}, or read X-Opportunities-Missing."
         )
     return wanted

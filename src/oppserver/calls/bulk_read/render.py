@@ -17,12 +17,12 @@ from oppserver.contract.dates import to_answer
 from oppserver.contract.formats import Format, Table, TableRows, Wanted
 from oppserver.formats.ndjson import ndjson_lines
 from oppserver.store.queries import (
+    Fingerprint,
+    IdStatus,
     Plan,
     PlannedEntry,
     RenderedColumns,
     RenderedRows,
-    Stamp,
-    Whereabouts,
 )
 
 
@@ -46,7 +46,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     tag: str | None
     counts: Counts | None = None
-    whereabouts: Mapping[str, Whereabouts] | None = None
+    id_statuses: Mapping[str, IdStatus] | None = None
     rows: Sequence[RenderedRows] = ()
     columns: Sequence[RenderedColumns] = ()
 
@@ -75,7 +75,7 @@ def _body(planned: PlannedBulkRead, found: Found) -> bytes:
         return _written(planned.wanted, planned.table, rows)
     if planned.wanted.format is Format.NDJSON:
         return _lines(planned.plan, found)
-    missing = missing_of(planned.plan, found.whereabouts) if planned.wanted.ledger else None
+    missing = missing_of(planned.plan, found.id_statuses) if planned.wanted.missing else None
     return render_entries(planned.plan, found.rows, missing)
 
 
@@ -117,21 +117,21 @@ def render_entries(
 ) -> bytes:
     """Render the body of ``GetOpportunitiesById``: one entry per group, in request order.
 
-    The rows are JSON already and are not looked into. ``missing``: the ledger of each entry.
+    The rows are JSON already and are not looked into. ``missing`` has those of each entry.
     """
-    ledgers = [b""] * len(rows) if missing is None else [_ledger(one) for one in missing]
+    tails = [b""] * len(rows) if missing is None else [_missing_json(one) for one in missing]
     parts = []  # put together once: each copy of a megabyte is time
-    for entry, rendered, ledger in zip(plan.entries, rows, ledgers, strict=True):
+    for entry, rendered, tail in zip(plan.entries, rows, tails, strict=True):
         head = b'{"EventCode":"%d","RecordCount":%d,"Opportunities":'
-        parts += [b",", head % (entry.event_code, rendered.count), rendered.json, ledger, b"}"]
+        parts += [b",", head % (entry.event_code, rendered.count), rendered.json, tail, b"}"]
     return b"".join([b"[", *parts[1:], b"]"])
 
 
-def _ledger(missing: Sequence[MissingWire]) -> bytes:
+def _missing_json(missing: Sequence[MissingWire]) -> bytes:
     return b',"Missing":%b' % msgspec.json.encode(missing)
 
 
-Where = Mapping[str, Whereabouts]
+Where = Mapping[str, IdStatus]
 
 
 def ids_asked(plan: Plan) -> Sequence[str]:
@@ -141,21 +141,21 @@ def ids_asked(plan: Plan) -> Sequence[str]:
     return list(dict.fromkeys(chain.from_iterable(plan.asked)))
 
 
-def needs_whereabouts(plan: Plan, counts: Sequence[int], *, ledger: bool) -> bool:
+def needs_statuses(plan: Plan, counts: Sequence[int], *, missing: bool) -> bool:
     """Whether rows by entry do not say enough to count ids, or to account for them.
 
-    They do not when an id may stand in two entries, and for the ledger, when an id is missing. With
+    They do not when an id may stand in two entries, and for the missing ids, when one is. With
     several entries an id may be missing in one and be found in another, so they are always read.
     """
     if len(plan.entries) == 1:
-        return ledger and counts[0] < len(plan.asked[0])
-    return ledger or _may_answer_twice(plan.entries)
+        return missing and counts[0] < len(plan.asked[0])
+    return missing or _may_answer_twice(plan.entries)
 
 
 def count_ids(plan: Plan, counts: Sequence[int], where: Where | None) -> Counts:
     """How many distinct ids were asked for, and how many of them are answered anywhere.
 
-    ``counts``: the rows of each entry. ``where`` as ``needs_whereabouts`` says.
+    ``counts``: the rows of each entry. ``where`` as ``needs_statuses`` says.
     """
     asked = ids_asked(plan)
     if where is None or not _may_answer_twice(plan.entries):
@@ -169,7 +169,7 @@ def missing_of(plan: Plan, where: Where | None) -> list[list[MissingWire]]:
     """For each entry the ids that its group asked for and that are not in it, in their order.
 
     Rows of an entry that its group asked for, and these, are what it asked for: each id once.
-    ``where`` as ``needs_whereabouts`` says: without it nothing is missing.
+    ``where`` as ``needs_statuses`` says: without it nothing is missing.
     """
     if where is None:
         return [[] for _ in plan.entries]
@@ -186,13 +186,13 @@ def missing_of(plan: Plan, where: Where | None) -> list[list[MissingWire]]:
     ]
 
 
-def _is_of(there: Whereabouts | None, event_code: int) -> bool:
+def _is_of(there: IdStatus | None, event_code: int) -> bool:
     return there is not None and there.deleted_on is None and there.event_code == event_code
 
 
 def _missing(
     one: str,
-    there: Whereabouts | None,
+    there: IdStatus | None,
     places: Mapping[int, Sequence[tuple[int, frozenset[str]]]],
 ) -> MissingWire:
     if there is None:
@@ -228,13 +228,15 @@ _DIGEST_BYTES: Final = 16
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def entity_tag(made_of: bytes, stamp: Stamp, whereabouts: Mapping[str, Whereabouts] | None) -> str:
+def entity_tag(
+    made_of: bytes, fingerprint: Fingerprint, id_statuses: Mapping[str, IdStatus] | None
+) -> str:
     """The strong entity tag of an answer: equal tags, equal bytes.
 
-    ``made_of`` is the request's part, ``stamp`` the rows', ``whereabouts`` the ledger's if any.
+    ``made_of`` is the request's part, ``fingerprint`` the rows', ``id_statuses`` the missing ids'.
     """
     digest = hashlib.blake2b(made_of, digest_size=_DIGEST_BYTES)
-    digest.update(msgspec.json.encode((stamp, whereabouts)))
+    digest.update(msgspec.json.encode((fingerprint, id_statuses)))
     return f'"{digest.hexdigest()}"'
 
 

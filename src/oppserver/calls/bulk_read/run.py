@@ -13,15 +13,15 @@ from oppserver.calls.bulk_read.render import (
     ids_asked,
     is_matched,
     made_of,
-    needs_whereabouts,
+    needs_statuses,
     render_bulk_read,
 )
 from oppserver.calls.shared.call import Services
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.operation import Read
 from oppserver.contract.formats import ARROW_FORMATS, TEXT_FORMATS
-from oppserver.store.port import Moment
-from oppserver.store.queries import Plan, RenderedRows, Whereabouts
+from oppserver.store.port import Snapshot
+from oppserver.store.queries import IdStatus, Plan, RenderedRows
 
 
 def read_bulk(planned: PlannedBulkRead, services: Services) -> Found:
@@ -47,46 +47,46 @@ BULK_READ: Final = Read(
 
 
 def _rows(services: Services, plan: Plan) -> Sequence[RenderedRows]:
-    if services.hot_rows is None:
+    if services.row_cache is None:
         return services.store.bulk_read(plan)
-    return services.hot_rows.bulk_read(services.store, plan)
+    return services.row_cache.bulk_read(services.store, plan)
 
 
 def _needs_more_than_rows(planned: PlannedBulkRead) -> bool:
     wanted = planned.wanted
-    return wanted.entity_tag or wanted.ledger or needs_whereabouts(planned.plan, (), ledger=False)
+    return wanted.entity_tag or wanted.missing or needs_statuses(planned.plan, (), missing=False)
 
 
-def _find_in(moment: Moment, *, planned: PlannedBulkRead, made_by: str) -> Found:
+def _find_in(snapshot: Snapshot, *, planned: PlannedBulkRead, made_by: str) -> Found:
     tag = None
     if planned.wanted.entity_tag:
         coding = planned.coding if planned.wanted.format.is_text else "identity"
         asked = made_of(planned.plan, planned.wanted, planned.table, coding=coding, made_by=made_by)
-        tag = _tag(moment, planned, asked)
+        tag = _tag(snapshot, planned, asked)
         if is_matched(planned.if_none_match or "", tag):
             return Found(tag=tag)
-    rows = moment.bulk_read(planned.plan) if planned.table is None else []
-    columns = moment.bulk_read_columns(planned.plan) if planned.table is not None else []
+    rows = snapshot.bulk_read(planned.plan) if planned.table is None else []
+    columns = snapshot.bulk_read_columns(planned.plan) if planned.table is not None else []
     numbers = [one.count for one in rows or columns]
-    where = _whereabouts(moment, planned, numbers)
+    where = _statuses(snapshot, planned, numbers)
     return Found(
         tag=tag,
         counts=count_ids(planned.plan, numbers, where),
-        whereabouts=where,
+        id_statuses=where,
         rows=rows,
         columns=columns,
     )
 
 
-def _tag(moment: Moment, planned: PlannedBulkRead, asked: bytes) -> str:
-    stamp = moment.stamp(planned.plan)
-    where = _whereabouts(moment, planned, stamp.counts) if planned.wanted.ledger else None
-    return entity_tag(asked, stamp, where)
+def _tag(snapshot: Snapshot, planned: PlannedBulkRead, asked: bytes) -> str:
+    fingerprint = snapshot.fingerprint(planned.plan)
+    where = _statuses(snapshot, planned, fingerprint.counts) if planned.wanted.missing else None
+    return entity_tag(asked, fingerprint, where)
 
 
-def _whereabouts(
-    moment: Moment, planned: PlannedBulkRead, numbers: Sequence[int]
-) -> Mapping[str, Whereabouts] | None:
-    if needs_whereabouts(planned.plan, numbers, ledger=planned.wanted.ledger):
-        return moment.whereabouts(ids_asked(planned.plan))
+def _statuses(
+    snapshot: Snapshot, planned: PlannedBulkRead, numbers: Sequence[int]
+) -> Mapping[str, IdStatus] | None:
+    if needs_statuses(planned.plan, numbers, missing=planned.wanted.missing):
+        return snapshot.id_statuses(ids_asked(planned.plan))
     return None

@@ -11,7 +11,7 @@ from oppserver.calls.shared.operation import NO_BODY, Read
 from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
 from oppserver.contract.formats import Format
 from oppserver.formats.ndjson import ndjson_lines
-from oppserver.store.port import Moment
+from oppserver.store.port import Snapshot
 from oppserver.store.queries import ChangesPage, RenderedChanges
 
 
@@ -28,17 +28,17 @@ class FoundChanges(msgspec.Struct, frozen=True, kw_only=True):
     addresses_changed: bool
 
 
-def _find(moment: Moment, *, planned: PlannedChanges) -> FoundChanges:
+def _find(snapshot: Snapshot, *, planned: PlannedChanges) -> FoundChanges:
     """A page, and the place behind it: at the end of the changes that is the last of all numbers.
 
     So a caller of one type does not pass over the changes of the others again and again.
     """
-    database, numbers = moment.identity(), moment.change_numbers()
+    database, numbers = snapshot.identity(), snapshot.change_numbers()
     after = _begin(planned, database=database, last=numbers.last)
     page = ChangesPage(
         after=after, until=numbers.last, limit=planned.limit, event_code=planned.event_code
     )
-    rendered = moment.rendered_changes(page, planned.columns)
+    rendered = snapshot.rendered_changes(page, planned.columns)
     has_more = rendered.count == planned.limit and rendered.last < numbers.last
     number = rendered.last if has_more else numbers.last
     return FoundChanges(

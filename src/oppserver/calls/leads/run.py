@@ -20,7 +20,7 @@ from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.decode import Body, mandatory
 from oppserver.calls.shared.operation import NO_BODY, Read, Write, WriteContext
 from oppserver.contract.identifiers import canonical_guid
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 from oppserver.store.queries import LeadSearch, RenderedPage, RenderedRows
 
 
@@ -73,16 +73,18 @@ LEADS_BY_IDS: Final = Read(
 )
 
 
-def create_or_update_lead(session: Session, asked: LeadDetails, context: WriteContext) -> bytes:
+def create_or_update_lead(
+    transaction: Transaction, asked: LeadDetails, context: WriteContext
+) -> bytes:
     """Change the lead that is found by what is unique of it, or create one."""
-    saved = save_lead(session, asked, now=context.now, new_id=context.new_id)
+    saved = save_lead(transaction, asked, now=context.now, new_id=context.new_id)
     return render_lead_saved(saved.lead.id, is_created=saved.is_created)
 
 
-def update_lead(session: Session, asked: LeadDetails, context: WriteContext) -> bytes:
+def update_lead(transaction: Transaction, asked: LeadDetails, context: WriteContext) -> bytes:
     """Change the lead of an id."""
-    lead_here(session, asked.searches["id"], place="query parameter 'leadId'")
-    save_lead(session, asked, now=context.now, new_id=context.new_id)
+    lead_here(transaction, asked.searches["id"], place="query parameter 'leadId'")
+    save_lead(transaction, asked, now=context.now, new_id=context.new_id)
     return render_lead_updated()
 
 

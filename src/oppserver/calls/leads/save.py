@@ -12,10 +12,10 @@ from oppserver.contract.leads import ATTRIBUTE, UNIQUE_COLUMNS
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
 from oppserver.contract.model import Lead, User
 from oppserver.contract.names import ascii_lower, quoted
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 
 
-def find_leads(session: Session, details: Sequence[LeadDetails]) -> list[FoundLead]:
+def find_leads(transaction: Transaction, details: Sequence[LeadDetails]) -> list[FoundLead]:
     """What is stored around each lead that is described."""
     found: list[Lead | None] = [None] * len(details)
     for stored in ("id", "email", "phone", "mobile"):
@@ -24,24 +24,24 @@ def find_leads(session: Session, details: Sequence[LeadDetails]) -> list[FoundLe
             for one, lead in zip(details, found, strict=True)
             if lead is None and (value := one.searches.get(stored)) is not None
         }
-        leads = _leads(session, stored, wanted)
+        leads = _leads(transaction, stored, wanted)
         found = [
             lead or leads.get(one.searches.get(stored, ""))
             for one, lead in zip(details, found, strict=True)
         ]
-    return _with_what_else_is_stored(session, details, found)
+    return _with_what_else_is_stored(transaction, details, found)
 
 
 def _with_what_else_is_stored(
-    session: Session, details: Sequence[LeadDetails], found: Sequence[Lead | None]
+    transaction: Transaction, details: Sequence[LeadDetails], found: Sequence[Lead | None]
 ) -> list[FoundLead]:
     """Also the leads that are in the way of a new id, or of an address or a number."""
     pairs = list(zip(details, found, strict=True))
     new_ids = [one.id if lead is None and "id" not in one.searches else None for one, lead in pairs]
-    of_id = _leads(session, "id", {one for one in new_ids if one is not None})
+    of_id = _leads(transaction, "id", {one for one in new_ids if one is not None})
     new_values = [_new_values(one, lead) for one, lead in pairs]
     others = {
-        stored: _leads(session, stored, {one[stored] for one in new_values if stored in one})
+        stored: _leads(transaction, stored, {one[stored] for one in new_values if stored in one})
         for stored in sorted({stored for one in new_values for stored in one})
     }
     return [
@@ -69,11 +69,11 @@ def _new_values(details: LeadDetails, lead: Lead | None) -> dict[str, str]:
     }
 
 
-def _leads(session: Session, stored: str, values: Collection[str]) -> Mapping[str, Lead]:
+def _leads(transaction: Transaction, stored: str, values: Collection[str]) -> Mapping[str, Lead]:
     if not values:
         return {}
     asked = sorted(values)
-    return session.leads(asked) if stored == "id" else session.leads_by(stored, asked)
+    return transaction.leads(asked) if stored == "id" else transaction.leads_by(stored, asked)
 
 
 class SavedLead(NamedTuple):
@@ -84,20 +84,20 @@ class SavedLead(NamedTuple):
 
 
 def save_lead(
-    session: Session, details: LeadDetails, *, now: str, new_id: Callable[[], str]
+    transaction: Transaction, details: LeadDetails, *, now: str, new_id: Callable[[], str]
 ) -> SavedLead:
     """Changes the lead that is found, or creates one. Raises as ``plan_lead``."""
-    [found] = find_leads(session, [details])
-    users = users_named(session, [] if details.owner is None else [details.owner])
+    [found] = find_leads(transaction, [details])
+    users = users_named(transaction, [] if details.owner is None else [details.owner])
     lead = plan_lead(details, found, users=users, new_id=new_id(), now=now)
     if lead != found.lead:
-        session.write_leads([lead])
+        transaction.write_leads([lead])
     return SavedLead(lead=lead, is_created=found.lead is None)
 
 
-def lead_here(session: Session, lead_id: str, *, place: str) -> Lead:
+def lead_here(transaction: Transaction, lead_id: str, *, place: str) -> Lead:
     """The lead of an id. Raises InvalidReference that names the place."""
-    lead = session.leads([lead_id]).get(lead_id)
+    lead = transaction.leads([lead_id]).get(lead_id)
     if lead is None:
         raise InvalidReference(f"{place}: Lead does not exist in the system: {lead_id}")
     return lead

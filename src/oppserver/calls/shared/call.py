@@ -10,7 +10,7 @@ from oppserver.contract.formats import Format
 from oppserver.contract.model import Principal
 from oppserver.rate_limit.window import RateLimiter, RateWindow
 from oppserver.store.port import Store
-from oppserver.store.row_cache import HotRows
+from oppserver.store.row_cache import RowCache
 
 
 @dataclass(kw_only=True, slots=True)
@@ -90,7 +90,7 @@ THE_WORLD: Final = Sources()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """What calls work with. ``rate_limiter`` None: no limit; ``hot_rows`` None: no row cache.
+    """What calls work with. ``rate_limiter`` None: no limit; ``row_cache`` None: no row cache.
 
     ``body_bytes_max`` bounds the body of a call. ``made_by`` names the versions of the libraries
     that make the bytes of answers.
@@ -98,7 +98,7 @@ class Services:
 
     store: Store
     rate_limiter: RateLimiter | None
-    hot_rows: HotRows | None = None
+    row_cache: RowCache | None = None
     body_bytes_max: int
     made_by: str = ""
     sources: Sources = THE_WORLD

@@ -22,7 +22,7 @@ from oppserver.contract.errors import (
     WrongDataType,
 )
 from oppserver.contract.formats import Format, Wanted
-from oppserver.contract.identifiers import GUID_MEND, canonical_guid
+from oppserver.contract.identifiers import GUID_HINT, canonical_guid
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.problems import refusal
 
@@ -145,7 +145,7 @@ def mandatory(query: Mapping[str, str], name: str) -> str:
     if not value:
         raise MissingAttribute(
             f"'{name}' is mandatory in the query",
-            faults=[Fault(parameter=name, what="it is missing", mend="Add it to the query.")],
+            faults=[Fault(parameter=name, what="it is missing", hint="Add it to the query.")],
         )
     return value
 
@@ -164,7 +164,7 @@ def optional_guid(query: Mapping[str, str], name: str) -> str | None:
 def _guid(text: str, name: str) -> str:
     guid = canonical_guid(text)
     if guid is None:
-        fault = Fault(parameter=name, what=f"{quoted(text)} is not a GUID", mend=GUID_MEND)
+        fault = Fault(parameter=name, what=f"{quoted(text)} is not a GUID", hint=GUID_HINT)
         raise refusal(InvalidValue, [fault])
     return guid
 
@@ -178,7 +178,7 @@ def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:
         Fault(
             parameter=name,
             what="this call has no such parameter",
-            mend=f"{did_you_mean(name, names).strip() or 'Leave it out.'}"
+            hint=f"{did_you_mean(name, names).strip() or 'Leave it out.'}"
             f" The call takes {', '.join(names)}.",
         )
         for name in query
@@ -193,9 +193,9 @@ def check_is_not_named(query: Mapping[str, str], mends: Mapping[str, str]) -> No
 
     They say what is written, or where, and would be passed over in silence. Raises InvalidValue.
     """
-    for name, mend in mends.items():
+    for name, hint in mends.items():
         if query.get(name.lower(), "").strip():
-            raise InvalidValue(f"query parameter '{name}': {mend}")
+            raise InvalidValue(f"query parameter '{name}': {hint}")
 
 
 def number(
@@ -211,7 +211,7 @@ def number(
         fault = Fault(
             parameter=name,
             what=f"{quoted(text)} is not a whole number from {at_least:,} to {at_most:,}",
-            mend="Use one, or leave it out.",
+            hint="Use one, or leave it out.",
         )
         raise refusal(InvalidValue, [fault])
     return int(digits)
@@ -227,12 +227,12 @@ def flag(query: Mapping[str, str], name: str) -> bool:
     what = f"{quoted(value)} is neither true nor false"
     raise InvalidValue(
         f"query parameter '{name}': {what}",
-        faults=[Fault(parameter=name, what=what, mend="Use true or false, or leave it out.")],
+        faults=[Fault(parameter=name, what=what, hint="Use true or false, or leave it out.")],
     )
 
 
 def wanted_rows(
-    query: Mapping[str, str], chosen: Format, *, ledger: bool = False, entity_tag: bool = False
+    query: Mapping[str, str], chosen: Format, *, missing: bool = False, entity_tag: bool = False
 ) -> Wanted:
     """How rows are wanted: what a query says of their values in a format. Raises InvalidValue.
 
@@ -240,7 +240,7 @@ def wanted_rows(
     """
     return Wanted(
         format=chosen,
-        ledger=ledger,
+        missing=missing,
         entity_tag=entity_tag,
         escapes_formulas=choice(query, "csv_formulas", ("keep", "escape")) == "escape",
         types_are_text=choice(query, "types", ("fields", "text")) == "text",
@@ -254,7 +254,7 @@ def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
         what = f"{quoted(value)} is none of {', '.join(words)}"
         raise InvalidValue(
             f"query parameter '{name}': {what}",
-            faults=[Fault(parameter=name, what=what, mend="Use one of them, or leave it out.")],
+            faults=[Fault(parameter=name, what=what, hint="Use one of them, or leave it out.")],
         )
     return value
 

@@ -8,11 +8,11 @@ from oppserver.calls.shared.call import Call, Services
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import IdempotencyConflict
 from oppserver.contract.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS_MAX
-from oppserver.store.port import Session
-from oppserver.store.queries import KeptAnswer
+from oppserver.store.port import Transaction
+from oppserver.store.queries import IdempotencyRecord
 
 
-def write_once(call: Call, services: Services, work: Callable[[Session], bytes]) -> bytes:
+def write_once(call: Call, services: Services, work: Callable[[Transaction], bytes]) -> bytes:
     """The body that the work returns, once what it wrote is durable.
 
     With a key, body and writes are one transaction: a call that comes again within 24 hours gets
@@ -27,8 +27,8 @@ def write_once(call: Call, services: Services, work: Callable[[Session], bytes])
     request_sha256 = _request_sha256(call)
     not_before = now_stored(call.now - timedelta(hours=IDEMPOTENCY_HOURS))
 
-    def once(session: Session) -> bytes:
-        kept = session.kept_answer(key_sha256, not_before=not_before)
+    def once(transaction: Transaction) -> bytes:
+        kept = transaction.idempotency_record(key_sha256, not_before=not_before)
         call.is_replayed = kept is not None
         if kept is not None:
             if kept.request_sha256 != request_sha256:
@@ -37,9 +37,9 @@ def write_once(call: Call, services: Services, work: Callable[[Session], bytes])
                     f" {IDEMPOTENCY_HOURS} hours. Send a new key with a new request."
                 )
             return kept.body
-        body = work(session)
-        session.keep_answer(
-            KeptAnswer(
+        body = work(transaction)
+        transaction.put_idempotency_record(
+            IdempotencyRecord(
                 key_sha256=key_sha256,
                 request_sha256=request_sha256,
                 body=body,

@@ -6,25 +6,27 @@ from oppserver.contract.errors import OpportunityNotFound
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.contract.model import Lead, Opportunity, OpportunityType, Tombstone, User
 from oppserver.contract.names import quoted
-from oppserver.store.port import Session, Store
+from oppserver.store.port import Store, Transaction
 
 
-def users_named(session: Session, names: Iterable[str]) -> dict[str, User]:
+def users_named(transaction: Transaction, names: Iterable[str]) -> dict[str, User]:
     """The users of ids or addresses, by the name as given; unknown ones are left out."""
     asked = set(names)
     ids = {name: guid for name in asked if (guid := canonical_guid(name)) is not None}
     emails = sorted(asked - ids.keys())
-    by_id = session.users(sorted(set(ids.values()))) if ids else {}
-    by_email = session.users_by_email(emails) if emails else {}
+    by_id = transaction.users(sorted(set(ids.values()))) if ids else {}
+    by_email = transaction.users_by_email(emails) if emails else {}
     return {name: by_id[guid] for name, guid in ids.items() if guid in by_id} | by_email
 
 
-def leads_by_value(session: Session, stored: str, values: Sequence[str]) -> Mapping[str, Lead]:
+def leads_by_value(
+    transaction: Transaction, stored: str, values: Sequence[str]
+) -> Mapping[str, Lead]:
     """The lead of each value of ``id`` (in any form), ``email``, ``phone`` or ``mobile``."""
     if stored != "id":
-        return session.leads_by(stored, sorted(set(values)))
+        return transaction.leads_by(stored, sorted(set(values)))
     ids = {value: guid for value in values if (guid := canonical_guid(value)) is not None}
-    by_id = session.leads(sorted(set(ids.values())))
+    by_id = transaction.leads(sorted(set(ids.values())))
     return {value: by_id[guid] for value, guid in ids.items() if guid in by_id}
 
 
@@ -40,13 +42,13 @@ def opportunity_here(store: Store, one: str, *, place: str) -> Opportunity:
     raise OpportunityNotFound(f"{place}: {_deleted(found, of_type, emails.get(_by(found)))}")
 
 
-def gone(session: Session, one: str) -> str:
+def gone(transaction: Transaction, one: str) -> str:
     """Why an opportunity is not here, for an error that has named the place."""
-    tombstone = session.tombstones([one]).get(one)
+    tombstone = transaction.tombstones([one]).get(one)
     if tombstone is None:
         return _never_here(one)
-    user = session.users([_by(tombstone)]).get(_by(tombstone))
-    of_type = session.catalogue().types[tombstone.event_code]
+    user = transaction.users([_by(tombstone)]).get(_by(tombstone))
+    of_type = transaction.catalogue().types[tombstone.event_code]
     return _deleted(tombstone, of_type, None if user is None else user.email)
 
 

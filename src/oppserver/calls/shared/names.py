@@ -26,7 +26,7 @@ def event_code_of(text: str, catalogue: Catalogue, *, place: str) -> int:
     """The code of an opportunity type. Raises UnknownEventCode, with those there are."""
     code = number_of(text)
     if code is None or code not in catalogue.types:
-        raise UnknownEventCode(f"{place}: {_no_type(text)}. {_mend(catalogue)}")
+        raise UnknownEventCode(f"{place}: {_no_type(text)}. {_hint(catalogue)}")
     return code
 
 
@@ -34,7 +34,7 @@ def event_code_of_query(text: str, catalogue: Catalogue) -> int:
     """The code that ``event_code`` has in a query of ``/v1``. Raises as ``event_code_of``."""
     code = number_of(text)
     if code is None or code not in catalogue.types:
-        fault = Fault(parameter="event_code", what=_no_type(text), mend=_mend(catalogue))
+        fault = Fault(parameter="event_code", what=_no_type(text), hint=_hint(catalogue))
         raise refusal(UnknownEventCode, [fault])
     return code
 
@@ -68,7 +68,7 @@ def _no_type(text: str) -> str:
     return f"{quoted(text)} is the event code of no opportunity type here"
 
 
-def _mend(catalogue: Catalogue) -> str:
+def _hint(catalogue: Catalogue) -> str:
     return f"Known: {_listed(catalogue.types)}. 'oppserver type create CODE' adds one."
 
 
@@ -135,13 +135,13 @@ def _column(name: str, fields: Mapping[str, Field]) -> Column | None:
 
 def _fault(name: str, fields: Mapping[str, Field], *, event_code: int | None) -> Fault:
     near = _near(name, fields)
-    mend = f"Did you mean {' or '.join(near)}?" if near else "Leave it out."
+    hint = f"Did you mean {' or '.join(near)}?" if near else "Leave it out."
     kind = "any type" if event_code is None else f"type {event_code}"
     code = "CODE" if event_code is None else event_code
     return Fault(
         parameter="columns",
         what=f"{quoted(name)} is no column of {kind}",
-        mend=f"{mend} 'oppserver field add {code} mx_Custom_N' adds a field.",
+        hint=f"{hint} 'oppserver field add {code} mx_Custom_N' adds a field.",
     )
 
 

@@ -112,7 +112,7 @@ def choose_format(accept: str, offered: Sequence[Format], *, lacks_arrow: bool =
             Fault(
                 header="Accept",
                 what=f"{quoted(accept)} names no format of this call",
-                mend=f"Use {', '.join(offered)}.",
+                hint=f"Use {', '.join(offered)}.",
             )
         ],
     )

@@ -15,7 +15,7 @@ from oppserver.calls.shared.call import Answer, Call, Services
 from oppserver.calls.shared.decode import Body, Message
 from oppserver.contract.formats import Format
 from oppserver.contract.model import Catalogue
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 
 Asked = TypeVar("Asked")
 Planned = TypeVar("Planned")
@@ -76,7 +76,7 @@ class Write(Generic[Message, Asked]):
 
     body: Body[Message]
     parse: Callable[[Call, Message], Asked]
-    write: Callable[[Session, Asked, WriteContext], bytes]
+    write: Callable[[Transaction, Asked, WriteContext], bytes]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from oppserver.contract.formats import Kind, TableColumn, TableRows
 from oppserver.contract.limits import STREAM_UNIT_IDS
 from oppserver.contract.problems import refusal
 from oppserver.formats.id_lines import Arrived, BadId
-from oppserver.store.queries import Whereabouts
+from oppserver.store.queries import IdStatus
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ class Gathering:
         return batch
 
 
-LEDGER_COLUMNS = (
+MISSING_COLUMNS = (
     TableColumn(name="Reason"),
     TableColumn(name="DeletedOn", kind=Kind.MOMENT),
     TableColumn(name="Line", kind=Kind.INTEGER),
@@ -120,7 +120,7 @@ def missing_of_batch(
     bad: Sequence[BadId],
     *,
     event_code: int,
-    where: Mapping[str, Whereabouts] | None,
+    where: Mapping[str, IdStatus] | None,
 ) -> list[StreamMissingWire]:
     """The ids that are not answered, in order, then the lines that hold none.
 
@@ -140,7 +140,7 @@ def missing_lines(missing: Sequence[StreamMissingWire]) -> bytes:
 
 
 def missing_rows(missing: Sequence[StreamMissingWire]) -> TableRows:
-    """As rows of a table with the ledger's columns."""
+    """Return rows of a table with the columns of missing ids."""
     names = StreamMissingWire.__struct_fields__
     return TableRows(
         count=len(missing),
@@ -151,11 +151,11 @@ def missing_rows(missing: Sequence[StreamMissingWire]) -> TableRows:
     )
 
 
-def _is_answered(there: Whereabouts | None, event_code: int) -> bool:
+def _is_answered(there: IdStatus | None, event_code: int) -> bool:
     return there is not None and there.deleted_on is None and there.event_code == event_code
 
 
-def _missing(one: str, there: Whereabouts | None) -> StreamMissingWire:
+def _missing(one: str, there: IdStatus | None) -> StreamMissingWire:
     if there is None:
         return StreamMissingWire(ProspectActivityId=one, Reason="NotFound")
     code = str(there.event_code)

@@ -71,7 +71,7 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             _EVENT_CODE,
             _COLUMNS,
             Parameter(
-                "ledger",
+                "missing",
                 "Whether it is told of each id that is not answered, and why.",
                 {"type": "boolean", "default": False},
                 True,

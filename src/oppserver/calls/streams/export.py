@@ -25,7 +25,7 @@ from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
 from oppserver.contract.errors import ApiError
 from oppserver.contract.formats import ARROW_FORMATS, Format, Table
 from oppserver.contract.limits import STREAM_UNIT_IDS
-from oppserver.store.port import Moment
+from oppserver.store.port import Snapshot
 from oppserver.store.queries import PlannedEntry
 
 
@@ -41,9 +41,9 @@ def open_export(call: Call, services: Services) -> "ExportStream":
     return ExportStream(call, services, planned=planned, entry=entry, table=table, begun=begun)
 
 
-def _begin(moment: Moment, *, planned: PlannedExport) -> ExportCursor:
+def _begin(snapshot: Snapshot, *, planned: PlannedExport) -> ExportCursor:
     """Where an export begins. Raises CursorGone."""
-    database, last = moment.identity(), moment.change_numbers().last
+    database, last = snapshot.identity(), snapshot.change_numbers().last
     if planned.cursor is not None:
         check_reached(planned.cursor, database=database, last=last)
     return ExportCursor(
@@ -100,8 +100,8 @@ class ExportStream(RowStream):
         self._unit += 1
         return [Batch(unit=self._unit - 1, ids=ids, lines=len(ids))]
 
-    def _ids(self, moment: Moment, *, limit: int) -> list[str]:
-        return moment.ids_of_type(
+    def _ids(self, snapshot: Snapshot, *, limit: int) -> list[str]:
+        return snapshot.ids_of_type(
             self._begun.event_code,
             after_id=self._after,
             modified_since=self._begun.modified_since,

@@ -16,7 +16,7 @@ from oppserver.calls.shared.decode import (
 )
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
 from oppserver.contract.cursors import check_same, place_of
-from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import Fault, InvalidValue, UnsupportedMediaType
 from oppserver.contract.formats import Format, IdFormat, Wanted
 from oppserver.contract.limits import EXPORT_ROWS_MAX
@@ -36,7 +36,7 @@ _SPELLINGS: Final[Mapping[str, IdFormat]] = {
 _NAMES: Final = (
     "event_code",
     "columns",
-    "ledger",
+    "missing",
     "on_error",
     "csv_formulas",
     "csv_end",
@@ -63,7 +63,7 @@ def parse_stream(query: Mapping[str, str], chosen: Format) -> AskedStream:
     return AskedStream(
         event_code=mandatory(query, "event_code"),
         columns=query.get("columns", ""),
-        wanted=wanted_rows(query, chosen, ledger=flag(query, "ledger")),
+        wanted=wanted_rows(query, chosen, missing=flag(query, "missing")),
         skips_bad_ids=choice(query, "on_error", ("stop", "skip")) == "skip",
         has_end_record=choice(query, "csv_end", ("none", "record")) == "record",
     )
@@ -79,7 +79,7 @@ def parse_id_format(content_type: str, content_encoding: str, *, has_arrow: bool
                 Fault(
                     header="Content-Encoding",
                     what=f"{quoted(coding)} is not decoded here",
-                    mend="Send the ids as they are.",
+                    hint="Send the ids as they are.",
                 )
             ],
         )
@@ -93,7 +93,7 @@ def parse_id_format(content_type: str, content_encoding: str, *, has_arrow: bool
                 Fault(
                     header="Content-Type",
                     what=f"{quoted(media_type)} is no form of ids",
-                    mend=f"Send {', '.join(taken)}.",
+                    hint=f"Send {', '.join(taken)}.",
                 )
             ],
         )
@@ -149,10 +149,10 @@ def _date(query: Mapping[str, str], name: str) -> str | None:
     if not text:
         return None
     try:
-        return moment_to_stored(text)
+        return datetime_to_stored(text)
     except ValueError as error:
-        mend = "2024-02-29 13:05:09, 2024-02-29T13:05:09Z and 2024-02-29 are dates."
-        fault = Fault(parameter=name, what=f"{quoted(text)}: {error}", mend=mend)
+        hint = "2024-02-29 13:05:09, 2024-02-29T13:05:09Z and 2024-02-29 are dates."
+        fault = Fault(parameter=name, what=f"{quoted(text)}: {error}", hint=hint)
         raise refusal(InvalidValue, [fault]) from None
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
 from oppserver.calls.shared.operation import Stream
-from oppserver.calls.streams.batches import LEDGER_COLUMNS, Batch, Gathering
+from oppserver.calls.streams.batches import MISSING_COLUMNS, Batch, Gathering
 from oppserver.calls.streams.parse import STREAM_FORMATS, AskedStream, parse_id_format, parse_stream
 from oppserver.calls.streams.rows import RowStream, shape_rows
 from oppserver.contract.formats import ARROW_FORMATS, IdFormat, Table
@@ -41,8 +41,8 @@ def open_stream(call: Call, services: Services) -> "ReadStream":
     columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
     asked_entry = PlannedEntry(event_code=code, ids=(), columns=columns)
     entry, table = shape_rows(asked_entry, asked.wanted, catalogue)
-    if table is not None and asked.wanted.ledger:
-        table = Table(columns=(*table.columns, *LEDGER_COLUMNS))
+    if table is not None and asked.wanted.missing:
+        table = Table(columns=(*table.columns, *MISSING_COLUMNS))
     return ReadStream(
         call, services, asked=asked, entry=entry, table=table, reader=_READERS[id_format]()
     )

@@ -27,7 +27,7 @@ from oppserver.contract.formats import Format, Table, Wanted
 from oppserver.contract.model import Catalogue
 from oppserver.contract.problems import problem_of
 from oppserver.formats.ndjson import ndjson_lines
-from oppserver.store.port import Moment
+from oppserver.store.port import Snapshot
 from oppserver.store.queries import Plan, PlannedEntry, RenderedColumns
 
 END_NOTE: Final = "End"
@@ -123,7 +123,7 @@ class RowStream:
             plan=plan,
             batch=batch,
             is_table=self._table is not None,
-            ledger=self.wanted.ledger,
+            with_missing=self.wanted.missing,
         )
         return self._services.store.read(work)
 
@@ -210,17 +210,17 @@ def shape_rows(
 
 
 def find_in(
-    moment: Moment, *, plan: Plan, batch: Batch, is_table: bool, ledger: bool
+    snapshot: Snapshot, *, plan: Plan, batch: Batch, is_table: bool, with_missing: bool
 ) -> StreamFound:
-    """What there is of a batch. ``ledger``: also of the ids that are not answered."""
-    columns = moment.bulk_read_columns(plan) if is_table else []
-    rows = [] if is_table else moment.bulk_read(plan)
+    """Read the rows of a batch. ``with_missing``: also why the other ids have none."""
+    columns = snapshot.bulk_read_columns(plan) if is_table else []
+    rows = [] if is_table else snapshot.bulk_read(plan)
     [found] = columns or rows
-    [versions] = moment.versions(plan)
+    [versions] = snapshot.versions(plan)
     missing: list[StreamMissingWire] = []
-    if ledger:
+    if with_missing:
         is_all = found.count == len(batch.ids)
-        where = None if is_all else moment.whereabouts(batch.ids)
+        where = None if is_all else snapshot.id_statuses(batch.ids)
         code = plan.entries[0].event_code
         missing = missing_of_batch(batch.ids, batch.bad, event_code=code, where=where)
     return StreamFound(

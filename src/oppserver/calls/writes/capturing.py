@@ -13,11 +13,11 @@ from oppserver.calls.writes.plan import (
     values_for_duplicate,
 )
 from oppserver.contract.model import Activity, Catalogue, Opportunity
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 
 
 def captured_all(
-    session: Session,
+    transaction: Transaction,
     captures: Sequence[Capture],
     catalogue: Catalogue,
     context: WriteContext,
@@ -26,7 +26,7 @@ def captured_all(
 
     Raises InvalidFieldValue when one cannot be stored as it is.
     """
-    capturing = _Capturing(session, catalogue, context)
+    capturing = _Capturing(transaction, catalogue, context)
     done = [capturing.capture(one) for one in captures]
     capturing.finish()
     return done
@@ -38,8 +38,10 @@ class _Capturing:
     That is written when a look at the store needs it, and by ``finish``.
     """
 
-    def __init__(self, session: Session, catalogue: Catalogue, context: WriteContext) -> None:
-        self._session = session
+    def __init__(
+        self, transaction: Transaction, catalogue: Catalogue, context: WriteContext
+    ) -> None:
+        self._session = transaction
         self._catalogue = catalogue
         self._context = context
         self._unwritten: list[Opportunity] = []
@@ -75,13 +77,13 @@ class _Capturing:
                 stored, taken, fields, now=self._context.now, by=self._context.user_id
             )
             self._unwritten.append(changed)
-        is_told = not capture.flags.do_not_post_duplicate_activity
+        is_reported = not capture.flags.do_not_post_duplicate_activity
         return Captured(
             action=CaptureAction.UPDATED if taken else CaptureAction.NOTHING,
             lead_id=capture.lead.id,
             opportunity_id=stored.id,
             activity_id=self._post(DUPLICATE_DETECTED, stored, on=self._context.now)
-            if is_told
+            if is_reported
             else None,
         )
 

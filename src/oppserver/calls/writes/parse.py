@@ -27,7 +27,7 @@ from oppserver.calls.writes.wire import (
     UpdateWire,
     check_has_no_members,
 )
-from oppserver.contract.dates import moment_to_stored
+from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.leads import UNIQUE_COLUMNS, unique_column_named
@@ -225,7 +225,7 @@ def _date(text: str | UnsetType | None, *, place: str) -> str | None:
     if not isinstance(text, str) or not text.strip():
         return None
     try:
-        return moment_to_stored(text.strip())
+        return datetime_to_stored(text.strip())
     except ValueError as error:
         raise InvalidValue(f"{place}: {quoted(text)} is {error}") from None
 

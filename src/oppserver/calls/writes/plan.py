@@ -307,10 +307,10 @@ def _check_dependents(one: Opportunity, changed: Values, fields: Mapping[str, Fi
             )
 
 
-def _mandatory(field: Field, mend: str) -> InvalidFieldValue:
+def _mandatory(field: Field, hint: str) -> InvalidFieldValue:
     return InvalidFieldValue(
         f"Field name : '{field.schema_name}' of datatype : '{field.data_type.value}' is mandatory."
-        f" {mend}"
+        f" {hint}"
     )
 
 

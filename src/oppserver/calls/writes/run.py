@@ -41,22 +41,22 @@ from oppserver.contract.errors import (
 )
 from oppserver.contract.model import Catalogue, Lead, Opportunity
 from oppserver.contract.names import quoted
-from oppserver.store.port import Session
+from oppserver.store.port import Transaction
 
 
-def capture(session: Session, asked: AskedCapture, context: WriteContext) -> bytes:
+def capture(transaction: Transaction, asked: AskedCapture, context: WriteContext) -> bytes:
     """Create an opportunity and its lead, unless the opportunity would repeat a stored one."""
-    saved = save_lead(session, asked.lead, now=context.now, new_id=context.new_id)
-    catalogue = session.catalogue()
+    saved = save_lead(transaction, asked.lead, now=context.now, new_id=context.new_id)
+    catalogue = transaction.catalogue()
     planned = plan_capture(
         asked.opportunity,
         lead=saved.lead,
         catalogue=catalogue,
-        users=users_named(session, owners_named(asked.opportunity.fields)),
+        users=users_named(transaction, owners_named(asked.opportunity.fields)),
         new_id=context.new_id(),
         now=context.now,
     )
-    [captured] = captured_all(session, [planned], catalogue, context)
+    [captured] = captured_all(transaction, [planned], catalogue, context)
     return render_capture(
         captured,
         is_lead_new=saved.is_created,
@@ -65,23 +65,23 @@ def capture(session: Session, asked: AskedCapture, context: WriteContext) -> byt
     )
 
 
-def bulk_add(session: Session, asked: AskedAdditions, context: WriteContext) -> bytes:
+def bulk_add(transaction: Transaction, asked: AskedAdditions, context: WriteContext) -> bytes:
     """Create up to 25 opportunities of leads that are stored, or none."""
-    catalogue = session.catalogue()
-    captures = _planned(session, asked, catalogue, context)
-    return render_bulk_add(captured_all(session, captures, catalogue, context))
+    catalogue = transaction.catalogue()
+    captures = _planned(transaction, asked, catalogue, context)
+    return render_bulk_add(captured_all(transaction, captures, catalogue, context))
 
 
 def _planned(
-    session: Session,
+    transaction: Transaction,
     asked: AskedAdditions,
     catalogue: Catalogue,
     context: WriteContext,
 ) -> list[Capture]:
     owners = [name for one in asked.additions for name in owners_named(one.opportunity.fields)]
-    users = users_named(session, owners)
+    users = users_named(transaction, owners)
     leads = leads_by_value(
-        session, asked.search_by.stored, [one.lead_value for one in asked.additions]
+        transaction, asked.search_by.stored, [one.lead_value for one in asked.additions]
     )
     return [
         plan_capture(
@@ -106,28 +106,30 @@ def _lead(one: AskedAddition, leads: Mapping[str, Lead], search_by: SearchBy) ->
     return lead
 
 
-def update(session: Session, asked: AskedUpdate, context: WriteContext) -> bytes:
+def update(transaction: Transaction, asked: AskedUpdate, context: WriteContext) -> bytes:
     """Write new values of one opportunity."""
-    stored = session.opportunities([asked.id])
+    stored = transaction.opportunities([asked.id])
     if not stored:
-        raise OpportunityNotFound(f"ProspectOpportunityId: {gone(session, asked.id)}")
-    _update_all(session, [asked], stored, context)
+        raise OpportunityNotFound(f"ProspectOpportunityId: {gone(transaction, asked.id)}")
+    _update_all(transaction, [asked], stored, context)
     return render_update(asked.id)
 
 
-def bulk_update(session: Session, asked: Sequence[AskedUpdate], context: WriteContext) -> bytes:
+def bulk_update(
+    transaction: Transaction, asked: Sequence[AskedUpdate], context: WriteContext
+) -> bytes:
     """Write new values of up to 25 opportunities, of all or of none."""
     ids = [one.id for one in asked]
-    stored = session.opportunities(ids)
+    stored = transaction.opportunities(ids)
     for index, one in enumerate(ids):
         if one not in stored:
-            raise InvalidReference(f"[{index}].ProspectOpportunityId: {gone(session, one)}")
-    _update_all(session, asked, stored, context)
+            raise InvalidReference(f"[{index}].ProspectOpportunityId: {gone(transaction, one)}")
+    _update_all(transaction, asked, stored, context)
     return render_bulk_update(ids)
 
 
 def _update_all(
-    session: Session,
+    transaction: Transaction,
     asked: Sequence[AskedUpdate],
     stored: Mapping[str, Opportunity],
     context: WriteContext,
@@ -136,8 +138,8 @@ def _update_all(
 
     Raises an ApiError with status 400 that names the place.
     """
-    catalogue = session.catalogue()
-    users = users_named(session, [name for one in asked for name in owners_named(one.fields)])
+    catalogue = transaction.catalogue()
+    users = users_named(transaction, [name for one in asked for name in owners_named(one.fields)])
     changed = []
     for one in asked:
         opportunity = stored[one.id]
@@ -149,7 +151,7 @@ def _update_all(
         changed.append(
             plan_change(opportunity, values, fields, now=context.now, by=context.user_id)
         )
-    session.write_opportunities(changed, now=context.now)
+    transaction.write_opportunities(changed, now=context.now)
 
 
 def _check_type(one: AskedUpdate, stored: Opportunity, catalogue: Catalogue) -> None:
@@ -163,18 +165,18 @@ def _check_type(one: AskedUpdate, stored: Opportunity, catalogue: Catalogue) -> 
         )
 
 
-def delete(session: Session, opportunity_id: str, context: WriteContext) -> bytes:
+def delete(transaction: Transaction, opportunity_id: str, context: WriteContext) -> bytes:
     """Delete one opportunity. Its tombstone stays."""
-    stored = session.opportunities([opportunity_id]).get(opportunity_id)
+    stored = transaction.opportunities([opportunity_id]).get(opportunity_id)
     if stored is None:
-        raise OpportunityNotFound(f"query parameter 'Id': {gone(session, opportunity_id)}")
+        raise OpportunityNotFound(f"query parameter 'Id': {gone(transaction, opportunity_id)}")
     event_code = stored.event_code
-    if not session.catalogue().types[event_code].can_delete:
+    if not transaction.catalogue().types[event_code].can_delete:
         raise AccessDenied(
             f"Opportunities of type {event_code} cannot be deleted."
             f" 'oppserver type create {event_code} --allow-delete' allows it."
         )
-    session.delete_opportunities([opportunity_id], now=context.now, by=context.user_id)
+    transaction.delete_opportunities([opportunity_id], now=context.now, by=context.user_id)
     return render_delete()
 
 

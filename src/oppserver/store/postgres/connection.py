@@ -41,15 +41,15 @@ is found by all that it does there later.
 _T = TypeVar("_T")
 
 
-class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
+class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that waits for its server until ``is_over`` says that this has no end.
 
     It is asked ten times a second while nothing comes, and not while anything does. An answer that
-    does not begin within ``patience_s`` is not waited for either.
+    does not begin within ``deadline_s`` is not waited for either.
     """
 
     is_over: Callable[[], bool] = staticmethod(lambda: False)
-    patience_s = float("inf")
+    deadline_s = float("inf")
     timeline = 0
     """That of a primary, or whose mark a standby has (``postgres_position.py``)."""
     was_warned = False
@@ -61,7 +61,7 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
 
     def wait(self, gen: PQGen[_T], *limits: Any, **named_limits: Any) -> _T:
         """As the driver's own, but raises GivenUp when the wait is over."""
-        ends_at = time.monotonic() + self.patience_s
+        ends_at = time.monotonic() + self.deadline_s
 
         def is_over() -> bool:
             return self.is_over() or time.monotonic() > ends_at
@@ -78,24 +78,24 @@ class Connect(Protocol):
 
     def __call__(
         self, settings: Mapping[str, str], *, is_over: Callable[[], bool]
-    ) -> PatientConnection:
+    ) -> DeadlineConnection:
         """Raises StoreUnreachable, with the driver's error as its cause."""
         ...
 
 
 def connect(
     address: Address, settings: Mapping[str, str], *, is_over: Callable[[], bool]
-) -> PatientConnection:
+) -> DeadlineConnection:
     """A new connection, outside a transaction, which waits until it is over.
 
     Raises StoreUnreachable, with the driver's error as its cause.
     """
     try:
-        connection = PatientConnection.connect(address.conninfo, autocommit=True)
+        connection = DeadlineConnection.connect(address.conninfo, autocommit=True)
     except psycopg.Error as error:
         raise StoreUnreachable from error
     connection.is_over = is_over
-    connection.patience_s = POSTGRES_LOOK_S
+    connection.deadline_s = POSTGRES_LOOK_S
     connection.add_notice_handler(connection.note_warning)
     try:
         # set by a statement and not as options of the connection, which poolers do not pass on

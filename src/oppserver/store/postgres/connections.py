@@ -21,8 +21,8 @@ from oppserver.store.port import BUSY_TIMEOUT_S, StoreOptions
 from oppserver.store.postgres.address import Address
 from oppserver.store.postgres.connection import (
     Connect,
+    DeadlineConnection,
     Driver,
-    PatientConnection,
     connecting,
     is_silence,
 )
@@ -84,7 +84,7 @@ class Connections:
         self.address: Final = address
         self.connect: Final = connect or connecting(address)
         self._newest_timeline: Final = newest_timeline
-        self._patience_s: Final = options.query_timeout_s + POSTGRES_GRACE_S
+        self._deadline_s: Final = options.query_timeout_s + POSTGRES_GRACE_S
         self.is_silent = False
         self._pool_wait_s: Final = BUSY_TIMEOUT_S if pool_wait_s is None else pool_wait_s
         self._lost_at = float("-inf")
@@ -131,8 +131,8 @@ class Connections:
         pooled = self._readers.raw_connection()
         try:
             driver = pooled.driver_connection
-            assert isinstance(driver, PatientConnection)
-            driver.patience_s = self._patience_s
+            assert isinstance(driver, DeadlineConnection)
+            driver.deadline_s = self._deadline_s
             if first is not None:
                 first(driver)
             return work(driver)
@@ -155,7 +155,7 @@ class Connections:
         try:
             with self._moments.connect() as connection:
                 if first is not None:
-                    driver = _patient(connection)
+                    driver = _with_deadline(connection)
                     with _no_transaction(driver):
                         first(driver)
                 with connection.begin():
@@ -182,20 +182,20 @@ class Connections:
 
         def once() -> _T:
             with self._writers.connect() as connection:
-                driver = _patient(connection)
+                driver = _with_deadline(connection)
                 with connection.begin() as transaction:
                     self._limit(connection, is_limited=is_limited)
                     if is_gated:
                         connection.exec_driver_sql(GATE)
                     answer = work(connection)
                     self.refuse_old(driver)
-                    driver.patience_s = self._patience_s
+                    driver.deadline_s = self._deadline_s
                     _commit(transaction, driver)
             return answer
 
         return self._repeated(once)
 
-    def refuse_old(self, driver: PatientConnection) -> None:
+    def refuse_old(self, driver: DeadlineConnection) -> None:
         """Raises a lost connection's error for one to a primary that a newer one has replaced."""
         if driver.timeline < self._newest_timeline():
             raise psycopg.OperationalError("there is a newer primary")
@@ -225,7 +225,7 @@ class Connections:
 
     def _limit(self, connection: Connection, *, is_limited: bool) -> None:
         """Sets how long statements of a transaction may take, by the server's clock and by ours."""
-        _patient(connection).patience_s = self._patience_s if is_limited else float("inf")
+        _with_deadline(connection).deadline_s = self._deadline_s if is_limited else float("inf")
         if not is_limited:
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
@@ -251,7 +251,7 @@ class Connections:
         def opened(_: object, record: ConnectionPoolEntry) -> None:
             record.info["opened_at"] = time.monotonic()
 
-        def taken(driver: PatientConnection, record: ConnectionPoolEntry, _: object) -> None:
+        def taken(driver: DeadlineConnection, record: ConnectionPoolEntry, _: object) -> None:
             is_old = driver.timeline < self._newest_timeline()
             if is_old or record.info["opened_at"] <= self._lost_at:
                 raise InvalidatePoolError
@@ -276,13 +276,13 @@ def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1_000)))
 
 
-def _patient(connection: Connection) -> PatientConnection:
+def _with_deadline(connection: Connection) -> DeadlineConnection:
     driver = connection.connection.driver_connection
-    assert isinstance(driver, PatientConnection)
+    assert isinstance(driver, DeadlineConnection)
     return driver
 
 
-def _commit(transaction: Transaction, driver: PatientConnection) -> None:
+def _commit(transaction: Transaction, driver: DeadlineConnection) -> None:
     """Makes a write durable; where nobody knows whether it is, it is not done again.
 
     A commit that was not waited for to its end, because somebody has cancelled the wait for

@@ -26,7 +26,7 @@ from oppserver.contract.model import (
     User,
     Written,
 )
-from oppserver.store.port import Moment, Session, StoreOptions
+from oppserver.store.port import Snapshot, StoreOptions, Transaction
 from oppserver.store.postgres import maintenance
 from oppserver.store.postgres import migrate as postgres_migrate
 from oppserver.store.postgres import write as postgres_write
@@ -37,7 +37,7 @@ from oppserver.store.postgres.connections import Connections, opening
 from oppserver.store.postgres.leads import read_lead_page, read_leads
 from oppserver.store.postgres.maintenance import problems_of
 from oppserver.store.postgres.read import (
-    one_moment,
+    one_snapshot,
     read_entries,
     read_key,
     read_opportunity,
@@ -47,8 +47,8 @@ from oppserver.store.postgres.replicas.primary import Primary
 from oppserver.store.postgres.replicas.servers import Servers
 from oppserver.store.postgres.replicas.standby import STANDBY_CONNECT_TIMEOUT_S
 from oppserver.store.postgres.search import read_page
-from oppserver.store.postgres.snapshot import PostgresMoment, read_change_numbers
-from oppserver.store.postgres.write import PostgresSession
+from oppserver.store.postgres.snapshot import PostgresSnapshot, read_change_numbers
+from oppserver.store.postgres.write import PostgresTransaction
 from oppserver.store.queries import (
     ActivitySearch,
     ChangeNumbers,
@@ -116,17 +116,17 @@ class PostgresStore:
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         return self._servers.fetch(lambda driver: read_entries(driver, plan.entries))
 
-    def read(self, work: Callable[[Moment], _T]) -> _T:
+    def read(self, work: Callable[[Snapshot], _T]) -> _T:
         def within(driver: Driver) -> _T:
-            with one_moment(driver):
-                return work(PostgresMoment(driver, self.lineage))
+            with one_snapshot(driver):
+                return work(PostgresSnapshot(driver, self.timeline_id))
 
         return self._servers.fetch(within)
 
     def change_numbers(self) -> ChangeNumbers:
         return self._servers.fetch(read_change_numbers)
 
-    def lineage(self) -> int:
+    def timeline_id(self) -> int:
         return self._primary.newest_timeline()
 
     # --- the other reads
@@ -151,10 +151,10 @@ class PostgresStore:
 
     # --- writes
 
-    def write(self, work: Callable[[Session], _T]) -> _T:
+    def write(self, work: Callable[[Transaction], _T]) -> _T:
         def within(connection: Connection) -> tuple[_T, Catalogue | None]:
-            session = PostgresSession(connection, self._kept_catalogue())
-            return work(session), session.kept_catalogue
+            transaction = PostgresTransaction(connection, self._cached_catalogue())
+            return work(transaction), transaction.cached_catalogue
 
         timeline = self._primary.newest_timeline()
         answer, catalogue = self._servers.write(within)
@@ -189,7 +189,7 @@ class PostgresStore:
     def catalogue(self) -> Catalogue:
         timeline = self._primary.newest_timeline()
         version = self._servers.fetch_newest(read_version)
-        kept = self._kept_catalogue()
+        kept = self._cached_catalogue()
         if kept is None or kept.version != version:
             read = self._servers.read_newest(catalogue_sql.select_catalogue)
             # a standby that stands in for the primary may not have what this process has seen
@@ -199,7 +199,7 @@ class PostgresStore:
                 self._catalogue = (timeline, read)
         return kept
 
-    def _kept_catalogue(self) -> Catalogue | None:
+    def _cached_catalogue(self) -> Catalogue | None:
         """The one that was read last, unless the primary was replaced since.
 
         With commits that were lost then, a version may be there again, and of something else.
@@ -316,7 +316,7 @@ class PostgresStore:
     def _write_prepared(self, batch: postgres_write.Prepared) -> Written:
         def write(connection: Connection) -> Written:
             catalogue = catalogue_sql.select_catalogue(connection)
-            missing = common.missing_types_and_fields(batch.brought.slots, catalogue)
+            missing = common.missing_types_and_fields(batch.references.slots, catalogue)
             return postgres_write.write_batch(connection, batch, *missing)
 
         return self._servers.write(write, is_limited=False)

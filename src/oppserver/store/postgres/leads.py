@@ -7,7 +7,7 @@ from typing import Final
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
 from oppserver.store.postgres.connection import Driver
-from oppserver.store.postgres.read import array_of, object_sql, one_moment, placed, rows_json
+from oppserver.store.postgres.read import array_of, object_sql, one_snapshot, placed, rows_json
 from oppserver.store.postgres.search import POSTGRES
 from oppserver.store.queries import Condition, LeadSearch, Ordering, RenderedPage, RenderedRows
 from oppserver.store.sql.conditions import (
@@ -81,7 +81,7 @@ def read_lead_page(driver: Driver, search: LeadSearch) -> RenderedPage:
     )
     parameters = (*where.values, str(search.limit), str(search.offset))
     count = f"SELECT count(*) FROM lead AS l WHERE {where.text}"
-    with one_moment(driver), driver.cursor(binary=True) as cursor:
+    with one_snapshot(driver), driver.cursor(binary=True) as cursor:
         # never prepared: a plan has to fit the values, a frequent one or a rare one
         [(total,)] = cursor.execute(count.encode(), where.values, prepare=False).fetchall()
         found = cursor.execute(page.encode(), parameters, prepare=False).fetchall()

@@ -37,7 +37,7 @@ _TOMBSTONE: Final = TOMBSTONE.format("%s").encode()
 
 
 @contextmanager
-def one_moment(driver: Driver) -> Iterator[None]:
+def one_snapshot(driver: Driver) -> Iterator[None]:
     """All that is read in the block is of one moment."""
     driver.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ")
     try:
@@ -63,7 +63,7 @@ def read_key(driver: Driver, access_key: str) -> Key | None:
 
 def read_opportunity(driver: Driver, one: str) -> Opportunity | Tombstone | None:
     """The opportunity of an id, or what is left of it."""
-    with one_moment(driver), driver.cursor(binary=True) as cursor:
+    with one_snapshot(driver), driver.cursor(binary=True) as cursor:
         row = cursor.execute(_OPPORTUNITY, (one,), prepare=True).fetchone()
         if row is not None:
             return opportunity_of(row)

@@ -12,7 +12,7 @@ import msgspec
 from oppserver.contract.columns import LEAD, Column
 from oppserver.store import schema
 from oppserver.store.postgres.connection import Driver
-from oppserver.store.postgres.read import object_sql, one_moment, rows_json
+from oppserver.store.postgres.read import object_sql, one_snapshot, rows_json
 from oppserver.store.queries import Condition, Ordering, RenderedPage, RowForm, Search
 from oppserver.store.sql.conditions import (
     Dialect,
@@ -60,7 +60,7 @@ def read_page(driver: Driver, search: Search) -> RenderedPage:
     """A page of a search. The count comes first: it says from which end the page is nearer."""
     search = msgspec.structs.replace(search, where=flattened(search.where))
     where, values = _where(search)
-    with one_moment(driver), driver.cursor(binary=True) as cursor:
+    with one_snapshot(driver), driver.cursor(binary=True) as cursor:
         # never prepared: a plan has to fit the values, a frequent one or a rare one
         count = f"SELECT count(*) FROM opportunity AS o WHERE {where}"
         [(total,)] = cursor.execute(count.encode(), values, prepare=False).fetchall()

@@ -18,13 +18,13 @@ from oppserver.store.queries import (
     Change,
     ChangeNumbers,
     ChangesPage,
+    Fingerprint,
+    IdStatus,
     Plan,
     PlannedEntry,
     RenderedChanges,
     RenderedColumns,
     RenderedRows,
-    Stamp,
-    Whereabouts,
 )
 from oppserver.store.sql.changes import (
     DELETED_ON,
@@ -45,7 +45,7 @@ _VERSIONS: Final = f"SELECT o.id, o.version, o.owner_id FROM opportunity AS o{_O
 
 _ADDRESSES: Final = 'SELECT id, email FROM "user" WHERE id = ANY(%s::text[]) ORDER BY id'
 
-_WHEREABOUTS: Final = (
+_ID_STATUSES: Final = (
     "SELECT id, event_code, NULL FROM opportunity WHERE id = ANY(%s::text[])"
     " UNION ALL SELECT id, event_code, deleted_on FROM deleted_opportunity"
     " WHERE id = ANY(%s::text[])"
@@ -59,15 +59,15 @@ _IDS: Final = (
 _IDENTITY: Final = "SELECT id, version() FROM database_identity"
 
 
-class PostgresMoment:
-    """The promises of ``port.Moment`` on a driver's connection that is in a transaction.
+class PostgresSnapshot:
+    """The promises of ``port.Snapshot`` on a driver's connection that is in a transaction.
 
-    ``lineage`` is the store's.
+    ``timeline_id`` is the store's.
     """
 
-    def __init__(self, driver: Driver, lineage: Callable[[], int]) -> None:
+    def __init__(self, driver: Driver, timeline_id: Callable[[], int]) -> None:
         self._driver: Final = driver
-        self._lineage: Final = lineage
+        self._timeline_id: Final = timeline_id
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         return read_entries(self._driver, plan.entries)
@@ -75,10 +75,10 @@ class PostgresMoment:
     def bulk_read_columns(self, plan: Plan) -> list[RenderedColumns]:
         return [self._columns(entry) for entry in plan.entries]
 
-    def stamp(self, plan: Plan) -> Stamp:
+    def fingerprint(self, plan: Plan) -> Fingerprint:
         """Of what is asked, and of the versions of what is there; and of owners' addresses.
 
-        The server's version is part of it, because the server renders the rows; and the lineage,
+        The server's version is part of it, because the server renders the rows; and the timeline,
         because a primary that lacks the last writes gives their versions again.
         """
         digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
@@ -88,8 +88,10 @@ class PostgresMoment:
             found = self._versions(entry)
             counts.append(len(found))
             digest.update(msgspec.json.encode((found, self._addresses(entry, found))))
-        digest.update(msgspec.json.encode(self._lineage()))  # of no older one than what was read
-        return Stamp(counts=counts, digest=digest.digest())
+        digest.update(
+            msgspec.json.encode(self._timeline_id())
+        )  # of no older one than what was read
+        return Fingerprint(counts=counts, digest=digest.digest())
 
     def change_numbers(self) -> ChangeNumbers:
         return read_change_numbers(self._driver)
@@ -118,11 +120,11 @@ class PostgresMoment:
             for entry in plan.entries
         ]
 
-    def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+    def id_statuses(self, ids: Sequence[str]) -> dict[str, IdStatus]:
         array = array_of(ids)
         return {
-            one: Whereabouts(event_code=event_code, deleted_on=deleted_on)
-            for one, event_code, deleted_on in self._fetched(_WHEREABOUTS, (array, array))
+            one: IdStatus(event_code=event_code, deleted_on=deleted_on)
+            for one, event_code, deleted_on in self._fetched(_ID_STATUSES, (array, array))
         }
 
     def _columns(self, entry: PlannedEntry) -> RenderedColumns:

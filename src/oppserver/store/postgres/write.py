@@ -14,9 +14,16 @@ from sqlalchemy import Connection
 from oppserver.contract.model import Field, Opportunity, OpportunityType, Written
 from oppserver.store.sql import batches
 from oppserver.store.sql import catalogue as catalogue_sql
-from oppserver.store.sql.batches import HAS_MOVED, MOVED_AGAIN, Brought, Shape, brought_by, shaped
+from oppserver.store.sql.batches import (
+    HAS_MOVED,
+    MOVED_AGAIN,
+    References,
+    Shape,
+    references_of,
+    shaped,
+)
 from oppserver.store.sql.changes import last_number, take_numbers
-from oppserver.store.sql.transaction import CommonSession
+from oppserver.store.sql.transaction import SqlTransaction
 
 POSTGRES_JSON_BYTES_MAX: Final = 32 << 20
 """Bytes of rows that one statement carries. Source: a jsonb array takes 256 MB (jsonb.h,
@@ -31,7 +38,7 @@ class Prepared(NamedTuple):
     """
 
     rows_count: int
-    brought: Brought
+    references: References
     leads: Sequence[str]
     silent: Sequence[str]
     rows: Sequence[tuple[str, Sequence[str]]]
@@ -40,13 +47,15 @@ class Prepared(NamedTuple):
 
 def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
     """Makes a batch ready; holds no lock and may run while another batch is written."""
-    brought = brought_by(batch)
+    references = references_of(batch)
     return Prepared(
         rows_count=len(batch),
-        brought=brought,
-        leads=_arrays(sorted(brought.leads.items())),
-        silent=[lead for lead, email in brought.leads.items() if email is None],
-        rows=[(_upsert(shape), _arrays(rows)) for shape, rows in shaped(batch, brought, now=now)],
+        references=references,
+        leads=_arrays(sorted(references.leads.items())),
+        silent=[lead for lead, email in references.leads.items() if email is None],
+        rows=[
+            (_upsert(shape), _arrays(rows)) for shape, rows in shaped(batch, references, now=now)
+        ],
         ids=[one.id for one in batch],
     )
 
@@ -60,7 +69,7 @@ def write_batch(
     """Creates or replaces a batch, and first the types and fields that it lacks, owners, leads."""
     catalogue_sql.replace_types(connection, types)
     catalogue_sql.replace_fields(connection, fields)
-    batches.write_owners(connection, batch.brought.owners)
+    batches.write_owners(connection, batch.references.owners)
     for leads in batch.leads:
         _write_leads(connection, leads)
     known = _addresses(connection, batch.silent)
@@ -209,8 +218,8 @@ def _json(values: object) -> str:
     return msgspec.json.encode(values).decode()
 
 
-class PostgresSession(CommonSession):
-    """The promises of ``port.Session`` on PostgreSQL."""
+class PostgresTransaction(SqlTransaction):
+    """The promises of ``port.Transaction`` on PostgreSQL."""
 
     def opportunity_like(self, event_code: int, values: Mapping[str, str]) -> str | None:
         # an expression of the date, so that its index is not walked through, in the hope that one
@@ -226,7 +235,7 @@ class PostgresSession(CommonSession):
 
     def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
         prepared = prepare(batch, now=now)
-        missing = batches.missing_types_and_fields(prepared.brought.slots, self.catalogue())
+        missing = batches.missing_types_and_fields(prepared.references.slots, self.catalogue())
         self._has_looked = not any(missing)
         return write_batch(self._connection, prepared, *missing)
 

@@ -75,7 +75,7 @@ def count_opportunities(connection: Connection, *, event_code: int | None) -> in
 # --- what a batch of opportunities brings with it ----------------------------------------------
 
 
-class Brought(NamedTuple):
+class References(NamedTuple):
     """What a batch of opportunities brings with it, worked out without the database.
 
     ``slots`` by event code. Addresses by id, the batch's last word; None where it says nothing.
@@ -86,7 +86,7 @@ class Brought(NamedTuple):
     leads: Mapping[str, str | None]
 
 
-def brought_by(batch: Sequence[Opportunity]) -> Brought:
+def references_of(batch: Sequence[Opportunity]) -> References:
     """The types and slots, the owners and the leads that a batch names."""
     slots = {
         code: frozenset().union(*(one.slots for one in batch if one.event_code == code))
@@ -104,7 +104,7 @@ def brought_by(batch: Sequence[Opportunity]) -> Brought:
         one.lead_id: one.lead_email for one in batch if one.lead_email is not None
     }
     leads.update(dict.fromkeys({one.lead_id for one in batch} - leads.keys()))
-    return Brought(slots, owners, leads)
+    return References(slots, owners, leads)
 
 
 def missing_types_and_fields(
@@ -134,14 +134,14 @@ def runs_without_repeats(batch: Sequence[Opportunity]) -> list[list[Opportunity]
     return [list(run.values()) for run in runs]
 
 
-def write_owners(connection: Connection, brought: Mapping[str, str | None]) -> None:
+def write_owners(connection: Connection, references: Mapping[str, str | None]) -> None:
     """Creates the owners that are not there and sets the addresses that a batch brings.
 
     Owners are few beside opportunities, so each that is new or changed is a statement of its own.
     """
-    stored = _emails(connection, sorted(brought))
+    stored = _emails(connection, sorted(references))
     changed = False
-    for owner_id, email in sorted(brought.items()):
+    for owner_id, email in sorted(references.items()):
         if owner_id not in stored:
             values = {"id": owner_id, "email": email, "is_active": True}
             connection.execute(insert(schema.user).values(values))
@@ -232,14 +232,14 @@ def write_in_turn(
 
 
 def shaped(
-    batch: Sequence[Opportunity], brought: Brought, *, now: str
+    batch: Sequence[Opportunity], references: References, *, now: str
 ) -> list[tuple[Shape, list[BatchRow]]]:
     """The batch as statements in order: what each is made of, and its rows, by id.
 
     Rows in the order of their ids touch each page of the index once.
     """
     return [
-        (shape, [_values(one, shape, brought.leads, now) for one in group])
+        (shape, [_values(one, shape, references.leads, now) for one in group])
         for run in runs_without_repeats(batch)
         for shape, group in _by_shape(sorted(run, key=_ID)).items()
     ]

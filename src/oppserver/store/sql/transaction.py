@@ -33,32 +33,32 @@ from oppserver.contract.model import (
 )
 from oppserver.contract.names import ascii_lower
 from oppserver.store import schema
-from oppserver.store.queries import KeptAnswer
+from oppserver.store.queries import IdempotencyRecord
 from oppserver.store.sql import catalogue as catalogue_sql
 from oppserver.store.sql import changes
 from oppserver.store.sql.batches import opportunity_of, write_owners
 
 
-class CommonSession(ABC):
-    """The promises of ``port.Session``. The transaction is the caller's to begin and to end.
+class SqlTransaction(ABC):
+    """The promises of ``port.Transaction``. The transaction is the caller's to begin and to end.
 
     It lets nobody else write from its beginning, so what it has read is true to its end.
-    ``kept_catalogue`` is one that was read before, and then the one that was read last: it is of
+    ``cached_catalogue`` is one that was read before, and then the one that was read last: it is of
     other readers' interest only when the transaction was committed.
     """
 
-    def __init__(self, connection: Connection, kept_catalogue: Catalogue | None) -> None:
+    def __init__(self, connection: Connection, cached_catalogue: Catalogue | None) -> None:
         self._connection = connection
         self._has_looked = False  # at the catalogue's version, which nobody else moves meanwhile
-        self.kept_catalogue = kept_catalogue
+        self.cached_catalogue = cached_catalogue
 
     def catalogue(self) -> Catalogue:
-        kept = self.kept_catalogue
+        kept = self.cached_catalogue
         if kept is None or not self._has_looked:
             version = catalogue_sql.select_catalogue_version(self._connection)
             if kept is None or kept.version != version:
                 kept = catalogue_sql.select_catalogue(self._connection)
-            self.kept_catalogue = kept
+            self.cached_catalogue = kept
             self._has_looked = True
         return kept
 
@@ -106,11 +106,11 @@ class CommonSession(ABC):
     def write_activities(self, batch: Sequence[Activity]) -> None:
         insert_activities(self._connection, batch)
 
-    def kept_answer(self, key_sha256: str, *, not_before: str) -> KeptAnswer | None:
-        return select_kept_answer(self._connection, key_sha256, not_before=not_before)
+    def idempotency_record(self, key_sha256: str, *, not_before: str) -> IdempotencyRecord | None:
+        return select_idempotency_record(self._connection, key_sha256, not_before=not_before)
 
-    def keep_answer(self, answer: KeptAnswer, *, not_before: str) -> None:
-        insert_kept_answer(self._connection, answer, not_before=not_before)
+    def put_idempotency_record(self, answer: IdempotencyRecord, *, not_before: str) -> None:
+        insert_idempotency_record(self._connection, answer, not_before=not_before)
 
 
 _IN_A_STATEMENT_MAX: Final = 500
@@ -347,28 +347,28 @@ def insert_activities(connection: Connection, batch: Sequence[Activity]) -> None
 # --- kept answers ------------------------------------------------------------------------------
 
 
-_KEPT: Final = schema.kept_answer.c
+_KEPT: Final = schema.idempotency_record.c
 
-_KEPT_ANSWER: Final = select(schema.kept_answer).where(
+_KEPT_ANSWER: Final = select(schema.idempotency_record).where(
     _KEPT.key_sha256 == bindparam("key_sha256"), _KEPT.created_on >= bindparam("not_before")
 )
 
-_FORGET_ANSWERS: Final = delete(schema.kept_answer).where(
+_FORGET_ANSWERS: Final = delete(schema.idempotency_record).where(
     or_(_KEPT.created_on < bindparam("not_before"), _KEPT.key_sha256 == bindparam("key_sha256"))
 )
 
-_INSERT_ANSWER: Final = insert(schema.kept_answer)
+_INSERT_ANSWER: Final = insert(schema.idempotency_record)
 
 
-def select_kept_answer(
+def select_idempotency_record(
     connection: Connection, key_sha256: str, *, not_before: str
-) -> KeptAnswer | None:
+) -> IdempotencyRecord | None:
     """The answer that was kept under a key, unless it is too old."""
     asked = {"key_sha256": key_sha256, "not_before": not_before}
     row = connection.execute(_KEPT_ANSWER, asked).first()
     if row is None:
         return None
-    return KeptAnswer(
+    return IdempotencyRecord(
         key_sha256=row.key_sha256,
         request_sha256=row.request_sha256,
         body=bytes(row.body),
@@ -376,7 +376,9 @@ def select_kept_answer(
     )
 
 
-def insert_kept_answer(connection: Connection, answer: KeptAnswer, *, not_before: str) -> None:
+def insert_idempotency_record(
+    connection: Connection, answer: IdempotencyRecord, *, not_before: str
+) -> None:
     """Keeps an answer in the place of one under its key, and throws away those too old."""
     old = {"not_before": not_before, "key_sha256": answer.key_sha256}
     connection.execute(_FORGET_ANSWERS, old)

@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
 from oppserver.store import migrations
 from oppserver.store.port import BUSY_TIMEOUT_S, StoreOptions
-from oppserver.store.sqlite.fingerprints import Stamps
+from oppserver.store.sqlite.fingerprints import Fingerprints
 from oppserver.store.sqlite.library import sqlite3
 from oppserver.store.sqlite.search import Totals
 
@@ -105,7 +105,7 @@ def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
         deadline = record.info["deadline"] = _Deadline()
         driver.set_progress_handler(deadline.passed, _PROGRESS_OPCODES)
         record.info["totals"] = Totals()
-        record.info["stamps"] = Stamps()
+        record.info["stamps"] = Fingerprints()
 
     event.listen(engine, "begin", begin)
     event.listen(engine, "connect", connected)
@@ -145,7 +145,7 @@ def driver_of(connection: Connection | PoolProxiedConnection) -> sqlite3.Connect
 
 
 @contextmanager
-def named_errors(path: Path) -> Iterator[None]:
+def translated_errors(path: Path) -> Iterator[None]:
     """Turns the driver's errors into ours."""
     try:
         yield

@@ -28,7 +28,7 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.store import migrations
-from oppserver.store.port import BUSY_TIMEOUT_S, Moment, Session, StoreOptions
+from oppserver.store.port import BUSY_TIMEOUT_S, Snapshot, StoreOptions, Transaction
 from oppserver.store.queries import (
     ActivitySearch,
     ChangeNumbers,
@@ -49,7 +49,6 @@ from oppserver.store.sqlite import maintenance
 from oppserver.store.sqlite import write as sqlite_write
 from oppserver.store.sqlite.connection import (
     driver_of,
-    named_errors,
     open_engine,
     opening,
     path_of,
@@ -57,15 +56,16 @@ from oppserver.store.sqlite.connection import (
     refuse_old_sqlite,
     revision_of,
     set_up_file,
+    translated_errors,
     tune_writer,
 )
 from oppserver.store.sqlite.leads import read_lead_page, read_leads
 from oppserver.store.sqlite.library import LIBRARY, sqlite3
 from oppserver.store.sqlite.maintenance import copy_open, problems_of
-from oppserver.store.sqlite.read import one_moment, read_entry, read_key, read_opportunity
+from oppserver.store.sqlite.read import one_snapshot, read_entry, read_key, read_opportunity
 from oppserver.store.sqlite.search import read_page
-from oppserver.store.sqlite.snapshot import SqliteMoment, read_change_numbers
-from oppserver.store.sqlite.write import SqliteSession
+from oppserver.store.sqlite.snapshot import SqliteSnapshot, read_change_numbers
+from oppserver.store.sqlite.write import SqliteTransaction
 
 SQLITE_CHECKPOINT_PAGES: Final = 1_000
 """Pages of the log after which it is copied into the file. Source: sqlite.org/wal.html, default."""
@@ -118,24 +118,24 @@ class SqliteStore:
         with self._reader() as connection:
             if len(plan.entries) == 1:
                 return [read_entry(connection, plan.entries[0])]
-            with one_moment(connection):
+            with one_snapshot(connection):
                 return [read_entry(connection, entry) for entry in plan.entries]
 
-    def read(self, work: Callable[[Moment], _T]) -> _T:
-        with self._pooled() as pooled, one_moment(driver_of(pooled)) as connection:
-            return work(SqliteMoment(connection, pooled.info["stamps"]))
+    def read(self, work: Callable[[Snapshot], _T]) -> _T:
+        with self._pooled() as pooled, one_snapshot(driver_of(pooled)) as connection:
+            return work(SqliteSnapshot(connection, pooled.info["stamps"]))
 
     def change_numbers(self) -> ChangeNumbers:
         with self._reader() as connection:
             return read_change_numbers(connection)
 
-    def lineage(self) -> int:
+    def timeline_id(self) -> int:
         return 0  # one file has one past
 
     # --- the other reads
 
     def opportunity(self, one: str) -> Opportunity | Tombstone | None:
-        with self._reader() as connection, one_moment(connection):
+        with self._reader() as connection, one_snapshot(connection):
             return read_opportunity(connection, one)
 
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
@@ -143,11 +143,11 @@ class SqliteStore:
             return read_leads(connection, ids, columns)
 
     def search(self, search: Search) -> RenderedPage:
-        with self._pooled() as pooled, one_moment(driver_of(pooled)) as connection:
+        with self._pooled() as pooled, one_snapshot(driver_of(pooled)) as connection:
             return read_page(connection, search, pooled.info["totals"])
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
-        with self._reader() as connection, one_moment(connection):
+        with self._reader() as connection, one_snapshot(connection):
             return read_lead_page(connection, search)
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
@@ -160,16 +160,16 @@ class SqliteStore:
 
     # --- writes
 
-    def write(self, work: Callable[[Session], _T]) -> _T:
+    def write(self, work: Callable[[Transaction], _T]) -> _T:
         with self._write() as connection:
             deadline = connection.info["deadline"]
             deadline.set(self._options.query_timeout_s)
             try:
-                session = SqliteSession(connection, self._catalogue)
-                answer = work(session)
+                transaction = SqliteTransaction(connection, self._catalogue)
+                answer = work(transaction)
             finally:
                 deadline.set(float("inf"))
-        self._catalogue = session.kept_catalogue  # what it read is committed now
+        self._catalogue = transaction.cached_catalogue  # what it read is committed now
         return answer
 
     # --- who may call
@@ -286,7 +286,7 @@ class SqliteStore:
         return LIBRARY
 
     def check(self) -> list[str]:
-        with named_errors(self._path), self._readers.connect() as connection:
+        with translated_errors(self._path), self._readers.connect() as connection:
             connection.info["deadline"].set(float("inf"))
             return problems_of(connection)
 
@@ -309,7 +309,7 @@ class SqliteStore:
     @contextmanager
     def _pooled(self, *, timeout_s: float | None = None) -> Iterator[PoolProxiedConnection]:
         """A reader, outside a transaction, with the clock set."""
-        with named_errors(self._path):
+        with translated_errors(self._path):
             pooled = self._readers.raw_connection()
             try:
                 pooled.info["deadline"].set(timeout_s or self._options.query_timeout_s)
@@ -326,7 +326,7 @@ class SqliteStore:
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         """A transaction that reads one moment."""
-        with named_errors(self._path), self._readers.begin() as connection:
+        with translated_errors(self._path), self._readers.begin() as connection:
             connection.info["deadline"].set(self._options.query_timeout_s)
             yield connection
 
@@ -336,7 +336,7 @@ class SqliteStore:
         if not self._write_lock.acquire(timeout=BUSY_TIMEOUT_S):
             raise Unavailable("The store is busy with other writes. Try again.")
         try:
-            with named_errors(self._path), self._writer.begin() as connection:
+            with translated_errors(self._path), self._writer.begin() as connection:
                 yield connection
         finally:
             self._write_lock.release()
@@ -344,7 +344,7 @@ class SqliteStore:
     def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
         with self._write() as connection:
             catalogue = catalogue_sql.select_catalogue(connection)
-            missing = common.missing_types_and_fields(batch.brought.slots, catalogue)
+            missing = common.missing_types_and_fields(batch.references.slots, catalogue)
             return sqlite_write.write_batch(connection, batch, *missing)
 
     @contextmanager
@@ -366,7 +366,7 @@ class SqliteStore:
             maintenance.create_missing(connection)
 
     def _tune_writer(self, cache_bytes: int, checkpoint_pages: int) -> None:
-        with self._write_lock, named_errors(self._path), self._writer.connect() as connection:
+        with self._write_lock, translated_errors(self._path), self._writer.connect() as connection:
             tune_writer(driver_of(connection), cache_bytes, checkpoint_pages)
 
     def _prepare(self, *, migrate: bool) -> None:

@@ -12,11 +12,11 @@ from uuid import uuid4
 
 import msgspec
 
-from oppserver.store.queries import Plan, PlannedEntry, Stamp
+from oppserver.store.queries import Fingerprint, Plan, PlannedEntry
 from oppserver.store.sqlite.library import sqlite3
 from oppserver.store.sqlite.read import FROM_IDS, OF_TYPE, json_of_ids
 
-SQLITE_STAMPS_MAX: Final = 1_024
+SQLITE_FINGERPRINTS_MAX: Final = 1_024
 """Bulk reads whose stamp a connection remembers. Ours: more than are polled; half a MB."""
 
 _DIGEST_BYTES: Final = 32
@@ -29,7 +29,7 @@ _ADDRESSES: Final = (
 )
 
 
-class Stamps:
+class Fingerprints:
     """The stamps that one connection remembers until something is written.
 
     Owner: that connection, in one thread at a time. When something is written, ``PRAGMA
@@ -38,21 +38,21 @@ class Stamps:
 
     def __init__(self) -> None:
         self._data_version = 0
-        self._stamps: Final[OrderedDict[bytes, Stamp]] = OrderedDict()
+        self._fingerprints: Final[OrderedDict[bytes, Fingerprint]] = OrderedDict()
 
-    def stamp(self, connection: sqlite3.Connection, plan: Plan) -> Stamp:
+    def fingerprint(self, connection: sqlite3.Connection, plan: Plan) -> Fingerprint:
         """The stamp of a plan's rows at the moment of the connection's transaction."""
         (data_version,) = connection.execute("PRAGMA data_version").fetchone()
         if data_version != self._data_version:
-            self._stamps.clear()
+            self._fingerprints.clear()
             self._data_version = data_version
         asked = _digest_of_plan(plan)
-        known = self._stamps.get(asked)
+        known = self._fingerprints.get(asked)
         if known is None:
-            known = self._stamps[asked] = _read_stamp(connection, plan, asked)
-            if len(self._stamps) > SQLITE_STAMPS_MAX:
-                self._stamps.popitem(last=False)
-        self._stamps.move_to_end(asked)
+            known = self._fingerprints[asked] = _read_fingerprint(connection, plan, asked)
+            if len(self._fingerprints) > SQLITE_FINGERPRINTS_MAX:
+                self._fingerprints.popitem(last=False)
+        self._fingerprints.move_to_end(asked)
         return known
 
 
@@ -75,7 +75,7 @@ def _digest_of_plan(plan: Plan) -> bytes:
     return digest.digest()
 
 
-def _read_stamp(connection: sqlite3.Connection, plan: Plan, asked: bytes) -> Stamp:
+def _read_fingerprint(connection: sqlite3.Connection, plan: Plan, asked: bytes) -> Fingerprint:
     digest = hashlib.blake2b(asked, digest_size=_DIGEST_BYTES)
     digest.update(_database(connection).encode())
     counts = []
@@ -84,7 +84,7 @@ def _read_stamp(connection: sqlite3.Connection, plan: Plan, asked: bytes) -> Sta
         counts.append(count)
         for part in parts:
             digest.update(b"%d:" % len(part) + part)
-    return Stamp(counts=counts, digest=digest.digest())
+    return Fingerprint(counts=counts, digest=digest.digest())
 
 
 def _database(connection: sqlite3.Connection) -> str:

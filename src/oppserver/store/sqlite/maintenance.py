@@ -26,7 +26,7 @@ from oppserver.store.sql import catalogue as catalogue_sql
 from oppserver.store.sql.checks import broken_promises
 from oppserver.store.sqlite.fingerprints import give_identity
 from oppserver.store.sqlite.library import sqlite3
-from oppserver.store.sqlite.read import one_moment
+from oppserver.store.sqlite.read import one_snapshot
 
 INDEXES: Final[tuple[Index, ...]] = tuple(
     sorted(
@@ -212,7 +212,7 @@ def _fill(connection: sqlite3.Connection, unfinished: Path) -> None:
     """
     with closing(sqlite3.connect(unfinished)) as copy:
         copy.execute("PRAGMA synchronous=OFF")  # it is flushed once, when it is whole
-        with one_moment(connection):
+        with one_snapshot(connection):
             connection.execute("SELECT id FROM database_identity").fetchone()
             connection.backup(copy, pages=SQLITE_BACKUP_STEP_PAGES, progress=lambda *_: None)
         give_identity(copy)

@@ -29,7 +29,7 @@ _JSON_OBJECT_COLUMNS_MAX: Final = 63
 
 
 @contextmanager
-def one_moment(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def one_snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """All that is read in the block is of one moment."""
     connection.execute("BEGIN")
     try:

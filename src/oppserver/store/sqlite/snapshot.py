@@ -12,13 +12,13 @@ from oppserver.store.queries import (
     Change,
     ChangeNumbers,
     ChangesPage,
+    Fingerprint,
+    IdStatus,
     Plan,
     PlannedEntry,
     RenderedChanges,
     RenderedColumns,
     RenderedRows,
-    Stamp,
-    Whereabouts,
 )
 from oppserver.store.sql.changes import (
     DELETED_ON,
@@ -30,7 +30,7 @@ from oppserver.store.sql.changes import (
     kind_sql,
     numbers_of,
 )
-from oppserver.store.sqlite.fingerprints import Stamps
+from oppserver.store.sqlite.fingerprints import Fingerprints
 from oppserver.store.sqlite.library import sqlite3
 from oppserver.store.sqlite.read import (
     FROM_IDS,
@@ -42,7 +42,7 @@ from oppserver.store.sqlite.read import (
     row_json,
 )
 
-_WHEREABOUTS: Final = (
+_ID_STATUSES: Final = (
     "SELECT json_group_array(json_array(id, event_code, deleted_on)) FROM ("
     "SELECT o.id, o.event_code, NULL AS deleted_on"
     " FROM json_each(?1) AS asked CROSS JOIN opportunity AS o ON o.id = asked.value"
@@ -55,18 +55,18 @@ _VERSIONS: Final = (
     f"{FROM_IDS}{OF_TYPE}"
 )
 
-_DECODE_WHEREABOUTS: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]]).decode
+_DECODE_ID_STATUSES: Final = msgspec.json.Decoder(list[tuple[str, int, str | None]]).decode
 
 
-class SqliteMoment:
-    """The promises of ``port.Moment`` on a connection that is in a transaction.
+class SqliteSnapshot:
+    """The promises of ``port.Snapshot`` on a connection that is in a transaction.
 
     ``stamps`` are the connection's.
     """
 
-    def __init__(self, connection: sqlite3.Connection, stamps: Stamps) -> None:
+    def __init__(self, connection: sqlite3.Connection, fingerprints: Fingerprints) -> None:
         self._connection: Final = connection
-        self._stamps: Final = stamps
+        self._fingerprints: Final = fingerprints
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         return [read_entry(self._connection, entry) for entry in plan.entries]
@@ -74,8 +74,8 @@ class SqliteMoment:
     def bulk_read_columns(self, plan: Plan) -> list[RenderedColumns]:
         return [self._columns(entry) for entry in plan.entries]
 
-    def stamp(self, plan: Plan) -> Stamp:
-        return self._stamps.stamp(self._connection, plan)
+    def fingerprint(self, plan: Plan) -> Fingerprint:
+        return self._fingerprints.fingerprint(self._connection, plan)
 
     def change_numbers(self) -> ChangeNumbers:
         return read_change_numbers(self._connection)
@@ -107,11 +107,11 @@ class SqliteMoment:
             found.append(lines)
         return found
 
-    def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
-        (json,) = self._connection.execute(_WHEREABOUTS, (json_of_ids(ids),)).fetchone()
+    def id_statuses(self, ids: Sequence[str]) -> dict[str, IdStatus]:
+        (json,) = self._connection.execute(_ID_STATUSES, (json_of_ids(ids),)).fetchone()
         return {
-            one: Whereabouts(event_code=event_code, deleted_on=deleted_on)
-            for one, event_code, deleted_on in _DECODE_WHEREABOUTS(json)
+            one: IdStatus(event_code=event_code, deleted_on=deleted_on)
+            for one, event_code, deleted_on in _DECODE_ID_STATUSES(json)
         }
 
     def _columns(self, entry: PlannedEntry) -> RenderedColumns:

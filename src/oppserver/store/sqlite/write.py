@@ -17,15 +17,15 @@ from oppserver.store.sql import batches
 from oppserver.store.sql.batches import (
     HAS_MOVED,
     MOVED_AGAIN,
-    Brought,
+    References,
     Shape,
-    brought_by,
+    references_of,
     shaped,
     write_owners,
 )
 from oppserver.store.sql.catalogue import replace_fields, replace_types
 from oppserver.store.sql.changes import last_number, take_numbers
-from oppserver.store.sql.transaction import CommonSession
+from oppserver.store.sql.transaction import SqlTransaction
 from oppserver.store.sqlite.maintenance import create_missing
 
 
@@ -37,7 +37,7 @@ class Prepared(NamedTuple):
     """
 
     rows_count: int
-    brought: Brought
+    references: References
     leads: str
     rows: Sequence[tuple[str, str]]
     ids: str
@@ -45,12 +45,12 @@ class Prepared(NamedTuple):
 
 def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
     """Makes a batch ready; holds no lock and may run while another batch is written."""
-    brought = brought_by(batch)
+    references = references_of(batch)
     return Prepared(
         rows_count=len(batch),
-        brought=brought,
-        leads=_json(sorted(brought.leads.items())),
-        rows=[(_upsert(shape), _json(rows)) for shape, rows in shaped(batch, brought, now=now)],
+        references=references,
+        leads=_json(sorted(references.leads.items())),
+        rows=[(_upsert(shape), _json(rows)) for shape, rows in shaped(batch, references, now=now)],
         ids=_json([one.id for one in batch]),
     )
 
@@ -64,13 +64,13 @@ def write_batch(
     """Creates or replaces a batch, and first the types and fields that it lacks, and the owners."""
     replace_types(connection, types)
     replace_fields(connection, fields)
-    write_owners(connection, batch.brought.owners)
+    write_owners(connection, batch.references.owners)
     return _write_opportunities(connection, batch)
 
 
 def _write_opportunities(connection: Connection, batch: Prepared) -> Written:
     """Creates or replaces a batch and its leads; types, fields and owners are there already."""
-    _write_leads(connection, batch.leads, count=len(batch.brought.leads))
+    _write_leads(connection, batch.leads, count=len(batch.references.leads))
     last_before = _last_rowid(connection)
     number = take_numbers(connection, batch.rows_count)
     for statement, rows in batch.rows:
@@ -187,8 +187,8 @@ def _json(values: object) -> str:
     return msgspec.json.encode(values).decode()
 
 
-class SqliteSession(CommonSession):
-    """The promises of ``port.Session`` on SQLite."""
+class SqliteTransaction(SqlTransaction):
+    """The promises of ``port.Transaction`` on SQLite."""
 
     def opportunity_like(self, event_code: int, values: Mapping[str, str]) -> str | None:
         # Without statistics SQLite takes the type's index by date to be as good as any other, and
@@ -206,7 +206,7 @@ class SqliteSession(CommonSession):
 
     def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
         prepared = prepare(batch, now=now)
-        missing = batches.missing_types_and_fields(prepared.brought.slots, self.catalogue())
+        missing = batches.missing_types_and_fields(prepared.references.slots, self.catalogue())
         self._has_looked = not any(missing)
         return write_batch(self._connection, prepared, *missing)
 

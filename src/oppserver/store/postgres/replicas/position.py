@@ -29,7 +29,7 @@ _POSITION: Final = (
     f" (pg_current_wal_flush_lsn() - {_NO_BYTE})::bigint WHERE NOT pg_is_in_recovery()"
 ).encode()
 
-_STANDING: Final = (
+_REPLICATION_STATE: Final = (
     "SELECT pg_is_in_recovery(),"
     f" (coalesce(pg_last_wal_replay_lsn(), {_NO_BYTE}) - {_NO_BYTE})::bigint,"
     f" (coalesce(pg_last_wal_receive_lsn(), {_NO_BYTE}) - {_NO_BYTE})::bigint"
@@ -48,7 +48,7 @@ _LEAVE_MARK: Final = (
 )
 
 
-class Standing(NamedTuple):
+class ReplicationState(NamedTuple):
     """How far a server is. ``is_standby``: it follows another one, and cannot be written to."""
 
     is_standby: bool
@@ -66,11 +66,11 @@ def read_position(driver: Driver) -> Position:
     return Position(timeline=int(row[0], 16), byte=row[1])
 
 
-def read_standing(driver: Driver) -> Standing:
+def read_replication_state(driver: Driver) -> ReplicationState:
     """How far a server is, at this moment."""
-    row = driver.execute(_STANDING, prepare=True).fetchone()
+    row = driver.execute(_REPLICATION_STATE, prepare=True).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
-    return Standing(*row)
+    return ReplicationState(*row)
 
 
 def read_identity(driver: Driver) -> tuple[int, str]:

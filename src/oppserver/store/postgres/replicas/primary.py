@@ -17,9 +17,9 @@ from oppserver import telemetry
 from oppserver.contract.errors import StoreUnreachable, Unavailable
 from oppserver.store.postgres.address import POSTGRES_LOOK_S, Address
 from oppserver.store.postgres.connection import (
+    DeadlineConnection,
     Driver,
     GivenUp,
-    PatientConnection,
     connect,
     connecting,
     is_silence,
@@ -85,7 +85,7 @@ class Primary:
 
     def connect(
         self, settings: Mapping[str, str], *, is_over: Callable[[], bool]
-    ) -> PatientConnection:
+    ) -> DeadlineConnection:
         """A connection to the primary, which has its timeline. Raises StoreUnreachable.
 
         First where the primary was last; if it is not there, wherever it is now.
@@ -104,7 +104,7 @@ class Primary:
 
     def _connected(
         self, place: Address, settings: Mapping[str, str], is_over: Callable[[], bool]
-    ) -> PatientConnection:
+    ) -> DeadlineConnection:
         driver = connect(place.of_primary(), settings, is_over=is_over)
         try:
             driver.timeline = self._accepted(place, _rank(driver))

@@ -17,7 +17,7 @@ from oppserver import telemetry
 from oppserver.contract.errors import InvalidDatabaseUrl, StoreUnreachable, Unavailable
 from oppserver.contract.model import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
-from oppserver.store.postgres.connection import Driver, PatientConnection
+from oppserver.store.postgres.connection import DeadlineConnection, Driver
 from oppserver.store.postgres.connections import Connections
 from oppserver.store.postgres.errors import told
 from oppserver.store.postgres.replicas.position import (
@@ -28,7 +28,7 @@ from oppserver.store.postgres.replicas.position import (
     read_mark,
     read_position,
 )
-from oppserver.store.postgres.replicas.standby import PassedOver, Prove, Standby
+from oppserver.store.postgres.replicas.standby import CheckFresh, Standby, StandbyUnusable
 from oppserver.store.postgres.replicas.watch import Watch
 
 STANDBY_WAIT_S: Final = 0.02
@@ -112,14 +112,14 @@ class Servers:
     def fetch(self, work: Callable[[Driver], _T]) -> _T:
         """As ``Connections.fetch``, on a standby where that sees the same."""
         return self._read(
-            lambda connections, prove: connections.fetch_once(work, first=prove),
+            lambda connections, check_fresh: connections.fetch_once(work, first=check_fresh),
             lambda: self._primary.fetch(work),
         )
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
         """As ``Connections.read``, on a standby where that sees the same."""
         return self._read(
-            lambda connections, prove: connections.read_once(work, first=prove),
+            lambda connections, check_fresh: connections.read_once(work, first=check_fresh),
             lambda: self._primary.read(work),
         )
 
@@ -129,14 +129,14 @@ class Servers:
         For what is so short that asking how far the primary is would take as long.
         """
         return self._read_newest(
-            lambda connections, prove: connections.fetch_once(work, first=prove),
+            lambda connections, check_fresh: connections.fetch_once(work, first=check_fresh),
             lambda: self._primary.fetch(work),
         )
 
     def read_newest(self, work: Callable[[Connection], _T]) -> _T:
         """As ``Connections.read``, in the way of ``fetch_newest``."""
         return self._read_newest(
-            lambda connections, prove: connections.read_once(work, first=prove),
+            lambda connections, check_fresh: connections.read_once(work, first=check_fresh),
             lambda: self._primary.read(work),
         )
 
@@ -157,7 +157,9 @@ class Servers:
 
     # --- which server
 
-    def _read(self, once: Callable[[Connections, Prove], _T], on_primary: Callable[[], _T]) -> _T:
+    def _read(
+        self, once: Callable[[Connections, CheckFresh], _T], on_primary: Callable[[], _T]
+    ) -> _T:
         if not self._standbys:
             return on_primary()
         try:
@@ -167,7 +169,7 @@ class Servers:
         self._note(position)
         ends_at = time.monotonic() + STANDBY_WAIT_S
         for standby in self._in_turn(is_primary_lost=False):
-            with suppress(PassedOver):
+            with suppress(StandbyUnusable):
                 return standby.read(once, position=position, is_primary_lost=False, ends_at=ends_at)
         answer = self._read_newest(once, on_primary)
         with self._lock:
@@ -175,7 +177,7 @@ class Servers:
         return answer
 
     def _read_newest(
-        self, once: Callable[[Connections, Prove], _T], on_primary: Callable[[], _T]
+        self, once: Callable[[Connections, CheckFresh], _T], on_primary: Callable[[], _T]
     ) -> _T:
         try:
             return self._on_primary(on_primary)
@@ -184,7 +186,7 @@ class Servers:
 
     def _without_primary(
         self,
-        once: Callable[[Connections, Prove], _T],
+        once: Callable[[Connections, CheckFresh], _T],
         on_primary: Callable[[], _T],
         error: StoreUnreachable,
     ) -> _T:
@@ -195,7 +197,7 @@ class Servers:
         position = self._newest
         ends_at = time.monotonic() + STANDBY_STAND_IN_S
         for standby in self._in_turn(is_primary_lost=True):
-            with suppress(PassedOver):
+            with suppress(StandbyUnusable):
                 return standby.read(once, position=position, is_primary_lost=True, ends_at=ends_at)
         if self._primary.is_silent or not self._standbys:
             raise error
@@ -238,7 +240,7 @@ class Servers:
             reads=self._reads,
         )
 
-    def _look(self, driver: PatientConnection) -> None:
+    def _look(self, driver: DeadlineConnection) -> None:
         self._primary.refuse_old(driver)
         position = read_position(driver)
         self._note(position)

@@ -15,7 +15,7 @@ from oppserver.contract.errors import DatabaseRefused, StoreUnreachable
 from oppserver.contract.model import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
 from oppserver.store.postgres.address import Address
-from oppserver.store.postgres.connection import Driver, PatientConnection, connecting
+from oppserver.store.postgres.connection import DeadlineConnection, Driver, connecting
 from oppserver.store.postgres.connections import Connections
 from oppserver.store.postgres.errors import (
     DRIVER_ERRORS,
@@ -29,10 +29,10 @@ from oppserver.store.postgres.errors import (
 )
 from oppserver.store.postgres.replicas.position import (
     Position,
-    Standing,
+    ReplicationState,
     read_identity,
     read_mark,
-    read_standing,
+    read_replication_state,
 )
 from oppserver.store.postgres.replicas.watch import Watch
 
@@ -56,11 +56,11 @@ given. Ours: a database that was made a moment ago is on its way."""
 
 _T = TypeVar("_T")
 
-Prove = Callable[[Driver], None]
-"""What is done before a read; raises PassedOver."""
+CheckFresh = Callable[[Driver], None]
+"""What is done before a read; raises StandbyUnusable."""
 
 
-class PassedOver(Exception):
+class StandbyUnusable(Exception):
     """A standby cannot serve this read, and another server has to; ``state``: nor later ones."""
 
     def __init__(self, state: ServerState | None = None) -> None:
@@ -152,7 +152,7 @@ class Standby:
 
     def read(
         self,
-        once: Callable[[Connections, Prove], _T],
+        once: Callable[[Connections, CheckFresh], _T],
         *,
         position: Position,
         is_primary_lost: bool,
@@ -160,59 +160,63 @@ class Standby:
     ) -> _T:
         """Reads when the standby has the position, for which it is waited until a moment.
 
-        ``once`` does the read on its connections, after what it is given. Raises PassedOver.
+        ``once`` does the read on its connections, after what it is given. Raises StandbyUnusable.
         """
 
-        def prove(driver: Driver) -> None:
-            self._prove(driver, position, is_whole=is_primary_lost, ends_at=ends_at)
+        def check_fresh(driver: Driver) -> None:
+            self._check_fresh(driver, position, is_whole=is_primary_lost, ends_at=ends_at)
 
         try:
             with self._counted():
-                return once(self._connections, prove)
-        except PassedOver as passed:
+                return once(self._connections, check_fresh)
+        except StandbyUnusable as passed:
             self._leave_out(passed.state)
             raise
         except (*DRIVER_ERRORS, StoreUnreachable) as error:
             raise self._passed_over(error) from error
 
-    def _passed_over(self, error: DriverError | StoreUnreachable) -> PassedOver:
+    def _passed_over(self, error: DriverError | StoreUnreachable) -> StandbyUnusable:
         """What an error is to the read that met it; raises what would be one on any server."""
         if not isinstance(error, StoreUnreachable):
             # a conflict: the standby has ended what kept it from applying what others wrote
             if is_conflict(error) or is_busy(error):
-                return PassedOver()
+                return StandbyUnusable()
             with suppress(StoreUnreachable):
                 raise_named(error)
         self._leave_out(ServerState.LOST)
-        return PassedOver(ServerState.LOST)
+        return StandbyUnusable(ServerState.LOST)
 
-    def _prove(self, driver: Driver, position: Position, *, is_whole: bool, ends_at: float) -> None:
+    def _check_fresh(
+        self, driver: Driver, position: Position, *, is_whole: bool, ends_at: float
+    ) -> None:
         """Returns when the standby has a position; ``is_whole``: and all that it has received."""
         while True:
-            standing = read_standing(driver)
-            if not standing.is_standby:
-                raise PassedOver(ServerState.NO_STANDBY)
-            has_all = not is_whole or standing.replayed_byte >= standing.received_byte
-            if has_all and standing.replayed_byte >= position.byte:
+            replication_state = read_replication_state(driver)
+            if not replication_state.is_standby:
+                raise StandbyUnusable(ServerState.NO_STANDBY)
+            has_all = (
+                not is_whole or replication_state.replayed_byte >= replication_state.received_byte
+            )
+            if has_all and replication_state.replayed_byte >= position.byte:
                 break
             if time.monotonic() > ends_at:
-                raise PassedOver(ServerState.BEHIND)
+                raise StandbyUnusable(ServerState.BEHIND)
             time.sleep(STANDBY_POLL_S)  # no statement waits for it before PostgreSQL 19
-        self._prove_timeline(driver, position.timeline)
+        self._check_timeline(driver, position.timeline)
 
-    def _prove_timeline(self, driver: Driver, timeline: int) -> None:
-        """Raises PassedOver unless the standby has the mark of the timeline, or of a later one.
+    def _check_timeline(self, driver: Driver, timeline: int) -> None:
+        """Check that the standby has the mark of the timeline, or of a later one.
 
         A connection that has shown the mark has it for good.
         """
-        assert isinstance(driver, PatientConnection)
+        assert isinstance(driver, DeadlineConnection)
         if driver.timeline >= timeline:
             return
         if read_identity(driver) != self._identity:
-            raise PassedOver(ServerState.OTHER_DATABASE)
+            raise StandbyUnusable(ServerState.OTHER_DATABASE)
         driver.timeline = read_mark(driver)
         if driver.timeline < timeline:
-            raise PassedOver(ServerState.BEHIND)
+            raise StandbyUnusable(ServerState.BEHIND)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -253,28 +257,30 @@ class Standby:
         )
 
     def _look(self, driver: Driver) -> None:
-        standing = read_standing(driver)
+        replication_state = read_replication_state(driver)
         newest = self._newest()
-        self._bytes_behind = max(0, newest.byte - standing.replayed_byte)
-        self._state = self._state_of(driver, standing, newest)
+        self._bytes_behind = max(0, newest.byte - replication_state.replayed_byte)
+        self._state = self._state_of(driver, replication_state, newest)
         self._newest_before = newest
         self._cause = None
         self._connections.is_silent = False
         self._report()
 
-    def _state_of(self, driver: Driver, standing: Standing, newest: Position) -> ServerState:
+    def _state_of(
+        self, driver: Driver, replication_state: ReplicationState, newest: Position
+    ) -> ServerState:
         if read_identity(driver) != self._identity:
             return ServerState.OTHER_DATABASE
-        if not standing.is_standby:
+        if not replication_state.is_standby:
             return ServerState.NO_STANDBY
         # one that is in use may be behind by what was written since it was last looked at
         is_in_use = self._state is ServerState.IN_USE
         wanted = self._newest_before if is_in_use and self._newest_before else newest
-        if standing.replayed_byte < wanted.byte:
+        if replication_state.replayed_byte < wanted.byte:
             return ServerState.BEHIND
         try:
-            self._prove_timeline(driver, wanted.timeline)
-        except PassedOver as passed:
+            self._check_timeline(driver, wanted.timeline)
+        except StandbyUnusable as passed:
             return passed.state or ServerState.BEHIND
         return ServerState.IN_USE
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from oppserver.contract.errors import Unavailable
-from oppserver.store.postgres.connection import Connect, PatientConnection, is_silence
+from oppserver.store.postgres.connection import Connect, DeadlineConnection, is_silence
 from oppserver.store.postgres.errors import DRIVER_ERRORS
 
 STANDBY_LOOK_S: Final = 0.5
@@ -37,13 +37,13 @@ class Watch:
         self,
         connect: Connect,
         *,
-        look: Callable[[PatientConnection], None],
+        look: Callable[[DeadlineConnection], None],
         failed: Callable[[BaseException, bool], None],
     ) -> None:
         self._connect: Final = connect
         self._look: Final = look
         self._failed: Final = failed
-        self._driver: PatientConnection | None = None  # owner: whoever looks
+        self._driver: DeadlineConnection | None = None  # owner: whoever looks
         self._ends_at = 0.0
         self._wanted: Final = threading.Event()
         self._is_closing = False

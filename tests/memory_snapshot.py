@@ -13,13 +13,13 @@ from oppserver.store.queries import (
     Change,
     ChangeNumbers,
     ChangesPage,
+    Fingerprint,
+    IdStatus,
     Plan,
     PlannedEntry,
     RenderedChanges,
     RenderedColumns,
     RenderedRows,
-    Stamp,
-    Whereabouts,
 )
 from tests.memory_state import State, version_of
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from oppserver.store.port import Store
 
 
-class MemoryMoment:
-    """The promises of ``port.Moment`` on a store that does not change."""
+class MemorySnapshot:
+    """The promises of ``port.Snapshot`` on a store that does not change."""
 
     def __init__(self, store: "Store", state: State, *, identity: str) -> None:
         self._store = store
@@ -41,11 +41,11 @@ class MemoryMoment:
     def bulk_read_columns(self, plan: Plan) -> list[RenderedColumns]:
         return [self._columns(entry) for entry in plan.entries]
 
-    def stamp(self, plan: Plan) -> Stamp:
+    def fingerprint(self, plan: Plan) -> Fingerprint:
         """Of the rows themselves."""
         rows = self._store.bulk_read(plan)
         parts = (self._identity, [one.json.decode() for one in rows])
-        return Stamp(
+        return Fingerprint(
             counts=[one.count for one in rows],
             digest=hashlib.sha256(msgspec.json.encode(parts)).digest(),
         )
@@ -128,10 +128,10 @@ class MemoryMoment:
             for entry in plan.entries
         ]
 
-    def whereabouts(self, ids: Sequence[str]) -> dict[str, Whereabouts]:
+    def id_statuses(self, ids: Sequence[str]) -> dict[str, IdStatus]:
         found = {one: self._store.opportunity(one) for one in ids}
         return {
-            one: Whereabouts(
+            one: IdStatus(
                 event_code=there.event_code,
                 deleted_on=None if isinstance(there, Opportunity) else there.deleted_on,
             )

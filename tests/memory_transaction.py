@@ -16,14 +16,14 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.contract.names import ascii_lower
-from oppserver.store.queries import KeptAnswer
+from oppserver.store.queries import IdempotencyRecord
 from tests.memory_state import State, delete_all, number_addresses, with_emails, write_all
 
 _T = TypeVar("_T")
 
 
-class MemorySession:
-    """The promises of ``port.Session`` on a state that is its own."""
+class MemoryTransaction:
+    """The promises of ``port.Transaction`` on a state that is its own."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -105,11 +105,11 @@ class MemorySession:
     def write_activities(self, batch: Sequence[Activity]) -> None:
         self._state.activities.update((one.id, one) for one in batch)
 
-    def kept_answer(self, key_sha256: str, *, not_before: str) -> KeptAnswer | None:
+    def idempotency_record(self, key_sha256: str, *, not_before: str) -> IdempotencyRecord | None:
         kept = self._state.kept_answers.get(key_sha256)
         return kept if kept is not None and kept.created_on >= not_before else None
 
-    def keep_answer(self, answer: KeptAnswer, *, not_before: str) -> None:
+    def put_idempotency_record(self, answer: IdempotencyRecord, *, not_before: str) -> None:
         kept = self._state.kept_answers
         self._state.kept_answers = {
             key: one for key, one in kept.items() if one.created_on >= not_before
