@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import postgres, standbys, typed
-from tests.databases import kept_in
-from tests.running import Server, create_key, serving
-from tests.world import fill
+from tests.support import postgres, standbys, typed
+from tests.support.databases import kept_in
+from tests.support.running import Server, create_key, serving
+from tests.support.world import fill
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and what they start too;
 # a handler of ours, unlike being ignored, is not inherited (POSIX, exec).

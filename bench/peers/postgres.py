@@ -17,7 +17,7 @@ from bench.peers.bare import connect
 from bench.processes import Children, PeerMissing
 from bench.progress import Progress
 from oppserver.store.sqlite.library import sqlite3
-from tests.postgres import Cluster, PostgresMissing
+from tests.support.postgres import Cluster, PostgresMissing
 
 if TYPE_CHECKING:
     import subprocess

@@ -21,7 +21,7 @@ from bench.options import IDS, SEED, TYPES
 from bench.peers.product import Keys, Product, create_keys, run_command
 from bench.processes import Children, PeerMissing
 from bench.progress import Progress, step
-from tests.postgres import Cluster, PostgresMissing
+from tests.support.postgres import Cluster, PostgresMissing
 
 _CHUNK_ROWS: Final = 250_000
 _SMALL: Final = "small"

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from tests.browser import chromium
-from tests.running import OPPSERVER, START_TIMEOUT_S, Keys, Server, clean_environment, poll
+from tests.support.running import OPPSERVER, START_TIMEOUT_S, Keys, Server, clean_environment, poll
 
 ROWS = 500
 ARGUMENTS = (

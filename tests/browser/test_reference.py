@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Request
 
 from oppserver.contract import example
 from tests.browser.conftest import ROWS, Tab
-from tests.running import Server
+from tests.support.running import Server
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "http-api.md"
 READ = "/v1/opportunities/read"

@@ -19,9 +19,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.databases import kept_in
-from tests.running import SCALE, Keys, Server, create_key, read, serving, start
-from tests.writing import (
+from tests.support.databases import kept_in
+from tests.support.running import SCALE, Keys, Server, create_key, read, serving, start
+from tests.support.writing import (
     BULK_ADD,
     BULK_UPDATE,
     CAPTURE,

@@ -11,8 +11,8 @@ import pytest
 
 from oppserver.store import open_store
 from oppserver.store.queries import Plan
-from tests.running import OPPSERVER, SCALE, clean_environment, poll, run, run_well
-from tests.stores import NOW, entry, guid, opportunity
+from tests.support.running import OPPSERVER, SCALE, clean_environment, poll, run, run_well
+from tests.support.stores import NOW, entry, guid, opportunity
 
 ROWS = 20_000
 KILLS = max(8, int(15 * SCALE))

@@ -19,10 +19,10 @@ import pytest
 from oppserver.contract.model import Opportunity
 from oppserver.store import Store
 from tests.crash.test_api_crash import Client
-from tests.databases import kept_in
-from tests.running import SCALE, Keys, Server, create_key, serving, start
-from tests.stores import NOW, guid
-from tests.writing import DEAL, define, store_of
+from tests.support.databases import kept_in
+from tests.support.running import SCALE, Keys, Server, create_key, serving, start
+from tests.support.stores import NOW, guid
+from tests.support.writing import DEAL, define, store_of
 
 ROUNDS = max(3, int(5 * SCALE))
 WRITERS = 3

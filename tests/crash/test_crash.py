@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 
 from oppserver.store import open_store
-from tests import stores
-from tests.running import SCALE, asking, clean_environment, create_key, group, run_well, serving
+from tests.support import stores
+from tests.support.running import (
+    SCALE,
+    asking,
+    clean_environment,
+    create_key,
+    group,
+    run_well,
+    serving,
+)
 
 KILLS = {"sqlite": max(10, int(50 * SCALE)), "postgres": max(10, int(15 * SCALE))}
 """Fewer where the process that dies is not the one that keeps the data."""

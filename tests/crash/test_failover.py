@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import standbys
-from tests.failing_over import Callers, calling, names_in, serving_on
-from tests.running import poll
-from tests.standbys import Family, Member
-from tests.stores import scaled
+from tests.support import standbys
+from tests.support.failing_over import Callers, calling, names_in, serving_on
+from tests.support.running import poll
+from tests.support.standbys import Family, Member
+from tests.support.stores import scaled
 
 
 class Pair:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import patronis
-from tests.failing_over import calling, names_in, serving_on
+from tests.support import patronis
+from tests.support.failing_over import calling, names_in, serving_on
 
 
 @pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 
 from oppserver.contract.errors import Unavailable
 from oppserver.store import Store, open_store
-from tests import postgres, stores
-from tests.stores import NOW, guid, opportunity
+from tests.support import postgres, stores
+from tests.support.stores import NOW, guid, opportunity
 
 ROWS = 20
 

@@ -12,8 +12,8 @@ import pytest
 
 from oppserver.contract.model import Field, Opportunity
 from oppserver.store import open_store
-from tests.databases import database_of
-from tests.running import BULK_READ, SCALE, Server, asking, create_key, group, serving
+from tests.support.databases import database_of
+from tests.support.running import BULK_READ, SCALE, Server, asking, create_key, group, serving
 
 CLIENTS = 16
 SECONDS = 20 * SCALE

@@ -7,10 +7,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.databases import kept_in
 from tests.load.test_load import CODE, fill, guid
-from tests.running import SCALE, create_key, serving
-from tests.streaming import plain, streaming
+from tests.support.databases import kept_in
+from tests.support.running import SCALE, create_key, serving
+from tests.support.streaming import plain, streaming
 
 ENGINES = ["sqlite", "postgres"]
 

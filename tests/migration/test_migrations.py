@@ -20,9 +20,9 @@ from oppserver.store import schema as tables
 from oppserver.store.queries import ChangeNumbers
 from oppserver.store.sqlite.connection import set_up_file
 from oppserver.store.sqlite.library import sqlite3
-from tests import stores
-from tests.running import run, run_well
-from tests.stores import LATER, NOW, everything, guid, lead, opportunity, owner
+from tests.support import stores
+from tests.support.running import run, run_well
+from tests.support.stores import LATER, NOW, everything, guid, lead, opportunity, owner
 
 # --- what a schema is --------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, NullPool, create_engine
 from oppserver.store import migrations, open_store
 from oppserver.store import schema as tables
 from oppserver.store.postgres import migrate as postgres_migrate
-from tests import postgres
 from tests.migration import test_migrations as sqlite
+from tests.support import postgres
 
 next_version = sqlite.next_version
 

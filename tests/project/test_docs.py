@@ -29,7 +29,7 @@ from oppserver.cli.main import app
 from oppserver.config import Settings, configuration_markdown, flag_of, variable_of
 from oppserver.contract.errors import HTTP_ERRORS
 from tests.project.generated import TABLES, with_table
-from tests.running import clean_environment
+from tests.support.running import clean_environment
 
 ROOT = Path(__file__).parents[2]
 README_LINES_MAX = 149

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from hypothesis import strategies as st
 
 from oppserver.contract.dates import to_stored
-from tests.writing import (
+from tests.support.writing import (
     DEAL,
     OWNER_EMAIL,
     STAGES,

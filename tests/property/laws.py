@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from oppserver.store import Store
-from tests.memory_store import MemoryDatabase, MemoryStore
-from tests.running import SCALE
-from tests.stores import ENGINES, scaled
+from tests.support.memory_store import MemoryDatabase, MemoryStore
+from tests.support.running import SCALE
+from tests.support.stores import ENGINES, scaled
 
 
 def examples(number: int, *, steps: int = 30) -> settings:

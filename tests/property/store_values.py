@@ -19,7 +19,7 @@ from oppserver.contract.model import (
 )
 from oppserver.store.queries import IdempotencyRecord, PlannedEntry
 from tests.property.laws import texts
-from tests.stores import guid, lead, owner
+from tests.support.stores import guid, lead, owner
 
 CODES = [0, 12_000, 2**31 - 1]
 SLOTS = [1, 2, 63, 64, 250]

@@ -21,8 +21,6 @@ from hypothesis.stateful import (
 )
 
 from oppserver.contract.dates import to_stored
-from tests import writing
-from tests.listed import OF_LEAD, SEARCH
 from tests.property.api_model import (
     COLUMNS,
     DATES,
@@ -40,8 +38,10 @@ from tests.property.api_model import (
     sent_fields,
 )
 from tests.property.laws import examples
-from tests.running import Answer, Server, asking, group
-from tests.writing import (
+from tests.support import writing
+from tests.support.listed import OF_LEAD, SEARCH
+from tests.support.running import Answer, Server, asking, group
+from tests.support.writing import (
     BULK_ADD,
     BULK_UPDATE,
     CAPTURE,

@@ -18,10 +18,10 @@ from oppserver.calls.shared.decode import Body
 from oppserver.contract.dates import to_answer
 from oppserver.contract.model import Field, Opportunity, OpportunityType
 from oppserver.store import Store
-from tests import calling
-from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import cased, examples, spellings
-from tests.stores import guid, lead, owner
+from tests.support import calling
+from tests.support.memory_store import MemoryDatabase, MemoryStore
+from tests.support.stores import guid, lead, owner
 
 SLOTS = {12_001: [1], 12_002: [1, 2], 12_003: [2, 250]}
 """The types there are, and the slots that each has."""

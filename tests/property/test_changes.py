@@ -18,9 +18,19 @@ from oppserver.calls.streams import export
 from oppserver.calls.streams.export import EXPORT
 from oppserver.contract.model import Lead, Opportunity
 from oppserver.store import Store
-from tests import calling
-from tests.calling import ACCESS_KEY, add_key
-from tests.stores import ENGINES, LATER, NOW, Database, everything, field, guid, lead, scaled
+from tests.support import calling
+from tests.support.calling import ACCESS_KEY, add_key
+from tests.support.stores import (
+    ENGINES,
+    LATER,
+    NOW,
+    Database,
+    everything,
+    field,
+    guid,
+    lead,
+    scaled,
+)
 
 IDS = 60
 CODES = (12_000, 12_001)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from oppserver.calls.shared.call import Answer
 from oppserver.store import Store
-from tests.calling import add_key, bulk_read_of
 from tests.property.laws import examples
-from tests.running import asking, group
-from tests.stores import ENGINES, LATER, NOW, field, guid, lead, opportunity, owner
+from tests.support.calling import add_key, bulk_read_of
+from tests.support.running import asking, group
+from tests.support.stores import ENGINES, LATER, NOW, field, guid, lead, opportunity, owner
 
 Write = Callable[[Store], Any]
 

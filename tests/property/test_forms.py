@@ -13,9 +13,9 @@ from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS, Column, c
 from oppserver.contract.dates import now_stored, to_answer, to_stored
 from oppserver.contract.identifiers import all_canonical, canonical_guid
 from oppserver.store import Store
-from tests import stores
 from tests.property.laws import cased, examples, spellings
-from tests.stores import ENGINES, NOW, entry, guid, opportunity
+from tests.support import stores
+from tests.support.stores import ENGINES, NOW, entry, guid, opportunity
 
 FIRST, LAST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001 (Hypothesis's)
 

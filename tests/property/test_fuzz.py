@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from oppserver.contract.errors import HTTP_ERRORS
 from tests.property.laws import examples
-from tests.running import BULK_READ, Answer, Server, asking, group, read
-from tests.stores import guid
-from tests.world import DELETED_ID, OTHER_CODE, OTHER_ID, SPARSE_ID, WIDE_CODE, WIDE_ID
+from tests.support.running import BULK_READ, Answer, Server, asking, group, read
+from tests.support.stores import guid
+from tests.support.world import DELETED_ID, OTHER_CODE, OTHER_ID, SPARSE_ID, WIDE_CODE, WIDE_ID
 
 ENGINES = ["sqlite", "postgres"]
 

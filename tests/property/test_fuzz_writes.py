@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import writing
 from tests.property.laws import examples
 from tests.property.test_fuzz import REFUSALS, dumped, faults, mended, sent, shapes
-from tests.running import Server
-from tests.writing import (
+from tests.support import writing
+from tests.support.running import Server
+from tests.support.writing import (
     BULK_ADD,
     BULK_UPDATE,
     CAPTURE,

@@ -32,8 +32,6 @@ from oppserver.contract.model import (
 from oppserver.store import Store
 from oppserver.store.port import Snapshot, Transaction
 from oppserver.store.queries import ChangeNumbers, ChangesPage, Plan, PlannedEntry, Search
-from tests import stores
-from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples
 from tests.property.store_values import (
     CODES,
@@ -52,7 +50,9 @@ from tests.property.store_values import (
     values,
 )
 from tests.property.test_search import searched, searches
-from tests.stores import ENGINES, guid
+from tests.support import stores
+from tests.support.memory_store import MemoryDatabase, MemoryStore
+from tests.support.stores import ENGINES, guid
 
 
 class Failed(Exception):

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from oppserver.store import Store
 from oppserver.store.queries import Plan, PlannedEntry, RenderedRows
 from oppserver.store.row_cache import RowCache
-from tests import stores
-from tests.memory_store import MemoryDatabase, MemoryStore
 from tests.property.laws import examples
-from tests.stores import ENGINES, LATER, NOW, guid, lead, opportunity, owner, scaled
+from tests.support import stores
+from tests.support.memory_store import MemoryDatabase, MemoryStore
+from tests.support.stores import ENGINES, LATER, NOW, guid, lead, opportunity, owner, scaled
 
 Write = Callable[[Store], Any]
 

@@ -22,7 +22,7 @@ from oppserver.store.queries import (
     Ordering,
 )
 from tests.property.laws import both, examples, texts
-from tests.stores import ENGINES, NOW, guid, key, lead, owner
+from tests.support.stores import ENGINES, NOW, guid, key, lead, owner
 
 CUSTOM: Final = ["mx_City", "mx_city", "Source", "Score"]
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from oppserver.calls.shared.call import Answer
 from oppserver.store import Store
-from tests.calling import add_key, bulk_read_of
 from tests.property.laws import examples
 from tests.property.test_bulk_read import CODE_OF, SLOTS, filled
-from tests.running import asking, group
-from tests.stores import guid, lead, opportunity
+from tests.support.calling import add_key, bulk_read_of
+from tests.support.running import asking, group
+from tests.support.stores import guid, lead, opportunity
 
 DELETED = {guid(number): sorted(SLOTS)[number % 3] for number in range(20, 24)}
 """Opportunities that were there, and of which types they were."""

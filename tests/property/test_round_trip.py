@@ -17,8 +17,8 @@ from oppserver.transfer.files import Format
 from oppserver.transfer.importing import Import
 from oppserver.transfer.ndjson import read_ndjson
 from oppserver.transfer.parquet import read_parquet
-from tests.running import SCALE
-from tests.stores import ENGINES, NOW, everything, guid, lead, owner
+from tests.support.running import SCALE
+from tests.support.stores import ENGINES, NOW, everything, guid, lead, owner
 
 texts = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20

@@ -27,7 +27,7 @@ from oppserver.contract.model import Lead, Opportunity
 from oppserver.store import Store
 from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, RowForm, Search
 from tests.property.laws import both, examples, texts
-from tests.stores import ENGINES, NOW, guid, key, lead, opportunity, owner, scaled
+from tests.support.stores import ENGINES, NOW, guid, key, lead, opportunity, owner, scaled
 
 CODES: Final = [12_000, 12_001]
 SLOTS: Final = ["mx_custom_1", "mx_custom_2", "mx_custom_250"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oppserver.rate_limit import redis as rate_limit_redis
 from oppserver.rate_limit.window import MovingWindow
 from tests.property.laws import examples
-from tests.valkeys import running_valkey
+from tests.support.valkeys import running_valkey
 
 SECOND_US = 1_000_000
 NOW_US = 1_800_000_000 * SECOND_US + 123_456

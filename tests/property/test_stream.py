@@ -14,8 +14,8 @@ from oppserver.calls.run import open_stream
 from oppserver.calls.streams.read import READ_STREAM, ReadStream
 from oppserver.contract.limits import STREAM_UNIT_IDS
 from oppserver.store import Store
-from tests import calling, stores
-from tests.stores import NOW, guid, opportunity
+from tests.support import calling, stores
+from tests.support.stores import NOW, guid, opportunity
 
 database, store = stores.database, stores.store
 

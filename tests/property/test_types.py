@@ -21,7 +21,7 @@ from oppserver.contract.model import (
 from oppserver.contract.names import ascii_lower
 from oppserver.transfer.types import exported_type, types_of
 from tests.property.laws import examples, texts
-from tests.stores import guid, lead
+from tests.support.stores import guid, lead
 
 CODE = 12_000
 NOTHING = Catalogue(version=1, types={}, fields={})

@@ -8,7 +8,7 @@ import pytest
 from oppserver.calls.shared.admission import authenticate, secret_sha256
 from oppserver.contract.errors import InvalidCredentials
 from oppserver.contract.model import Key, Principal, Role
-from tests import stores
+from tests.support import stores
 
 SECRET = "s3cret-Ü"
 

@@ -13,8 +13,8 @@ from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import ApiError, InvalidFieldValue, InvalidValue, MissingAttribute
 from oppserver.contract.model import DataType, Field
 from oppserver.store.queries import Comparison, Condition, ConditionGroup
-from tests.memory_search import meets
 from tests.property.laws import cased, examples, texts
+from tests.support.memory_search import meets
 
 COLUMN = Column(name="mx_Custom_1", stored="mx_custom_1")
 

@@ -20,7 +20,7 @@ from oppserver.contract.errors import (
     WrongContentType,
     WrongDataType,
 )
-from tests.calling import a_call
+from tests.support.calling import a_call
 
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 

@@ -13,8 +13,8 @@ from oppserver.calls.lists.parse_search import parse_search
 from oppserver.calls.lists.wire import SearchWire
 from oppserver.calls.shared.decode import Body
 from oppserver.contract.errors import ApiError, InvalidValue
-from tests.calling import a_call
 from tests.property.laws import examples
+from tests.support.calling import a_call
 
 BASE = {"LSO": "ActivityEvent", "Operator": "eq", "RSO": "1"}
 

@@ -11,7 +11,7 @@ from oppserver.contract.errors import InvalidValue, LimitExceeded, UnknownColumn
 from oppserver.contract.limits import BULK_READ_IDS_MAX, EVENT_CODE_MAX
 from oppserver.contract.model import Catalogue, Field, OpportunityType
 from oppserver.store.queries import Plan, PlannedEntry
-from tests.stores import guid
+from tests.support.stores import guid
 
 FIRST, SECOND, WIDE = 12_001, 12_003, EVENT_CODE_MAX
 IDENTITY = ["ProspectId", "EmailAddress", "ProspectActivityId"]

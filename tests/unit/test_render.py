@@ -4,7 +4,7 @@ import pytest
 
 from oppserver.calls.bulk_read.render import render_entries
 from oppserver.store.queries import Plan, RenderedRows
-from tests.stores import entry
+from tests.support.stores import entry
 
 NOTHING = RenderedRows(count=0, json=b"[]")
 

@@ -1,0 +1,303 @@
+"""Reading by id, against a scripted host: order, packing, spellings, forms of rows, memory."""
+
+import gc
+import json
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from oppserver.client import Client, InvalidCall
+from tests.support.both_clients import ACCESS, EITHER, SECRET, Either, Sync
+from tests.support.running import poll
+from tests.support.scripted_host import IDS, Reply, guid, row, scripted_host
+
+# --- order, packing, what is missing -----------------------------------------------------------
+
+
+@EITHER
+def test_rows_in_request_order_and_what_is_missing(client: Either) -> None:
+    """Three full calls for 5,000 ids; rows in order, though answers are not; missing ids told."""
+    absent = frozenset(IDS[7:4_000:500])
+    with scripted_host(absent=absent) as host:
+        host.answer = lambda request: Reply(
+            body=host.rows(request).body, delay_s=0.2 if guid(0) in request.ids else 0.0
+        )
+        outcome = client.read(host.url, iter(IDS))
+    assert [one.id for one in outcome.rows] == [one for one in IDS if one not in absent]
+    assert outcome.missing == [one for one in IDS if one in absent]
+    assert sorted(len(request.ids) for request in host.requests) == [1_000, 2_000, 2_000]
+
+
+@EITHER
+def test_an_id_that_comes_twice_has_its_row_twice(client: Either) -> None:
+    """Also across calls; a call asks for it once, in canonical form."""
+    ids = [IDS[1].upper(), *IDS, IDS[1]]
+    with scripted_host() as host:
+        outcome = client.read(host.url, ids)
+    assert [one.id for one in outcome.rows] == [one.lower() for one in ids]
+    assert all(len(set(request.ids)) == len(request.ids) for request in host.requests)
+
+
+@EITHER
+def test_a_host_answers_in_its_own_order_and_spelling(client: Either) -> None:
+    """Rows in other entries, in another order, with ids in upper case, and some not asked for."""
+
+    def answer(request: Any) -> Reply:
+        rows = [row(one.upper(), ["Status"]) for one in reversed(request.ids)]
+        half = len(rows) // 2
+        return Reply(
+            body=[
+                {"EventCode": 12000, "RecordCount": len(rows) - half, "Opportunities": rows[half:]},
+                {"EventCode": "12001", "RecordCount": "0", "Opportunities": None},
+                {"EventCode": "12001", "Opportunities": [*rows[:half], row(guid(1), [])]},
+            ]
+        )
+
+    asked = IDS[10:20]
+    with scripted_host(answer=answer) as host:
+        outcome = client.read(host.url, asked)
+    assert [one.id.lower() for one in outcome.rows] == asked
+    assert outcome.missing == []
+
+
+def test_on_missing_takes_the_missing_ids() -> None:
+    """Call by call, and then they are not kept."""
+    told: list[str] = []
+    with (
+        scripted_host(absent=frozenset(IDS[:3])) as host,
+        Client(host.url, ACCESS, SECRET) as client,
+    ):
+        rows = client.get_opportunities(
+            IDS, event_code=12000, columns="Status", on_missing=told.extend
+        )
+        assert len(rows.all()) == 4_997
+    assert told == IDS[:3]
+    assert rows.missing == []
+
+
+@EITHER
+def test_nothing_is_asked_for_no_ids(client: Either) -> None:
+    """An empty iterable makes no call."""
+    with scripted_host() as host:
+        assert client.read(host.url, []) == ([], [])
+        assert host.requests == []
+
+
+# --- as they come ------------------------------------------------------------------------------
+
+
+def test_rows_come_while_ids_are_still_coming() -> None:
+    """The first call's rows are there before the ids of all calls in flight are."""
+    given = threading.Event()
+
+    def slowly() -> Iterator[str]:
+        yield from IDS[:2_000]
+        yield from IDS[2_000:4_000]
+        poll(lambda: len(host.requests) == 2 or None, what="two calls")
+        time.sleep(0.05)
+        given.set()
+        yield from IDS[4_000:]
+
+    with scripted_host() as host, Client(host.url, ACCESS, SECRET) as client:
+        rows = client.get_opportunities(slowly(), event_code=12000, columns="Status")
+        assert next(rows).id == IDS[0]
+        assert given.is_set()
+        assert len(rows.all()) == 4_999
+
+
+def test_no_more_is_asked_for_than_is_read() -> None:
+    """Of endless ids: the calls in flight, and no further; leaving the loop ends it."""
+
+    def endless() -> Iterator[str]:
+        number = 0
+        while True:
+            yield guid(number)
+            number += 1
+
+    with scripted_host() as host:
+        with Client(host.url, ACCESS, SECRET, calls_in_flight=3) as client:
+            rows = client.get_opportunities(endless(), event_code=12000, columns="Status")
+            for number, _ in enumerate(rows):
+                if number == 100:
+                    break
+            rows.close()
+            assert list(rows) == []
+        assert len(host.requests) <= 4
+
+
+def test_memory_is_flat() -> None:
+    """Ten times the ids take no more memory."""
+
+    def peak_bytes(number: int) -> int:
+        gc.collect()
+        tracemalloc.start()
+        rows = client.get_opportunities(
+            (guid(n) for n in range(number)),
+            event_code=12000,
+            columns="Status",
+            on_missing=lambda _: None,
+        )
+        assert not list(rows)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    body = b'[{"EventCode":"1","RecordCount":0,"Opportunities":[]}]'
+    with (
+        scripted_host(answer=lambda _: Reply(body=body)) as host,
+        Client(host.url, ACCESS, SECRET, rate_limit="off", calls_in_flight=2) as client,
+    ):
+        host.requests = _Forgetful()
+        peak_bytes(10_000)
+        assert peak_bytes(100_000) < 1.3 * peak_bytes(10_000)
+
+
+class _Forgetful(list[Any]):
+    def append(self, _: Any) -> None:
+        """A host that remembers nothing, so that the client's memory is what is measured."""
+
+
+# --- spellings ---------------------------------------------------------------------------------
+
+
+@EITHER
+def test_values_that_are_no_texts(client: Either) -> None:
+    """Numbers and booleans in rows are read as the API's own text."""
+    rows = [{"ProspectActivityId": IDS[0], "mx_Custom_6": 1.5, "mx_Custom_7": True, "Status": None}]
+    with scripted_host(Reply(200, [{"RecordCount": 1, "Opportunities": rows}])) as host:
+        [read] = client.read(host.url, IDS[:1]).rows
+    assert (read["mx_Custom_6"], read["mx_Custom_7"], read.status) == ("1.5", "1", None)
+
+
+@EITHER
+@pytest.mark.parametrize(
+    "text", ["4/6/2023 3:23:34 PM", "2023-04-06 15:23:34", "2023-04-06 15:23:34.000"]
+)
+def test_dates_in_three_forms(client: Either, text: str) -> None:
+    """They are the same moment."""
+    rows = [{"ProspectActivityId": IDS[0], "CreatedOn": text}]
+    with scripted_host(Reply(200, [{"RecordCount": 1, "Opportunities": rows}])) as host:
+        [read] = client.read(host.url, IDS[:1]).rows
+    assert read.created_on.isoformat() == "2023-04-06T15:23:34+00:00"
+
+
+# --- what is refused before anything is sent ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"event_code": "abc"}, "event_code is 'abc'"),
+        ({"columns": " , "}, "columns is empty"),
+        ({"columns": []}, "columns is empty"),
+        ({"rows_as": "xml"}, "rows_as is 'xml'"),
+    ],
+)
+def test_arguments_that_cannot_be(changed: dict[str, Any], said: str) -> None:
+    """InvalidCall at once, not with the first row."""
+    given: dict[str, Any] = {"event_code": 12000, "columns": "Status", **changed}
+    with (
+        Client("http://127.0.0.1:1", ACCESS, SECRET) as client,
+        pytest.raises(InvalidCall, match=said),
+    ):
+        client.get_opportunities(IDS, **given)
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "said"),
+    [
+        ("", {}, "is no host"),
+        ("ftp://host", {}, "is no host"),
+        ("http://user:word@host", {}, "is no host"),
+        ("https://host/v2?accessKey=a", {}, "is no host"),
+        ("http://host:99999", {}, "is no host"),
+        ("host", {"keys_in": "body"}, "keys_in is"),
+        ("host", {"rate_limit": "25/5"}, "rate_limit is"),
+        ("host", {"calls_in_flight": 0}, "calls_in_flight is"),
+        ("host", {"colour": 1}, "'colour' is no option"),
+    ],
+)
+def test_clients_that_cannot_be(host: str, options: dict[str, Any], said: str) -> None:
+    """Told when it is made."""
+    with pytest.raises(InvalidCall, match=said):
+        Client(host, ACCESS, SECRET, **options)
+    for keys in (("", SECRET), (ACCESS, ""), (ACCESS, "with\nline")):
+        with pytest.raises(InvalidCall):
+            Client("host", *keys)
+
+
+def test_a_name_is_https_and_a_path_of_v2_is_taken_off() -> None:
+    """``api.example.com`` and ``https://api.example.com/v2/`` are the same host."""
+    for host in ("api.example.com", " https://api.example.com/v2/ "):
+        assert repr(Client(host, ACCESS, SECRET)) == "Client('https://api.example.com')"
+
+
+# --- forms of rows -----------------------------------------------------------------------------
+
+
+@EITHER
+def test_rows_as_dicts_arrow_and_data_frames(client: Either) -> None:
+    """All forms have the same rows; dates are moments, and an empty result has its columns."""
+    given: dict[str, Any] = {"event_code": 12000, "columns": "Status,CreatedOn,Owner"}
+    names = [
+        "ProspectId",
+        "EmailAddress",
+        "ProspectActivityId",
+        "Status",
+        "CreatedOn",
+        "Owner",
+        "OwnerEmailAddress",
+    ]
+    with scripted_host() as host:
+        forms = {
+            form: client.call(host.url, "get_opportunities", IDS, given=given | {"rows_as": form})
+            for form in ("dict", "arrow", "dataframe")
+        }
+        empty = client.call(
+            host.url, "get_opportunities", [], given=given | {"rows_as": "dataframe"}
+        )
+    assert [one["ProspectActivityId"] for one in forms["dict"]] == IDS
+    assert forms["arrow"].column_names == names == list(forms["dataframe"].columns)
+    assert forms["arrow"].column("ProspectActivityId").to_pylist() == IDS
+    assert forms["dataframe"]["ProspectActivityId"].tolist() == IDS
+    assert str(forms["dataframe"]["CreatedOn"].iloc[-1]) == "2023-04-06 15:23:34+00:00"
+    assert list(empty.columns) == names
+    assert len(empty) == 0
+
+
+def test_batches_are_the_calls() -> None:
+    """Rows, the ids they were asked by, and those that are missing, call by call."""
+    with (
+        scripted_host(absent=frozenset(IDS[:1])) as host,
+        Client(host.url, ACCESS, SECRET) as client,
+    ):
+        rows = client.get_opportunities(IDS, event_code=12000, columns="Status")
+        batches = list(rows.batches())
+    assert [len(batch.ids) for batch in batches] == [2_000, 2_000, 1_000]
+    assert [len(batch.rows) for batch in batches] == [1_999, 2_000, 1_000]
+    assert list(batches[0].missing) == IDS[:1]
+
+
+def test_the_request_is_the_documented_one() -> None:
+    """Path, content type, keys in headers, body."""
+    with scripted_host() as host:
+        Sync().read(host.url, IDS[:2], columns=["Status", " mx_Custom_1 "])
+    [request] = host.requests
+    assert request.path == "/v2/OpportunityManagement.svc/GetOpportunitiesById"
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["x-lsq-accesskey"] == ACCESS
+    assert request.headers["x-lsq-secretkey"] == SECRET
+    assert request.query == {}
+    assert json.loads(request.body) == {
+        "SearchParameters": [
+            {
+                "EventCode": "12000",
+                "ProspectActivityId": IDS[:2],
+                "Columns": {"Include_CSV": "Status,mx_Custom_1"},
+            }
+        ]
+    }

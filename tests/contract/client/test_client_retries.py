@@ -1,0 +1,112 @@
+"""Reading by id from a host that fails: what passes is tried again, what lasts is one error."""
+
+from typing import Any
+
+import pytest
+
+from oppserver.client import (
+    HostUnavailable,
+    KeysRefused,
+    RateLimitExceeded,
+    RequestRefused,
+    UnexpectedAnswer,
+)
+from tests.support.both_clients import EITHER, Either
+from tests.support.scripted_host import (
+    CUT_BEFORE_ANY_ANSWER,
+    IDS,
+    Reply,
+    error,
+    guid,
+    scripted_host,
+)
+
+LIMIT = "API calls exceeded the limit of 25 in 5 second(s)"
+LIMIT_TYPE = "MXAPIRateLimitExceededException"
+
+PASSING = {
+    "429": error(429, LIMIT, kind=LIMIT_TYPE),
+    "429 without a body": Reply(429),
+    "403 for the rate limit": error(403, LIMIT, kind=LIMIT_TYPE),
+    "200 with the rate limit": error(200, LIMIT, kind=LIMIT_TYPE),
+    "502": Reply(502, b"<html>bad gateway</html>"),
+    "503 with Retry-After": error(503, kind="MXServiceUnavailableException", Retry_After="0"),
+    "504": Reply(504),
+    "an empty body": Reply(200, b""),
+    "no answer at all": CUT_BEFORE_ANY_ANSWER,
+    "half an answer": Reply(200, b"[" + b" " * 5_000 + b"]", cut=2_000),
+}
+
+
+@EITHER
+@pytest.mark.parametrize("problem", PASSING.values(), ids=PASSING)
+def test_what_passes_is_tried_again(client: Either, problem: Reply) -> None:
+    """The rows come all the same, once each."""
+    with scripted_host(problem) as host:
+        outcome = client.read(host.url, IDS[:3])
+    assert [one.id for one in outcome.rows] == IDS[:3]
+    assert len(host.requests) == 2
+
+
+LASTING = [
+    (error(401, kind="MXInvalidAccessDetailsException"), KeysRefused),
+    (error(200, kind="MXInvalidAccessDetailsException"), KeysRefused),
+    (error(400, "column", kind="MXUnknownAttributeException"), RequestRefused),
+    (error(500, "column", kind="MXUnknownAttributeException"), RequestRefused),
+    (error(200, "column", kind="MXUnknownAttributeException"), RequestRefused),
+    (Reply(200, b"<html>log in</html>"), UnexpectedAnswer),
+    (Reply(200, {"Opportunities": []}), UnexpectedAnswer),
+    (Reply(200, [{"RecordCount": 1, "Opportunities": []}]), UnexpectedAnswer),
+    (Reply(200, [{"RecordCount": 1, "Opportunities": [{"Status": "Open"}]}]), UnexpectedAnswer),
+    (Reply(200, b'[{"Opportunities": [{"ProspectActivityId'), UnexpectedAnswer),
+]
+
+
+@EITHER
+@pytest.mark.parametrize(("problem", "kind"), LASTING)
+def test_what_lasts_is_one_error_at_once(
+    client: Either, problem: Reply, kind: type[Exception]
+) -> None:
+    """No second request is made."""
+    with scripted_host(problem) as host, pytest.raises(kind) as caught:
+        client.read(host.url, IDS[:3])
+    assert len(host.requests) == 1
+    assert caught.value.__cause__ is None
+
+
+@EITHER
+def test_tries_end(client: Either) -> None:
+    """When the time for them has gone, the error is the last answer's."""
+    with (
+        scripted_host(answer=lambda _: Reply(503)) as host,
+        pytest.raises(HostUnavailable, match=r"status 503\. Try again later\."),
+    ):
+        client.read(host.url, IDS[:3], retry_for_s=0.6)
+    assert len(host.requests) == 2
+
+
+@EITHER
+def test_one_refused_call_holds_all_back(client: Either) -> None:
+    """After a 429 nothing is sent until Retry-After has gone, by any call in flight."""
+    refusal = error(429, LIMIT, kind=LIMIT_TYPE, Retry_After="1")
+    with scripted_host(refusal, delay_s=0.05) as host:
+        assert len(client.read(host.url, IDS, calls_in_flight=1).rows) == 5_000
+    moments = [request.moment for request in host.requests]
+    assert moments[1] - moments[0] >= 1.0
+    with scripted_host(answer=lambda _: refusal) as host, pytest.raises(RateLimitExceeded):
+        client.read(host.url, IDS[:1], retry_for_s=0.5)
+    assert len(host.requests) == 1
+
+
+@EITHER
+def test_the_first_error_ends_all(client: Either) -> None:
+    """Rows before it were given; calls behind it are not made without end."""
+
+    def answer(request: Any) -> Reply:
+        return error(400) if IDS[2_500] in request.ids else host.rows(request)
+
+    many = [guid(n) for n in range(60_000)]
+    with scripted_host(answer=answer) as host:
+        with pytest.raises(RequestRefused):
+            client.read(host.url, many, calls_in_flight=2)
+        assert len(host.requests) <= 5
