@@ -19,6 +19,19 @@ from oppserver.rate_limit.address import RateLimitStore, parse_rate_limit_store
 
 PREFIX: Final = "OPPSERVER_"
 
+_RATE_LIMIT: Final = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,4})", re.ASCII)
+
+_WHOLE_NUMBER: Final = re.compile(r"\d{1,15}", re.ASCII)
+
+_KEYS_OF_FILE: Final = tuple(
+    (
+        re.compile(rf'^[ \t{{,"]*{name}["\s:=]+([^\s",}}]+)', re.IGNORECASE | re.MULTILINE),
+        re.compile(rf'"{name}"\s*:\s*"([^"]+)"', re.IGNORECASE),
+    )
+    for name in ("accessKey", "secretKey")
+)
+"""A key at the start of a line, or as a member of JSON."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RateLimit:
@@ -35,7 +48,7 @@ def parse_rate_limit(text: str) -> RateLimit | None:
     """``25/5`` or ``off`` (None). Raises ValueError."""
     if text.strip().lower() == "off":
         return None
-    match = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,4})", text.strip(), re.ASCII)
+    match = _RATE_LIMIT.fullmatch(text.strip())
     if not match:
         raise ValueError("expected CALLS/SECONDS, for example 25/5, or off")
     return RateLimit(calls=int(match[1]), window_s=int(match[2]))
@@ -43,7 +56,7 @@ def parse_rate_limit(text: str) -> RateLimit | None:
 
 def _integer(smallest: int, largest: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        number = int(text) if re.fullmatch(r"\d{1,15}", text.strip(), re.ASCII) else -1
+        number = int(text) if _WHOLE_NUMBER.fullmatch(text.strip()) else -1
         if not smallest <= number <= largest:
             raise ValueError(f"expected a whole number from {smallest} to {largest}")
         return number
@@ -261,11 +274,7 @@ def _keys_of_file(file: Path) -> tuple[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InvalidSetting(f"--keys-file: {file} cannot be read: {reason}") from None
-    found = [
-        re.search(rf'^[\s{{,"]*{name}["\s:=]+([^\s",}}]+)', text, re.IGNORECASE | re.MULTILINE)
-        or re.search(rf'"{name}"\s*:\s*"([^"]+)"', text, re.IGNORECASE)
-        for name in ("accessKey", "secretKey")
-    ]
+    found = [at_line.search(text) or member.search(text) for at_line, member in _KEYS_OF_FILE]
     keys = [match[1] for match in found if match]
     if len(keys) != len(found):
         raise InvalidSetting(

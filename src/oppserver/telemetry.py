@@ -39,18 +39,54 @@ _SECRET: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-_URL_PASSWORD: Final = re.compile(
-    # up to the last @: one that was not percent-encoded is a part of the password
-    r"""(\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:)[^\s"']*(?=@)""",
-    re.IGNORECASE,
+_URL_USER: Final = re.compile(
+    r"""\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:""", re.IGNORECASE
 )
 
-_HIDDEN: Final = r"\1[hidden]"
+_WORDS: Final = re.compile(r"""[^\s"']+""")
+
+_HIDDEN: Final = "[hidden]"
+
+LOGGED_CHARACTERS_MAX: Final = 32_000
+"""Characters of one value of a log line. Chosen: a long traceback; a caller cannot fill the log."""
+
+LOGGED_PATH_CHARACTERS_MAX: Final = 500
+"""Characters of a logged path. Chosen: every path of the API has fewer than a hundred."""
 
 
 def hide_secrets(text: str) -> str:
-    """The text without the values of ``accessKey`` and ``secretKey``, and without passwords."""
-    return _SECRET.sub(_HIDDEN, _URL_PASSWORD.sub(_HIDDEN, text))
+    """The text without the values of ``accessKey`` and ``secretKey``, and without passwords.
+
+    It takes time in proportion to the text, whatever the text is: callers choose it.
+    """
+    if "://" in text:
+        text = _WORDS.sub(_hide_url_password, text)
+    return _SECRET.sub(rf"\1{_HIDDEN}", text)
+
+
+def shorten(text: str, characters_max: int = LOGGED_CHARACTERS_MAX) -> str:
+    """The beginning of a long text with its length, and without secrets.
+
+    A password that is cut off in the middle is hidden too: the end of the URL is unknown, so the
+    text is read as if its ``@`` followed.
+    """
+    if len(text) <= characters_max:
+        return text
+    begin = hide_secrets(text[:characters_max] + "@").removesuffix("@")
+    return f"{begin}… ({len(text):,} characters)"
+
+
+def _hide_url_password(word: re.Match[str]) -> str:
+    """A word without the password of a URL in it, which ends at the last ``@`` of the word.
+
+    An ``@`` that was not percent-encoded is a part of the password. One pattern for all of it
+    would look for that ``@`` anew from every ``redis://``.
+    """
+    text = word[0]
+    last_at = text.rfind("@")
+    if last_at < 0 or (user := _URL_USER.search(text, 0, last_at)) is None:
+        return text
+    return f"{text[: user.end()]}{_HIDDEN}{text[last_at:]}"
 
 
 def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
@@ -133,7 +169,7 @@ def _numbered(worker: int) -> Processor:
 def _hide(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for name, value in event.items():
         if isinstance(value, str) and name != "timestamp":
-            event[name] = hide_secrets(value)
+            event[name] = hide_secrets(shorten(value))
     return event
 
 

@@ -1,13 +1,17 @@
 """What logs and metrics hold, and what they never hold."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from oppserver.telemetry import Metrics, hide_secrets
+from oppserver.telemetry import Metrics, hide_secrets, shorten
+from tests.property.laws import examples
 
 ACCESS = "Ac-CeSs_99"
 SECRET = "tHe-SeCrEt_0123456789"
@@ -67,6 +71,59 @@ def test_what_holds_no_key_stays_as_it_is(text: str) -> None:
     assert hide_secrets(text) == text
 
 
+URL_PASSWORD = re.compile(
+    r"""(\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:)[^\s"']*(?=@)""", re.IGNORECASE
+)
+"""What a password of a URL is, said in one pattern; its time grows with the square of the text."""
+
+PIECES = [
+    "redis://",
+    "POSTGRESQL://",
+    "xvalkeys://",
+    "://",
+    ":",
+    "@",
+    "/",
+    " ",
+    "\n",
+    '"',
+    "'",
+    "é",
+]
+
+
+@given(pieces=st.lists(st.sampled_from([*PIECES, "user", "secret"]), max_size=14))
+@examples(2_000)
+def test_a_password_of_a_url_is_all_that_stands_before_the_last_at(pieces: list[str]) -> None:
+    """Whatever else the text holds: several URLs, quotes, colons and slashes in the password."""
+    text = "".join(pieces)
+    assert hide_secrets(text) == URL_PASSWORD.sub(r"\1[hidden]", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/v2/X?accessKey=<S>&x=1",
+        "x-LSQ-SecretKey: <S>, more",
+        "{'secretKey': '<S>'}",
+        "(('accessKey', '<S>'),)",
+        "/v2/X%3FaccessKey%3D<S>%26x%3D1",
+        "host=db password=<S> dbname=x",
+        "postgresql://user:<S>@host:5432/db",
+        "/https:/redis://:<S>@host/x",
+    ],
+)
+def test_a_text_that_is_cut_shows_no_part_of_a_secret(text: str) -> None:
+    """Wherever it is cut: the secret is told from what stands before it, not from its end."""
+    secret = "ZQ9" * 20
+    whole = text.replace("<S>", secret)
+    for length in range(1, len(whole)):
+        shown = shorten(whole, length)
+        assert "ZQ" not in shown, shown
+        assert shown.endswith(f"… ({len(whole)} characters)")
+    assert shorten(whole, len(whole)) == whole, "what is not cut is hidden where it is logged"
+
+
 LOGGING = f"""
 import logging
 from oppserver.telemetry import logger, start_logging
@@ -81,6 +138,7 @@ except RuntimeError as error:
 logging.getLogger("library").warning("GET %%s", "/?secretKey={SECRET}")
 logging.getLogger("library").info("quiet")
 logger().info("last", text="\\u00fc\\n\\x1b[31m")
+logger().info("long", text="x" * 1_000_000)
 """
 
 
@@ -107,10 +165,13 @@ def test_lines_of_every_origin_are_json_without_secrets() -> None:
         ("fault", "error"),
         ("GET /?secretKey=[hidden]", "warning"),
         ("last", "info"),
+        ("long", "info"),
     ]
     assert lines[0]["path"] == "/?secretKey=[hidden]"
     assert "RuntimeError: secretKey=[hidden]" in lines[1]["exception"]
     assert lines[3]["text"] == "\u00fc\n\x1b[31m"
+    assert len(lines[4]["text"]) < 33_000, "a caller cannot fill the log"
+    assert lines[4]["text"].endswith("x… (1,000,000 characters)")
     assert all(line["timestamp"].endswith("Z") for line in lines)
 
 

@@ -18,7 +18,6 @@ from oppserver.transfer.files import (
     Line,
     format_of,
     opened,
-    written,
 )
 from oppserver.transfer.ndjson import read_ndjson
 
@@ -212,24 +211,3 @@ def test_a_name_that_says_nothing_is_asked_about() -> None:
     """The formats and the names are listed."""
     with pytest.raises(InvalidInput, match=r"--format ndjson, csv, parquet"):
         format_of(Path("a.txt"), None)
-
-
-@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.csv.zst"])
-def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path: Path, name: str) -> None:
-    """What stood there stays until the new file is whole; nothing else is left in the folder."""
-    path = tmp_path / name
-    path.write_bytes(b"before")
-
-    def write(fault: Exception | None) -> None:
-        with written(path) as file:
-            file.write(b"x" * 100_000)
-            if fault is not None:
-                raise fault
-
-    with pytest.raises(ZeroDivisionError):
-        write(ZeroDivisionError())
-    assert path.read_bytes() == b"before"
-    write(None)
-    with opened(path) as source:
-        assert source.bytes.read() == b"x" * 100_000
-    assert [one.name for one in tmp_path.iterdir()] == [name]

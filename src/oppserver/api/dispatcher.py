@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from oppserver import telemetry
 from oppserver.api.intake import take_in
-from oppserver.api.observe import observed
+from oppserver.api.observe import CALLER_LEFT, CallerLeft, observed
 from oppserver.api.routes import Route, StreamRoute
 from oppserver.calls.run import run
 from oppserver.calls.shared.call import Call, Services
@@ -68,6 +68,8 @@ class Dispatcher:
                 clock=self.services.sources.now,
             )
             answer, encoding = await self.on_worker(run, route.operation, call, self.services)
+        except CallerLeft:
+            return Response(b"", status_code=CALLER_LEFT)  # for log and metrics; nobody gets it
         except Exception as error:  # noqa: BLE001 (the one place where every error ends)
             refused = to_api_error(error)
             headers = self.headers(request, call)

@@ -1,14 +1,14 @@
 """Taking a call in: its keys, its query, its body, and no more of the body than the limit."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from oppserver.api.observe import observed
+from oppserver.api.observe import CallerLeft, observed
 from oppserver.api.routes import Route
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.coding import choose_encoding
@@ -26,7 +26,7 @@ async def take_in(
     body_timeout_s: float,
     clock: Callable[[], datetime],
 ) -> Call:
-    """The call of a request. Raises BodyTimeout when its body does not arrive in time.
+    """The call of a request. Raises BodyTimeout when its body does not arrive in time, CallerLeft.
 
     Keys in the headers outrank keys in the query (source: docs/fidelity.md); each of the two is
     looked for on its own.
@@ -71,7 +71,7 @@ def call_of(
 
 
 async def _read_body(request: Request, body_bytes_max: int) -> bytes | None:
-    """The body, or None when it is longer than the limit.
+    """Read the body; None when it is longer than the limit. Raises CallerLeft.
 
     The rest of a long one is thrown away, up to a limit of its own: a connection that is closed
     while the caller still sends is reset, and the caller never sees why (RFC 9112, 9.6).
@@ -84,7 +84,7 @@ async def _read_body(request: Request, body_bytes_max: int) -> bytes | None:
         return None
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    async for chunk in _chunks(request.receive):
         size += len(chunk)
         is_too_large = is_too_large or size > body_bytes_max
         if size > BODY_DISCARDED_BYTES_MAX:
@@ -94,6 +94,17 @@ async def _read_body(request: Request, body_bytes_max: int) -> bytes | None:
         else:
             chunks.append(chunk)
     return None if is_too_large else b"".join(chunks)
+
+
+async def _chunks(receive: Callable[[], Awaitable[Any]]) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises CallerLeft when the connection ends before the body does."""
+    has_more = True
+    while has_more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerLeft
+        has_more = message.get("more_body", False)
+        yield message.get("body", b"")
 
 
 def _query(raw: bytes) -> dict[str, str]:

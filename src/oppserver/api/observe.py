@@ -23,9 +23,19 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
+_SLASHES: Final = re.compile("/{2,}")
+
 _KEY_CHARACTERS_SHOWN: Final = 8
 
 _OBSERVED: Final = "oppserver.observed"
+
+CALLER_LEFT: Final = 499
+"""The status in log and metrics of a request whose connection ended before its answer began. No
+caller sees it. Source: the number that nginx logs for the same."""
+
+
+class CallerLeft(Exception):
+    """The connection has ended before the request was whole."""
 
 
 @dataclass(slots=True)
@@ -101,7 +111,7 @@ class Observer:
             "call",
             call=known.call,
             method=known.method,
-            path=path,
+            path=telemetry.shorten(path, telemetry.LOGGED_PATH_CHARACTERS_MAX),
             status=known.status,
             ms=round(seconds * 1_000, 2),
             bytes=known.body_bytes,
@@ -111,7 +121,7 @@ class Observer:
 
 def folded(path: str) -> str:
     """Return a path as calls are matched by it: one slash each, none at the end, no capitals."""
-    return re.sub("/{2,}", "/", path).rstrip("/").lower()
+    return _SLASHES.sub("/", path).rstrip("/").lower()
 
 
 def _request_id(scope: Scope) -> str | None:

@@ -20,7 +20,7 @@ from oppserver.api.dispatcher import (
     to_api_error,
 )
 from oppserver.api.intake import call_of
-from oppserver.api.observe import Receive, Scope, Send, observed
+from oppserver.api.observe import CALLER_LEFT, CallerLeft, Receive, Scope, Send, observed
 from oppserver.api.routes import StreamRoute
 from oppserver.api.server import connection_of
 from oppserver.calls.run import open_stream
@@ -56,10 +56,6 @@ class _Under(NamedTuple):
     found: "asyncio.Future[StreamFound]"
 
 
-class _Gone(Exception):
-    """The caller has gone."""
-
-
 class _Stalled(Exception):
     """The caller has taken no rows for too long."""
 
@@ -79,7 +75,9 @@ class Streams:
         self._open += 1
         try:
             await self._answer(dispatcher, exchange, route)
-        except _Gone:
+        except CallerLeft:
+            if not exchange.has_started:
+                observed(scope).status = CALLER_LEFT
             telemetry.logger().info("stream_left", call=route.name)
         except _Stalled:
             telemetry.logger().warning("stream_stalled", call=route.name)
@@ -134,12 +132,12 @@ class _Exchange:
         self._send: Final = send
 
     async def received(self) -> bytes:
-        """The next bytes of the body; empty when it has ended. Raises _Gone."""
+        """The next bytes of the body; empty when it has ended. Raises CallerLeft."""
         self.has_asked_for_body = True
         while not self.has_body_ended:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise _Gone
+                raise CallerLeft
             self.has_body_ended = not message.get("more_body", False)
             if data := message.get("body", b""):
                 return bytes(data)
@@ -242,19 +240,19 @@ class _Running:
         """What refuses the call as long as nothing is sent. Owner: the planning task."""
 
     async def run(self) -> None:
-        """Answers to the end. Raises _Gone or _Stalled."""
+        """Answers to the end. Raises CallerLeft or _Stalled."""
         receiving = asyncio.create_task(self._receive())
         planning = asyncio.create_task(self._plan())
         answering = asyncio.create_task(self._answer())
         try:
             await asyncio.wait({receiving, answering}, return_when=asyncio.FIRST_COMPLETED)
             if not answering.done():
-                receiving.result()  # raises _Gone
+                receiving.result()  # raises CallerLeft
                 await asyncio.wait({answering})
             failure = answering.exception()
         finally:
             await _ended(receiving, planning, answering)
-        if isinstance(failure, _Gone | _Stalled):
+        if isinstance(failure, CallerLeft | _Stalled):
             raise failure
         if failure is not None:
             assert isinstance(failure, Exception), "a task is cancelled by run() alone"
@@ -263,13 +261,13 @@ class _Running:
     # --- three tasks
 
     async def _receive(self) -> None:
-        """Ends when the caller goes, with _Gone if that is before the answer has ended."""
+        """Ends when the caller goes, with CallerLeft if that is before the answer has ended."""
         while data := await self._exchange.received():
             await self._arrived.put(data)
         await self._arrived.put(b"")
         await self._exchange.until_gone()
         if not self._exchange.is_ending:
-            raise _Gone
+            raise CallerLeft
 
     async def _plan(self) -> None:
         """Has what arrives read, batch by batch; an error takes its turn behind the rows before."""

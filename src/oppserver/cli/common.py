@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 import msgspec
 import typer
 
 from oppserver.config import load_settings
 from oppserver.contract.dates import now_stored
+from oppserver.transfer.outputs import Place, leftovers_of, place_of, refuse_inputs
 
 if TYPE_CHECKING:
     from oppserver.store.port import Store
@@ -25,6 +27,13 @@ Database: TypeAlias = Annotated[
 ]
 
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+_SQLITE: Final = "sqlite:///"
+
+_STORE_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
+"""What SQLite puts behind the name of a store. Source: sqlite.org/tempfiles.html."""
+
+_LEFTOVERS_SHOWN_MAX: Final = 5
 
 
 @contextmanager
@@ -49,6 +58,37 @@ def opened_store(
         yield store
     finally:
         store.close()
+
+
+def store_file(database: str) -> Path | None:
+    """The file of a store, where it is one."""
+    if not database.startswith(_SQLITE):
+        return None
+    return Path(database.removeprefix(_SQLITE).partition("?")[0])
+
+
+def store_files(database: str | None) -> list[Path]:
+    """The files of a command's store, where it has some."""
+    file = store_file(load_settings({"database": database}).database)
+    return [] if file is None else [Path(f"{file}{suffix}") for suffix in _STORE_SUFFIXES]
+
+
+def check_output(path: Path, *, option: str, others: Sequence[Path]) -> Place:
+    """Looks where an output leads before a command begins, and reports what killed runs have left.
+
+    Raises InvalidInput when it is one of ``others``, InvalidFile when it cannot be written.
+    """
+    refuse_inputs(path, option=option, others=others)
+    place = place_of(path)
+    if left := leftovers_of(place):
+        shown = ", ".join(map(str, left[:_LEFTOVERS_SHOWN_MAX]))
+        more = len(left) - _LEFTOVERS_SHOWN_MAX
+        typer.echo(
+            f"oppserver: runs that were killed have left unfinished files of {path}: {shown}"
+            f"{f' and {more} more' if more > 0 else ''}. Nothing reads them; remove them.",
+            err=True,
+        )
+    return place
 
 
 def now() -> str:

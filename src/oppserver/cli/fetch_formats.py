@@ -132,7 +132,9 @@ def _parquet(file: BinaryIO, data: Iterator[bytes], schema: Any) -> None:
     import pyarrow as pa  # noqa: PLC0415 (as above)
     from pyarrow import parquet  # noqa: PLC0415 (as above)
 
-    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(
+        file, schema, compression="zstd", write_page_checksum=True
+    ) as writer:
         waiting: list[Any] = []
         for batch in _batches(data, schema):
             waiting.append(batch)

@@ -77,8 +77,8 @@ class FetchJob:
         return self._ids.repeated
 
     @property
-    def part(self) -> Path:
-        """Where the rows are until the file is whole."""
+    def part(self) -> Path | None:
+        """The file with the rows until the output is whole; None where nothing is kept."""
         return self._output.part
 
     @property

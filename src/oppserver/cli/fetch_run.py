@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import typer
 
-from oppserver.cli.common import print_json
+from oppserver.cli.common import check_output, print_json
 from oppserver.cli.fetch import OutputFormat
 from oppserver.cli.fetch_formats import encoding_of, output_format
 from oppserver.cli.fetch_job import FetchJob, Progress, State
@@ -20,9 +20,10 @@ from oppserver.client.address import base_url_of
 from oppserver.client.core import BulkPlan
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import BULK_READ_IDS_MAX
-from oppserver.transfer.files import STANDARD, written
+from oppserver.transfer.files import STANDARD
 from oppserver.transfer.id_files import Ids, read_ids
-from oppserver.transfer.resumable import Resumable
+from oppserver.transfer.outputs import written
+from oppserver.transfer.resumable import Resumable, working_files
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -57,6 +58,7 @@ def run_fetch(asked: Asked) -> int:
     form = output_format(asked.output, asked.form)
     plan = BulkPlan.of(asked.event_code, asked.columns)
     encoding = encoding_of(form, plan.columns)
+    _check_outputs(asked)
     told = _Reporter()
     with client_of(
         asked.host,
@@ -80,6 +82,15 @@ def run_fetch(asked: Asked) -> int:
     if is_interrupted and job.state is not State.COMPLETE:
         return _INTERRUPTED_STATUS
     return _STATUS[job.state]
+
+
+def _check_outputs(asked: Asked) -> None:
+    """Refuses outputs that cannot be written, now and not when everything has been fetched."""
+    inputs = [one for one in (asked.ids, asked.keys_file) if one is not None]
+    place = check_output(asked.output, option="--output", others=inputs)
+    if asked.missing is not None:
+        own = [asked.output, *([] if place.is_stream else working_files(place.target))]
+        check_output(asked.missing, option="--missing", others=[*inputs, *own])
 
 
 def _what_makes_it_the_same(
@@ -196,14 +207,17 @@ def _report(job: FetchJob, output: Path, told: _Reporter, *, as_json: bool) -> N
         return
     if job.error is not None:
         typer.echo(f"oppserver: {job.error}", err=True)
-    if job.state is State.PARTIAL:
-        typer.echo(
-            f"oppserver: {done.ids:,} of {job.total:,} ids are read and kept in {job.part}."
-            " Run the same command again to go on.",
-            err=True,
-        )
-    else:
-        typer.echo("oppserver: nothing was read.", err=True)
+    typer.echo(f"oppserver: {_kept(job)}", err=True)
+
+
+def _kept(job: FetchJob) -> str:
+    """The sentence about a fetch that is not complete: the part of it that is not lost."""
+    if job.state is not State.PARTIAL:
+        return "nothing was read."
+    read = f"{job.progress.ids:,} of {job.total:,} ids are read"
+    if job.part is None:
+        return f"{read}, and not kept: the output is not a file. Nothing was written to it."
+    return f"{read} and kept in {job.part}. Run the same command again to go on."
 
 
 def _summary(job: FetchJob, output: Path, told: _Reporter) -> str:

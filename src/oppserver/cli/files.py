@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 import msgspec
 import typer
 
-from oppserver.cli.common import Database, Json, now, opened_store, print_json
+from oppserver.cli.common import (
+    Database,
+    Json,
+    check_output,
+    now,
+    opened_store,
+    print_json,
+    store_files,
+)
 from oppserver.cli.types import require_type
 from oppserver.contract.errors import InvalidFile, InvalidInput, StoppedImport
 from oppserver.contract.limits import EVENT_CODE_MAX
-from oppserver.transfer.files import STANDARD, Format, Line, Source, format_of, opened, written
+from oppserver.transfer.files import STANDARD, Format, Line, Source, format_of, opened
 from oppserver.transfer.importing import Import, Imported, Rejection
+from oppserver.transfer.outputs import written
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -88,25 +97,26 @@ def import_command(
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     form = format_of(file, file_format)
-    rejected = _Rejected(rejects or _rejects_of(file)) if on_error is OnError.SKIP else None
-    with opened(file) as source, opened_store(database) as store:
-        job = Import(store, batch_rows=IMPORT_BATCH_ROWS_DEFAULT, now=now, on_reject=rejected)
+    job: Import | None = None
+    with _rejected(file, rejects, on_error, database) as rejected:
         try:
-            size = source.size if form is not Format.PARQUET else None  # it is read crosswise
-            with _import_progress(source, size, job) as watched:
-                job.run(watched(_lines(source, file, form)))
+            with opened(file) as source, opened_store(database) as store:
+                batch = IMPORT_BATCH_ROWS_DEFAULT
+                job = Import(store, batch_rows=batch, now=now, on_reject=rejected)
+                size = source.size if form is not Format.PARQUET else None  # it is read crosswise
+                with _import_progress(source, size, job) as watched:
+                    done = job.run(watched(_lines(source, file, form)))
         except StoppedImport as error:
             raise InvalidFile(
-                f"{file}, {_sentence(str(error))} {_so_far(job.done)} Mend the line, or pass"
+                f"{file}, {_sentence(str(error))} {_so_far(job)} Mend the line, or pass"
                 " --on-error skip, and run the import again."
             ) from None
+        except InvalidFile as error:
+            raise InvalidFile(f"{_sentence(str(error))} {_so_far(job)}".rstrip()) from None
         except KeyboardInterrupt:
-            typer.echo(f"oppserver: interrupted. {_so_far(job.done)} Run it again.", err=True)
+            typer.echo(f"oppserver: interrupted. {_so_far(job)} Run it again.", err=True)
             raise typer.Exit(_INTERRUPTED_STATUS) from None
-        finally:
-            if rejected is not None:
-                rejected.close()
-    _report(job.done, rejected, as_json=as_json)
+    _report(done, rejected, as_json=as_json)
 
 
 def _lines(source: Source, file: Path, form: Format) -> Iterator[Line]:
@@ -127,8 +137,9 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "?")) else f"{text}."
 
 
-def _so_far(done: Imported) -> str:
-    return f"{done.stored:,} opportunities of it are stored."
+def _so_far(job: Import | None) -> str:
+    """The part of the file that is stored; nothing where the import has not begun."""
+    return "" if job is None else f"{job.done.stored:,} opportunities of it are stored."
 
 
 def _report(done: Imported, rejected: "_Rejected | None", *, as_json: bool) -> None:
@@ -156,6 +167,27 @@ def _report(done: Imported, rejected: "_Rejected | None", *, as_json: bool) -> N
 # --- rejected lines ----------------------------------------------------------------------------
 
 
+@contextmanager
+def _rejected(
+    file: Path, given: Path | None, on_error: OnError, database: str | None
+) -> "Iterator[_Rejected | None]":
+    """Where rejected lines go while the block runs; None when the import stops at the first."""
+    if on_error is OnError.STOP:
+        yield None
+        return
+    path = given or _rejects_of(file)
+    others = [file, *store_files(database)]
+    try:
+        place = check_output(path, option="The file of rejected lines", others=others)
+    except InvalidFile as error:
+        raise _no_rejects(str(error)) from None
+    rejected = _Rejected(path, begins=place.is_stream)
+    try:
+        yield rejected
+    finally:
+        rejected.close()
+
+
 def _rejects_of(file: Path) -> Path:
     if file == STANDARD:
         return Path("import.rejects.ndjson")
@@ -163,47 +195,54 @@ def _rejects_of(file: Path) -> Path:
 
 
 class _Rejected:
-    """Tells of each rejected line and keeps it in a file, which is made for the first one.
+    """Reports each rejected line and keeps it in a file, which is made for the first one.
 
-    A line of that file is ``{"line": number, "reason": text, "content": the line as it stood}``.
+    A line of that file is ``{"line": number, "reason": text, "content": the line as it stood}``,
+    with ``"lastLine"`` where it is about several lines.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, begins: bool) -> None:
+        """``begins`` opens it at once: the reader of a pipe waits for that."""
         self.path = path
+        self._opened = ExitStack()
         self._file: BinaryIO | None = None
         self._count = 0
+        if begins:
+            self._begin()
 
     def __call__(self, rejection: Rejection) -> None:
+        line = rejection.line
         self._count += 1
         if self._count <= _REASONS_SHOWN_MAX:
-            typer.echo(f"line {rejection.number}: {rejection.reason}", err=True)
+            typer.echo(f"{line.place}: {rejection.reason}", err=True)
         elif self._count == _REASONS_SHOWN_MAX + 1:
             typer.echo("… further lines are only in the file of rejected lines", err=True)
-        entry = {
-            "line": rejection.number,
-            "reason": rejection.reason,
-            "content": _content(rejection.line.raw),
-        }
+        several = {} if line.last in (None, line.number) else {"lastLine": line.last}
+        content = {"reason": rejection.reason, "content": _content(line.raw)}
+        entry = {"line": line.number, **several, **content}
+        file = self._begin() if self._file is None else self._file
         try:
-            if self._file is None:
-                self._file = self.path.open("wb")
-            self._file.write(msgspec.json.encode(entry, enc_hook=str) + b"\n")
+            file.write(msgspec.json.encode(entry, enc_hook=str) + b"\n")
         except OSError as error:
-            raise self._refused(error) from None
+            raise _no_rejects(f"{self.path} cannot be written: {error.strerror}") from None
 
     def close(self) -> None:
-        """Puts the file on the disk, where there is one."""
-        if self._file is not None:
-            try:
-                self._file.close()
-            except OSError as error:
-                raise self._refused(error) from None
+        """Puts the file in its place, where there is one; also when the import has failed."""
+        try:
+            self._opened.close()
+        except InvalidFile as error:
+            raise _no_rejects(str(error)) from None
 
-    def _refused(self, error: OSError) -> InvalidFile:
-        return InvalidFile(
-            f"{self.path}, the file of rejected lines, cannot be written:"
-            f" {error.strerror or error}. --rejects names another one."
-        )
+    def _begin(self) -> BinaryIO:
+        try:
+            self._file = self._opened.enter_context(written(self.path))
+        except InvalidFile as error:
+            raise _no_rejects(str(error)) from None
+        return self._file
+
+
+def _no_rejects(reason: str) -> InvalidFile:
+    return InvalidFile(f"{_sentence(reason)} --rejects names another file for rejected lines.")
 
 
 def _content(raw: Any) -> Any:
@@ -253,6 +292,7 @@ def export_command(
     form = format_of(output, file_format)
     if form is Format.PARQUET and output.suffix in (".gz", ".zst"):
         raise InvalidInput("A Parquet file is packed inside. Give a name that ends in .parquet.")
+    check_output(output, option="--output", others=store_files(database))
     with opened_store(database, migrate=False) as store:
         if event_code is not None:
             require_type(store.catalogue(), event_code)

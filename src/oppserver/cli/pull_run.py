@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import typer
 
-from oppserver.cli.common import opened_store, print_json
+from oppserver.cli.common import check_output, opened_store, print_json, store_files
 from oppserver.cli.host import KeysIn, client_of
 from oppserver.cli.pull_job import Pulled, PullJob
 from oppserver.cli.pull_state import read_state, state_path, write_state
 from oppserver.client import Retry
 from oppserver.client.address import base_url_of
 from oppserver.config import load_settings
+from oppserver.contract.errors import InvalidInput
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -46,6 +47,9 @@ def run_pull(asked: Asked) -> int:
     """Pulls; the exit status. Raises an OppserverError when it cannot go on."""
     database = load_settings({"database": asked.database}).database
     path = state_path(database, asked.event_code, asked.state)
+    inputs = [] if asked.keys_file is None else [asked.keys_file]
+    if check_output(path, option="--state", others=[*inputs, *store_files(database)]).is_stream:
+        raise InvalidInput(f"--state {path} has to be a file: the next pull reads it.")
     state = read_state(path, host=base_url_of(asked.host), event_code=asked.event_code)
     told = _Reporter()
     with (

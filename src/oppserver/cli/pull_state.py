@@ -1,14 +1,12 @@
 """How far a mirror is: a small file beside the store, durable, and proved before it is believed."""
 
-import os
 from pathlib import Path
 
 import msgspec
 
+from oppserver.cli.common import store_file
 from oppserver.contract.errors import InvalidFile, InvalidInput
-from oppserver.transfer.files import written
-
-_SQLITE = "sqlite:///"
+from oppserver.transfer.outputs import written
 
 
 class PullState(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +32,11 @@ def state_path(database: str, event_code: int, given: Path | None) -> Path:
     """The file that was given, or one beside the SQLite file. Raises InvalidInput."""
     if given is not None:
         return given
-    if not database.startswith(_SQLITE):
+    store = store_file(database)
+    if store is None:
         raise InvalidInput(
             "--state FILE is needed: this store is no file that one could be beside."
         )
-    store = Path(database.removeprefix(_SQLITE).partition("?")[0])
     return store.with_name(f"{store.name}.pull-{event_code}.json")
 
 
@@ -69,8 +67,3 @@ def write_state(path: Path, state: PullState) -> None:
     """Puts a state on the disk, whole or not at all."""
     with written(path) as file:
         file.write(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -9,6 +9,8 @@ from oppserver.contract.names import quoted
 
 _HIDDEN: Final = "[hidden]"
 
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9._:\-]+", re.ASCII)
+
 _KEY_CHARACTERS_MIN: Final = 6
 
 _NAMES_IN_HEADERS: Final = ("x-LSQ-AccessKey", "x-LSQ-SecretKey")
@@ -73,7 +75,7 @@ def base_url_of(host: str) -> str:
     path = parts.path.rstrip("/")
     is_sound = (
         parts.scheme in ("http", "https")
-        and bool(re.fullmatch(r"[A-Za-z0-9._:\-]+", parts.hostname or "", re.ASCII))
+        and bool(_HOST_NAME.fullmatch(parts.hostname or ""))
         and port != -1
         and path.lower() in ("", "/v2")
     )

@@ -1,15 +1,25 @@
 """Cursors: places in what is read page by page, as text that callers keep and do not look into."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Protocol, TypeVar
+from typing import Annotated, Final, Protocol, TypeVar
 
 import msgspec
 
 from oppserver.contract.errors import CursorGone, Fault, InvalidValue
+from oppserver.contract.limits import EVENT_CODE_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
 
 _T = TypeVar("_T")
+
+_CHARACTERS_MAX: Final = 1_000
+"""Characters of a cursor. Chosen: those that are given have fewer than 300."""
+
+ChangeNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""The number of a change, as every engine stores it; callers can make cursors up."""
+
+EventCode = Annotated[int, msgspec.Meta(ge=0, le=EVENT_CODE_MAX)]
+"""The code of a type in a cursor."""
 
 
 class Place(Protocol):
@@ -33,10 +43,12 @@ def cursor_text(place: msgspec.Struct) -> str:
 
 def place_of(text: str, kind: type[_T]) -> _T:
     """The place that a cursor is. Raises InvalidValue when it is none, or one of another call."""
+    if len(text) > _CHARACTERS_MAX:
+        raise _refused(f"{quoted(text)} is longer than every cursor")
     try:
         json = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         return msgspec.json.decode(json, type=kind)
-    except (ValueError, msgspec.DecodeError):
+    except (ValueError, msgspec.DecodeError, RecursionError):
         raise _refused(f"{quoted(text)} is no cursor of this call") from None
 
 
@@ -74,5 +86,5 @@ class ChangesCursor(msgspec.Struct, frozen=True, array_like=True, tag="changes")
     """A place in the changes of a database, of one type or of all."""
 
     database: str
-    event_code: int | None
-    number: int
+    event_code: EventCode | None
+    number: ChangeNumber

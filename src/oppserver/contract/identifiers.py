@@ -11,11 +11,11 @@ from oppserver.contract.names import quoted
 
 GUID_HINT = "Expected a form like 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
 
-_CANONICAL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+CANONICAL = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 _CANONICAL_LENGTH = 36
 
-_ONE = re.compile(_CANONICAL)
+_ONE = re.compile(CANONICAL)
 
 _DASHES = (8, 13, 18, 23)
 

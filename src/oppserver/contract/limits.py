@@ -106,6 +106,21 @@ ID_LINE_BYTES_MAX: Final = 64 << 10
 ID_ARROW_BATCH_BYTES_MAX: Final = 16 << 20
 """Bytes of a record batch of ids. Ours: 300,000 ids, more than writers of streams put in one."""
 
+ID_ARROW_BATCH_ROWS_MAX: Final = ID_ARROW_BATCH_BYTES_MAX // 40
+"""Rows of a record batch of ids. Chosen: what a batch of plain text has in its bytes, 36 and an
+offset of 4 each. By a dictionary a row takes one byte, and its id 36 all the same."""
+
+ID_ARROW_METADATA_BYTES_MAX: Final = 1 << 20
+"""Bytes of the metadata of a message of ids. Chosen: a schema of 262 columns has 40 KB."""
+
+ID_SHARED_TEXT_BYTES_MAX: Final = 256
+"""Bytes of a text that rows of a record batch may share, by a dictionary or by views. Chosen: an id
+has 36 to 38, and blanks around it are taken; each row may be answered with the whole text."""
+
+PARQUET_BATCH_BYTES: Final = 64 << 20
+"""Bytes of values that are read of a Parquet file at once. Chosen: 5,000 rows of 13 KB; a packed
+file of larger rows takes more batches and no more memory."""
+
 # --- data --------------------------------------------------------------------------------------
 
 CUSTOM_SLOTS: Final = 250

@@ -16,6 +16,8 @@ PROBLEMS_PATH: Final = "/problems"
 
 _PROBLEM_PATH: Final = re.compile(r"/+v1(?:/.*)?", re.IGNORECASE | re.DOTALL)
 
+_WORD_STARTS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
 _E = TypeVar("_E", bound=ApiError)
 
 
@@ -97,7 +99,7 @@ def all_problems() -> list[dict[str, str | int]]:
 
 
 def _words(kind: type[ApiError], between: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", between, kind.__name__).lower()
+    return _WORD_STARTS.sub(between, kind.__name__).lower()
 
 
 class ErrorWire(msgspec.Struct):

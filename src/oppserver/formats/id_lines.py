@@ -161,27 +161,21 @@ class CsvIds:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._is_in_quotes = False  # at the end of the rest
         self._line = 0
         self._column: int | None = None
         self._plain: Final = plain_ids()
 
     def feed(self, data: bytes) -> Arrived:
         """The ids of the records that are whole now: a line end within quotes ends none."""
+        last = self._last_line_end(data)
+        end = len(self._rest) + last + 1 if last >= 0 else 0
         self._rest += data
-        end = self._rest.rfind(b"\n")
-        while end >= 0 and self._rest.count(b'"', 0, end) % 2:
-            end = self._rest.rfind(b"\n", 0, end)
-        whole, self._rest = self._rest[: end + 1], self._rest[end + 1 :]
+        whole, self._rest = self._rest[:end], self._rest[end:]
         if len(self._rest) > ID_LINE_BYTES_MAX:
-            raise refusal(
-                MalformedBody,
-                [
-                    Fault(
-                        line=self._line + whole.count(b"\n") + 1,
-                        what=f"the record is longer than {ID_LINE_BYTES_MAX} bytes",
-                        hint="End it; a quote that is not closed goes on over lines.",
-                    )
-                ],
+            raise _no_record(
+                f"the record is longer than {ID_LINE_BYTES_MAX} bytes",
+                line=self._line + whole.count(b"\n") + 1,
             )
         return self._ids(whole)
 
@@ -189,6 +183,20 @@ class CsvIds:
         """The id of a last record that has no line end."""
         whole, self._rest = self._rest, b""
         return self._ids(whole)
+
+    def _last_line_end(self, data: bytes) -> int:
+        """The place of the last line end outside of quotes in what has come; -1 without one.
+
+        Each byte is looked at once: a quote may stay open over many lines and many pieces.
+        """
+        last, start = -1, 0
+        for number, piece in enumerate(data.split(b'"')):
+            if number:
+                self._is_in_quotes = not self._is_in_quotes
+            end = -1 if self._is_in_quotes else piece.rfind(b"\n")
+            last = last if end < 0 else start + end
+            start += len(piece) + 1
+        return last
 
     def _ids(self, whole: bytes) -> Arrived:
         first = self._line + 1
@@ -226,8 +234,22 @@ def _records(whole: bytes, first: int) -> Iterator[tuple[int, list[str]]]:
     """The records, each with the line on which it ends."""
     text = whole.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
     reader = csv.reader(text.splitlines(keepends=True))
-    for cells in reader:
-        yield first + reader.line_num - 1, cells
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise _no_record(f"it is not CSV: {error}", line=first + reader.line_num - 1) from None
+        line = first + reader.line_num - 1
+        if cells is None:
+            return
+        if sum(map(len, cells)) > ID_LINE_BYTES_MAX:
+            raise _no_record(f"the record is longer than {ID_LINE_BYTES_MAX} bytes", line=line)
+        yield line, cells
+
+
+def _no_record(what: str, *, line: int) -> MalformedBody:
+    hint = "End it; a quote that is not closed goes on over lines."
+    return refusal(MalformedBody, [Fault(line=line, what=what, hint=hint)])
 
 
 def _has_long_line(lines: bytes) -> bool:
@@ -240,11 +262,11 @@ def _all_json(lines: bytes) -> Sequence[str] | None:
     array = b"[" + lines.replace(b"\n", b",") + b"]"
     try:
         return _STRINGS(array)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
         return [one.ProspectActivityId for one in _OBJECTS(array)]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

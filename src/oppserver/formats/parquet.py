@@ -3,23 +3,69 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from oppserver.contract.errors import InvalidFile
+from oppserver.contract.limits import PARQUET_BATCH_BYTES
 from oppserver.formats.arrow import load
+
+
+class UnreadableRows(NamedTuple):
+    """Rows in a row that cannot be read, and why."""
+
+    number: int
+    reason: str
 
 
 class ParquetRows:
     """The rows of a file that is open."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, fault: type[Exception]) -> None:
         self._file: Final = file
+        self._faults: Final = (fault, OSError)
         self.names: Final[Sequence[str]] = file.schema_arrow.names
 
-    def rows(self, *, batch_rows: int) -> Iterator[dict[str, Any]]:
-        """Each row by name, in values of Python; ``batch_rows`` are in memory at once."""
-        for batch in self._file.iter_batches(batch_size=batch_rows):
-            yield from batch.to_pylist()
+    def rows(self, *, batch_rows: int) -> Iterator[dict[str, Any] | UnreadableRows]:
+        """Each row by name, in values of Python; ``batch_rows`` are in memory at once.
+
+        Fewer are where rows are large. A text that many rows share, by a dictionary, is there once.
+        The rest of a row group that is damaged is one UnreadableRows; the next group is read.
+        """
+        batch_size = min(batch_rows, self._rows_that_fit())
+        for group in range(self._file.num_row_groups):
+            left: int = self._file.metadata.row_group(group).num_rows
+            reason = "the row group has fewer rows than it says"
+            try:
+                for batch in self._file.iter_batches(batch_size=batch_size, row_groups=[group]):
+                    yield from self._rows_of(batch)
+                    left -= batch.num_rows
+            except self._faults as error:
+                reason = f"the row group is damaged: {error}"
+            if left > 0:
+                yield UnreadableRows(left, reason)
+
+    def _rows_of(self, batch: Any) -> Iterator[dict[str, Any] | UnreadableRows]:
+        try:
+            columns = [_values(column) for column in batch.columns]
+        except (*self._faults, ValueError, OverflowError) as error:
+            if batch.num_rows == 1:
+                yield UnreadableRows(1, f"a value cannot be read: {error}")
+                return
+            half = batch.num_rows // 2
+            yield from self._rows_of(batch.slice(0, half))
+            yield from self._rows_of(batch.slice(half))
+        else:
+            for values in zip(*columns, strict=True):
+                yield dict(zip(self.names, values, strict=True))
+
+    def _rows_that_fit(self) -> int:
+        """Rows whose values, unpacked, have ``PARQUET_BATCH_BYTES``, by what the file says."""
+        metadata = self._file.metadata
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        largest = max(
+            (-(-one.total_byte_size // max(one.num_rows, 1)) for one in groups), default=1
+        )
+        return max(1, PARQUET_BATCH_BYTES // max(largest, 1))
 
 
 @contextmanager
@@ -31,11 +77,38 @@ def parquet_rows(path: Path) -> Iterator[ParquetRows]:
     pa, parquet = load()
     try:
         with parquet.ParquetFile(path) as file:
-            yield ParquetRows(file)
-    except pa.ArrowException as error:
+            shared = _small_columns(file)
+        with parquet.ParquetFile(
+            path, read_dictionary=shared, page_checksum_verification=True
+        ) as file:
+            yield ParquetRows(file, pa.ArrowException)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InvalidFile(f"{path} is no Parquet file: {error}") from None
     except OSError as error:
         raise InvalidFile(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _small_columns(file: Any) -> list[str]:
+    """The columns that are small as the file has them, unpacked: their dictionaries are too.
+
+    They are read as dictionaries, because a text in one may stand in any number of rows.
+    """
+    metadata = file.metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    return [
+        name
+        for index, name in enumerate(metadata.schema.names)
+        if all(one.column(index).total_uncompressed_size <= PARQUET_BATCH_BYTES for one in groups)
+    ]
+
+
+def _values(column: Any) -> list[Any]:
+    """The values of a column in Python; those of a dictionary are made once."""
+    if not hasattr(column, "dictionary"):
+        values: list[Any] = column.to_pylist()
+        return values
+    known = column.dictionary.to_pylist()
+    return [None if index is None else known[index] for index in column.indices.to_pylist()]
 
 
 class ParquetRecords:
@@ -46,7 +119,9 @@ class ParquetRecords:
         self._schema = self._pa.schema(
             [(name, self._pa.int64() if name in integers else self._pa.string()) for name in names]
         )
-        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
+        self._writer = parquet.ParquetWriter(
+            file, self._schema, compression="zstd", write_page_checksum=True
+        )
 
     def write(self, rows: Sequence[Mapping[str, str | int]]) -> None:
         """Appends rows; what is not set is null."""

@@ -1,6 +1,6 @@
 """A server under test: one for a whole run, and a new world in it for each test."""
 
-import os
+import secrets
 import shutil
 from collections import deque
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def make_empty(database: Path, *, kept_in: Path | None) -> None:
         database.unlink()
     _open(database)
     if kept is not None:
-        whole = kept.with_name(f"{kept.name}.{os.getpid()}")
+        whole = kept.with_name(f"{kept.name}.{secrets.token_hex(8)}")  # also in a shared folder
         shutil.copyfile(database, whole)
         whole.replace(kept)  # at once: other processes may look for it
 

@@ -3,9 +3,10 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self, TextIO
 
 from oppserver.contract.errors import InvalidFile, RejectedLine
+from oppserver.contract.limits import IN_ERROR_VALUE_CHARACTERS_MAX
 from oppserver.transfer.files import IMPORT_LINE_BYTES_MAX, Line
 from oppserver.transfer.records import check_names
 
@@ -13,24 +14,83 @@ _OTHER_SEPARATORS: Final = (";", "\t", "|")
 
 
 def read_csv(file: BinaryIO, name: str) -> Iterator[Line]:
-    """The records of a file. Raises InvalidFile when its first line does not name the members."""
+    """The records of a file. Raises InvalidFile when its first line does not name the members.
+
+    Every line of the file is in one record, or in one that says why it is none. A quote that is not
+    closed takes in what follows: nobody can say where its record ends, so all these lines are
+    rejected together.
+    """
     # what is not UTF-8 becomes lone surrogates, which a record is rejected for, and not the file
     text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
     csv.field_size_limit(IMPORT_LINE_BYTES_MAX)  # of the whole process; nothing else reads CSV
-    records = csv.reader(text, strict=True)
+    lines = _Lines(text)
+    records = csv.reader(lines, strict=True)
     names = _names(records, name)
     while True:
-        number = records.line_num + 1
+        lines.begin_record()
         try:
             cells = next(records)
         except StopIteration:
             break
         except csv.Error as error:
-            yield Line(number, RejectedLine(f"not CSV: {error}"), "")
+            yield lines.rejected(f"not CSV: {error}")
             continue
-        if cells:
-            yield Line(number, _members(names, cells), _joined(cells))
+        if len(cells) == len(names):
+            yield lines.record(dict(zip(names, cells, strict=True)))
+        elif cells:
+            has = f"has {len(cells)} cells, where the first line has {len(names)}"
+            yield lines.rejected(has)
     text.detach()  # the file stays whose it is
+
+
+class _Lines:
+    """The lines of a text, for the reader of CSV; those of its present record are kept."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text: Final = text
+        self._number = 0
+        self._first = 1
+        self._taken: list[str] = []
+        self._characters = 0
+
+    def begin_record(self) -> None:
+        """The next line is the first of a record."""
+        self._first = self._number + 1
+        self._taken = []
+        self._characters = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(IMPORT_LINE_BYTES_MAX + 1)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self._characters += len(line)
+        if len(line) > IMPORT_LINE_BYTES_MAX:
+            self._taken.append(f"{line[:IN_ERROR_VALUE_CHARACTERS_MAX]}…")
+            self._skip_rest(line)
+            raise csv.Error(f"a line is longer than {IMPORT_LINE_BYTES_MAX >> 20} MiB")
+        self._taken.append(line)
+        if self._characters > IMPORT_LINE_BYTES_MAX:
+            raise csv.Error(f"a record is longer than {IMPORT_LINE_BYTES_MAX >> 20} MiB")
+        return line
+
+    def record(self, members: dict[str, str] | RejectedLine, *, records: int = 1) -> Line:
+        """The present record, with its lines as they stand."""
+        return Line(self._first, members, "".join(self._taken), self._number, records)
+
+    def rejected(self, reason: str) -> Line:
+        """The lines of the present record, which is none; each may be a record that it took in."""
+        if len(self._taken) > 1:
+            reason = f"{reason}; a quote in line {self._first} may not be closed"
+        filled = sum(not line.isspace() for line in self._taken)
+        return self.record(RejectedLine(reason), records=filled)
+
+    def _skip_rest(self, piece: str) -> None:
+        while piece and not piece.endswith(("\n", "\r")):
+            piece = self._text.readline(IMPORT_LINE_BYTES_MAX)
 
 
 def write_csv_header(file: BinaryIO, names: Sequence[str]) -> None:
@@ -67,12 +127,6 @@ def _hint(names: Sequence[str]) -> str:
             if separator in names[0]:
                 return f" Its separator seems to be {separator!r}; a comma is read."
     return ""
-
-
-def _members(names: Sequence[str], cells: Sequence[str]) -> dict[str, str] | RejectedLine:
-    if len(cells) != len(names):
-        return RejectedLine(f"has {len(cells)} cells, where the first line has {len(names)}")
-    return dict(zip(names, cells, strict=True))
 
 
 def _joined(cells: Sequence[str]) -> str:

@@ -65,10 +65,8 @@ def _writer(file: BinaryIO, form: Format, names: Sequence[str]) -> Iterator[_Wri
         yield partial(write_csv, file, names)
     else:
         writer = parquet_writer(file, names)
-        try:
-            yield writer.write
-        finally:
-            writer.close()
+        yield writer.write
+        writer.close()  # not after a fault: its end would make the half before it look whole
 
 
 def _names(catalogue: Catalogue, event_code: int | None) -> list[str]:

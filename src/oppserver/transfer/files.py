@@ -1,16 +1,16 @@
-"""Files as the commands take them: which format, packed or not, read and written in bounded pieces.
+"""Files as the commands take them: which format, packed or not, read in bounded pieces.
 
-A file that is read may be packed by gzip or zstd, whatever its name says; one that is written is
-packed when its name ends in ``.gz`` or ``.zst``. ``-`` is the standard input or output. A file is
-written beside its place and moved there when it is whole: there is never half a file.
+A file that is read may be packed by gzip or zstd, whatever its name says. ``-`` is the standard
+input. How files are written is in ``outputs.py``.
 """
 
 import gzip
 import io
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, NamedTuple, cast
@@ -57,12 +57,23 @@ class Line(NamedTuple):
     """One record of a file. ``number`` is its first line from 1 (in Parquet: its row).
 
     ``members`` are its values by name, or why it has none. ``raw`` is the record as it stands in
-    the file, for the one who mends it: text, or a mapping where the file is not text.
+    the file, for the one who mends it: text, or a mapping where the file is not text; None where it
+    cannot be read. ``last`` is its last line, where it has several. ``records`` is how many it
+    counts for: lines that are no record may be that many.
     """
 
     number: int
     members: dict[str, Any] | RejectedLine
     raw: Any
+    last: int | None = None
+    records: int = 1
+
+    @property
+    def place(self) -> str:
+        """The lines of the file, as a message names them."""
+        if self.last is None or self.last == self.number:
+            return f"line {self.number}"
+        return f"lines {self.number} to {self.last}"
 
 
 def format_of(path: Path, given: Format | None) -> Format:
@@ -105,7 +116,7 @@ def opened(path: Path) -> Iterator[Source]:
             size = os.fstat(raw.fileno()).st_size if path != STANDARD else None
             with _unpacked(packed) as unpacked:
                 yield Source(unpacked, lambda: counted.position, size or None)
-    except (gzip.BadGzipFile, zstandard.ZstdError, EOFError) as error:
+    except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, EOFError) as error:
         raise InvalidFile(f"{path} is packed, and cannot be unpacked: {error}") from None
     except IsADirectoryError:
         raise InvalidFile(f"{path} is a folder, not a file") from None
@@ -181,46 +192,3 @@ def _unpacked(packed: "io.BufferedReader[Any]") -> Iterator[BinaryIO]:
         yield cast("BinaryIO", io.BufferedReader(_Zstd(packed), _BUFFER_BYTES))
     else:
         yield packed
-
-
-# --- writing -----------------------------------------------------------------------------------
-
-
-@contextmanager
-def written(path: Path) -> Iterator[BinaryIO]:
-    """A file, open for writing; it takes its place, on the disk, when the block ends well.
-
-    Raises InvalidFile when it cannot be written; then what stood there before still does.
-    """
-    if path == STANDARD:
-        with _packed("", sys.stdout.buffer) as target:
-            yield target
-        sys.stdout.buffer.flush()
-        return
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("xb") as file:
-            with _packed(path.name.lower(), file) as target:
-                yield target
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise InvalidFile(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
-
-
-@contextmanager
-def _packed(name: str, file: BinaryIO) -> Iterator[BinaryIO]:
-    if name.endswith(".gz"):
-        with gzip.GzipFile(
-            filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0
-        ) as packed:
-            yield cast("BinaryIO", packed)
-    elif name.endswith(".zst"):
-        with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as writer:
-            yield cast("BinaryIO", writer)
-    else:
-        yield file

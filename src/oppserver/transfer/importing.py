@@ -18,13 +18,15 @@ from oppserver.transfer.records import opportunity_of
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """A line that did not become an opportunity, and why."""
 
-    number: int
     reason: str
     line: Line
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import did so far: lines that are durable, and lines that were rejected."""
+    """What an import did so far: lines that are durable, and lines that were rejected.
+
+    Lines of which nobody can say how many records they are count one by one.
+    """
 
     created: int = 0
     replaced: int = 0
@@ -83,7 +85,7 @@ class Import:
                     raise line.members
                 batch.append(opportunity_of(line.members))
             except RejectedLine as error:
-                self._reject(Rejection(number=line.number, reason=str(error), line=line))
+                self._reject(Rejection(reason=str(error), line=line))
             if len(batch) >= self._batch_rows:
                 yield batch
                 batch = []
@@ -92,6 +94,6 @@ class Import:
 
     def _reject(self, rejection: Rejection) -> None:
         if self._on_reject is None:
-            raise StoppedImport(f"line {rejection.number}: {rejection.reason}")
-        self._rejected += 1
+            raise StoppedImport(f"{rejection.line.place}: {rejection.reason}")
+        self._rejected += rejection.line.records
         self._on_reject(rejection)

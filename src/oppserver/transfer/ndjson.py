@@ -57,7 +57,7 @@ def _refuse_other_forms(first: bytes, name: str) -> None:
         )
     if first.startswith(b"PAR1"):
         raise InvalidFile(f"{name} is a Parquet file. Give --format parquet.")
-    if b"\0" in first:
+    if b"\0" in first and not first.lstrip().startswith(b"{"):  # else it is one damaged line
         raise InvalidFile(f"{name} is not a text file: its first line has zero bytes in it")
 
 

@@ -8,22 +8,29 @@ from typing import Any, BinaryIO
 
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
-from oppserver.formats.parquet import ParquetRecords, parquet_rows
+from oppserver.formats.parquet import ParquetRecords, UnreadableRows, parquet_rows
 from oppserver.transfer.exporting import EXPORT_PAGE_ROWS
 from oppserver.transfer.files import STANDARD, Line
 from oppserver.transfer.records import check_names
 
 
 def read_parquet(path: Path) -> Iterator[Line]:
-    """The rows of a file, a few thousand in memory at once."""
+    """The rows of a file, a few thousand in memory at once; those that cannot be read, together."""
     if path == STANDARD:
         raise InvalidInput(
             "Parquet cannot be read from the standard input: it is read from its end."
         )
     with parquet_rows(path) as file:
         _check_names(file.names, path)
-        for number, members in enumerate(file.rows(batch_rows=EXPORT_PAGE_ROWS), start=1):
-            yield Line(number, _plain(members), members)
+        number = 1
+        for one in file.rows(batch_rows=EXPORT_PAGE_ROWS):
+            if isinstance(one, UnreadableRows):
+                last = number + one.number - 1
+                yield Line(number, RejectedLine(one.reason), None, last, one.number)
+                number += one.number
+            else:
+                yield Line(number, _plain(one), one)
+                number += 1
 
 
 def parquet_writer(file: BinaryIO, names: Sequence[str]) -> ParquetRecords:
@@ -38,7 +45,7 @@ def _check_names(names: Sequence[str], path: Path) -> None:
         raise InvalidFile(f"{path}, the columns: {error}") from None
 
 
-def _plain(members: Mapping[str, Any]) -> dict[str, Any] | RejectedLine:
+def _plain(members: Mapping[str, Any]) -> dict[str, Any]:
     """Values of a typed file as a line has them."""
     return {name: _plain_value(value) for name, value in members.items()}
 

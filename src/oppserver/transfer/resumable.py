@@ -4,20 +4,25 @@ Beside the output stand two files until it is whole: ``OUTPUT.part`` has the dat
 one after the other, ``OUTPUT.journal`` a line for each: which chunk, where its data stands, and
 their SHA-256. A chunk is finished when its line is on the disk, and its line is written when its
 data is. What was cut off by a kill is in no line, and is written again.
+
+The journal is locked while a run uses both files: a second run on the same output is refused. For
+an output that cannot be replaced, a device or a pipe, both are files without a name, and nothing
+goes on after a stop.
 """
 
 import fcntl
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NoReturn
+from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, cast
 
 import msgspec
 
 from oppserver.contract.errors import InvalidFile, InvalidInput
-from oppserver.transfer.files import written
+from oppserver.transfer.outputs import folder_to_disk, place_of, written
 
 _PIECE_BYTES: Final = 1 << 20
 
@@ -31,6 +36,20 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     rows: int
     missing: Sequence[str]
+
+
+class WorkingFiles(NamedTuple):
+    """The two files beside an output while it is made."""
+
+    part: Path
+    journal: Path
+
+
+def working_files(target: Path) -> WorkingFiles:
+    """Their names, for the path behind all links of an output."""
+    return WorkingFiles(
+        target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.journal")
+    )
 
 
 _JOB: Final = msgspec.json.Decoder(dict[str, Any])
@@ -52,16 +71,15 @@ class Resumable:
         read or written.
         """
         self._output: Final = output
-        self._part_path: Final = output.with_name(f"{output.name}.part")
-        self._journal_path: Final = output.with_name(f"{output.name}.journal")
+        place = place_of(output)
+        self._paths: Final = None if place.is_stream else working_files(place.target)
         self.finished: Final[dict[int, Finished]] = {}
         try:
-            self._journal: Final = _opened(self._journal_path)
+            self._journal: Final = self._locked_journal()
         except OSError as error:
             self._refuse(error)
         try:
-            self._lock()
-            self._part: Final = _opened(self._part_path)
+            self._part: Final = self._opened_part()
             self._resume(job, restart=restart)
         except OSError as error:
             self._journal.close()
@@ -71,9 +89,9 @@ class Resumable:
             raise
 
     @property
-    def part(self) -> Path:
-        """Where the data of finished chunks is until the output is whole."""
-        return self._part_path
+    def part(self) -> Path | None:
+        """The file with the data of finished chunks; None when a stop keeps nothing of it."""
+        return None if self._paths is None else self._paths.part
 
     def add(self, chunk: int, data: bytes, *, rows: int, missing: Sequence[str]) -> None:
         """Finishes a chunk: when this returns, it is on the disk."""
@@ -105,26 +123,49 @@ class Resumable:
         """Writes the output from all chunks' data; it takes its place whole, or not at all."""
         with written(self._output) as file:
             write(file, self.data())
-        self._part_path.unlink()
-        self._journal_path.unlink()
+        self._remove()
 
     def close(self) -> None:
         """Gives the files back. What is finished stays finished."""
         with suppress(OSError):
             self._part.close()
-        self._journal.close()
         if not self.finished:
-            for path in (self._part_path, self._journal_path):
+            self._remove()
+        self._journal.close()  # the lock with it: nobody else has begun before they are removed
+
+    def _remove(self) -> None:
+        if self._paths is not None:
+            for path in self._paths:
                 path.unlink(missing_ok=True)
 
-    def _lock(self) -> None:
+    def _locked_journal(self) -> BinaryIO:
+        """The journal that is there under its name by now, in use by this run alone."""
+        if self._paths is None:
+            return cast("BinaryIO", tempfile.TemporaryFile())
+        while True:
+            journal = _opened(self._paths.journal)
+            try:
+                self._lock(journal)
+                if _is_at(journal, self._paths.journal):
+                    return journal
+            except BaseException:
+                journal.close()
+                raise
+            journal.close()  # another run has removed it between the two steps
+
+    def _lock(self, journal: BinaryIO) -> None:
         try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InvalidInput(
                 f"{self._output} is being made by another process. Wait for it, or name another"
                 " output."
             ) from None
+
+    def _opened_part(self) -> BinaryIO:
+        if self._paths is None:
+            return cast("BinaryIO", tempfile.TemporaryFile())
+        return _opened(self._paths.part)
 
     def _resume(self, job: Mapping[str, Any], *, restart: bool) -> None:
         lines = b"" if restart else self._journal.read()
@@ -133,13 +174,26 @@ class Resumable:
         if before:
             self._check_same(before, job)
             self._verify(_entries(entries))
+        elif not restart:
+            self._check_empty()
+        ends = [entry.end for entry in self.finished.values()]
+        self._part.truncate(max(ends, default=0))
         self._journal.truncate(len(whole))
         self._journal.seek(0, os.SEEK_END)
         if not before:
             self._write_line(job)
-            _folder_to_disk(self._output.parent)
-        ends = [entry.end for entry in self.finished.values()]
-        self._part.truncate(max(ends, default=0))
+            if self._paths is not None:
+                folder_to_disk(self._paths.journal.parent)
+
+    def _check_empty(self) -> None:
+        """Refuses data that no journal knows: it is not of a run of ours."""
+        if self._part.seek(0, os.SEEK_END):
+            if self._paths is not None and not self._journal.seek(0, os.SEEK_END):
+                self._paths.journal.unlink()  # it has just been made
+            raise InvalidInput(
+                f"{self.part} is there, and is not of a run that can go on. Move it away, name"
+                " another output, or pass --restart to throw it away."
+            )
 
     def _check_same(self, line: bytes, job: Mapping[str, Any]) -> None:
         try:
@@ -148,8 +202,9 @@ class Resumable:
             before = {}
         differing = sorted(name for name, value in job.items() if before.get(name) != value)
         if differing:
+            journal = None if self._paths is None else self._paths.journal
             raise InvalidInput(
-                f"{self._journal_path} is of another run, with other {', '.join(differing)}. Run"
+                f"{journal} is of another run, with other {', '.join(differing)}. Run"
                 " that one again, name another output, or pass --restart to throw it away."
             )
 
@@ -190,15 +245,13 @@ def _opened(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
 
 
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _to_disk(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _folder_to_disk(folder: Path) -> None:
-    """Makes the names of new files durable (fsync(2))."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

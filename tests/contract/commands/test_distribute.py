@@ -1,7 +1,7 @@
 """``oppserver db distribute``, and the rules that a sharded database asks of schema and statements.
 
-Citus itself is not here: a stand-in has the names that are asked, and remembers. What Citus would
-say of each statement is looked at by its rules (``tests/support/sharding.py``), in every test of the store.
+Citus itself is not here: a stand-in has the names that are asked, and remembers. Each statement of
+the store's tests is held to the rules of Citus (``tests/support/sharding.py``).
 """
 
 from contextlib import closing

@@ -19,7 +19,7 @@ from oppserver.store.queries import (
     Search,
     SearchIndex,
 )
-from tests.contract import test_postgres_faults as faults
+from tests.contract.store import test_postgres_faults as faults
 from tests.contract.store.test_postgres_faults import asked, opened
 from tests.support import postgres, stores
 from tests.support.stores import NOW, guid, ids_read, opportunity

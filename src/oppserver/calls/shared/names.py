@@ -14,7 +14,7 @@ from oppserver.contract.columns import (
     is_system,
 )
 from oppserver.contract.errors import Fault, UnknownColumn, UnknownEventCode
-from oppserver.contract.limits import EVENT_CODE_MAX
+from oppserver.contract.limits import EVENT_CODE_MAX, IN_ERROR_FAULTS_MAX
 from oppserver.contract.model import Catalogue, Field
 from oppserver.contract.names import nearest, quoted
 from oppserver.contract.problems import refusal
@@ -109,7 +109,10 @@ def columns_of_query(
     if unknown:
         raise refusal(
             UnknownColumn,
-            [_fault(name, fields, event_code=event_code) for name in dict.fromkeys(unknown)],
+            [
+                _fault(name, fields, event_code=event_code, suggests=index < IN_ERROR_FAULTS_MAX)
+                for index, name in enumerate(dict.fromkeys(unknown))
+            ],
         )
     return columns_of_row(column for column in columns if column is not None)
 
@@ -133,8 +136,11 @@ def _column(name: str, fields: Mapping[str, Field]) -> Column | None:
     return column if is_there else None
 
 
-def _fault(name: str, fields: Mapping[str, Field], *, event_code: int | None) -> Fault:
-    near = _near(name, fields)
+def _fault(
+    name: str, fields: Mapping[str, Field], *, event_code: int | None, suggests: bool
+) -> Fault:
+    """What is wrong with a name. ``suggests``: with the nearest names, which take time to find."""
+    near = _near(name, fields) if suggests else ()
     hint = f"Did you mean {' or '.join(near)}?" if near else "Leave it out."
     kind = "any type" if event_code is None else f"type {event_code}"
     code = "CODE" if event_code is None else event_code

@@ -69,11 +69,12 @@ class Gathering:
             yield self._batch()
 
     def _add_ids(self, ids: Sequence[str]) -> Iterator[Batch]:
-        while ids:
-            room = STREAM_UNIT_IDS - self._lines
-            self._ids.update(dict.fromkeys(ids[:room]))
-            self._lines += min(room, len(ids))
-            ids = ids[room:]
+        start = 0
+        while start < len(ids):
+            some = ids[start : start + STREAM_UNIT_IDS - self._lines]
+            self._ids.update(dict.fromkeys(some))
+            self._lines += len(some)
+            start += len(some)
             if self._lines == STREAM_UNIT_IDS:
                 yield self._end_unit()
 

@@ -1,7 +1,7 @@
 """From the query and the headers of a read of many ids to what was asked."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -15,10 +15,11 @@ from oppserver.calls.shared.decode import (
     wanted_rows,
 )
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
-from oppserver.contract.cursors import check_same, place_of
+from oppserver.contract.cursors import ChangeNumber, EventCode, check_same, place_of
 from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import Fault, InvalidValue, UnsupportedMediaType
 from oppserver.contract.formats import Format, IdFormat, Wanted
+from oppserver.contract.identifiers import CANONICAL
 from oppserver.contract.limits import EXPORT_ROWS_MAX
 from oppserver.contract.model import Catalogue
 from oppserver.contract.names import quoted
@@ -156,14 +157,18 @@ def _date(query: Mapping[str, str], name: str) -> str | None:
         raise refusal(InvalidValue, [fault]) from None
 
 
+AfterId = Annotated[str, msgspec.Meta(pattern=f"^(?:{CANONICAL})?\\Z", max_length=36)]
+"""The id behind which an export goes on; empty at its beginning."""
+
+
 class ExportCursor(msgspec.Struct, frozen=True, array_like=True, tag="export"):
     """A place in an export: behind an id. ``number``: how far changes were when it began."""
 
     database: str
-    event_code: int
+    event_code: EventCode
     modified_since: str | None
-    number: int
-    after_id: str
+    number: ChangeNumber
+    after_id: AfterId
 
 
 class PlannedExport(msgspec.Struct, frozen=True, kw_only=True):

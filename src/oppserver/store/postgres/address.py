@@ -35,6 +35,8 @@ _DEFAULTS: Final[Mapping[str, str | int]] = {
 }
 """Parameters that a URL may change. Source: postgresql.org, libpq, "Parameter Key Words"."""
 
+_PORTS: Final = re.compile(r"[\d,]*")
+
 _PLACES: Final = ("host", "port", "hostaddr")
 """Parameters of which a URL may have a list."""
 
@@ -104,7 +106,7 @@ def _given(url: str) -> Mapping[str, Any]:
             f"The database URL names {numbers[0]} hosts and {numbers[1]} ports. Give each host its"
             " port, postgresql://USER@HOST1:PORT1,HOST2:PORT2/DATABASE, or one port to all"
         )
-    if not given or "@" in place or not re.fullmatch(r"[\d,]*", str(given.get("port") or "")):
+    if not given or "@" in place or not _PORTS.fullmatch(str(given.get("port") or "")):
         raise InvalidDatabaseUrl(
             "The database URL is not one of PostgreSQL. Expected"
             " postgresql://USER:PASSWORD@HOST:PORT/DATABASE, where what is no letter or digit in a"
