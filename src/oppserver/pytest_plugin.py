@@ -119,7 +119,7 @@ def _uncollected() -> Iterator[None]:
 
 def _cache(config: pytest.Config) -> "Path | None":
     """A folder of pytest's cache, where it has one that can be written."""
-    cache = getattr(config, "cache", None)  # there is none with -p no:cacheprovider
+    cache = getattr(config, "cache", None)  # missing with -p no:cacheprovider
     try:
         return None if cache is None else cache.mkdir("oppserver")
     except OSError:

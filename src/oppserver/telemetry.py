@@ -185,7 +185,7 @@ class SharedMetrics(NamedTuple):
 
 
 class Metrics:
-    """What a server counts, in Prometheus's terms.
+    """The metrics of a server, in Prometheus's terms.
 
     ``shared``: the folder in which the workers of one server count together; any of them tells the
     sum. A worker that is started again goes on counting where it ended.
@@ -266,7 +266,7 @@ class Metrics:
         self._alone.inc()
 
     def store_server(self, server: StoreServer) -> None:
-        """Takes in what a store tells of one of its servers."""
+        """Record the state of one server of a store."""
         role = "primary" if server.is_primary else "standby"
         self._reads.labels(server.address, role).inc(server.reads)
         self._in_use.labels(server.address, role).set(server.state is ServerState.IN_USE)

@@ -64,7 +64,7 @@ def services_of(
     metrics: telemetry.Metrics,
     sources: Sources = THE_WORLD,
 ) -> Services:
-    """What the operations of a server work with, as its settings say."""
+    """Return the services of a server, as its settings say."""
     return Services(
         store=store,
         rate_limiter=rate_limiter,
@@ -184,7 +184,7 @@ def _json(message: object, *, headers: Mapping[str, str] | None = None) -> Respo
 
 
 def _rate_limit_store(limiter: RateLimiter | None) -> dict[str, str]:
-    """What the ready say of a shared limit. They are ready also when its store is lost.
+    """Return the members of ready answers that describe a shared limit.
 
     Every machine loses it at once, and one that takes no calls for it would help nobody.
     """
@@ -194,7 +194,7 @@ def _rate_limit_store(limiter: RateLimiter | None) -> dict[str, str]:
 
 
 def _store_servers(store: Store) -> dict[str, Any]:
-    """What the ready say of the servers of a store that reads standbys.
+    """Return the members of ready answers that describe servers with standbys.
 
     They are ready while reads are answered, also when nothing can be written.
     """

@@ -91,7 +91,7 @@ class Dispatcher:
         return await loop.run_in_executor(self._workers, work, *arguments)
 
     def headers(self, request: Request, call: Call | None) -> dict[str, str]:
-        """What every answer tells of repeated writes, of the rate limit, and of the connection.
+        """Return the headers of every answer: repeated writes, rate limit, connection.
 
         ``Idempotency-Key-Hours`` is ours: a client may repeat a write that has a key. Source of the
         two fields of the limit: draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4.

@@ -40,7 +40,7 @@ class CallerLeft(Exception):
 
 @dataclass(slots=True)
 class Observed:
-    """What becomes known of a request on its way. Owner: the one task that serves it."""
+    """The facts of a request, as they become known. Owned by the one task that serves it."""
 
     request_id: str
     method: str
@@ -51,7 +51,7 @@ class Observed:
 
 
 def observed(scope: Any) -> Observed:
-    """What is known of the request of a scope."""
+    """Return the facts known of the request of a scope."""
     known = scope[_OBSERVED]
     assert isinstance(known, Observed)
     return known

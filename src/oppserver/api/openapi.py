@@ -206,7 +206,7 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
 
 
 def _method(route: Route | StreamRoute, text: str) -> dict[str, str]:
-    """What is said of a call, and of its other method where it has one."""
+    """Return the description of a call, and of its other method where it has one."""
     if not route.takes_query:
         return {"description": text}
     return {"description": f"{text}{_QUERY_TEXT}", "x-also-method": "QUERY"}

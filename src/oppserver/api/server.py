@@ -82,7 +82,7 @@ class _Protocol(HttpToolsProtocol):
 _BACKLOG: Final = 2_048
 
 BALANCES_BY_PORT: Final = sys.platform == "linux"
-"""Whether the kernel shares connections out among the sockets of one port (socket(7)).
+"""True where the kernel shares connections out among the sockets of one port (socket(7)).
 
 Measured with 2 processes and bursts of 8 connections: with a socket each, the fuller process gets 5
 of 8 on average; with one socket for both, it gets all 8 in 4 bursts of 10.

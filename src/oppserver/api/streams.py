@@ -237,7 +237,7 @@ class _Running:
         )
         self._has_begun = False
         self._early: ApiError | None = None
-        """What refuses the call as long as nothing is sent. Owner: the planning task."""
+        """The error that refuses the call while nothing is sent. Owned by the planning task."""
 
     async def run(self) -> None:
         """Answers to the end. Raises CallerLeft or _Stalled."""
@@ -366,7 +366,7 @@ class _Running:
         return self._encoder.part(self._begun() + self._stream.end()) + self._encoder.end()
 
     def _begun(self) -> bytes:
-        """What comes before all rows, once: it is packed with what it is sent with."""
+        """Return the bytes before all rows, once: they are packed with the first rows."""
         has_begun, self._has_begun = self._has_begun, True
         return b"" if has_begun else self._stream.begin()
 

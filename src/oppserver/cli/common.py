@@ -1,4 +1,4 @@
-"""What several commands share: their options, opening the store, printing."""
+"""Options, opening the store, printing: shared by several commands."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for p
 _SQLITE: Final = "sqlite:///"
 
 _STORE_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
-"""What SQLite puts behind the name of a store. Source: sqlite.org/tempfiles.html."""
+"""Endings that SQLite adds to the name of a store. Source: sqlite.org/tempfiles.html."""
 
 _LEFTOVERS_SHOWN_MAX: Final = 5
 

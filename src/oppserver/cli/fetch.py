@@ -12,7 +12,7 @@ from oppserver.contract.limits import EVENT_CODE_MAX
 
 
 class OutputFormat(StrEnum):
-    """What is in the file."""
+    """The format of the file."""
 
     CSV = "csv"
     NDJSON = "ndjson"

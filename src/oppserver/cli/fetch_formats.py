@@ -57,7 +57,7 @@ def output_format(path: Path, given: OutputFormat | None) -> OutputFormat:
 
 
 def encoding_of(form: OutputFormat, columns: str) -> Encoding:
-    """How rows with these columns become a file. Raises InvalidCall when pyarrow is not here."""
+    """Return how rows with these columns become a file. Raises InvalidCall without pyarrow."""
     names = answered_names(columns)
     if form is OutputFormat.CSV:
         return Encoding(
@@ -77,7 +77,7 @@ def encoding_of(form: OutputFormat, columns: str) -> Encoding:
 
 
 def _record(row: Opportunity) -> dict[str, str | int]:
-    """What is set in a row; dates in the form that sorts, or as they came where they are none."""
+    """Return the values of a row that are set; dates sort, or stay as they came if malformed."""
     record: dict[str, str | int] = {name: value for name, value in row.items() if value is not None}
     for name in _DATES:
         if name in record:

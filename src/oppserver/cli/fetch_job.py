@@ -30,7 +30,7 @@ _ENDS_ALL: Final = (KeysRefused, AccessRefused, InvalidCall)
 
 
 class State(Enum):
-    """How a fetch ended."""
+    """The end of a fetch."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -38,7 +38,7 @@ class State(Enum):
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """What is finished, of this run and those before."""
+    """The finished ids and rows, of this run and of those before."""
 
     ids: int = 0
     rows: int = 0
@@ -83,7 +83,7 @@ class FetchJob:
 
     @property
     def state(self) -> State:
-        """How it stands: PARTIAL when a chunk is finished and another is not."""
+        """The state of the fetch: PARTIAL when some chunks are finished and others are not."""
         if len(self._output.finished) == self._ids.chunks:
             return State.COMPLETE
         return State.PARTIAL if self._output.finished else State.FAILED
@@ -122,7 +122,7 @@ class FetchJob:
             yield from entry.missing
 
     def _is_refused_whole(self, error: ClientError) -> bool:
-        """Whether the host takes no call of this kind, or is not there: no call was good."""
+        """Return true when no call was good: the host is away, or takes no call of this kind."""
         is_lasting = isinstance(error, (RequestRefused, HostUnreachable))
         return is_lasting and not self._output.finished
 

@@ -1,4 +1,4 @@
-"""What ``fetch`` does: options checked, ids read, the job run with its bar, its end told."""
+"""``fetch``: options are checked, ids read, the job run with its bar, its end reported."""
 
 import sys
 import time
@@ -121,7 +121,7 @@ def _write_missing(job: FetchJob, path: Path | None) -> None:
             file.writelines(f"{one}\n".encode() for one in job.missing())
 
 
-# --- what is told ------------------------------------------------------------------------------
+# --- reports -----------------------------------------------------------------------------------
 
 
 class _Reporter:

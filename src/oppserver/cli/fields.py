@@ -125,7 +125,7 @@ def _slot(schema_name: str) -> Column:
 
 
 def _plain(code: int, column: Column) -> Field:
-    """What a field is of which nothing is said."""
+    """Return a field with every default."""
     return Field(
         event_code=code,
         schema_name=column.name,

@@ -44,12 +44,12 @@ _REASONS_SHOWN_MAX: Final = 20
 _LINES_BETWEEN_LOOKS: Final = 1_000
 
 _SWITCH_INTERVAL_S: Final = 0.0005
-"""How long the thread that decodes keeps the interpreter when the one that writes asks for it. Of
+"""Seconds for which the decoding thread keeps the interpreter when the writing one asks for it. Of
 the default, 5 ms, a batch of a few dozen statements would lose a tenth of its time."""
 
 
 class OnError(StrEnum):
-    """What an import does at a line that cannot be imported."""
+    """The reaction of an import to a line that cannot be imported."""
 
     STOP = "stop"
     SKIP = "skip"

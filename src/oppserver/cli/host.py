@@ -1,4 +1,4 @@
-"""What the commands that call a host share: where it is, the keys, its limit."""
+"""The address, keys and limit of a host, for the commands that call one."""
 
 import threading
 from enum import StrEnum
@@ -64,9 +64,9 @@ def client_of(
     rate_limit: str,
     on_retry: "Callable[[Retry], None]",
 ) -> "Client":
-    """A client of a host, to be closed. Raises InvalidSetting, InvalidInput or InvalidCall.
+    """Open a client of a host. Raises InvalidSetting, InvalidInput or InvalidCall.
 
-    The first reason to try again is told on stderr: a host that is not there is tried for minutes.
+    stderr shows the first reason to try again: a host that is away is tried for minutes.
     """
     from oppserver.client import Client  # noqa: PLC0415 (--help stays quick)
 

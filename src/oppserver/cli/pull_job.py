@@ -29,7 +29,7 @@ _SYSTEM: Final = (
     "ModifiedOn",
     "ModifiedBy",
 )
-"""What is read beside the fields of the type; the note under the name that metadata has for it."""
+"""Columns read beside the fields of the type; the note has the name that metadata gives it."""
 
 _PASSES_MAX: Final = 5
 """Passes over what has changed, until the counts agree: a host changes while it is read."""
@@ -38,7 +38,7 @@ _MODIFIED_ON: Final = "ModifiedOn"
 
 
 class Pulled(msgspec.Struct, kw_only=True):
-    """What one run did. ``unstorable`` has the ids, and why, of what the store cannot hold."""
+    """The result of one run. ``unstorable``: ids that the store cannot hold, and the reasons."""
 
     written: int = 0
     deleted: int = 0
@@ -49,7 +49,7 @@ class Pulled(msgspec.Struct, kw_only=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether the store has as many as the host."""
+        """True when store and host have the same number."""
         return self.local == self.host
 
 
@@ -65,7 +65,7 @@ class PullJob:
         save: Callable[[PullState], None],
         on_progress: Callable[[int, int], None],
     ) -> None:
-        """``on_progress`` is told how many rows are read, and of how many."""
+        """``on_progress`` gets the rows read, and the number of all."""
         self._client: Final = client
         self._store: Final = store
         self._state = state
@@ -111,7 +111,7 @@ class PullJob:
         return one
 
     def _was_changed_since(self) -> bool:
-        """Whether the store is not the one that the last run has left."""
+        """Return true when the store is not the one that the last run left."""
         state = self._state
         if state.up_to is None or state.count is None:
             return False

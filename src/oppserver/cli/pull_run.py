@@ -1,4 +1,4 @@
-"""What ``pull`` does: the store opened, the job run with its bar, its end told."""
+"""``pull``: the store is opened, the job run with its bar, its end reported."""
 
 import sys
 from collections.abc import Iterator
@@ -141,7 +141,7 @@ class _Reporter:
             yield
 
     def progress(self, read: int, total: int) -> None:
-        """So many rows are read, of so many."""
+        """Show the rows read, and the number of all."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=read, total=total, waits="")
 

@@ -1,4 +1,4 @@
-"""How far a mirror is: a small file beside the store, durable, and proved before it is believed."""
+"""The progress of a mirror: a small durable file beside the store, checked before it is used."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from oppserver.transfer.outputs import written
 
 
 class PullState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the last run has reached.
+    """The progress of the last run.
 
     All that the host had modified up to ``up_to`` (stored form) is in the store. ``count`` and
     ``newest`` (the last ModifiedOn) are those of the store when a run had ended; a store that has
@@ -41,7 +41,7 @@ def state_path(database: str, event_code: int, given: Path | None) -> Path:
 
 
 def read_state(path: Path, *, host: str, event_code: int) -> PullState:
-    """The state of a file, or a new one where there is none.
+    """Return the state of a file; a new one where no file is.
 
     Raises InvalidInput when it is of another host or type, InvalidFile when it cannot be read.
     """

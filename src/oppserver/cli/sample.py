@@ -113,7 +113,7 @@ def example_lines() -> bytes:
 
 
 def opportunities(number: int, *, seed: int = 1) -> Iterator[Opportunity]:
-    """So many opportunities of type 12000, each with a lead of its own and one of 50 owners."""
+    """Generate opportunities of type 12000, each with a lead of its own and one of 50 owners."""
     chance = random.Random(seed)  # noqa: S311 (nothing secret)
     owners = [_guid(chance) for _ in range(_OWNERS)]
     for index in range(number):

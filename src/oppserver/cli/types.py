@@ -239,10 +239,10 @@ def import_types(
     ],
     database: Database = None,
 ) -> None:
-    """Create or replace types and fields from a file; fields that are not in it stay.
+    """Create or replace types and fields from a file; other fields stay.
 
     The file is what GetOpportunityTypeMetadata answers, here or hosted: one object, or an array.
-    What is not taken over is told on stderr.
+    stderr lists the facts that are not taken over.
 
     Example: oppserver type import types.json
     """

@@ -1,1 +1,1 @@
-"""What callers are promised. Pure; imports nothing else of ours."""
+"""The promises to callers. Pure; imports nothing else of ours."""

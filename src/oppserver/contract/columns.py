@@ -2,7 +2,7 @@
 
 A name is matched without regard to case or surrounding blanks and is answered in its canonical
 spelling (source: docs/fidelity.md). ``ActivityEvent_Note`` is the schema name of the note; a caller
-who asks for it gets it under that name.
+an answer has it under that name.
 """
 
 import re
@@ -61,7 +61,7 @@ LIST_COLUMNS: Final = (
     Column(name="OpportunityEventType", stored="event_type"),
     Column(name="TrackingNormalized", stored="tracking"),
 )
-"""What lists have beside the system columns, mostly other names for them."""
+"""Columns of lists beside the system columns, mostly other names for them."""
 
 CONSTANTS: Final[Mapping[str, str | None]] = MappingProxyType({"event_type": "2", "tracking": None})
 """The stored columns that have one value for every opportunity: 2 is the kind of events that
@@ -116,7 +116,7 @@ def first_of_stored(column: Column) -> Column:
 
 
 def is_system(column: Column) -> bool:
-    """Whether every type has the column, so that no field has to define it."""
+    """Return true when every type has the column, so that no field has to define it."""
     return column.name in _SYSTEM_NAMES
 
 
@@ -127,7 +127,7 @@ def slot_of(name: str) -> int | None:
 
 
 def of_field_set(name: str) -> str:
-    """What to say of a name that is unknown because it is one of a custom field set; else nothing.
+    """Explain a name that belongs to a custom field set; empty for any other name.
 
     ``mx_CustomObject_1`` alone, or behind the set's name: ``mx_Custom_3~mx_CustomObject_1``.
     """

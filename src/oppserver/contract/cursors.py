@@ -23,7 +23,7 @@ EventCode = Annotated[int, msgspec.Meta(ge=0, le=EVENT_CODE_MAX)]
 
 
 class Place(Protocol):
-    """What every cursor holds: a database, and how far changes were in it."""
+    """The members of every cursor: a database, and the last change number in it."""
 
     @property
     def database(self) -> str:
@@ -42,7 +42,7 @@ def cursor_text(place: msgspec.Struct) -> str:
 
 
 def place_of(text: str, kind: type[_T]) -> _T:
-    """The place that a cursor is. Raises InvalidValue when it is none, or one of another call."""
+    """Read the place in a cursor. Raises InvalidValue when it is malformed or of another call."""
     if len(text) > _CHARACTERS_MAX:
         raise _refused(f"{quoted(text)} is longer than every cursor")
     try:

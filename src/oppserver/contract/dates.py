@@ -56,7 +56,7 @@ def to_stored(text: str) -> str:
 
 
 def datetime_to_stored(text: str) -> str:
-    """As ``to_stored``, and a day alone (``YYYY-MM-DD``) is its begin."""
+    """Return the stored form, as ``to_stored``; a day alone (``YYYY-MM-DD``) is its first second."""
     return to_stored(f"{text} 00:00:00" if _DAY.fullmatch(text) else text)
 
 
@@ -68,7 +68,7 @@ class Span(NamedTuple):
 
 
 def span_of(text: str) -> Span:
-    """What a date means in a condition: a moment, or a whole day where no time is named.
+    """Return the time span of a date in a condition: one second, or a day where no time is given.
 
     Beside the forms of ``to_stored``, ``YYYY-MM-DD hh:mm:ss AM/PM`` is read. A day begins as
     ``YYYY-MM-DD``, which sorts before its midnight: what is stored as a day alone is in it.

@@ -292,7 +292,7 @@ class RateLimitStoreLost(OppserverError):
 
 
 class RateLimitStoreRefused(RateLimitStoreLost, OperatorError):
-    """The store of the shared rate limit answers, and wants other credentials or is none."""
+    """The store of the shared rate limit answers, and refuses the credentials or the command."""
 
 
 class WorkerFailed(OperatorError):

@@ -21,40 +21,40 @@ class Format(StrEnum):
 
     @property
     def is_text(self) -> bool:
-        """Whether a content coding makes it smaller; the others know how to pack themselves."""
+        """True when a content coding makes it smaller; the other formats compress themselves."""
         return self not in ARROW_FORMATS
 
     @property
     def is_table(self) -> bool:
-        """Whether all rows have one set of columns; else each is an object."""
+        """True when all rows have one set of columns; else each row is an object."""
         return self not in (Format.JSON, Format.NDJSON)
 
 
 TEXT_FORMATS = (Format.JSON, Format.NDJSON, Format.CSV)
 
 ARROW_FORMATS = (Format.ARROW, Format.PARQUET)
-"""Those that need the extra ``oppserver[arrow]``."""
+"""The formats that need the extra ``oppserver[arrow]``."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """How an answer is wanted, as ``Accept`` and the query say."""
+    """The form of an answer, as ``Accept`` and the query ask for it."""
 
     format: Format = Format.JSON
     missing: bool = False
-    """Whether each entry tells of the ids that were asked for and are not in it."""
+    """Each entry lists the ids that were asked for and are missing in it."""
 
     entity_tag: bool = False
-    """Whether the answer has an ``ETag``."""
+    """The answer has an ``ETag``."""
 
     escapes_formulas: bool = False
-    """Whether values that a spreadsheet would calculate are made plain text, in CSV."""
+    """Values that a spreadsheet would calculate are made plain text, in CSV."""
 
     types_are_text: bool = False
-    """Whether typed formats have every value as the text that is stored."""
+    """Typed formats have every value as the stored text."""
 
 
 class Kind(StrEnum):
-    """What the values of a table's column are in the typed formats."""
+    """The type of a table column's values in the typed formats."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -72,7 +72,7 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """What rows have in a format that has one set of columns for all of them."""
+    """The columns of rows in a format that has one set of columns for all of them."""
 
     columns: tuple[TableColumn, ...]
 

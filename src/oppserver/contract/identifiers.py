@@ -39,7 +39,7 @@ def canonical_guid(text: str) -> str | None:
 
 
 def all_canonical(texts: Sequence[str]) -> bool:
-    """Whether every text is a GUID in canonical form already.
+    """Return true when every text is a GUID in canonical form already.
 
     All of them at once, a line each: where dashes and line ends have to be there is one, and every
     other character is a digit. 0.1 ms for 2,000, where 2,000 matches take 0.7 ms.

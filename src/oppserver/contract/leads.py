@@ -63,7 +63,7 @@ READABLE_COLUMNS: Final = (
 """The columns that a read can ask for: the standard ones, and what is known of the owner."""
 
 EVERY_ATTRIBUTE: Final = Column(name="*", stored="attributes")
-"""As the last column of a row: all that is kept, each under its own name, behind the columns before
+"""The last column of a row: other attributes, each under its own name, behind the columns before
 it; what one of these has under the same name is not repeated."""
 
 NUMBERS: Final = frozenset(ATTRIBUTE + name for name in ("ProspectAutoID", "Score"))
@@ -75,7 +75,7 @@ READ_ONLY: Final = frozenset({"id", "created_on", "modified_on"})
 UNIQUE_COLUMNS: Final = MappingProxyType(
     {"EmailAddress": "email", "Phone": "phone", "Mobile": "mobile", "ProspectId": "id"}
 )
-"""What a lead can be found by, from the name to the stored name."""
+"""The attributes that leads are found by: names and stored names."""
 
 _DISPLAY_NAMES: Final = MappingProxyType(
     {
@@ -115,7 +115,7 @@ def lead_column_named(name: str) -> Column | None:
 
 
 def readable_lead_column_named(name: str) -> Column | None:
-    """As ``lead_column_named``, for reads: also what is known of the lead's owner."""
+    """Return a column for reads: as ``lead_column_named``, and those of the lead's owner."""
     return _custom(name) or _READABLE_BY_FOLDED_NAME.get(name.strip().casefold())
 
 
@@ -126,7 +126,7 @@ def _custom(name: str) -> Column | None:
 
 
 def unique_column_named(name: str) -> str | None:
-    """The stored name of what leads can be found by; None when a name is none of it."""
+    """Return the stored name of an attribute that leads are found by; None for any other name."""
     column = lead_column_named(name)
     return column.stored if column and column.stored in UNIQUE_COLUMNS.values() else None
 

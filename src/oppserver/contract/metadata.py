@@ -98,7 +98,7 @@ _STATUS_COLORS: Final = {
 """Background and font. Source: the documented example."""
 
 _SYSTEM_FIELD_LENGTH: Final = 200
-"""What the documented example says of a field whose values are ours: a status, an id, a date."""
+"""The values of the documented example for fields of ours: a status, an id, a date."""
 
 
 def type_metadata(one: OpportunityType, fields: Iterable[Field]) -> OpportunityTypeWire:
@@ -216,4 +216,4 @@ DETAIL_FIELDS: Final = (
     _system_field("ModifiedOn", "Modified On", data_type=DataType.DATE_TIME),
     _system_field("ModifiedBy", "Modified By"),
 )
-"""What details say beside what a type's metadata lists, in this order."""
+"""Fields of details beside those of a type's metadata, in this order."""

@@ -8,7 +8,7 @@ import msgspec
 
 
 class Role(StrEnum):
-    """What a key may do. A reader cannot write; an administrator may do everything."""
+    """The rights of a key. A reader cannot write; an administrator may do everything."""
 
     ADMINISTRATOR = "administrator"
     USER = "user"
@@ -16,7 +16,7 @@ class Role(StrEnum):
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is calling: the user behind a key that was proved."""
+    """The caller: the user of a key that was checked."""
 
     access_key: str
     user_id: str
@@ -61,7 +61,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataType(StrEnum):
-    """What the values of a field are. The names are the API's own."""
+    """The type of a field's values. The names are the API's own."""
 
     STRING = "String"
     NUMBER = "Number"
@@ -71,11 +71,11 @@ class DataType(StrEnum):
 
 
 STATUSES: Final = ("Open", "Won", "Lost")
-"""What a Status can be, on every type. Source: the documentation of a type's metadata."""
+"""The values of a Status, on every type. Source: the documentation of a type's metadata."""
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """What a slot means for a type. ``options`` are the values a dropdown takes, in order.
+    """The meaning of a slot for a type. ``options`` are the values of a dropdown, in order.
 
     ``default_option`` is the one of a new opportunity that says nothing of a mandatory field.
     ``max_length`` counts characters; None is the limit of any text. A dependent dropdown names its
@@ -155,14 +155,14 @@ class Opportunity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch did: ``created`` were not there before, ``replaced`` were."""
+    """The result of a batch: ``created`` rows are new, ``replaced`` rows were there before."""
 
     created: int
     replaced: int
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left of a deleted opportunity. ``deleted_on`` is in the stored form."""
+    """The remains of a deleted opportunity. ``deleted_on`` is in the stored form."""
 
     id: str
     event_code: int
@@ -215,7 +215,7 @@ has been mended since was not tried on one. Said wherever a database is distribu
 
 
 class ServerState(StrEnum):
-    """Whether a server is used, or why not; a server that is not used is tried all the time."""
+    """The use of a server, or the reason against it; an unused server is tried all the time."""
 
     IN_USE = "in use"
     BEHIND = "behind"

@@ -1,4 +1,4 @@
-"""How errors quote a caller's value and suggest what was meant."""
+"""Callers' values in errors: quoted, shortened, with suggestions."""
 
 import difflib
 from collections.abc import Iterable

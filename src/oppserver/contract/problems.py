@@ -22,7 +22,7 @@ _E = TypeVar("_E", bound=ApiError)
 
 
 def is_problem_path(path: str) -> bool:
-    """Whether errors at a path are problem documents: at and below ``/v1``, in any spelling."""
+    """Return true when errors at a path are problem documents: ``/v1`` and below, in any case."""
     return _PROBLEM_PATH.fullmatch(path) is not None
 
 
@@ -69,12 +69,12 @@ def kind_of(error: ApiError) -> type[ApiError]:
 
 
 def kind_named(name: str) -> type[ApiError] | None:
-    """The class whose problem type ends in a name; None when there is none."""
+    """Return the error class whose problem type ends in a name; None for an unknown name."""
     return next((kind for kind in HTTP_ERRORS if name_of(kind) == name), None)
 
 
 def name_of(kind: type[ApiError]) -> str:
-    """What the problem type of a class ends in: ``unknown-column``."""
+    """Return the last part of the problem type of a class: ``unknown-column``."""
     return _words(kind, "-")
 
 
@@ -84,7 +84,7 @@ def title_of(kind: type[ApiError]) -> str:
 
 
 def described_problem(kind: type[ApiError]) -> dict[str, str | int]:
-    """What a problem type says of itself where its address is opened."""
+    """Describe a problem type, for its own address."""
     return {
         "type": f"{PROBLEMS_PATH}/{name_of(kind)}",
         "title": title_of(kind),

@@ -68,7 +68,7 @@ def plain_text(value: FieldValue, *, place: str, characters_max: int | None = No
 
 
 def stored_value(value: FieldValue, field: Field, *, place: str) -> str | None:
-    """What is stored of a value of a field; None when it clears the field.
+    """Return the stored form of a value of a field; None when it clears the field.
 
     Which options go with the value of the field's parent is not looked at. Raises InvalidFieldValue
     with the place and what the field takes.
@@ -108,7 +108,7 @@ def options_of(field: Field) -> tuple[str, ...]:
 
 
 def matching(text: str, options: Iterable[str]) -> str | None:
-    """The option that a text means, in the option's spelling; None when it is none of them."""
+    """Return the option that a text means, in the option's spelling; None without a match."""
     folded = ascii_lower(text)
     alike = [option for option in options if ascii_lower(option) == folded]
     return text if text in alike else next(iter(alike), None)

@@ -51,7 +51,7 @@ _MEANT: Final[Mapping[Kind, str]] = {
 
 @cache
 def has_arrow() -> bool:
-    """Whether the extra is installed."""
+    """Return true when the extra is installed."""
     return find_spec("pyarrow") is not None
 
 
@@ -100,7 +100,7 @@ class ArrowWriter:
         )
 
     def begin(self) -> bytes:
-        """What comes before all rows."""
+        """Return the bytes before all rows."""
         return self._sink.taken()
 
     def rows(self, rows: TableRows) -> bytes:
@@ -117,7 +117,7 @@ class ArrowWriter:
         return self._sink.taken()
 
     def end(self) -> bytes:
-        """What comes after all rows."""
+        """Return the bytes after all rows."""
         self._writer.close()
         return self._sink.taken()
 
@@ -199,7 +199,7 @@ class _Sink(io.RawIOBase):
         return self._written
 
     def taken(self) -> bytes:
-        """What was written since this was last asked."""
+        """Return the bytes written since the last call."""
         whole = b"".join(self._parts)
         self._parts.clear()
         return whole

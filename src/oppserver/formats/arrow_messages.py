@@ -24,7 +24,7 @@ _ROWS, _COMPRESSION = 0, 3  # fields of RecordBatch
 _DICTIONARY_ID, _DICTIONARY_DATA, _IS_DELTA = 0, 1, 2  # fields of DictionaryBatch
 
 _OLD_COMPRESSION: Final = b"ARROW:experimental_compression"
-"""How writers before format version 1.0 said it: in the message's own metadata."""
+"""The form of writers before format version 1.0: in the message's own metadata."""
 
 
 class MalformedMessage(Exception):
@@ -57,7 +57,7 @@ class Messages:
 
     @property
     def is_cut(self) -> bool:
-        """Whether a message has begun and is not whole."""
+        """True when a message has begun and is not whole."""
         return bool(self._rest)
 
     def feed(self, data: bytes) -> Iterator[Message]:
@@ -107,7 +107,7 @@ class Messages:
 
 
 def check_bytes(size: int) -> None:
-    """Raises MalformedMessage when so many bytes are more than a message may have."""
+    """Raises MalformedMessage when a message may not have this number of bytes."""
     if not 0 <= size <= ID_ARROW_BATCH_BYTES_MAX:
         raise MalformedMessage(
             f"a message has {size} bytes; {ID_ARROW_BATCH_BYTES_MAX} are taken",

@@ -16,7 +16,7 @@ _DECODE: Final = msgspec.json.Decoder(list[str | None]).decode
 _WIDE: Final = ("＝", "＋", "－", "＠")  # noqa: RUF001 (it is these that are meant)
 
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE)
-"""What a spreadsheet may take for the start of a formula. Source: OWASP, "CSV Injection"; the wide
+"""Characters that may start a formula in a spreadsheet. Source: OWASP, "CSV Injection"; the wide
 forms are read as the others where such keyboards are used."""
 
 
@@ -63,7 +63,7 @@ def _harmless(cell: str) -> str:
 
 
 def _needs_quotes(text: str) -> bool:
-    """Whether a cell, or any of several that are joined, has to be quoted."""
+    """Return true when a cell, or any of several that are joined, has to be quoted."""
     return "," in text or '"' in text or "\n" in text or "\r" in text
 
 

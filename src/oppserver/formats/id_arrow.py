@@ -66,7 +66,7 @@ class ArrowIds:
         return Arrived(ids, bad)
 
     def end(self) -> Arrived:
-        """Nothing: a stream that ends within a message, or without a schema, is none."""
+        """Return nothing. Raises MalformedBody when the stream ends early or without a schema."""
         if self._messages.is_cut or self._reader is None:
             raise self._malformed("the stream ends before its end", "Send all of it.")
         return Arrived()
@@ -192,7 +192,7 @@ class _Known:
         self.is_canonical: Final = is_canonical
 
     def is_of(self, dictionary: Any) -> bool:
-        """Whether a dictionary is the one of these texts: the same place in memory."""
+        """Return true when a dictionary is the one of these texts: the same place in memory."""
         if self._dictionary is None:
             return False
         return _place(self._dictionary) == _place(dictionary)

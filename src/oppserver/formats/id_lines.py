@@ -33,7 +33,7 @@ class BadId(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fault(self) -> Fault:
-        """What is wrong with the line, and how it is mended."""
+        """The fault of the line, with its hint."""
         return Fault(
             line=self.line,
             what=self.what,
@@ -222,7 +222,7 @@ class CsvIds:
         return Arrived(ids, bad)
 
     def _is_header(self, cells: Sequence[str]) -> bool:
-        """Whether a record is the header, which is the first or none; it says where ids are."""
+        """Return true when a record is a header; then remember the column of ids."""
         if self._column is not None:
             return False
         names = [cell.strip().casefold() for cell in cells]

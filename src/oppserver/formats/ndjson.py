@@ -20,7 +20,7 @@ NO_ROWS: Final = b"[]"
 
 
 def row_start(first: str) -> bytes:
-    """What every row begins with. ``first`` is the name of its first member."""
+    """Return the first bytes of every row. ``first`` is the name of its first member."""
     return b'{"%b":' % first.encode()
 
 

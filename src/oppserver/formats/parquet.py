@@ -128,5 +128,5 @@ class ParquetRecords:
         self._writer.write_table(self._pa.Table.from_pylist(list(rows), schema=self._schema))
 
     def close(self) -> None:
-        """Writes the end of the file, without which it is none."""
+        """Write the footer, without which no reader opens the file."""
         self._writer.close()

@@ -94,7 +94,7 @@ class _Place:
 
 
 class _Parent:
-    """What is known of the workers, and what is done about it."""
+    """The parent's view of its workers, and its reactions."""
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ def run_server(
     metrics: telemetry.Metrics,
     on_listening: Callable[[str, Store], None],
 ) -> None:
-    """Opens the store and serves until the process is told to end.
+    """Open the store and serve until the process is ended.
 
     ``machine_window`` counts the calls of this machine; None: there is no limit. Raises an
     OperatorError when it cannot serve.
@@ -93,7 +93,7 @@ def tell_listening(settings: Settings, url: str, store: Store) -> None:
 def _limiter(
     settings: Settings, machine_window: RateLimiter | None, metrics: telemetry.Metrics
 ) -> Iterator[RateLimiter | None]:
-    """What counts the calls: this machine, or the store that is named."""
+    """Return the counter of calls: of this machine, or of the configured store."""
     limit, where = settings.rate_limit, settings.rate_limit_store
     if limit is None or machine_window is None or where is None:
         yield machine_window

@@ -131,4 +131,4 @@ def how_ended(status: int) -> str:
 
 
 READY: Final = b"ready\n"
-"""What a worker says on its stdout when it answers calls."""
+"""The line that a worker writes on its stdout when it answers calls."""

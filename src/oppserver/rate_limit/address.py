@@ -47,7 +47,7 @@ class RateLimitStore:
 
     @property
     def is_tls(self) -> bool:
-        """Whether the connection is encrypted, and the server has to prove who it is."""
+        """True when the connection is encrypted and the server has to prove its identity."""
         return self.scheme in _TLS
 
     def __str__(self) -> str:

@@ -63,7 +63,7 @@ _REFUSALS: Final = (
     MovedError,  # it is a cluster, whose parts this client does not know
     NoPermissionError,
 )
-"""What does not mend itself."""
+"""Errors that do not pass by themselves."""
 
 
 class RedisWindow:
@@ -114,7 +114,7 @@ class RedisWindow:
 
 
 def _connecting(where: RateLimitStore) -> dict[str, Any]:
-    """How a connection is made, in the library's words."""
+    """Return the library's options of a connection."""
     common: dict[str, Any] = {
         "db": where.database,
         "username": where.username,

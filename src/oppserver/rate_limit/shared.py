@@ -60,7 +60,7 @@ class SharedWindow:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the calls are counted by this machine alone."""
+        """True when this machine alone counts the calls."""
         return self._is_lost
 
     def try_store(self) -> None:

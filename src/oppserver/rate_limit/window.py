@@ -1,4 +1,4 @@
-"""The rate limit: so many calls in any window of so many seconds, per key, exact.
+"""The rate limit: at most N calls in any window of S seconds, per key, exact.
 
 What counts is a ``RateLimiter``. Here is the one of a single process; those that processes and
 machines share are in ``rate_limit_machine.py`` and ``rate_limit_store.py`` (decision 0004).
@@ -84,5 +84,5 @@ class MovingWindow:
 
 
 def digest_of(key: str) -> bytes:
-    """What a key is called outside of the process: 16 bytes of its SHA-256, never the key."""
+    """Return the name of a key outside of the process: 16 bytes of its SHA-256, never the key."""
     return hashlib.sha256(key.encode()).digest()[:16]

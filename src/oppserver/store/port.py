@@ -62,10 +62,10 @@ _T = TypeVar("_T")
 
 
 class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a store is opened. What an engine has no use for, it ignores.
+    """The options of a store. An engine ignores those that it has no use for.
 
     ``readers``: threads that can read at once; more of them wait for each other, in no fair order.
-    ``read_urls``: standbys that reads go to; ``on_server`` is told of each server, twice a second,
+    ``read_urls``: standbys that reads go to; ``on_server`` gets each server, twice a second,
     by threads of the store's.
     """
 
@@ -94,7 +94,7 @@ class Transaction(Protocol):
         ...
 
     def tombstones(self, ids: Sequence[str]) -> dict[str, Tombstone]:
-        """What is left of those of the ids that are deleted, by id."""
+        """Return the tombstones of the ids that are deleted, by id."""
         ...
 
     def opportunity_like(self, event_code: int, values: Mapping[str, str]) -> str | None:
@@ -102,11 +102,11 @@ class Transaction(Protocol):
         ...
 
     def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
-        """As ``Store.write_opportunities``."""
+        """Write opportunities, as ``Store.write_opportunities``."""
         ...
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
-        """As ``Store.delete_opportunities``."""
+        """Delete opportunities, as ``Store.delete_opportunities``."""
         ...
 
     def leads(self, ids: Sequence[str]) -> dict[str, Lead]:
@@ -155,7 +155,7 @@ class Snapshot(Protocol):
     """One moment of a store, given to the work of ``Store.read``: all that is read is of it."""
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
-        """As ``Store.bulk_read``."""
+        """Read rows, as ``Store.bulk_read``."""
         ...
 
     def bulk_read_columns(self, plan: Plan) -> list[RenderedColumns]:
@@ -166,7 +166,7 @@ class Snapshot(Protocol):
         ...
 
     def fingerprint(self, plan: Plan) -> Fingerprint:
-        """What stands for the rows of ``bulk_read``, at a fraction of its price.
+        """Return a fingerprint of the rows. Equal fingerprints mean equal bytes; much cheaper.
 
         Two moments with one stamp for a plan have the same rows for it, byte for byte, also when
         the database was restored or made anew in between. A write that changes nothing that the
@@ -175,7 +175,7 @@ class Snapshot(Protocol):
         ...
 
     def change_numbers(self) -> ChangeNumbers:
-        """As ``Store.change_numbers``."""
+        """Return change numbers, as ``Store.change_numbers``."""
         ...
 
     def changes(
@@ -219,7 +219,7 @@ class Snapshot(Protocol):
         ...
 
     def id_statuses(self, ids: Sequence[str]) -> dict[str, IdStatus]:
-        """Of those ids that are stored or deleted, by id, the type and the deletion."""
+        """Return the type, and the deletion, of the ids that are stored or deleted, by id."""
         ...
 
 
@@ -312,7 +312,7 @@ class Store(Protocol):
     # --- who may call
 
     def key(self, access_key: str) -> Key | None:
-        """A key by its access key, revoked ones too; None when there is none."""
+        """Return a key by its access key, revoked ones too; None for an unknown one."""
         ...
 
     def keys(self) -> list[Key]:
@@ -373,9 +373,9 @@ class Store(Protocol):
         now: Callable[[], str],
         on_written: Callable[[Written], None],
     ) -> None:
-        """Writes many batches in order, each as ``write_opportunities`` would, but quicker.
+        """Write many batches in order, each as ``write_opportunities``, but faster.
 
-        ``on_written`` is told of each batch when it is durable, maybe by another thread. The next
+        ``on_written`` gets each batch when it is durable, maybe on another thread. The next
         batch is asked for while one is written. What ``batches`` raises ends the load: batches that
         came before are written. In an empty store, reads by anything but ids are slow meanwhile.
         """
@@ -388,7 +388,7 @@ class Store(Protocol):
         ...
 
     def count_opportunities(self, *, event_code: int | None) -> int:
-        """How many opportunities there are, of one type or all."""
+        """Count opportunities, of one type or all."""
         ...
 
     # --- indexes of searches
@@ -402,7 +402,7 @@ class Store(Protocol):
         ...
 
     def drop_search_index(self, name: str) -> bool:
-        """Drops an index that was added; False when there is none of that name."""
+        """Drop an index that was added; False when no index has the name."""
         ...
 
     # --- the store itself
@@ -420,7 +420,7 @@ class Store(Protocol):
         ...
 
     def check(self) -> list[str]:
-        """What is wrong with the stored data, a line each; empty when it is sound."""
+        """List the faults of the stored data, one line each; empty when it is sound."""
         ...
 
     def backup(self, path: Path) -> list[Path]:
@@ -433,7 +433,7 @@ class Store(Protocol):
         ...
 
     def is_distributed(self) -> bool:
-        """Whether the tables are spread over the machines of a cluster, which is experimental."""
+        """Return true when the tables are sharded over a cluster, which is experimental."""
         ...
 
     def distribute(self, *, shards: int) -> list[str]:

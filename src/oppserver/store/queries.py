@@ -52,7 +52,7 @@ class RenderedColumns(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands for the rows of a plan: equal stamps, equal rows.
+    """A fingerprint of the rows of a plan: equal fingerprints mean equal rows.
 
     ``counts`` has the number of rows of each entry.
     """
@@ -62,7 +62,7 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Of which type an id is; or was, when it was deleted on ``deleted_on`` (stored form)."""
+    """The type of an id; for a deleted one, its former type and ``deleted_on`` (stored form)."""
 
     event_code: int
     deleted_on: str | None = None
@@ -82,7 +82,7 @@ class IdempotencyRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(StrEnum):
-    """How a column is compared.
+    """The comparison of a column with values.
 
     What is not set is unequal to every value, and neither less nor greater than any.
     """
@@ -138,7 +138,7 @@ class Ordering(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowForm(StrEnum):
-    """How a row of a page is rendered."""
+    """The form of a rendered row."""
 
     FLAT = "flat"
     """An object with the columns as its members, in order."""
@@ -181,7 +181,7 @@ class LeadSearch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of activities; what is None does not count. The dates belong to the span.
+    """A page of activities; members that are None do not filter. The dates belong to the span.
 
     ``by_modified_on``: whether the dates and the order are of ModifiedOn, else of CreatedOn; the
     order is of CreatedOn always where ``in_order_of_created_on`` says so. Rows of one date are in
@@ -197,7 +197,7 @@ class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
     in_order_of_created_on: bool = False
     is_descending: bool = True
     with_opportunities: bool = False
-    """Whether opportunities are activities too, as on a lead's timeline. None is of another one."""
+    """True: opportunities are activities too, as on a lead's timeline."""
     offset: int
     limit: int
 
@@ -217,7 +217,7 @@ class TimelinePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeNumbers(msgspec.Struct, frozen=True, kw_only=True):
-    """How far changes are: the last one's number, and that of an owner's address. 0 is none yet."""
+    """The last change's number, and that of the last change of an owner's address; 0 before any."""
 
     last: int
     addresses: int
@@ -249,9 +249,9 @@ class ChangesPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RenderedChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of changes, rendered by the store: a JSON array in UTF-8, and how many it has.
+    """A page of changes, rendered by the store: a JSON array in UTF-8, and its number of changes.
 
-    ``last`` is the number of the last of them; 0 when there is none.
+    ``last`` is the number of the last of them; 0 for an empty page.
     """
 
     count: int

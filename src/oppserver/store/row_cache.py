@@ -29,10 +29,10 @@ ROW_CACHE_CHANGES_MAX: Final = 2_000
 as many as one call could read anew."""
 
 _Form = tuple[int, tuple[Column, ...]]
-"""What makes the bytes of a row, beside its id: the type it is read as, and the columns."""
+"""The form of a row: the type it is read as, and its columns. With the id it makes the bytes."""
 
 _Pieces = dict[str, bytes]
-"""By id: a row, without what it has in common with all rows of its form. Empty: there is none."""
+"""Rows by id, without the bytes that all rows of the form share. Empty: no such row."""
 
 _At = tuple[int, ChangeNumbers]
 """A moment of the store: its timeline_id, asked for after the numbers, and how far changes were."""
@@ -46,11 +46,11 @@ _ID_CHARACTERS: Final = 36
 
 
 class RowCache:
-    """Rows that were asked for more than once, at most about ``bytes_max`` of them.
+    """Rows that were asked for more than once, in about ``bytes_max`` bytes.
 
     Owner of the rows, of the moment of which they are, and of what was seen; all
     of it is read and written under one lock, and nobody waits for the store meanwhile.
-    ``on_read`` is told of each call's rows: how many were kept, and how many the store read.
+    ``on_read`` gets the numbers of each call: rows from the cache, and rows from the store.
     """
 
     def __init__(self, *, bytes_max: int, on_read: Callable[[int, int], None]) -> None:
@@ -61,7 +61,7 @@ class RowCache:
         self._on_read: Final = on_read
 
     def bulk_read(self, store: Store, plan: Plan) -> list[RenderedRows]:
-        """As ``Store.bulk_read``, for entries with the column of ids, which bulk reads have."""
+        """Read rows, as ``Store.bulk_read``, for entries with the column of ids."""
         ids = sum(len(entry.ids) for entry in plan.entries)
         if not self._is_promising(plan):
             rows = store.bulk_read(plan)
@@ -79,7 +79,7 @@ class RowCache:
     # --- whether to keep rows at all
 
     def _is_promising(self, plan: Plan) -> bool:
-        """Whether most of some ids of the call are kept or were asked for before.
+        """Return true when most of a sample of the call's ids are cached or were asked for before.
 
         The price of rows that nobody asks for again is to look at these few.
         """
@@ -130,7 +130,7 @@ class RowCache:
         return rows, fetched
 
     def _pieces(self, entry: PlannedEntry, at: _At) -> _Pieces:
-        """What is kept of an entry, if it is of that moment."""
+        """Return the cached rows of an entry, if they are of that snapshot."""
         with self._lock:
             if self._at != at:
                 return {}

@@ -27,7 +27,7 @@ class FaultOptions(TypedDict, total=False):
     """Which calls a fault meets. By default, the next one."""
 
     times: int | None
-    """How many calls it meets; None is every one, until it is removed. The default is 1."""
+    """Number of calls that meet the fault; None: every call, until it is removed. Default 1."""
     every: int
     """Every which of the calls that it could meet: 3 is the third, the sixth and so on."""
     on: On
@@ -36,7 +36,7 @@ class FaultOptions(TypedDict, total=False):
 
 
 class Act(Enum):
-    """What a fault does."""
+    """The effect of a fault."""
 
     ANSWER = "answer"
     SLOW = "slow"
@@ -76,7 +76,7 @@ class Fault:
 
     @property
     def is_over(self) -> bool:
-        """Whether it meets no call any more."""
+        """True when the fault meets no more calls."""
         return self._is_removed or (self._times is not None and self.hits >= self._times)
 
     def remove(self) -> None:
@@ -84,7 +84,7 @@ class Fault:
         self._is_removed = True
 
     def meets(self, call: ReceivedCall) -> bool:
-        """Whether it meets a call that comes now, which then counts."""
+        """Return true when the fault meets this call, and count the call."""
         if self.is_over or not self._on(call):
             return False
         self._could_meet += 1
@@ -165,7 +165,7 @@ class Faults:
 
     @property
     def are_set(self) -> bool:
-        """Whether a call could meet one."""
+        """True when a call could meet a fault."""
         with self._lock:
             return any(not fault.is_over for fault in self._faults)
 

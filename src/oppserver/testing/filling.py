@@ -104,7 +104,7 @@ def put_lead(world: World, attributes: "Mapping[str, Value]") -> str:
 
 
 def lead_in(world: World, one: str | UUID) -> dict[str, str] | None:
-    """What is stored of a lead, by the API's names."""
+    """Return the stored lead, by the API's names."""
     asked = [_guid(one, what="The lead's id")]
     rows = world.store.leads(asked, [*_LEAD_COLUMNS, EVERY_ATTRIBUTE])
     found = msgspec.json.decode(rows.json, type=list[dict[str, str | None]])
@@ -143,13 +143,13 @@ def _whole(
 
 
 def opportunity_in(world: World, one: str | UUID) -> dict[str, str] | None:
-    """What is stored of an opportunity, by the API's names; None when it is not there."""
+    """Return the stored opportunity, by the API's names; None when it does not exist."""
     found = world.store.opportunity(_guid(one, what="The opportunity's id"))
     return None if found is None or isinstance(found, Tombstone) else _shown(found)
 
 
 def opportunities_in(world: World, event_code: int | None, limit: int) -> list[dict[str, str]]:
-    """What is stored of all opportunities of a type, or of all, by id."""
+    """Return the stored opportunities of a type, or all, by id."""
     found = world.store.read_opportunities(event_code=event_code, after_id="", limit=limit)
     return [_shown(one) for one in found]
 

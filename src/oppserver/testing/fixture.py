@@ -1,4 +1,4 @@
-"""What a test holds of its server."""
+"""The test's handle on its server."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -220,7 +220,7 @@ class OppserverFixture:
     # --- what is stored now
 
     def opportunity(self, opportunity_id: str | UUID) -> dict[str, str] | None:
-        """What is stored of an opportunity, by the API's names; dates as ``2026-11-24 15:00:00``.
+        """Return the stored opportunity, by the API's names; dates as ``2026-11-24 15:00:00``.
 
         What is not set is left out. None when it is not there, or was deleted.
         """
@@ -232,13 +232,13 @@ class OppserverFixture:
         return filling.opportunities_in(self._host.world, event_code, limit)
 
     def lead(self, lead_id: str | UUID) -> dict[str, str] | None:
-        """What is stored of a lead, by the API's names; None when it is not there."""
+        """Return the stored lead, by the API's names; None when it does not exist."""
         return filling.lead_in(self._host.world, lead_id)
 
     # --- inside
 
     def report(self) -> str:
-        """What the report of a test that failed says: the calls, and what the server logged."""
+        """Return the report of a failed test: the calls, and the server's log."""
         return "\n".join([*map(str, self.calls), *LOG_LINES])
 
     def _close_clients(self) -> None:

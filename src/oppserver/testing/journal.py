@@ -25,11 +25,11 @@ _NAMES: Final = {route.path.lower(): route.name for route in (*ROUTES, *STREAM_R
 
 @dataclass(frozen=True, kw_only=True)
 class ReceivedCall:
-    """A call as it came, and what became of it. The caller's keys are nowhere in it.
+    """A received call, and its answer. The caller's keys are nowhere in it.
 
     ``name`` is the call's in the documents (``Capture``), empty where there is no such call.
     ``query`` has names as they were sent. ``body`` is JSON as Python has it, else text; None when
-    it was empty, or is not read yet. ``status`` is None as long as nothing was answered, and when
+    it was empty, or is not read yet. ``status`` is None until something was answered, and when
     the connection was cut before. ``at`` is by the server's clock; ``took_ms`` is the world's time
     until the answer began. ``fault`` says which fault it met, empty when it met none.
     """
@@ -92,7 +92,7 @@ class Journal(Sequence[ReceivedCall]):
         path: str | None = None,
         status: int | None = None,
     ) -> "Journal":
-        """Those of a name, method, path or status; what is None does not count.
+        """Return the calls of a name, method, path or status; None does not filter.
 
         Names and paths do not tell capitals; a path may be its end alone.
         """
@@ -146,7 +146,7 @@ class Arrival:
 
     @property
     def call(self) -> ReceivedCall:
-        """What is known of it now."""
+        """Return the call as it is known now."""
         return self._call
 
     def read(self, data: bytes, *, is_last: bool) -> None:
@@ -169,7 +169,7 @@ class Arrival:
 
 
 class Arrivals:
-    """All that came since a test began. Safe from several threads."""
+    """The calls since a test began. Safe from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What a test may ask of its server."""
+"""The options that a test may set for its server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -16,7 +16,7 @@ _SECOND_NS = 1_000_000_000
 
 
 class Clock:
-    """What the server takes the time from: all that it writes, and the window of its rate limit.
+    """The server's clock: the time of all that it writes, and of its rate limit.
 
     It is the world's until it is set, and then stands still until it is advanced. Safe from several
     threads.
@@ -34,7 +34,7 @@ class Clock:
 
     @property
     def is_frozen(self) -> bool:
-        """Whether it stands still."""
+        """True when the clock is stopped."""
         return self._at is not None
 
     def now(self) -> datetime:
@@ -94,7 +94,7 @@ def _nanoseconds(step: timedelta) -> int:
 
 
 class Ids:
-    """What the server names new opportunities, leads, activities and users by.
+    """The source of ids for new opportunities, leads, activities and users.
 
     They are random until a seed or a list is given. Safe from several threads; calls that come side
     by side get theirs in no fixed order.

@@ -14,9 +14,9 @@ _OTHER_SEPARATORS: Final = (";", "\t", "|")
 
 
 def read_csv(file: BinaryIO, name: str) -> Iterator[Line]:
-    """The records of a file. Raises InvalidFile when its first line does not name the members.
+    """Read the records of a file. Raises InvalidFile when its first line does not name the members.
 
-    Every line of the file is in one record, or in one that says why it is none. A quote that is not
+    Every line of the file is in one record, or in one with the reason. A quote that is not
     closed takes in what follows: nobody can say where its record ends, so all these lines are
     rejected together.
     """
@@ -82,7 +82,7 @@ class _Lines:
         return Line(self._first, members, "".join(self._taken), self._number, records)
 
     def rejected(self, reason: str) -> Line:
-        """The lines of the present record, which is none; each may be a record that it took in."""
+        """Return the lines of a damaged record; each may be a record that it swallowed."""
         if len(self._taken) > 1:
             reason = f"{reason}; a quote in line {self._first} may not be closed"
         filled = sum(not line.isspace() for line in self._taken)

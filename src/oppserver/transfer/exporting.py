@@ -34,9 +34,9 @@ def export(
     event_code: int | None,
     on_page: Callable[[int], None],
 ) -> int:
-    """Writes the opportunities of a type, or of all, and returns how many; by id.
+    """Write the opportunities of a type, or all, by id; return their number.
 
-    ``on_page`` is told how many there are so far.
+    ``on_page`` gets the number written so far.
     """
     names = _names(store.catalogue(), event_code)
     known = frozenset(names)

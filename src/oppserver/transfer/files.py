@@ -24,7 +24,7 @@ IMPORT_LINE_BYTES_MAX: Final = 16 << 20
 has no line ends at all must not be read whole."""
 
 STANDARD: Final = Path("-")
-"""Stands for the standard input or output."""
+"""The name of the standard input or output."""
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -38,7 +38,7 @@ _ZSTD_PIECE_BYTES: Final = 1 << 14  # may become a thousand times as much
 
 
 class Format(StrEnum):
-    """What is in a file."""
+    """The content of a file."""
 
     NDJSON = "ndjson"
     CSV = "csv"
@@ -151,7 +151,7 @@ class _Counted(io.RawIOBase):
 
 
 class _Zstd(io.RawIOBase):
-    """What a zstd file holds, frame after frame.
+    """Yield the content of a zstd file, frame after frame.
 
     The library's own reader takes a file that was cut off for one that has ended.
     """

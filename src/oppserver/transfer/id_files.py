@@ -25,14 +25,14 @@ class Ids:
         self._packed: Final = packed
         self._chunk_bytes: Final = chunk_ids * _ID_BYTES
         self.repeated: Final = repeated
-        """How many lines had an id that was there before."""
+        """Number of lines with an id that came before."""
 
     def __len__(self) -> int:
         return len(self._packed) // _ID_BYTES
 
     @property
     def chunks(self) -> int:
-        """How many chunks there are."""
+        """Number of chunks."""
         return -(-len(self._packed) // self._chunk_bytes)
 
     def chunk(self, number: int) -> list[str]:
@@ -46,12 +46,12 @@ class Ids:
         ]
 
     def size(self, number: int) -> int:
-        """How many ids a chunk has."""
+        """Return the number of ids in a chunk."""
         start = number * self._chunk_bytes
         return len(self._packed[start : start + self._chunk_bytes]) // _ID_BYTES
 
     def sha256(self) -> str:
-        """What tells two lists of ids apart (hexadecimal)."""
+        """Return a digest that two different lists of ids do not share (hexadecimal)."""
         return hashlib.sha256(self._packed).hexdigest()
 
 

@@ -23,7 +23,7 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import did so far: lines that are durable, and lines that were rejected.
+    """The progress of an import: lines that are durable, and lines that were rejected.
 
     Lines of which nobody can say how many records they are count one by one.
     """
@@ -49,7 +49,7 @@ class Import:
         now: Callable[[], str],
         on_reject: Callable[[Rejection], None] | None,
     ) -> None:
-        """``on_reject`` is told of each bad line, in order; None stops at the first one."""
+        """``on_reject`` gets each bad line, in order; None stops at the first one."""
         self._store = store
         self._batch_rows = batch_rows
         self._now = now
@@ -59,7 +59,7 @@ class Import:
 
     @property
     def done(self) -> Imported:
-        """What is durable by now, and how many lines were rejected."""
+        """Return the durable lines, and the number of rejected ones."""
         written = self._written
         return Imported(created=written.created, replaced=written.replaced, rejected=self._rejected)
 

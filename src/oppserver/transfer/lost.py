@@ -1,4 +1,4 @@
-"""What a file says of a type and this server does not keep: found by comparing the two forms."""
+"""Facts in a type's file that this server does not keep, found by comparing the two forms."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -28,7 +28,7 @@ _OF_NO_ACCOUNT: Final = frozenset(("Value", "Order", "CanDelete", "CanEdit"))
 
 
 def lost_of_type(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, list[str]]:
-    """What is lost of a type, each with the schema names of the fields that lose it.
+    """List the lost facts of a type, each with the schema names of the fields that lose it.
 
     ``given`` and ``kept`` have the form of ``GetOpportunityTypeMetadata``, decoded; ``given`` is
     known to be of it. No names: it is the type itself that loses it.
@@ -62,7 +62,7 @@ def _lost_members(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator
 
 
 def _bare(name: str) -> str:
-    """A name of the file, short and printable, as it is told."""
+    """Return a name of the file, short and printable."""
     return quoted(name)[1:-1]
 
 
@@ -97,7 +97,7 @@ def _lost_of_option(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterat
 
 
 def _is_lost(given: Any, kept: Any) -> bool:
-    """Whether a value says something that the kept one does not say too."""
+    """Return true when a value says something that the kept one does not."""
     if given is False:
         return kept is True
     says_nothing = given in (None, "", 0, [], {})

@@ -332,7 +332,7 @@ def _keep_owner_and_mode(number: int, target: Path, before: os.stat_result) -> N
     with suppress(PermissionError):  # a file system where all files have one mode
         os.fchmod(number, mode)
     if sys.platform == "linux":
-        with suppress(OSError):  # there is none, or there can be none
+        with suppress(OSError):  # missing, or impossible here
             os.setxattr(number, _ACL, os.getxattr(target, _ACL))
 
 

@@ -3,7 +3,7 @@
 A line has the API's names, in any case. A member that is null, empty or left out is not set.
 Numbers are kept as they are written, true and false become ``1`` and ``0``, dates are read in the
 three forms of contract/dates.py. What cannot be stored as it is meant raises RejectedLine: a name
-that is unknown or given twice, an id that is no GUID, a date that is none, a value that is a list.
+that is unknown or given twice, an id that is no GUID, a malformed date, a value that is a list.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -104,7 +104,7 @@ def check_names(names: Iterable[str]) -> None:
 
 @lru_cache(maxsize=256)
 def _shape(names: tuple[str, ...]) -> tuple[_Member, ...]:
-    """What a line with these names means; the lines of a file have few shapes."""
+    """Return the meaning of a line with these names; the lines of a file have few shapes."""
     members: dict[str, _Member] = {}
     for given in names:
         column = column_named(given)
@@ -143,7 +143,7 @@ def _text(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
-        raise ValueError(  # noqa: TRY004 (what is wrong with a line is told by this one)
+        raise ValueError(  # noqa: TRY004 (this error describes a line)
             "a text, a number, true or false is expected, not a list or an object"
         )
     if len(value) > TEXT_CHARACTERS_MAX:

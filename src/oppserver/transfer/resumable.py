@@ -241,7 +241,7 @@ def _entries(lines: Sequence[bytes]) -> dict[int, Finished]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """A file to be read and written, made where there is none, with its position at its start."""
+    """Open a file to be read and written, created if missing, positioned at its start."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
 
 

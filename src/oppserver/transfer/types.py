@@ -1,7 +1,7 @@
 """Types and their fields, from and to the form of ``GetOpportunityTypeMetadata``.
 
 A file may be an answer of this server or of the hosted service: one object, or an array of them.
-What an answer says and this server does not keep is told, found by comparing what was given with
+Facts that this server does not keep are reported, found by comparing what was given with
 what is made of it.
 """
 
@@ -165,7 +165,7 @@ def _field_of(message: FieldWire, event_code: int, schema_name: str, place: str)
 
 
 def _data_type(name: str | None, *, has_options: bool) -> DataType:
-    """The type of that name; of a name that is none here, what a value can be without it."""
+    """Return the type of a name; for an unknown name, a type that fits the values without it."""
     for one in DataType:
         if one.value.casefold() == (name or "").casefold():
             return one

@@ -57,7 +57,7 @@ class Address:
 
     @property
     def wants_primary(self) -> bool:
-        """Whether it leads to a primary alone; a URL may say that a standby will do."""
+        """True when only a primary will do; a URL may say that a standby will do."""
         wanted = self._parameters.get("target_session_attrs")
         return wanted in (None, "primary", "read-write")
 

@@ -53,14 +53,14 @@ class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
     timeline = 0
     """That of a primary, or whose mark a standby has (``postgres_position.py``)."""
     was_warned = False
-    """Whether a warning has come; whoever wants to know sets it back before."""
+    """True when a warning has come; callers reset it before."""
 
     def note_warning(self, notice: psycopg.errors.Diagnostic) -> None:
         """Takes what a server says beside its answers. Its words may be in any language."""
         self.was_warned |= notice.severity_nonlocalized == "WARNING"
 
     def wait(self, gen: PQGen[_T], *limits: Any, **named_limits: Any) -> _T:
-        """As the driver's own, but raises GivenUp when the wait is over."""
+        """Wait as the driver does, but raise GivenUp at the deadline."""
         ends_at = time.monotonic() + self.deadline_s
 
         def is_over() -> bool:
@@ -113,7 +113,7 @@ def connect(
 
 
 def connecting(address: Address) -> Connect:
-    """What connects to an address."""
+    """Return the function that connects to an address."""
     return partial(connect, address)
 
 
@@ -138,7 +138,7 @@ class GivenUp(psycopg.OperationalError):
 
 
 def is_silence(error: BaseException | None) -> bool:
-    """Whether an error tells of a server that took what was sent and answered nothing."""
+    """Return true when an error means that a server took the request and answered nothing."""
     return isinstance(error, GivenUp | psycopg.errors.ConnectionTimeout)
 
 

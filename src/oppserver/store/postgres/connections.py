@@ -124,7 +124,7 @@ class Connections:
     def fetch_once(
         self, work: Callable[[Driver], _T], *, first: Callable[[Driver], None] | None = None
     ) -> _T:
-        """As ``fetch``, but is not done again, and raises the driver's own errors.
+        """Run work as ``fetch``, once, with the driver's own errors.
 
         ``first`` is done before it, on the same connection, in a transaction of its own.
         """
@@ -151,7 +151,7 @@ class Connections:
         is_limited: bool = True,
         first: Callable[[Driver], None] | None = None,
     ) -> _T:
-        """As ``read``, in the way of ``fetch_once``."""
+        """Run work as ``read``, once, with the driver's own errors."""
         try:
             with self._moments.connect() as connection:
                 if first is not None:

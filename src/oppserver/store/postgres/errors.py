@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean: which call is done again, and what a caller is told.
+"""The meaning of PostgreSQL's errors: calls to repeat, and errors for callers.
 
 A caller hears no internals: host names, users and statements are in the cause, which the log has.
 """
@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from oppserver.contract.errors import InvalidValue, StoreFull, StoreUnreachable, Unavailable
 
 DriverError = DBAPIError | psycopg.Error | PoolTimeoutError
-"""What a call to the server may raise that is not ours."""
+"""Errors of a call to the server that are not ours."""
 
 DRIVER_ERRORS: Final = (DBAPIError, psycopg.Error, PoolTimeoutError)
 """The same, for ``except``."""
@@ -36,7 +36,7 @@ _REFUSED: Final = re.compile(
     r"password authentication failed|no password supplied|no pg_hba\.conf entry|permission denied"
     r'|(role|database) "[^"]*" (does not exist|is not permitted)|does not support SSL'
 )
-"""What a server says that will not have us.
+"""Codes of a server that refuses the connection.
 
 The driver has no codes for what comes before a session. What a server says in another language is
 not known, and is tried again."""
@@ -50,22 +50,22 @@ def cause_of(error: DriverError) -> BaseException:
 
 
 def is_conflict(error: DriverError) -> bool:
-    """Whether a call failed only because another was under way: done again, it may succeed."""
+    """Return true when a call failed only because another was under way; a repeat may succeed."""
     return isinstance(cause_of(error), _CONFLICTS)
 
 
 def is_busy(error: DriverError) -> bool:
-    """Whether there was no free connection in time."""
+    """Return true when no connection was free in time."""
     return isinstance(error, PoolTimeoutError)
 
 
 def is_undone(error: DriverError) -> bool:
-    """Whether the server has undone a transaction because it was left alone."""
+    """Return true when the server has undone a transaction because it was left alone."""
     return isinstance(cause_of(error), errors.IdleInTransactionSessionTimeout)
 
 
 def is_lost(error: DriverError) -> bool:
-    """Whether the connection is gone, so that the same call on a new one may succeed."""
+    """Return true when the connection is lost, so that the same call on a new one may succeed."""
     cause = cause_of(error)
     if isinstance(cause, _ENDS):
         return True
@@ -75,17 +75,17 @@ def is_lost(error: DriverError) -> bool:
 
 
 def is_demoted(error: DriverError) -> bool:
-    """Whether the server takes no writes (any more), so that another one may; nothing was done."""
+    """Return true when the server takes no writes (any more); nothing was done, another one may."""
     return isinstance(cause_of(error), errors.ReadOnlySqlTransaction)
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether a connection was refused for a reason that does not pass by itself."""
+    """Return true when a connection was refused for a reason that does not pass by itself."""
     return isinstance(error, psycopg.OperationalError) and bool(_REFUSED.search(str(error)))
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether the database, or a table in it, is not there."""
+    """Return true when the database, or a table in it, does not exist."""
     if isinstance(error, errors.UndefinedTable):
         return True
     return is_refusal(error) and 'database "' in str(error)

@@ -35,7 +35,7 @@ def add(connection: Connection, index: SearchIndex) -> bool:
 
 
 def drop(connection: Connection, name: str) -> bool:
-    """Drops an operator's index; False when there is none."""
+    """Drop an operator's index; False when no index has the name."""
     is_known = catalogue_sql.delete_search_index(connection, name)
     if is_known:
         connection.exec_driver_sql(f'DROP INDEX IF EXISTS "{name}"')
@@ -43,7 +43,7 @@ def drop(connection: Connection, name: str) -> bool:
 
 
 def problems_of(connection: Connection) -> list[str]:
-    """What is wrong, a line each; empty when all holds. Damaged pages are found by pg_amcheck."""
+    """List the faults, one line each; empty when all holds. pg_amcheck finds damaged pages."""
     is_sharded = cluster.is_sharded(connection)
     return [
         *(f"the index {name} is missing or not valid" for name in missing(connection)),

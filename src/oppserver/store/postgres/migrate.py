@@ -67,7 +67,7 @@ def prepare(connections: Connections, *, migrate: bool) -> None:
             with _renewed(connections, holder):
                 connections.write(lambda c: _upgrade(c, holder), is_gated=False, is_limited=False)
         except BaseException:
-            with suppress(Unavailable):  # what went wrong first is what is told
+            with suppress(Unavailable):  # the first error is the one to report
                 _release(connections, holder)
             raise
 

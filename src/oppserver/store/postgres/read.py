@@ -38,7 +38,7 @@ _TOMBSTONE: Final = TOMBSTONE.format("%s").encode()
 
 @contextmanager
 def one_snapshot(driver: Driver) -> Iterator[None]:
-    """All that is read in the block is of one moment."""
+    """Give all reads in the block one snapshot."""
     driver.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ")
     try:
         yield
@@ -56,7 +56,7 @@ def read_version(driver: Driver) -> int:
 
 
 def read_key(driver: Driver, access_key: str) -> Key | None:
-    """A key with what is known of its user; None when there is none of that name."""
+    """Return a key with its user; None for an unknown one."""
     row = driver.execute(_KEY, (access_key,), prepare=True).fetchone()
     return None if row is None else key_of(row)
 

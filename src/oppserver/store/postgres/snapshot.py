@@ -76,7 +76,7 @@ class PostgresSnapshot:
         return [self._columns(entry) for entry in plan.entries]
 
     def fingerprint(self, plan: Plan) -> Fingerprint:
-        """Of what is asked, and of the versions of what is there; and of owners' addresses.
+        """Digest the request, the versions of its rows, and owners' addresses.
 
         The server's version is part of it, because the server renders the rows; and the timeline,
         because a primary that lacks the last writes gives their versions again.
@@ -179,7 +179,7 @@ _HEAD: Final = (("ProspectActivityId", "c.id"), ("EventCode", "c.event_code::tex
 
 
 def read_change_numbers(driver: Driver) -> ChangeNumbers:
-    """How far changes are."""
+    """Return the last change numbers."""
     row = driver.execute(NUMBERS.encode(), prepare=True).fetchone()
     assert row is not None, "the migrations have made the row"
     return numbers_of(row)

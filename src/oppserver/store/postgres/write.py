@@ -223,7 +223,7 @@ class PostgresTransaction(SqlTransaction):
 
     def opportunity_like(self, event_code: int, values: Mapping[str, str]) -> str | None:
         # an expression of the date, so that its index is not walked through, in the hope that one
-        # alike is met soon: mostly there is none
+        # alike is met soon: mostly no row differs
         alike = "".join(f" AND {stored} = %s" for stored in values)
         statement = (
             f"SELECT id FROM opportunity WHERE event_code = %s{alike}"

@@ -129,10 +129,10 @@ def _conditions(
 
 
 def _event_codes(connection: Connection, table: Table) -> Sequence[int]:
-    """The types of a table's rows, and no more than are read apart, and one.
+    """Return the types of a table's rows, up to one more than are read apart.
 
     One look into the index for each type, not for each row. Each is a statement: one that repeats
-    itself is none for a sharded table.
+    itself cannot read a sharded table.
     """
     code = table.c.event_code
     following = select(func.min(code)).where(code > bindparam("code"))

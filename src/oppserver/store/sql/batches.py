@@ -65,7 +65,7 @@ def opportunity_of(row: Row[Any]) -> Opportunity:
 
 
 def count_opportunities(connection: Connection, *, event_code: int | None) -> int:
-    """How many there are, of one type or all."""
+    """Count opportunities, of one type or all."""
     statement = select(func.count()).select_from(schema.opportunity)
     if event_code is not None:
         statement = statement.where(schema.opportunity.c.event_code == event_code)
@@ -76,7 +76,7 @@ def count_opportunities(connection: Connection, *, event_code: int | None) -> in
 
 
 class References(NamedTuple):
-    """What a batch of opportunities brings with it, worked out without the database.
+    """The leads, owners and types that a batch of opportunities references, without the database.
 
     ``slots`` by event code. Addresses by id, the batch's last word; None where it says nothing.
     """
@@ -174,7 +174,7 @@ _ID: Final = attrgetter("id")
 
 
 class Shape(NamedTuple):
-    """What a statement for some rows is made of: the columns that any of them sets, in order.
+    """The columns of a statement for some rows: all that any of them sets, in order.
 
     ``kept``: the columns that a row keeps when it is replaced.
     """
@@ -201,7 +201,7 @@ class Shape(NamedTuple):
 HAS_MOVED: Final = (
     "has_moved = opportunity.has_moved OR opportunity.event_code <> excluded.event_code"
 )
-"""What a row that is replaced takes on beside the columns: whether its type is another one now."""
+"""The value that a replaced row takes beside its columns: true when its type has changed."""
 
 MOVED_AGAIN: Final = (
     "has_moved = opportunity.has_moved OR d.has_moved OR opportunity.event_code <> d.event_code"

@@ -58,7 +58,7 @@ def select_keys(connection: Connection) -> list[Key]:
 def insert_key(
     connection: Connection, key: Key, *, first_name: str | None, last_name: str | None
 ) -> Key:
-    """Adds a key to the user of that address, who is created where there is none."""
+    """Add a key to the user of that address, who is created for a new address."""
     # compared here, because no two engines agree on the lower case of letters outside ASCII
     folded = key.email.casefold()
     users = connection.execute(select(schema.user).where(schema.user.c.email.is_not(None)))
@@ -89,7 +89,7 @@ def insert_key(
 
 
 def revoke_key(connection: Connection, access_key: str, *, now: str) -> bool:
-    """Whether there was a live key to revoke."""
+    """Revoke a key; False when no live key has the name."""
     result = connection.execute(
         update(schema.api_key)
         .where(schema.api_key.c.access_key == access_key, schema.api_key.c.revoked_on.is_(None))
@@ -255,7 +255,7 @@ def raise_catalogue_version(connection: Connection) -> None:
 
 
 def select_search_indexes(connection: Connection) -> list[SearchIndex]:
-    """What is remembered, by name."""
+    """Return the indexes that operators added, by name."""
     statement = select(schema.search_index).order_by(schema.search_index.c.name)
     return [
         SearchIndex(name=row.name, columns=msgspec.json.decode(row.columns, type=tuple[str, ...]))
@@ -273,7 +273,7 @@ def insert_search_index(connection: Connection, index: SearchIndex) -> bool:
 
 
 def delete_search_index(connection: Connection, name: str) -> bool:
-    """Forgets an index; False when there is none of that name."""
+    """Forget an index; False when no index has the name."""
     statement = delete(schema.search_index).where(schema.search_index.c.name == name)
     return connection.execute(statement).rowcount == 1
 

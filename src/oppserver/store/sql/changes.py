@@ -26,7 +26,7 @@ def last_number(connection: Connection) -> int:
 
 
 def take_numbers(connection: Connection, count: int) -> int:
-    """Takes so many numbers; the one before the first of them."""
+    """Take the next change numbers; return the number before the first of them."""
     # past SQLAlchemy, as every write has one; the number is written out, as engines differ in how
     # parameters are
     number: int = connection.exec_driver_sql(

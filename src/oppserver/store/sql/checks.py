@@ -1,4 +1,4 @@
-"""What must hold in every engine's data, whatever wrote it: what this program promises of it."""
+"""The promises of this program about its data, checked in every engine."""
 
 from types import MappingProxyType
 from typing import Final
@@ -61,7 +61,7 @@ _BROKEN: Final = MappingProxyType(
         ),
     }
 )
-"""What no engine checks: the meaning of each fault, and the rows that have it."""
+"""Faults that no engine checks: the meaning of each, and the rows that have it."""
 
 _BROKEN_ACROSS: Final = MappingProxyType(
     {

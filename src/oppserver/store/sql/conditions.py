@@ -17,7 +17,7 @@ from oppserver.store.queries import Comparison, Condition, ConditionGroup, Order
 
 
 class Dialect(NamedTuple):
-    """Where the SQL of engines differs: texts in which ``{}`` stands for the SQL of a value."""
+    """The SQL in which engines differ: texts in which ``{}`` is the place of a value's SQL."""
 
     value: str
     """The place of a value that comes beside: ``?``."""
@@ -29,7 +29,7 @@ class Dialect(NamedTuple):
     """A text as a number; null when it is not of the form ``-12.5``. ``{0}`` is the text."""
 
     unequal: str
-    """Whether two values differ, of which the first may be null, which is unequal to any."""
+    """The SQL for "two values differ"; the first may be null, which is unequal to any value."""
 
     lower: str
     """A text with a to z for A to Z, and nothing else changed."""
@@ -70,7 +70,7 @@ OWNER_NAME: Final = (
     "CASE WHEN u.first_name <> '' AND u.last_name <> '' THEN u.first_name || ' ' || u.last_name"
     " ELSE coalesce(nullif(u.first_name, ''), nullif(u.last_name, ''), u.email) END"
 )
-"""As ``User.name``."""
+"""Build the name of a user in SQL, as ``User.name``."""
 
 # --- columns -----------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ TOMBSTONE: Final = (
 
 
 def is_text(text: str) -> bool:
-    """Whether a database can be asked for it: broken input may hold what no text is.
+    """Return true when a database can be asked for a text: broken input may hold invalid text.
 
     That is U+0000, which PostgreSQL does not store, and lone surrogates.
     """
@@ -87,5 +87,5 @@ def opportunity_of(row: Sequence[Any]) -> Opportunity:
 
 
 def tombstone_of(row: Sequence[Any]) -> Tombstone:
-    """What is left, of a row of ``TOMBSTONE``."""
+    """Return the tombstone of a row of ``TOMBSTONE``."""
     return Tombstone(id=row[0], event_code=row[1], deleted_on=row[2], deleted_by=row[3])

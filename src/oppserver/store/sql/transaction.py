@@ -151,7 +151,7 @@ def select_opportunities_of(connection: Connection, ids: Sequence[str]) -> dict[
 
 
 def select_tombstones(connection: Connection, ids: Sequence[str]) -> dict[str, Tombstone]:
-    """What is left of those of the ids that are deleted."""
+    """Return the tombstones of the ids that are deleted."""
     return {
         row.id: Tombstone(
             id=row.id,

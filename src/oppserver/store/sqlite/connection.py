@@ -80,11 +80,11 @@ class _Deadline:
 
 
 def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
-    """A pool of connections to the file: one that writes, or ``options.readers`` that cannot.
+    """Return a pool of connections to the file: one that writes, or ``options.readers`` that read.
 
     A connection's ``info["deadline"]`` limits the time of each of its statements; its
     ``info["totals"]`` and ``info["stamps"]`` remember, until something is written, how many rows
-    searches have found and what stands for the rows of bulk reads.
+    searches have found and the fingerprints of bulk reads.
     """
     engine = create_engine(
         "sqlite://",
@@ -188,7 +188,7 @@ def opening(path: Path) -> Iterator[None]:
 
 
 def set_up_file(driver: sqlite3.Connection) -> None:
-    """What is kept in the file itself: the journal mode and whose file it is.
+    """Write the settings that the file itself holds: journal mode and application id.
 
     SQLite does not wait for a process that changes the journal mode at the same moment: each would
     wait for the other (sqlite.org/c3ref/busy_handler.html). So it is asked again here.
@@ -205,7 +205,7 @@ def set_up_file(driver: sqlite3.Connection) -> None:
 
 
 def _is_in_wal_mode(driver: sqlite3.Connection) -> bool:
-    """Whether the file is in WAL mode, once it was told to be; False when it is busy."""
+    """Switch the file to WAL mode; return False while it is busy."""
     try:
         (mode,) = driver.execute("PRAGMA journal_mode=WAL").fetchone()
     except sqlite3.OperationalError as error:

@@ -355,7 +355,7 @@ class SqliteStore:
         try:
             yield
         except BaseException:
-            with suppress(Unavailable):  # what went wrong first is what is told
+            with suppress(Unavailable):  # the first error is the one to report
                 self._end_loading()
             raise
         self._end_loading()
@@ -386,7 +386,7 @@ class SqliteStore:
                 migrations.upgrade(writer)
 
     def _build_missing_indexes(self) -> None:
-        """What a load that was cut off has left undone."""
+        """Finish a load that was cut off."""
         with self._read() as connection:
             if not maintenance.missing(connection):
                 return

@@ -88,7 +88,7 @@ def _read_fingerprint(connection: sqlite3.Connection, plan: Plan, asked: bytes) 
 
 
 def _database(connection: sqlite3.Connection) -> str:
-    """What makes stamps of this database unlike those of all others.
+    """Give the database an identity of its own.
 
     The library's version is part of it, because the library renders the rows.
     """
@@ -97,7 +97,7 @@ def _database(connection: sqlite3.Connection) -> str:
 
 
 def _read_versions(connection: sqlite3.Connection, entry: PlannedEntry) -> tuple[int, list[bytes]]:
-    """How many of an entry's ids are there; their places, versions, and maybe owners' addresses.
+    """Read the places, versions and maybe owners' addresses of an entry's ids; return their count.
 
     Owners are few beside rows: to look each up once takes less than to join them.
     """

@@ -39,10 +39,10 @@ INDEXES: Final[tuple[Index, ...]] = tuple(
         key=lambda index: str(index.name),
     )
 )
-"""Those of the schema that only make reads quick, by name. Operators may have added others."""
+"""Indexes of the schema that only make reads quick, by name. Operators may have added others."""
 
 _KEPT: Final = frozenset({"opportunity_by_change_number"})
-"""Those that stay while a store is loaded: new rows go to their end, and changes are asked for."""
+"""Indexes that stay while a store is loaded: new rows append to them, and changes need them."""
 
 _BUILT_IN: Final = {
     str(index.name): str(CreateIndex(index).compile(dialect=sqlite.dialect())) for index in INDEXES
@@ -77,7 +77,7 @@ def add(connection: Connection, index: SearchIndex) -> bool:
 
 
 def drop(connection: Connection, name: str) -> bool:
-    """Drops an operator's index, which a load may have dropped; False when there is none."""
+    """Drop an operator's index, which a load may have dropped; False when no index has the name."""
     is_known = catalogue_sql.delete_search_index(connection, name)
     if is_known:
         _drop(connection, name)
@@ -99,7 +99,7 @@ def _there(connection: Connection) -> set[str]:
 
 
 def problems_of(connection: Connection) -> list[str]:
-    """What is wrong, a line each; empty when all holds. In a damaged file only the damage is."""
+    """List the faults, one line each; empty when all holds. A damaged file lists only damage."""
     damage = _damage(connection)
     if damage:
         return damage
@@ -125,10 +125,10 @@ def _damage(connection: Connection) -> list[str]:
 
 
 COMPANIONS: Final = ("-wal", "-shm", "-journal")
-"""What SQLite adds to a database's name for the files that it keeps beside it."""
+"""Endings that SQLite adds to a database's name for the files beside it."""
 
 _UNFINISHED: Final = (".oppserver-backup-", ".part")
-"""How the name of an unfinished copy begins and ends."""
+"""The beginning and the end of an unfinished copy's name."""
 
 
 def copy_closed(closed: Path, copy: Path) -> None:

@@ -30,7 +30,7 @@ _JSON_OBJECT_COLUMNS_MAX: Final = 63
 
 @contextmanager
 def one_snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """All that is read in the block is of one moment."""
+    """Give all reads in the block one snapshot."""
     connection.execute("BEGIN")
     try:
         yield connection
@@ -39,7 +39,7 @@ def one_snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]
 
 
 def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
-    """A key with what is known of its user; None when there is none of that name."""
+    """Return a key with its user; None for an unknown one."""
     row = connection.execute(_KEY, (access_key,)).fetchone()
     return None if row is None else key_of(row)
 

@@ -73,7 +73,7 @@ class Totals:
     def count(
         self, connection: sqlite3.Connection, where: str, parameters: Parameters, *, page_end: int
     ) -> int:
-        """How many opportunities meet a condition at the moment of the connection's transaction.
+        """Count the opportunities that meet a condition in the connection's snapshot.
 
         Remembers it when there are rows behind ``page_end``, so that another page may be asked for.
         """
@@ -125,7 +125,7 @@ def read_page(connection: sqlite3.Connection, search: Search, totals: Totals) ->
 
 
 def _where(search: Search) -> tuple[str, Parameters]:
-    """What the rows have to meet.
+    """Return the conditions of the rows.
 
     Where a lead is named, the type's indexes are kept out by the plus, which makes an expression of
     the column (sqlite.org/optoverview.html): without statistics SQLite takes a type to be as rare
@@ -154,9 +154,9 @@ def _names_a_lead(search: Search) -> bool:
 def _is_better_sorted(
     connection: sqlite3.Connection, search: Search, *, total: int, reached: int
 ) -> bool:
-    """Whether sorting all that matches is less work than walking in order until the page is there.
+    """Return true when sorting all matches is less work than walking in order to the page.
 
-    Of so many rows in the store every n-th matches: walking looks at n rows for each that it
+    Every n-th row of the store matches: walking looks at n rows for each that it
     reaches, sorting at each match once. Conditions on the order's own column bound the walk, so
     that it meets nothing else.
     """

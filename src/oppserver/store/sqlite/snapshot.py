@@ -154,7 +154,7 @@ _HEAD: Final = "'ProspectActivityId', c.id, 'EventCode', CAST(c.event_code AS TE
 
 
 def read_change_numbers(connection: sqlite3.Connection) -> ChangeNumbers:
-    """How far changes are."""
+    """Return the last change numbers."""
     return numbers_of(connection.execute(NUMBERS).fetchone())
 
 
@@ -183,7 +183,7 @@ def read_rendered_changes(
 def read_ids_of_type(
     connection: sqlite3.Connection, event_code: int, since: str, after_id: str, limit: int
 ) -> list[str]:
-    """Up to so many ids of a type above one, that were not modified before ``since``.
+    """Return the next ids of a type above one, modified since ``since``, in order.
 
     All ids that match are sorted, out of the index of dates, or all ids of the store are walked
     through until there are enough: whichever looks at fewer (docs/decisions, 0010).

@@ -1,4 +1,4 @@
-"""How batches of opportunities get into SQLite, and out of it.
+"""Batches of opportunities, into SQLite and out of it.
 
 Each batch is a handful of statements: what they need travels as one JSON array, rows in the order
 of their ids, which touches each page of the index once. ``executemany`` would be as quick alone,

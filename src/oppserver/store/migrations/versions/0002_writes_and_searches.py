@@ -1,4 +1,4 @@
-"""What the calls around the bulk read need: leads, activities, kept answers, indexes of searches.
+"""Tables for leads, activities, repeated writes, and the indexes of searches.
 
 A released migration is never edited, so nothing here is taken from ``tables.py``.
 """

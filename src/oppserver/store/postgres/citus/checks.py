@@ -73,7 +73,7 @@ def _number_broken(connection: Connection, naming: _Naming) -> int:
 
 
 _NONE: Final = object()
-"""Of an id that is not there; not equal to anything."""
+"""An id that no row has; not equal to anything."""
 
 
 def _stored(

@@ -1,4 +1,4 @@
-"""How the tables of a database lie now: on one machine, on those of a Citus cluster, or wrongly."""
+"""The layout of a database's tables: on one machine, on those of a Citus cluster, or wrong."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -30,7 +30,7 @@ _LAYOUT: Final = """
 
 
 class _Lies(NamedTuple):
-    """How a table lies, as Citus remembers it."""
+    """The layout of one table, as Citus remembers it."""
 
     method: str
     model: str
@@ -51,7 +51,7 @@ class _Lies(NamedTuple):
 
 
 def is_sharded(connection: Connection) -> bool:
-    """Whether opportunities are spread over the machines of a cluster."""
+    """Return true when opportunities are spread over the machines of a cluster."""
     if connection.exec_driver_sql(_IS_CITUS).first() is None:
         return False
     return BY_ID[0] in _layout(connection)

@@ -2,7 +2,7 @@
 
 A standby that has reached the primary's position has every write that had returned when the
 primary was asked. The log forks when a standby is promoted, and positions go on from there in each
-branch; a timeline's number says in which. What timeline a standby follows is told to no ordinary
+branch; a timeline's number says in which. PostgreSQL does not show the timeline of a standby to an ordinary
 role, so we leave a mark in each: a row that only those have who follow it.
 """
 
@@ -49,7 +49,7 @@ _LEAVE_MARK: Final = (
 
 
 class ReplicationState(NamedTuple):
-    """How far a server is. ``is_standby``: it follows another one, and cannot be written to."""
+    """The progress of a server. ``is_standby``: it follows another one and takes no writes."""
 
     is_standby: bool
     replayed_byte: int
@@ -57,7 +57,7 @@ class ReplicationState(NamedTuple):
 
 
 def read_position(driver: Driver) -> Position:
-    """The position of a primary. Raises StoreUnreachable when the server is none (any more)."""
+    """Return the position of a primary. Raises StoreUnreachable when the server is no primary."""
     row = driver.execute(_POSITION, prepare=True).fetchone()
     if row is None:
         raise StoreUnreachable(
@@ -67,14 +67,14 @@ def read_position(driver: Driver) -> Position:
 
 
 def read_replication_state(driver: Driver) -> ReplicationState:
-    """How far a server is, at this moment."""
+    """Return the progress of a server, now."""
     row = driver.execute(_REPLICATION_STATE, prepare=True).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     return ReplicationState(*row)
 
 
 def read_identity(driver: Driver) -> tuple[int, str]:
-    """What is the same on a primary and its standbys, and nowhere else."""
+    """Return the identity that a primary shares with its standbys, and with no other server."""
     row = driver.execute(_IDENTITY).fetchone()
     assert row is not None, "the migrations have made the row"
     return row[0], row[1]

@@ -37,7 +37,7 @@ _NO_PRIMARY: Final = "The store has no primary now. Try again."
 
 
 class Rank(NamedTuple):
-    """What a server is. ``timeline``: the one that a primary writes; 0 for a standby."""
+    """The role of a server. ``timeline``: the one that a primary writes; 0 for a standby."""
 
     system: int
     timeline: int
@@ -186,7 +186,7 @@ def _rank(driver: Driver) -> Rank:
 
 
 def _asked(place: Address) -> Rank | NotThePrimary | GivenUp:
-    """What a host is, or why that is not known. It answers in the time to connect, or never."""
+    """Return the role of a host, or why it is unknown, within the connect timeout."""
     ends_at = time.monotonic() + POSTGRES_LOOK_S
     try:
         driver = connect(place, SETTINGS, is_over=lambda: time.monotonic() > ends_at)

@@ -104,27 +104,27 @@ class Servers:
 
     @property
     def is_primary_lost(self) -> bool:
-        """Whether reads are served without the primary."""
+        """True when reads are served without the primary."""
         return self._is_primary_lost
 
     # --- calls
 
     def fetch(self, work: Callable[[Driver], _T]) -> _T:
-        """As ``Connections.fetch``, on a standby where that sees the same."""
+        """Run ``Connections.fetch``, on a standby where that sees the same."""
         return self._read(
             lambda connections, check_fresh: connections.fetch_once(work, first=check_fresh),
             lambda: self._primary.fetch(work),
         )
 
     def read(self, work: Callable[[Connection], _T]) -> _T:
-        """As ``Connections.read``, on a standby where that sees the same."""
+        """Run ``Connections.read``, on a standby where that sees the same."""
         return self._read(
             lambda connections, check_fresh: connections.read_once(work, first=check_fresh),
             lambda: self._primary.read(work),
         )
 
     def fetch_newest(self, work: Callable[[Driver], _T]) -> _T:
-        """As ``Connections.fetch``; on a standby only while the primary cannot be reached.
+        """Run ``Connections.fetch``; on a standby only while the primary cannot be reached.
 
         For what is so short that asking how far the primary is would take as long.
         """
@@ -134,7 +134,7 @@ class Servers:
         )
 
     def read_newest(self, work: Callable[[Connection], _T]) -> _T:
-        """As ``Connections.read``, in the way of ``fetch_newest``."""
+        """Run ``Connections.read``; on a standby only while the primary cannot be reached."""
         return self._read_newest(
             lambda connections, check_fresh: connections.read_once(work, first=check_fresh),
             lambda: self._primary.read(work),
@@ -143,7 +143,7 @@ class Servers:
     def write(
         self, work: Callable[[Connection], _T], *, is_limited: bool = True, is_gated: bool = True
     ) -> _T:
-        """As ``Connections.write``; what it wrote is seen by all reads from then on."""
+        """Run ``Connections.write``; all later reads see what it wrote."""
         if self._primary.is_silent:
             raise StoreUnreachable
         answer = self._primary.write(work, is_limited=is_limited, is_gated=is_gated)
@@ -192,7 +192,7 @@ class Servers:
     ) -> _T:
         """Reads on a standby that has all that this process knows of.
 
-        If there is none, the primary is tried all the same: it may be back since it was looked at.
+        Without a primary, it is tried all the same: it may be back since the last look.
         """
         position = self._newest
         ends_at = time.monotonic() + STANDBY_STAND_IN_S

@@ -57,7 +57,7 @@ given. Ours: a database that was made a moment ago is on its way."""
 _T = TypeVar("_T")
 
 CheckFresh = Callable[[Driver], None]
-"""What is done before a read; raises StandbyUnusable."""
+"""The check before a read; raises StandbyUnusable."""
 
 
 class StandbyUnusable(Exception):
@@ -69,9 +69,9 @@ class StandbyUnusable(Exception):
 
 
 class Standby:
-    """One standby. Owner of its connections, its state and what is counted of it.
+    """One standby. Owns its connections, its state and its counts.
 
-    ``newest`` is the highest position of the primary that is known; ``tell`` is told of the standby
+    ``newest`` is the highest known position of the primary; ``tell`` gets the standby
     twice a second.
     """
 
@@ -145,7 +145,7 @@ class Standby:
     # --- reads
 
     def can_be_read(self, *, is_primary_lost: bool) -> bool:
-        """Whether it is worth a try. Without a primary, one that is behind may be all there is."""
+        """Return true when a read may be tried. A standby that is behind serves without a primary."""
         if self._state is ServerState.BEHIND:
             return is_primary_lost
         return self._state is ServerState.IN_USE
@@ -176,7 +176,7 @@ class Standby:
             raise self._passed_over(error) from error
 
     def _passed_over(self, error: DriverError | StoreUnreachable) -> StandbyUnusable:
-        """What an error is to the read that met it; raises what would be one on any server."""
+        """Translate the error of a read here; raise it when any server would raise it."""
         if not isinstance(error, StoreUnreachable):
             # a conflict: the standby has ended what kept it from applying what others wrote
             if is_conflict(error) or is_busy(error):
@@ -247,7 +247,7 @@ class Standby:
 
     @property
     def server(self) -> StoreServer:
-        """What is known of it; its reads are those since it was last told of."""
+        """Return the standby as operators see it, with the reads since the last report."""
         return StoreServer(
             address=str(self.address),
             is_primary=False,

@@ -26,9 +26,9 @@ SETTINGS: Final = {"default_transaction_read_only": "on"}
 
 
 class Watch:
-    """Looks at a server until it is closed.
+    """Look at a server until closed.
 
-    ``look`` is given the connection; ``failed`` is told what came of a look that was not answered,
+    ``look`` is given the connection; ``failed`` gets the error of a look that was not answered,
     and whether the server was silent: waiting for it has no use. Both run on the thread, or on that
     of whoever calls ``look_now`` before it is started.
     """
@@ -72,7 +72,7 @@ class Watch:
         self._disconnect()
 
     def look_now(self) -> None:
-        """Looks once. What cannot be asked is told to ``failed``."""
+        """Look once. Errors go to ``failed``."""
         self._ends_at = time.monotonic() + STANDBY_SILENCE_S
         try:
             if self._driver is None:
