@@ -1,1 +1,1 @@
-"""The door: routes, statuses, content negotiation, OpenAPI, health, metrics."""
+"""HTTP: routes, intake, streams, OpenAPI, health, metrics."""

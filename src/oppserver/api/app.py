@@ -1,4 +1,4 @@
-"""The application: the API's calls, health, metrics and the documents, put together."""
+"""The application: the API's calls, health, metrics and documents."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Taking a call in: its keys, its query, its body, and no more of the body than the limit."""
+"""The intake of a call: its keys, its query, and no more of its body than the limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

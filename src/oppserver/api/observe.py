@@ -1,4 +1,4 @@
-"""Around every request: its id, its log line, its metrics, and the spelling of its path."""
+"""The outermost layer of every request: its id, its log line, its metrics, its path's spelling."""
 
 import re
 import time

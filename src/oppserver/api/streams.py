@@ -1,7 +1,23 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""Streams: ids are received, read and answered at the same time, at the pace of the slowest step.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+The problem. A caller may send millions of ids and take its time to read the rows. Memory has to
+stay small, a slow caller must hold no thread, and a stream that ends early must never look whole.
+
+The invariant. Each stream holds at most one received piece, ``STREAM_READS_IN_FLIGHT`` batches
+that are being read, and one batch that is being sent. Batches are answered in the order of their
+ids. The end record is sent only after the last row; after any error the answer is either complete
+with an error record, or its connection is cut.
+
+Why it holds. Three tasks have bounded queues between them: one receives, one plans and has batches
+read on worker threads, one answers in order. When the caller takes no rows, the answering task
+waits, then the queues are full, then nothing is received; and the other way round. Every wait for
+the caller has a deadline. An error takes its turn in the queue, behind the rows that came before.
+Each batch is read in one snapshot and counted against the rate limit before it is read; the stream
+as a whole has no snapshot.
+
+What breaks it. A format whose rows must all be known first (JSON of a whole answer), and a render
+step that keeps rows: Parquet keeps one row group. A caller that asks for an id again in a later
+batch gets its row again, because nobody remembers millions of ids.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Cursors: places in what is read page by page, as text that callers keep and do not look into."""
+"""Cursors: places in paged reads, as text that callers keep and do not look into."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Final, Protocol, TypeVar

@@ -56,7 +56,7 @@ def to_stored(text: str) -> str:
 
 
 def datetime_to_stored(text: str) -> str:
-    """Return the stored form, as ``to_stored``; a day alone (``YYYY-MM-DD``) is its first second."""
+    """Return the stored form, as ``to_stored``; a day alone is its first second."""
     return to_stored(f"{text} 00:00:00" if _DAY.fullmatch(text) else text)
 
 

@@ -1,4 +1,4 @@
-"""The formats of answers, what a caller wants of one, and a table: what the typed ones are of."""
+"""The formats of answers, the options of a caller, and the tables of typed formats."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""GUIDs: the forms that are accepted, and the one that is stored and answered.
+"""GUIDs: the accepted forms, and the stored and answered form.
 
 Canonical is lower case with dashes. Upper case, braces and missing dashes are accepted.
 """

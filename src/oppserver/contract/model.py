@@ -1,4 +1,4 @@
-"""Frozen values that cross doors."""
+"""Frozen values of the domain: users, keys, types, fields, opportunities, leads, activities."""
 
 from collections.abc import Mapping
 from enum import StrEnum

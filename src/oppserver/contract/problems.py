@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): how the calls of ``/v1`` tell what is wrong."""
+"""Errors as problem documents (RFC 9457), for the calls of ``/v1``."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Values as callers send them: what is stored of one, by its field's definition.
+"""Values as callers send them, and their stored form by the definition of their field.
 
 A value is a text, a number, a boolean or null. An empty text and null clear the field. Texts are
 compared with options without regard to the case of A to Z, and stored in the option's spelling.

@@ -1,4 +1,4 @@
-"""The parent of several workers: starts them, counts for them, starts again, ends them in order.
+"""The parent of several workers: starts, counts for, replaces and ends them.
 
 It answers no calls and opens no store. One thread waits for all that can come: a signal, a word of
 a worker, a worker's end, a question about the rate limit, the moment to start one again.

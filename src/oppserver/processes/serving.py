@@ -1,4 +1,4 @@
-"""One server process: its log, its store, its rate limit, its metrics, put together and served."""
+"""One server process: its log, store, rate limit and metrics, put together and served."""
 
 import socket
 from collections.abc import Callable, Iterator

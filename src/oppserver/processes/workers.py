@@ -1,8 +1,4 @@
-"""Every bound and default, each with its unit, its source and its reason.
-
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
-"""
+"""A started worker: its process, and the parent's ends of its connections."""
 
 import os
 import signal

@@ -1,7 +1,8 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""The rate limit that the worker processes of one machine share: their parent counts.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+Both ends of it: a worker asks with a datagram over a pair of sockets, the parent answers with one.
+Nothing is shared but the sockets, so a worker that is killed at any point leaves nothing locked and
+nothing half written (decision 0021).
 """
 
 import socket

@@ -1,7 +1,22 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""The rate limit that several machines share, and its behaviour while its store is lost.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+The problem. N machines must let through at most ``calls`` calls of a key in any ``window_s``
+seconds, together, and tell each caller what is left. The store that counts for all of them
+(``redis.py``) can be killed, frozen, full or unreachable. An outage of a counter must not become
+an outage of the API, and must not lift the limit.
+
+The invariant. While the store counts, every call is counted there, by the store's own clock, in one
+atomic step. While it is lost, every machine counts alone with the same limit. So N machines allow
+at most N times the limit, and once more in a window around the loss or the return.
+
+Why it holds. A call waits at most ``RATE_LIMIT_STORE_TIMEOUT_S`` for the store; one failure makes
+the store lost, and from then on calls do not ask it. One thread tries it with a real count, because
+a store that answers but does not count is still lost. The next call after its success is shared
+again.
+
+What breaks it. Different limits on the machines, for as long as they differ. A store clock that is
+set back locks callers out for at most one window; set forward, it forgets as much. A Redis cluster
+has no single place for the script, and is refused at the start.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""Frozen values that cross doors."""
+"""The questions to a store and their answers: plans, searches, pages, changes. Frozen values."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -1,7 +1,29 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""Cached rows of bulk reads, rendered, for callers that ask for the same ids again.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+The problem. Most of a bulk read's time is finding its rows in a large file. Dashboards ask for the
+same ids all day. But no read may be older than a write that returned before it (``port.py``), and
+other processes write without telling this one.
+
+The invariant. Every cached row is the row of the cache's place: a timeline and the numbers of the
+last changes (``sql/changes.py``). A row is answered from the cache only when the store's numbers,
+asked for in this call, are exactly those of the place.
+
+Why it holds.
+- Whatever changes a row takes a change number in the same transaction; so equal numbers mean that
+  no row has changed. An owner's new address changes many rows under one number of its own, and
+  drops the forms that show addresses.
+- When the numbers have risen, the changed ids are read in the same snapshot as the missing rows,
+  and dropped before the place moves. A call that reads an older snapshot than the place neither
+  takes rows from the cache nor adds any.
+- Place and rows are read and written under one lock. Nobody waits for the store under it.
+
+What breaks it. A program that writes to the tables without taking numbers. A promoted standby that
+lacks the last writes gives their numbers again; so another timeline drops everything. Shards, whose
+rows become visible one shard after the other, after the number: there the cache has to be off.
+
+What it costs. A call whose ids nobody asked for before looks at eight of them and is not cached.
+Two generations bound the bytes: used rows move to the young one, and the old one goes when the
+young one has half of the room.
 """
 
 import threading
@@ -48,8 +70,7 @@ _ID_CHARACTERS: Final = 36
 class RowCache:
     """Rows that were asked for more than once, in about ``bytes_max`` bytes.
 
-    Owner of the rows, of the moment of which they are, and of what was seen; all
-    of it is read and written under one lock, and nobody waits for the store meanwhile.
+    Owns the rows, the place they belong to, and the ids seen so far.
     ``on_read`` gets the numbers of each call: rows from the cache, and rows from the store.
     """
 

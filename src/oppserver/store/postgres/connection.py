@@ -1,8 +1,4 @@
-"""Every bound and default, each with its unit, its source and its reason.
-
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
-"""
+"""One connection to a PostgreSQL server, and the requirements for a server."""
 
 import time
 from collections.abc import Callable, Mapping

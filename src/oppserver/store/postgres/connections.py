@@ -1,7 +1,6 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""The connections of a PostgreSQL store: pools, deadlines, repeated calls.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+Every call to a server goes through ``Connections``. It decides alone which call is done again.
 """
 
 import random

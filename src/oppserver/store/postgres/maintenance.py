@@ -1,4 +1,4 @@
-"""The indexes of a PostgreSQL database: which are missing, and those that operators add."""
+"""Indexes and integrity of a PostgreSQL database."""
 
 from sqlalchemy import Connection
 

@@ -1,7 +1,8 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""Bringing a PostgreSQL database to this version's schema, once, however many processes open it.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+Who migrates has a lease: a row with an expiry, which is renewed while it works and is gone when it
+has ended. A process that died is waited for no longer than its lease. The table of leases is also
+what tells a database of ours from another's.
 """
 
 import threading

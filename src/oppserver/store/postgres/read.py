@@ -1,4 +1,4 @@
-"""The hot reads on PostgreSQL: a key, the bulk read, and one opportunity.
+"""The frequent reads on PostgreSQL: a key, the bulk read, one opportunity.
 
 The bulk read is one statement for all entries. It renders rows and lets them come as they are
 found; here they are placed. A join with the list of ids would keep their order, but reads whole

@@ -1,4 +1,4 @@
-"""Searches on PostgreSQL: a page of opportunities as JSON, and how many there are in all.
+"""Searches on PostgreSQL: a page of opportunities as JSON, and the number of all.
 
 The rows of a page are found first, by what an index holds; only they are looked up and rendered.
 """

@@ -1,4 +1,4 @@
-"""One moment of a PostgreSQL database: the reads around a bulk read.
+"""One snapshot of a PostgreSQL database: the reads around a bulk read.
 
 Rows come as they are found and are placed here, as those of the bulk read are
 (``postgres_read.py``).

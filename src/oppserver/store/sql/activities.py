@@ -1,4 +1,4 @@
-"""Statements about activities that every engine shares, each over an open connection of the caller.
+"""Activities in the SQL that engines share, over an open connection of the caller.
 
 A page is found by its keys alone: order, offset and number come out of the indexes. The rest of its
 rows is read afterwards. Whoever calls owns the transaction, in which both are of one moment.

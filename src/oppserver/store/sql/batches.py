@@ -1,4 +1,4 @@
-"""Statements that every engine shares, each over an open connection of the caller.
+"""Batches of opportunities in the SQL that engines share, over an open connection of the caller.
 
 Whoever calls owns the transaction. Nothing here knows an engine; where their SQL would differ, the
 difference is a parameter.

@@ -1,7 +1,25 @@
-"""The numbers of changes: how engines give them out, and what is kept of them.
+"""Change numbers: how engines give them out, and what is stored of them.
 
-Every write of what an opportunity shows takes numbers from one row, in its own transaction. Writes
-go in one at a time in every engine, so numbers rise in the order in which changes are committed.
+The problem. Programs that keep a copy ask what changed since their last call, and caches ask
+whether anything changed. Dates cannot tell: they have whole seconds, imports set them freely,
+deletions leave none. A sequence gives numbers in another order than commits, so a reader could pass
+over a number that becomes visible later.
+
+The invariant. A reader whose snapshot has a change number sees every change with a lower one.
+
+Why it holds. Every write that changes what an opportunity shows takes its numbers from the single
+row of ``change_counter``, in its own transaction, and stores them on the rows and tombstones that
+it writes. Writes run one at a time in every engine, so numbers rise in the order of commits. A
+failed transaction gives its numbers back with everything else.
+
+Only the last change of an id is stored: a state, not a log, so nothing has to be cut. An id that
+once had another type has ``has_moved``; readers of one type get all such ids, or would keep them
+for ever. An owner's new address changes no row; the counter records its number instead.
+
+What breaks it. A program that writes to the tables without taking numbers; ``db check`` finds rows
+without one. Shards, where a row becomes visible on each machine at another time than the number.
+A promoted standby without the last writes, which gives their numbers again: cursors and caches
+therefore hold for one timeline or one database identity.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The conditions and orders of searches as SQL, which engines share.
+"""Conditions and orders of searches, as SQL.
 
 A value is never in the text: its place is marked, and it comes beside. What is in the text are our
 own names: in it an opportunity is ``o``, a lead ``l``, a user ``u``.

@@ -1,4 +1,4 @@
-"""A session over one open transaction, as far as all engines have the same."""
+"""A store transaction over one open database transaction, as far as engines share it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,8 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""The embedded engine: SQLite in WAL mode, one writer, a few readers.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+A write is on the disk when it returns (``synchronous=FULL``). Readers never wait for the writer.
+The hot calls (a key, the catalogue's version, the bulk read, one opportunity) go straight to the
+driver; the rest goes through SQLAlchemy. Numbers behind the choices: docs/performance.md.
 """
 
 import threading

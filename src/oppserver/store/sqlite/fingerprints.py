@@ -1,7 +1,7 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""Fingerprints of bulk reads: equal ones mean equal rows, without rendering them.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+A stamp is made of what was asked, which ids are there, in which version, and the addresses of their
+owners: all that a row shows raises its version, but the address of its owner.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The secondary indexes of a SQLite file: which are missing, and how they come and go.
+"""Indexes, integrity and copies of a SQLite file.
 
 They are missing while a load into an empty store is under way: built once at its end they cost a
 tenth of what each row would. A load that was cut off leaves them missing; the next store that opens

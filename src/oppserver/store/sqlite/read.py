@@ -1,4 +1,4 @@
-"""The hot reads on SQLite: a key, the bulk read's entries as JSON, and one opportunity."""
+"""The frequent reads on SQLite: a key, the bulk read's entries as JSON, one opportunity."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,6 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""Searches on SQLite: a page of opportunities as JSON, and the number of all.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+The rows of a page are found first, by what an index holds; only they are looked up and rendered.
 """
 
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""One moment of a SQLite file: the reads around a bulk read, each a statement that aggregates."""
+"""One snapshot of a SQLite file: the reads around a bulk read, each an aggregate statement."""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""The option that a mandatory field has when a new opportunity says nothing of it.
+"""The default option of a mandatory field.
 
 A released migration is never edited, so nothing here is taken from ``tables.py``.
 """

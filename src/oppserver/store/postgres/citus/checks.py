@@ -1,7 +1,7 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""Checks of ``db check`` for a sharded database: references across machines.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+A join of rows that lie on different machines is none of the things that Citus does everywhere. So
+the rows are gone through page by page, and what they name is looked up by its id.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,9 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""The layout of tables on the machines of a Citus cluster, and its SQL.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+Tables that hold many rows lie by their id; small ones that are joined with them are whole on every
+machine; tables in which one row decides, or that only writes ask, stay on the coordinator, to which
+servers connect. Numbers and reasons: docs/decisions. Needs no driver, so that the SQL can be
+printed where there is none.
 """
 
 from typing import Final

@@ -1,9 +1,9 @@
-"""Positions in PostgreSQL's log: how far a primary has written, and how far a standby has read.
+"""Positions in PostgreSQL's log: written by a primary, applied by a standby.
 
 A standby that has reached the primary's position has every write that had returned when the
 primary was asked. The log forks when a standby is promoted, and positions go on from there in each
-branch; a timeline's number says in which. PostgreSQL does not show the timeline of a standby to an ordinary
-role, so we leave a mark in each: a row that only those have who follow it.
+branch; the number of the timeline names the branch. PostgreSQL does not show a standby's timeline
+to an ordinary role, so we leave a mark in each: a row that only its followers have.
 """
 
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""Which of a PostgreSQL database's servers is the primary, and that it is written to alone.
+"""The choice of the one primary among a database's servers.
 
 A primary that was replaced may come back and take writes, or never have stopped. What tells the two
 apart is the timeline, a number that rises with each promotion. So the server with the highest one

@@ -1,7 +1,27 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""The servers of a PostgreSQL store: a primary, and the standbys that reads go to.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+The problem. Standbys make reads grow with machines, but they lag, stop, follow another branch of
+the log after a failover, or are promoted. A caller must see its own writes in its next call,
+whichever process and server answers it, without sending a token.
+
+The invariant. A read on a standby sees every write, of any process, that returned before the read
+began, or the read is done on the primary.
+
+Why it holds.
+- A read first asks the primary for the flushed position of its log (``position.py``). Every commit
+  that returned lies before it. The standby is then asked, on the connection that will read, whether
+  it has applied that much; it may take ``STANDBY_WAIT_S``, else the primary reads.
+- A position is a place in one timeline. A standby is read only after it has shown the mark that the
+  primary wrote for its timeline: only a standby that follows the timeline can have it.
+- The primary is the server with the highest timeline; a server below the highest one that this
+  process has seen is never used again (``primary.py``).
+- One thread per server looks at it twice a second and ends calls that wait for a frozen one
+  (``watch.py``), so every wait is bounded.
+
+What breaks it. While the primary is unreachable, standbys that have everything this process knows of
+may miss the last half second of other processes' writes. A process that starts after a failover and
+reaches only the old primary cannot know better; a synchronous standby makes this safe. Decisions
+0022 to 0024 have the reasons and the measurements.
 """
 
 import threading

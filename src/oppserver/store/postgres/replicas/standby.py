@@ -1,7 +1,8 @@
-"""Every bound and default, each with its unit, its source and its reason.
+"""One PostgreSQL standby: its freshness check, and reads on it.
 
-A name that ends in ``_max`` is a bound that answers with an error when it is passed;
-``_default`` is the value of a setting that nobody has set.
+A read goes through in one piece: on one connection, first the standby proves that it is one, that
+it has the database as it was at a position of the primary's log, and that it follows the same
+timeline; then it is read.
 """
 
 import threading
@@ -145,7 +146,7 @@ class Standby:
     # --- reads
 
     def can_be_read(self, *, is_primary_lost: bool) -> bool:
-        """Return true when a read may be tried. A standby that is behind serves without a primary."""
+        """Return true when a read may be tried; without a primary also on one that is behind."""
         if self._state is ServerState.BEHIND:
             return is_primary_lost
         return self._state is ServerState.IN_USE
