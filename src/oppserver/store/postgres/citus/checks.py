@@ -1,7 +1,7 @@
 """Checks of ``db check`` for a sharded database: references across machines.
 
-A join of rows that lie on different machines is none of the things that Citus does everywhere. So
-the rows are gone through page by page, and what they name is looked up by its id.
+Citus does not join rows of different machines everywhere. So the rows are read page by page, and
+their references are looked up by id.
 """
 
 from collections.abc import Sequence

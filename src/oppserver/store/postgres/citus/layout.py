@@ -2,8 +2,8 @@
 
 Tables that hold many rows lie by their id; small ones that are joined with them are whole on every
 machine; tables in which one row decides, or that only writes ask, stay on the coordinator, to which
-servers connect. Numbers and reasons: docs/decisions. Needs no driver, so that the SQL can be
-printed where there is none.
+servers connect. Numbers and reasons: docs/decisions. Needs no driver: the SQL can be printed
+without one.
 """
 
 from typing import Final
