@@ -19,9 +19,9 @@ Why it holds.
   (``watch.py``), so every wait is bounded.
 
 What breaks it. While the primary is unreachable, standbys that have everything this process knows
-of may miss the last half second of other processes' writes. A process that starts after a failover and
-reaches only the old primary cannot know better; a synchronous standby makes this safe. Decisions
-0022 to 0024 have the reasons and the measurements.
+of may miss the last half second of other processes' writes. A process that starts after a failover
+and reaches only the old primary cannot know better; a synchronous standby makes this safe.
+Decisions 0022 to 0024 have the reasons and the measurements.
 """
 
 import threading
