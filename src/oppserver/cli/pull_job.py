@@ -16,7 +16,7 @@ from oppserver.contract.errors import InvalidInput, RejectedLine
 from oppserver.contract.model import Opportunity as Stored
 from oppserver.store.port import Store
 from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, Search
-from oppserver.transfer.exporting import EXPORT_PAGE_ROWS
+from oppserver.transfer.files import EXPORT_PAGE_ROWS
 from oppserver.transfer.records import opportunity_of
 from oppserver.transfer.types import ImportedType, types_of
 

@@ -6,20 +6,17 @@ An opportunity that changes while an export runs is in it as it was when its pag
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from oppserver.contract.columns import CUSTOM_COLUMNS
 from oppserver.contract.errors import InvalidFile
 from oppserver.contract.model import Catalogue
 from oppserver.store import Store
 from oppserver.transfer.csv_files import write_csv, write_csv_header
-from oppserver.transfer.files import Format
+from oppserver.transfer.files import EXPORT_PAGE_ROWS, Format
 from oppserver.transfer.ndjson import write_ndjson
 from oppserver.transfer.parquet import parquet_writer
 from oppserver.transfer.records import MEMBER_COLUMNS, members_of
-
-EXPORT_PAGE_ROWS: Final = 5_000
-"""Rows that an export reads at once. Ours: flat memory, few statements."""
 
 _Row = Mapping[str, str | int]
 

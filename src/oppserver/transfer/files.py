@@ -23,6 +23,9 @@ IMPORT_LINE_BYTES_MAX: Final = 16 << 20
 """Bytes of one line of a file. Ours: 250 values of the largest size would not fit, and a file that
 has no line ends at all must not be read whole."""
 
+EXPORT_PAGE_ROWS: Final = 5_000
+"""Rows that an export reads at once. Ours: flat memory, few statements."""
+
 STANDARD: Final = Path("-")
 """The name of the standard input or output."""
 

@@ -9,8 +9,7 @@ from typing import Any, BinaryIO
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
 from oppserver.formats.parquet import ParquetRecords, UnreadableRows, parquet_rows
-from oppserver.transfer.exporting import EXPORT_PAGE_ROWS
-from oppserver.transfer.files import STANDARD, Line
+from oppserver.transfer.files import EXPORT_PAGE_ROWS, STANDARD, Line
 from oppserver.transfer.records import check_names
 
 
