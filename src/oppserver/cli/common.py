@@ -11,6 +11,7 @@ import typer
 
 from oppserver.config import load_settings
 from oppserver.contract.dates import now_stored
+from oppserver.contract.errors import DatabaseRefused, StoreReplaced
 from oppserver.transfer.outputs import Place, leftovers_of, place_of, refuse_inputs
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def opened_store(
     store = open_store(settings.database, options, migrate=migrate)
     try:
         yield store
+    except StoreReplaced as error:
+        raise DatabaseRefused(
+            f"{error.where} while this command used it, and what the command wrote last may be"
+            " lost. Put the database in order, and run the command again."
+        ) from None
     finally:
         store.close()
 

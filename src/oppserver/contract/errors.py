@@ -306,6 +306,21 @@ class StoreUnreachable(Unavailable):
         super().__init__(message)
 
 
+class StoreReplaced(Unavailable):
+    """The database's files were removed or replaced while the store had them open.
+
+    ``where`` names the file, for the log and for the one at the command line.
+    """
+
+    def __init__(self, where: str, *, is_written: bool = False) -> None:
+        outcome = " It is not known whether this write is kept." if is_written else ""
+        super().__init__(
+            "The database was moved, removed or replaced while the server uses it. Nothing is read"
+            f" or written until whoever runs the server has put it in order.{outcome}"
+        )
+        self.where = where
+
+
 class StoreFull(Unavailable, OperatorError):
     """The disk is full. The batch that met it is not in the store."""
 

@@ -198,6 +198,10 @@ SQLITE_MMAP_BYTES_MAX: Final = 1 << 40
 SQLITE_CACHE_BYTES_DEFAULT: Final = 16 << 20
 """Bytes of page cache per connection. Used for what lies past the mapped part of a file."""
 
+SQLITE_FILES_LOOK_S: Final = 0.25
+"""Seconds after which a read looks again whether its files are still there. Chosen: a file that was
+removed is noticed within a second, and a look costs more than a small read may."""
+
 SQLITE_BACKUP_STEP_PAGES: Final = 4_096
 """Pages that a backup copies at a time. Chosen: 16 MB, so that Ctrl-C ends it within a moment."""
 

@@ -6,8 +6,9 @@ write that returned before it began, also one of another process, and sees one m
 Where a copy stands in for a server that cannot be reached, it sees at least every write that its
 own process has made or seen.
 
-What goes wrong raises ``Unavailable`` (try again: busy, too slow, not reachable) or its child
-``StoreFull``. A store can be used from several threads at once.
+What goes wrong raises ``Unavailable`` (try again: busy, too slow, not reachable) or a child of it:
+``StoreFull``, or ``StoreReplaced`` when its files were moved. A store can be used from several
+threads at once.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -14,6 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
 from oppserver.store import migrations
 from oppserver.store.port import BUSY_TIMEOUT_S, StoreOptions
+from oppserver.store.sqlite.files import DatabaseFiles
 from oppserver.store.sqlite.fingerprints import Fingerprints
 from oppserver.store.sqlite.library import sqlite3
 from oppserver.store.sqlite.search import Totals
@@ -52,10 +53,17 @@ def path_of(url: str) -> Path:
             " sqlite:///oppserver.db, or sqlite:////srv/oppserver.db with an absolute path"
         )
     path = Path(rest)
-    if not path.parent.is_dir():
-        raise DatabaseRefused(f"The folder {path.parent} of the database does not exist")
-    if path.is_dir():
-        raise DatabaseRefused(f"{path} is a folder, not a database file")
+    try:
+        if not path.parent.is_dir():
+            raise DatabaseRefused(f"The folder {path.parent} of the database does not exist")
+        if path.is_dir():
+            raise DatabaseRefused(f"{path} is a folder, not a database file")
+        if path.exists() and not path.is_file():
+            raise DatabaseRefused(f"{path} is a device, a pipe or a socket, not a database file")
+    except OSError as error:
+        raise DatabaseRefused(
+            f"The database {path} cannot be opened: {error.strerror or error}"
+        ) from None
     return path
 
 
@@ -75,7 +83,7 @@ class _Deadline:
         return time.monotonic() > self._at
 
 
-def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
+def open_engine(files: DatabaseFiles, options: StoreOptions, *, writes: bool) -> Engine:
     """Return a pool of connections to the file: one that writes, or ``options.readers`` that read.
 
     A connection's ``info["deadline"]`` limits the time of each of its statements; its
@@ -85,7 +93,7 @@ def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
     engine = create_engine(
         "sqlite://",
         module=sqlite3,  # SQLAlchemy would load the standard library's
-        creator=lambda: _connect(path, options, writes=writes),
+        creator=lambda: files.connect(lambda: connect(files.path, options, writes=writes)),
         pool_size=1 if writes else options.readers,
         max_overflow=0,
         pool_timeout=BUSY_TIMEOUT_S,
@@ -108,7 +116,8 @@ def open_engine(path: Path, options: StoreOptions, *, writes: bool) -> Engine:
     return engine
 
 
-def _connect(path: Path, options: StoreOptions, *, writes: bool) -> sqlite3.Connection:
+def connect(path: Path, options: StoreOptions, *, writes: bool) -> sqlite3.Connection:
+    """Open a connection that writes, or one that cannot."""
     connection = sqlite3.connect(
         path,
         timeout=BUSY_TIMEOUT_S,

@@ -49,6 +49,7 @@ from oppserver.store.sql.lookups import is_text
 from oppserver.store.sqlite import maintenance
 from oppserver.store.sqlite import write as sqlite_write
 from oppserver.store.sqlite.connection import (
+    connect,
     driver_of,
     open_engine,
     opening,
@@ -59,6 +60,12 @@ from oppserver.store.sqlite.connection import (
     set_up_file,
     translated_errors,
     tune_writer,
+)
+from oppserver.store.sqlite.files import (
+    MARK_LOG,
+    DatabaseFiles,
+    bring_log_into_file,
+    refuse_foreign_log,
 )
 from oppserver.store.sqlite.leads import read_lead_page, read_leads
 from oppserver.store.sqlite.library import LIBRARY, sqlite3
@@ -87,8 +94,9 @@ class SqliteStore:
     def __init__(self, path: Path, options: StoreOptions) -> None:
         self._path = path
         self._options = options
-        self._readers = open_engine(path, options, writes=False)
-        self._writer = open_engine(path, options, writes=True)
+        self._files = DatabaseFiles(path)
+        self._readers = open_engine(self._files, options, writes=False)
+        self._writer = open_engine(self._files, options, writes=True)
         self._write_lock = threading.Lock()
         self._catalogue: Catalogue | None = None  # owner: catalogue(); replaced whole, never edited
 
@@ -97,6 +105,8 @@ class SqliteStore:
         """Opens the file of a URL; creates and migrates it where ``migrate`` says so."""
         refuse_old_sqlite()
         path = path_of(url)
+        with opening(path), translated_errors(path):
+            refuse_foreign_log(path)
         if not migrate and not path.exists():
             raise DatabaseRefused(
                 f"There is no database at {path}. 'oppserver db upgrade' creates it."
@@ -112,6 +122,7 @@ class SqliteStore:
     def close(self) -> None:
         self._readers.dispose()
         self._writer.dispose()
+        self._files.close()  # the last connection, which tidies up
 
     # --- the hot read
 
@@ -278,6 +289,7 @@ class SqliteStore:
 
     def ping(self) -> None:
         with self._reader() as connection:
+            self._files.check()
             connection.execute("SELECT version FROM catalogue_version").fetchone()
 
     def servers(self) -> list[StoreServer]:
@@ -288,6 +300,7 @@ class SqliteStore:
 
     def check(self) -> list[str]:
         with translated_errors(self._path), self._readers.connect() as connection:
+            self._files.check()
             connection.info["deadline"].set(float("inf"))
             return problems_of(connection)
 
@@ -311,6 +324,7 @@ class SqliteStore:
     def _pooled(self, *, timeout_s: float | None = None) -> Iterator[PoolProxiedConnection]:
         """A reader, outside a transaction, with the clock set."""
         with translated_errors(self._path):
+            self._files.check_lately()
             pooled = self._readers.raw_connection()
             try:
                 pooled.info["deadline"].set(timeout_s or self._options.query_timeout_s)
@@ -328,6 +342,7 @@ class SqliteStore:
     def _read(self) -> Iterator[Connection]:
         """A transaction that reads one moment."""
         with translated_errors(self._path), self._readers.begin() as connection:
+            self._files.check_lately()
             connection.info["deadline"].set(self._options.query_timeout_s)
             yield connection
 
@@ -337,10 +352,20 @@ class SqliteStore:
         if not self._write_lock.acquire(timeout=BUSY_TIMEOUT_S):
             raise Unavailable("The store is busy with other writes. Try again.")
         try:
-            with translated_errors(self._path), self._writer.begin() as connection:
-                yield connection
+            with translated_errors(self._path):
+                with self._writer.begin() as connection:
+                    changes = driver_of(connection).total_changes
+                    yield connection
+                    self._seal(connection, changes)
+                self._files.check(is_written=True)
         finally:
             self._write_lock.release()
+
+    def _seal(self, connection: Connection, changes: int) -> None:
+        """Make sure, right before a commit, that it goes where the next process looks for it."""
+        if driver_of(connection).total_changes != changes:
+            driver_of(connection).execute(MARK_LOG)
+        self._files.check()
 
     def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
         with self._write() as connection:
@@ -374,17 +399,25 @@ class SqliteStore:
         with opening(self._path):
             with self._reader() as connection:
                 at = revision_of(connection)
-            if at == migrations.HEAD:
-                if migrate:
-                    self._build_missing_indexes()
-                return
-            refuse_foreign(at, self._path)
-            if not migrate:
-                migrations.refuse_older(self._path)
-            with self._writer.connect() as connection:
-                set_up_file(driver_of(connection))
-            with self._write() as writer:
-                migrations.upgrade(writer)
+            if at != migrations.HEAD:
+                self._upgrade(at, migrate=migrate)
+            with translated_errors(self._path):
+                self._files.hold(
+                    self._files.connect(lambda: connect(self._path, self._options, writes=False))
+                )
+            if migrate and at == migrations.HEAD:
+                self._build_missing_indexes()
+
+    def _upgrade(self, at: str | None, *, migrate: bool) -> None:
+        refuse_foreign(at, self._path)
+        if not migrate:
+            migrations.refuse_older(self._path)
+        with translated_errors(self._path), self._writer.connect() as connection:
+            set_up_file(driver_of(connection))
+        with self._write() as writer:
+            migrations.upgrade(writer)
+        with translated_errors(self._path), self._writer.connect() as connection:
+            bring_log_into_file(driver_of(connection))
 
     def _build_missing_indexes(self) -> None:
         """Finish a load that was cut off."""

@@ -24,6 +24,7 @@ from oppserver.store import schema
 from oppserver.store.queries import SearchIndex
 from oppserver.store.sql import catalogue as catalogue_sql
 from oppserver.store.sql.checks import broken_promises
+from oppserver.store.sqlite.files import MARK_LOG
 from oppserver.store.sqlite.fingerprints import give_identity
 from oppserver.store.sqlite.library import sqlite3
 from oppserver.store.sqlite.read import one_snapshot
@@ -56,9 +57,12 @@ def missing(connection: Connection) -> Mapping[str, str]:
 
 
 def create_missing(connection: Connection) -> None:
-    """Builds what is missing; next to nothing when nothing is."""
-    for statement in missing(connection).values():
+    """Build what is missing; next to nothing when nothing is."""
+    statements = missing(connection).values()
+    for statement in statements:
         connection.exec_driver_sql(statement)
+    if statements:
+        connection.exec_driver_sql(MARK_LOG)  # such a change is not counted by SQLite
 
 
 def drop_if_empty(connection: Connection) -> None:
