@@ -120,7 +120,7 @@ def test_wrong_keys_and_methods_are_problems(server: Server) -> None:
     answer = read_stream(server, QUERY, b"", keys=Keys("x", "y"))
     assert (answer.status, answer.json["type"]) == (401, "/problems/invalid-credentials")
     answer = server.get(f"{READ.upper()}?{QUERY}")
-    assert (answer.status, answer.headers["allow"]) == (405, "POST, QUERY")
+    assert (answer.status, answer.headers["allow"]) == (405, "POST, QUERY, OPTIONS")
     assert answer.json["type"] == "/problems/method-not-allowed"
 
 
