@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.conditions import condition_of
 from oppserver.calls.shared.decode import Ignored
-from oppserver.calls.shared.paging import (
+from oppserver.calls.shared.messages import (
     ColumnsWire,
     Page,
     PagingWire,

@@ -13,16 +13,14 @@ from oppserver.calls.lists.columns import (
     scope_of,
 )
 from oppserver.calls.lists.parse import (
-    AskedComparison,
-    AskedComparisons,
     AskedLeadFieldList,
     AskedLeadList,
     AskedRecentlyModified,
-    AskedSearch,
 )
+from oppserver.calls.lists.parse_search import AskedComparison, AskedComparisons, AskedSearch
 from oppserver.calls.shared.conditions import condition_of
+from oppserver.calls.shared.messages import AskedList
 from oppserver.calls.shared.names import event_code_of
-from oppserver.calls.shared.paging import AskedList
 from oppserver.contract.columns import LEAD, LIST_COLUMNS, SYSTEM_COLUMNS, Column
 from oppserver.contract.leads import STANDARD_COLUMNS
 from oppserver.contract.model import Catalogue

@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
+from oppserver.calls.shared.messages import span_at
 from oppserver.contract.columns import Column
-from oppserver.contract.dates import Span, span_of
+from oppserver.contract.dates import Span
 from oppserver.contract.errors import InvalidFieldValue, InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import canonical_guid, guid_at
 from oppserver.contract.model import DataType, Field
@@ -87,7 +88,8 @@ def condition_of(
     if comparison in _OF_TEXT:
         return Condition(stored=stored, comparison=comparison, values=operands)
     if field.data_type is DataType.DATE_TIME:
-        return _of_dates(stored, comparison, [_span(text, place=place) for text in operands])
+        spans = [span_at(text, place=place, error=InvalidFieldValue) for text in operands]
+        return _of_dates(stored, comparison, spans)
     values = tuple(_value(text, column, field, place=place) for text in operands)
     return Condition(stored=stored, comparison=comparison, values=values, is_number=is_number)
 
@@ -125,19 +127,6 @@ def _value(text: str, column: Column, field: Field, *, place: str) -> str:
         assert stored is not None, "an operand is not empty"
         return stored
     return text
-
-
-# --- dates -------------------------------------------------------------------------------------
-
-
-def _span(text: str, *, place: str) -> Span:
-    try:
-        return span_of(text)
-    except ValueError:
-        raise InvalidFieldValue(
-            f"{place}: {quoted(text)} is no date. Send one like 2024-02-29 13:05:09 or 2024-02-29"
-            " (UTC)."
-        ) from None
 
 
 def _of_dates(stored: str, comparison: Comparison, spans: list[Span]) -> Condition | ConditionGroup:
