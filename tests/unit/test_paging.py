@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from oppserver.calls.shared.messages import Page, PagingWire, SortingWire, is_descending, page_of
+from oppserver.calls.shared.paging import Page, PagingWire, SortingWire, is_descending, page_of
 from oppserver.contract.errors import ApiError, InvalidValue, LimitExceeded
 from oppserver.contract.limits import PAGE_INDEX_MAX, PAGE_ROWS_MAX
 

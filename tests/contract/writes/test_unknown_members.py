@@ -21,7 +21,9 @@ from oppserver.calls.leads.parse import AttributeWire
 from oppserver.calls.leads.reads import LeadsByIdsWire, LeadsGetWire
 from oppserver.calls.lists.parse import ByLeadFieldWire, RecentlyModifiedWire
 from oppserver.calls.lists.parse_search import AdvancedSearchWire, SearchWire
-from oppserver.calls.shared.messages import ListWire
+from oppserver.calls.shared.paging import (
+    ListWire,
+)
 from oppserver.calls.writes.wire import AddWire, CaptureWire, UpdateWire
 from tests.support import activity_calls, writing
 from tests.support.activity_calls import (

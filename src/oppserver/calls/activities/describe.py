@@ -31,7 +31,9 @@ from oppserver.calls.shared.describe import (
     object_of,
     schema_of,
 )
-from oppserver.calls.shared.messages import SuccessWire
+from oppserver.calls.shared.messages import (
+    SuccessWire,
+)
 from oppserver.contract import errors, example, limits
 
 _ACTIVITY_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"

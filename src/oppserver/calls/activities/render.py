@@ -7,7 +7,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from oppserver.calls.activities.timelines import COLUMNS, IDENTITY
-from oppserver.calls.shared.messages import KeyValueWire, SuccessWire
+from oppserver.calls.shared.messages import (
+    KeyValueWire,
+    SuccessWire,
+)
 from oppserver.calls.shared.names import POSTED_NAMES
 from oppserver.contract.columns import slot_of
 from oppserver.contract.dates import to_answer, to_stored

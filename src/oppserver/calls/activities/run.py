@@ -28,9 +28,11 @@ from oppserver.calls.leads.save import find_leads, lead_here, save_lead
 from oppserver.calls.shared.call import Services
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import gone, opportunity_here, users_named
-from oppserver.calls.shared.messages import ListWire
 from oppserver.calls.shared.names import activity_code_of
 from oppserver.calls.shared.operation import Read, Write, WriteContext
+from oppserver.calls.shared.paging import (
+    ListWire,
+)
 from oppserver.contract.errors import InvalidReference, OpportunityNotFound
 from oppserver.contract.model import Activity, Catalogue, User
 from oppserver.contract.names import quoted

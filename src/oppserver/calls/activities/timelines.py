@@ -10,16 +10,18 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import mandatory_guid
 from oppserver.calls.shared.messages import (
-    ColumnsWire,
+    event_code_at,
+)
+from oppserver.calls.shared.paging import (
     ListWire,
     PagingWire,
-    SortingWire,
-    event_code_at,
+    columns_named,
+    date_sorted_by,
     is_descending,
     page_of,
 )
 from oppserver.contract.columns import column_named, slot_of
-from oppserver.contract.errors import InvalidValue, UnknownColumn
+from oppserver.contract.errors import UnknownColumn
 from oppserver.contract.limits import ACTIVITY_PAGE_ROWS_DEFAULT
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import Number
@@ -53,10 +55,6 @@ def activity_column_named(name: str) -> str | None:
         column = column_named(name)
         return None if column is None else column.name
     return _BY_FOLDED_NAME.get(name.strip().casefold())
-
-
-_DATES: Final = {"createdon": False, "modifiedon": True}
-"""The columns to sort by: True for ModifiedOn."""
 
 
 class TimelineParameterWire(msgspec.Struct, forbid_unknown_fields=True):
@@ -110,31 +108,13 @@ def parse_activity_list(call: Call, message: ListWire) -> AskedActivityList:
     search = ActivitySearch(
         opportunity_id=opportunity_id,
         event_code=event_code,
-        by_modified_on=_by_modified_on(message.Sorting),
+        by_modified_on=date_sorted_by(message.Sorting, what="activities") == "modified_on",
         is_descending=is_descending(message.Sorting),
         offset=page.offset,
         limit=page.limit,
     )
-    return AskedActivityList(search, _columns(message.Columns))
-
-
-def _by_modified_on(sorting: SortingWire | UnsetType | None) -> bool:
-    name = sorting.ColumnName if isinstance(sorting, SortingWire) else None
-    if not isinstance(name, str) or not name.strip():
-        return False
-    by_modified_on = _DATES.get(name.strip().casefold())
-    if by_modified_on is None:
-        raise InvalidValue(
-            f"$.Sorting.ColumnName: activities are not sorted by {quoted(name)}. Send CreatedOn or"
-            " ModifiedOn."
-        )
-    return by_modified_on
-
-
-def _columns(asked: ColumnsWire | UnsetType | None) -> Sequence[str]:
-    include_csv = asked.Include_CSV if isinstance(asked, ColumnsWire) else None
-    names = include_csv.split(",") if isinstance(include_csv, str) else []
-    return list(dict.fromkeys(_column(name) for name in names if name.strip()))
+    columns = dict.fromkeys(_column(name) for name in columns_named(message.Columns))
+    return AskedActivityList(search, list(columns))
 
 
 def _column(name: str) -> str:

@@ -24,7 +24,9 @@ from oppserver.calls.shared.describe import (
     object_of,
     schema_of,
 )
-from oppserver.calls.shared.messages import SuccessWire
+from oppserver.calls.shared.messages import (
+    SuccessWire,
+)
 from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
 

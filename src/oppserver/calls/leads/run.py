@@ -18,7 +18,9 @@ from oppserver.calls.leads.reads import (
 from oppserver.calls.leads.save import lead_here, save_lead
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.decode import Body, mandatory
-from oppserver.calls.shared.messages import SuccessWire
+from oppserver.calls.shared.messages import (
+    SuccessWire,
+)
 from oppserver.calls.shared.operation import NO_BODY, Read, Write, WriteContext
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.store.port import Transaction

@@ -8,20 +8,22 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import mandatory_guid
 from oppserver.calls.shared.messages import (
+    event_code_at,
+    flag_at,
+    given,
+    span_at,
+    text_of,
+)
+from oppserver.calls.shared.paging import (
     AskedList,
     ListWire,
     Page,
     PagingWire,
     SortingWire,
     asked_list,
-    event_code_at,
-    flag_at,
-    given,
+    date_sorted_by,
     is_descending,
     page_of,
-    sort_name_of,
-    span_at,
-    text_of,
 )
 from oppserver.contract.dates import Span
 from oppserver.contract.errors import InvalidValue, MissingAttribute
@@ -156,10 +158,6 @@ class AskedRecentlyModified(msgspec.Struct, frozen=True, kw_only=True):
     is_descending: bool
 
 
-_SORTED_BY: Final = {"createdon": True, "modifiedon": False}
-"""The columns to sort by: True for CreatedOn."""
-
-
 def parse_recently_modified(_: Call, message: RecentlyModifiedWire) -> AskedRecentlyModified:
     """Parse a ``RetrieveRecentlyModified``. An end of the span that is not named is open.
 
@@ -182,7 +180,7 @@ def parse_recently_modified(_: Call, message: RecentlyModifiedWire) -> AskedRece
             parameter.IncludeCustomFields, place="$.Parameter.IncludeCustomFields"
         ),
         page=page_of(message.Paging, rows_default=RECENTLY_MODIFIED_ROWS_DEFAULT),
-        by_created_on=_by_created_on(sort_name_of(message.Sorting)),
+        by_created_on=date_sorted_by(message.Sorting, what="modified rows") == "created_on",
         is_descending=is_descending(message.Sorting),
     )
 
@@ -193,15 +191,3 @@ _NOTHING: Final = RecentlyModifiedParameterWire()
 def _span(value: str | UnsetType | None, *, place: str) -> Span | None:
     text = text_of(value)
     return span_at(text, place=place, error=InvalidValue) if text else None
-
-
-def _by_created_on(sort_name: str | None) -> bool:
-    if sort_name is None:
-        return False
-    by_created_on = _SORTED_BY.get(sort_name.casefold())
-    if by_created_on is None:
-        raise InvalidValue(
-            f"$.Sorting.ColumnName: {quoted(sort_name)} cannot be sorted by here. Send CreatedOn or"
-            " ModifiedOn."
-        )
-    return by_created_on

@@ -15,8 +15,15 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.conditions import OPERATORS, WITHOUT_OPERAND, comparison_named
 from oppserver.calls.shared.decode import Ignored, decode_text
-from oppserver.calls.shared.messages import AskedList, ListWire, asked_list, text_of
+from oppserver.calls.shared.messages import (
+    text_of,
+)
 from oppserver.calls.shared.names import number_of
+from oppserver.calls.shared.paging import (
+    AskedList,
+    ListWire,
+    asked_list,
+)
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
 from oppserver.contract.limits import SEARCH_CONDITIONS_MAX, SEARCH_PAGE_ROWS_DEFAULT
 from oppserver.contract.names import quoted

@@ -23,8 +23,10 @@ from oppserver.calls.lists.plan import (
 )
 from oppserver.calls.shared.call import Services
 from oppserver.calls.shared.decode import Body
-from oppserver.calls.shared.messages import ListWire
 from oppserver.calls.shared.operation import Read
+from oppserver.calls.shared.paging import (
+    ListWire,
+)
 from oppserver.contract.model import Catalogue
 from oppserver.store.queries import ActivitySearch, RenderedPage, Search, TimelinePage
 

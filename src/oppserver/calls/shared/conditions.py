@@ -7,7 +7,9 @@ from typing import Final
 
 import msgspec
 
-from oppserver.calls.shared.messages import span_at
+from oppserver.calls.shared.messages import (
+    span_at,
+)
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import Span
 from oppserver.contract.errors import InvalidFieldValue, InvalidValue, MissingAttribute

@@ -19,7 +19,10 @@ from oppserver.calls.shared.describe import (
     member,
     schema_of,
 )
-from oppserver.calls.shared.messages import BulkSuccessWire, SuccessWire
+from oppserver.calls.shared.messages import (
+    BulkSuccessWire,
+    SuccessWire,
+)
 from oppserver.calls.writes.render import (
     AddedWire,
     CaptureAnswerWire,

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from oppserver.calls.shared.messages import SentField
+from oppserver.calls.shared.messages import (
+    SentField,
+)
 from oppserver.calls.shared.names import event_code_of
 from oppserver.calls.writes.wire import (
     AskedOpportunity,

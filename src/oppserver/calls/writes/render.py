@@ -6,7 +6,11 @@ from typing import Literal
 
 import msgspec
 
-from oppserver.calls.shared.messages import AffectedWire, BulkSuccessWire, SuccessWire
+from oppserver.calls.shared.messages import (
+    AffectedWire,
+    BulkSuccessWire,
+    SuccessWire,
+)
 from oppserver.calls.writes.wire import CaptureAction, Captured, CaptureFlags
 
 
