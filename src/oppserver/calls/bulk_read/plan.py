@@ -43,13 +43,10 @@ def plan_bulk_read(asked: AskedBulkRead, catalogue: Catalogue) -> PlannedBulkRea
     plan = plan_entries(asked.groups, catalogue)
     if wanted.format is not Format.JSON:
         plan = with_event_codes(plan)
-    table = None
-    if wanted.format.is_table:
-        table = table_of_plan(plan, catalogue, types_are_text=wanted.types_are_text)
     return PlannedBulkRead(
         plan=plan,
         wanted=wanted,
-        table=table,
+        table=table_of_plan(plan, catalogue, wanted),
         if_none_match=asked.if_none_match,
         coding=asked.coding,
     )

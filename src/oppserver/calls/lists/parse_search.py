@@ -1,9 +1,9 @@
-"""From the body of ``Retrieve/BySearchParameter`` to what was asked: the condition language.
+"""Parsing of ``Retrieve/BySearchParameter``: the condition language.
 
-``AdvancedSearch`` holds Conditions, each of rows. A row is one comparison; the base row names the
-type. What joins rows and Conditions stands at the later one of two. Where joiners contradict each
-other, the language does not say what binds first, so it is refused: a guess could be a wrong answer
-that nobody sees.
+``AdvancedSearch`` holds Conditions, each with rows. A row is one comparison; the base row names the
+type. The later of two rows or Conditions names how they are joined. Where joiners contradict each
+other, the language does not say which binds first, so they are refused: a guess could be a wrong
+answer that nobody notices.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,7 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.conditions import OPERATORS, WITHOUT_OPERAND, comparison_named
 from oppserver.calls.shared.decode import Ignored, decode_text
-from oppserver.calls.shared.messages import (
-    text_of,
-)
+from oppserver.calls.shared.messages import is_true, text_of
 from oppserver.calls.shared.names import number_of
 from oppserver.calls.shared.paging import (
     AskedList,
@@ -202,7 +200,7 @@ def _comparison(row: RowConditionWire, *, place: str) -> AskedComparison:
     operator = text_of(row.Operator)
     if not operator:
         raise MissingAttribute(f"'Operator' is mandatory in {place}: 'eq', for example")
-    if _is_true(row.RSO_IsMailMerged):
+    if is_true(row.RSO_IsMailMerged):
         raise InvalidValue(
             f"{place}.RSO_IsMailMerged: merged values are not supported. Send the value itself in"
             " RSO, and false here."
@@ -264,12 +262,5 @@ def _agreed(joiners: Iterable[_Joiner | None], *, instead: str) -> bool:
     return bool(said) and said[0].is_any
 
 
-# --- values ------------------------------------------------------------------------------------
-
-
 def _rows(condition: ConditionWire) -> Sequence[RowConditionWire]:
     return condition.RowCondition if isinstance(condition.RowCondition, list) else ()
-
-
-def _is_true(value: FieldValue | UnsetType) -> bool:
-    return str(value).strip().lower() in ("true", "1")

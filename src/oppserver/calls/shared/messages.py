@@ -47,6 +47,11 @@ def flag_at(value: FieldValue | UnsetType, *, place: str) -> bool:
     return found
 
 
+def is_true(value: FieldValue | UnsetType) -> bool:
+    """Return whether a value is true; whatever cannot be read as true is not."""
+    return text_of(value).lower() in ("true", "1")
+
+
 def date_at(text: str | UnsetType | None, *, place: str) -> str | None:
     """The stored form of a date; None when it is not there. Raises InvalidValue."""
     if not isinstance(text, str) or not text.strip():
