@@ -13,7 +13,6 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from oppserver.api.openapi import DESCRIPTIONS
 from oppserver.api.routes import ROUTES, STREAM_ROUTES
-from oppserver.calls.streams.describe import STREAM_DESCRIPTIONS
 from oppserver.config import configuration_markdown
 from oppserver.contract.errors import HTTP_ERRORS
 from oppserver.contract.problems import name_of
@@ -52,11 +51,9 @@ def _first_line(module: Path) -> str:
 
 def calls_table() -> str:
     """Every call: its method and path, its rights, and what it does."""
-    texts = {name: one.summary for name, one in DESCRIPTIONS.items()}
-    texts |= {name: one.summary for name, one in STREAM_DESCRIPTIONS.items()}
     rows = [
         f"| `{route.method} {route.path}` | {'writes' if route.writes else 'reads'} |"
-        f" {texts[route.name]} |"
+        f" {DESCRIPTIONS[route.name].summary} |"
         for route in (*ROUTES, *STREAM_ROUTES)
     ]
     return "\n".join(["| call | | |", "|---|---|---|", *rows])

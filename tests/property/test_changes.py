@@ -14,8 +14,8 @@ import pytest
 from oppserver.calls.changes.run import CHANGES
 from oppserver.calls.run import open_stream, run
 from oppserver.calls.shared.call import Call
-from oppserver.calls.streams import export
-from oppserver.calls.streams.export import EXPORT
+from oppserver.calls.streams import run as stream_calls
+from oppserver.calls.streams.run import EXPORT
 from oppserver.contract.model import Lead, Opportunity
 from oppserver.store import Store
 from tests.support import calling
@@ -192,7 +192,7 @@ def test_copies_are_the_store_while_others_write(
     Three write: they create, replace, delete, write again, load, move to another type, and give
     leads other addresses. Two follow, and one exports again and again.
     """
-    monkeypatch.setattr(export, "STREAM_UNIT_IDS", 7)  # an export takes several pages
+    monkeypatch.setattr(stream_calls, "STREAM_UNIT_IDS", 7)  # an export takes several pages
     database: Database = ENGINES[engine](tmp_path)
     for seed in range(scaled(3)):
         _race(database, seed)

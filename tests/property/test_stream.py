@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oppserver.calls.run import open_stream
-from oppserver.calls.streams.read import READ_STREAM, ReadStream
+from oppserver.calls.streams.run import READ_STREAM, ReadStream
 from oppserver.contract.limits import STREAM_UNIT_IDS
 from oppserver.store import Store
 from tests.support import calling, stores

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.calls.types.render import details_form, render_details
+from oppserver.calls.types.run import details_form, render_details
 from oppserver.contract.errors import InvalidFile
 from oppserver.contract.metadata import DETAIL_FIELDS, NOTE_FIELD, STATUS_FIELD, field_metadata
 from oppserver.contract.model import (

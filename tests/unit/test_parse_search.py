@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.calls.lists.parse import AskedSearch
-from oppserver.calls.lists.parse_search import parse_search
-from oppserver.calls.lists.wire import SearchWire
+from oppserver.calls.lists.parse_search import AskedSearch, SearchWire, parse_search
 from oppserver.calls.shared.decode import Body
 from oppserver.contract.errors import ApiError, InvalidValue
 from tests.property.laws import examples

@@ -1,9 +1,8 @@
 """The OpenAPI 3.1 document, and a page to browse it in that needs nothing from elsewhere."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -11,112 +10,108 @@ import msgspec
 
 import oppserver
 from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
-from oppserver.calls.activities import describe as activities_describe
-from oppserver.calls.bulk_read import describe
-from oppserver.calls.changes import describe as changes_describe
-from oppserver.calls.leads import describe as leads_describe
-from oppserver.calls.lists import describe as lists_describe
-from oppserver.calls.shared.describe import EVERY_CALL, EVERY_WRITE, Description, Parameter
-from oppserver.calls.streams.describe import STREAM_DESCRIPTIONS, StreamDescription
-from oppserver.calls.types import describe as types_describe
-from oppserver.calls.users import describe as users_describe
-from oppserver.calls.writes import describe as writes_describe
-from oppserver.contract.errors import HTTP_ERRORS, ApiError
+from oppserver.calls.activities import describe as activities
+from oppserver.calls.bulk_read import describe as bulk_read
+from oppserver.calls.changes import describe as changes
+from oppserver.calls.leads import describe as leads
+from oppserver.calls.lists import describe as lists
+from oppserver.calls.shared.describe import (
+    EVERY_CALL,
+    EVERY_WRITE,
+    Description,
+    Parameter,
+    member,
+    schema_of,
+)
+from oppserver.calls.shared.operation import NO_BODY, Stream
+from oppserver.calls.streams import describe as streams
+from oppserver.calls.types import describe as types
+from oppserver.calls.users import run as users
+from oppserver.calls.writes import describe as writes
+from oppserver.contract.errors import HTTP_ERRORS, ApiError, BodyTooLarge
 from oppserver.contract.limits import (
     IDEMPOTENCY_HOURS,
     IDEMPOTENCY_KEY_CHARACTERS_MAX,
     IN_ERROR_FAULTS_MAX,
 )
-from oppserver.contract.problems import PROBLEM, all_problems, is_problem_path, name_of
+from oppserver.contract.problems import (
+    PROBLEM,
+    ErrorWire,
+    ProblemWire,
+    all_problems,
+    is_problem_path,
+    name_of,
+)
 
-_ERROR: Final = {
-    "type": "object",
-    "required": ["Status", "ExceptionType", "ExceptionMessage"],
-    "properties": {
-        "Status": {"const": "Error"},
-        "ExceptionType": {
-            "type": "string",
-            "enum": list(dict.fromkeys(error.exception_type for error in HTTP_ERRORS)),
-        },
-        "ExceptionMessage": {"type": "string", "description": "What is wrong, and what to do."},
-    },
+DESCRIPTIONS: Final[Mapping[str, Description]] = {
+    **activities.DESCRIPTIONS,
+    **bulk_read.DESCRIPTIONS,
+    **changes.DESCRIPTIONS,
+    **leads.DESCRIPTIONS,
+    **lists.DESCRIPTIONS,
+    **streams.DESCRIPTIONS,
+    **types.DESCRIPTIONS,
+    **users.DESCRIPTIONS,
+    **writes.DESCRIPTIONS,
 }
+"""By the name of the call's route."""
 
-_FAULT: Final = {
-    "type": "object",
-    "description": "One thing that is wrong, at a parameter, a header, or a line of the body.",
-    "required": ["what", "hint"],
-    "properties": {
-        "parameter": {"type": "string"},
-        "header": {"type": "string"},
-        "line": {"type": "integer", "minimum": 1},
-        "what": {"type": "string"},
-        "hint": {"type": "string"},
+_DETAIL: Final = "What is wrong, and what to do."
+
+_ERROR: Final = schema_of(
+    ErrorWire,
+    {
+        "Status": member(const="Error"),
+        "ExceptionType": member(
+            enum=list(dict.fromkeys(error.exception_type for error in HTTP_ERRORS))
+        ),
+        "ExceptionMessage": member(_DETAIL),
     },
-}
+)
 
 _PROBLEM: Final = {
-    "type": "object",
+    **schema_of(
+        ProblemWire,
+        {
+            "type": member(enum=[problem["type"] for problem in all_problems()]),
+            "detail": member(_DETAIL),
+            "instance": member("The request's id as a URI."),
+            "errors": member(maxItems=IN_ERROR_FAULTS_MAX),
+            "errors[]": member(
+                "One thing that is wrong, at a parameter, a header, or a line of the body."
+            ),
+            "errors[].line": member(minimum=1),
+            "moreErrors": member("Faults beyond `errors`."),
+        },
+    ),
     "description": "A problem document (RFC 9457).",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "enum": [problem["type"] for problem in all_problems()]},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What is wrong, and what to do."},
-        "instance": {"type": "string", "description": "The request's id as a URI."},
-        "errors": {"type": "array", "items": _FAULT, "maxItems": IN_ERROR_FAULTS_MAX},
-        "moreErrors": {"type": "integer", "description": "Faults beyond `errors`."},
-    },
 }
 
+
+def _header(text: str, kind: str = "string") -> dict[str, Any]:
+    return {"description": text, "schema": {"type": kind}}
+
+
 _HEADERS: Final = {
-    "X-Request-Id": {
-        "description": "Also in the server's log. A caller's own is kept.",
-        "schema": {"type": "string"},
-    },
-    "RateLimit-Policy": {
-        "description": "The limit: q calls in any w seconds per key. Absent when there is none.",
-        "schema": {"type": "string"},
-    },
-    "RateLimit": {
-        "description": "r calls are free now; one more is in t seconds.",
-        "schema": {"type": "string"},
-    },
-    "ETag": {
-        "description": "Stands for the bytes of the answer. There when `etag=true` or an"
-        " `If-None-Match` asks for it.",
-        "schema": {"type": "string"},
-    },
-    "X-Opportunities-Requested": {
-        "description": "Distinct ids that were asked for.",
-        "schema": {"type": "integer"},
-    },
-    "X-Opportunities-Found": {
-        "description": "Those of them that are answered, in whatever entry.",
-        "schema": {"type": "integer"},
-    },
-    "X-Opportunities-Missing": {
-        "description": "Those that are not.",
-        "schema": {"type": "integer"},
-    },
-    "X-Cursor": {
-        "description": "Where the stream begins; with the last id that has come, it goes on.",
-        "schema": {"type": "string"},
-    },
+    "X-Request-Id": _header("Also in the server's log. A caller's own is kept."),
+    "RateLimit-Policy": _header(
+        "The limit: q calls in any w seconds per key. Absent when there is none."
+    ),
+    "RateLimit": _header("r calls are free now; one more is in t seconds."),
+    "ETag": _header(
+        "Stands for the bytes of the answer. There when `etag=true` or an `If-None-Match` asks for"
+        " it."
+    ),
+    "X-Opportunities-Requested": _header("Distinct ids that were asked for.", "integer"),
+    "X-Opportunities-Found": _header(
+        "Those of them that are answered, in whatever entry.", "integer"
+    ),
+    "X-Opportunities-Missing": _header("Those that are not.", "integer"),
+    "X-Cursor": _header("Where the stream begins; with the last id that has come, it goes on."),
 }
 
 _EVERY_HEADER: Final = ("X-Request-Id", "RateLimit-Policy", "RateLimit")
 """The headers of every answer that is not an error."""
-
-_NOT_MODIFIED: Final = {
-    "304": {
-        "description": "`If-None-Match` has the tag of this answer: the caller has it already.",
-        "headers": {
-            name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", "ETag")
-        },
-    }
-}
 
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
@@ -142,14 +137,9 @@ _SCHEMES: Final = {
 def document() -> bytes:
     """The OpenAPI 3.1 document of every call, JSON."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in (*ROUTES, *STREAM_ROUTES):
         operations = paths.setdefault(route.path, {})
         operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
-    for stream in STREAM_ROUTES:
-        operations = paths.setdefault(stream.path, {})
-        operations[stream.method.lower()] = _stream_operation(
-            stream, STREAM_DESCRIPTIONS[stream.name]
-        )
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -180,83 +170,35 @@ def reference_page() -> str:
     return files("oppserver.api").joinpath("reference.html").read_text(encoding="utf-8")
 
 
-def _operation(route: Route, described: Description) -> dict[str, Any]:
+def _operation(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
+    parameters = [_parameter(one) for one in described.query]
+    if route.writes:  # each call has an example of its own: a key is good for one request
+        parameters.append({**_IDEMPOTENCY_KEY, "example": str(uuid5(NAMESPACE_URL, route.name))})
+    responses = {
+        "200": {
+            "description": "The answer.",
+            "headers": _header_references(*_EVERY_HEADER, *described.headers),
+            "content": _answers(described),
+        }
+    }
+    if described.is_conditional:
+        responses["304"] = {
+            "description": "`If-None-Match` has the tag of this answer: the caller has it already.",
+            "headers": _header_references("X-Request-Id", "ETag"),
+        }
+    body = _request_body(route, described)
     return {
         "operationId": route.name,
         "summary": described.summary,
-        **_method(route, described.text),
-        **_parameters(route, described),
-        **_request_body(described),
+        "description": f"{described.text}{_QUERY_TEXT if route.takes_query else ''}",
+        **({"x-also-method": "QUERY"} if route.takes_query else {}),
+        **({"parameters": parameters} if parameters else {}),
+        **({"requestBody": body} if body else {}),
         "responses": {
-            "200": {
-                "description": "The answer.",
-                "headers": _header_references((*_EVERY_HEADER, *described.headers)),
-                "content": {
-                    "application/json": {
-                        "schema": described.response,
-                        "example": described.response_example,
-                    },
-                    **_content(described.formats),
-                },
-            },
-            **(_NOT_MODIFIED if described.is_conditional else {}),
+            **responses,
             **_error_responses(route.path, [*described.errors, *_errors_of_all(route)]),
         },
     }
-
-
-def _method(route: Route | StreamRoute, text: str) -> dict[str, str]:
-    """Return the description of a call, and of its other method where it has one."""
-    if not route.takes_query:
-        return {"description": text}
-    return {"description": f"{text}{_QUERY_TEXT}", "x-also-method": "QUERY"}
-
-
-def _stream_operation(route: StreamRoute, described: StreamDescription) -> dict[str, Any]:
-    return {
-        "operationId": route.name,
-        "summary": described.summary,
-        **_method(route, described.text),
-        "parameters": [_parameter(one) for one in described.query],
-        **_stream_body(described),
-        "responses": {
-            "200": {
-                "description": "The answer.",
-                "headers": _header_references((*_EVERY_HEADER, *described.headers)),
-                "content": _content(described.formats),
-            },
-            **_error_responses(route.path, described.errors),
-        },
-    }
-
-
-def _stream_body(described: StreamDescription) -> dict[str, Any]:
-    if not described.takes:
-        return {}
-    content = {
-        media_type: {
-            "schema": {"description": body.text},
-            **({} if body.example is None else {"example": body.example}),
-        }
-        for media_type, body in described.takes.items()
-    }
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _content(media_types: Mapping[str, str]) -> dict[str, Any]:
-    return {one: {"schema": {"description": text}} for one, text in media_types.items()}
-
-
-def _parameters(route: Route, described: Description) -> dict[str, Any]:
-    parameters = [_parameter(one) for one in described.query]
-    if route.writes:
-        parameters.append(_idempotency_key(route))
-    return {"parameters": parameters} if parameters else {}
-
-
-def _idempotency_key(route: Route) -> dict[str, Any]:
-    """The header, with an example of its own for each call: a key is good for one request."""
-    return {**_IDEMPOTENCY_KEY, "example": str(uuid5(NAMESPACE_URL, route.name))}
 
 
 def _parameter(one: Parameter) -> dict[str, Any]:
@@ -270,19 +212,38 @@ def _parameter(one: Parameter) -> dict[str, Any]:
     }
 
 
-def _request_body(described: Description) -> dict[str, Any]:
-    if described.request is None:
-        return {}
-    content = {"schema": described.request, "example": described.request_example}
-    return {
-        "requestBody": {
-            "required": not described.is_body_optional,
-            "content": {"application/json": content},
+def _request_body(route: Route | StreamRoute, described: Description) -> dict[str, Any] | None:
+    """The body of a call: its schema is that of the struct that it is decoded into."""
+    if described.takes:
+        forms = {
+            media_type: {
+                "schema": {"description": form.text},
+                **({} if form.example is None else {"example": form.example}),
+            }
+            for media_type, form in described.takes.items()
         }
+        return {"required": True, "content": forms}
+    if isinstance(route.operation, Stream) or route.operation.body is NO_BODY:
+        return None
+    body = route.operation.body
+    json = {
+        "schema": schema_of(body.message, described.members),
+        "example": described.request_example,
     }
+    return {"required": not body.is_optional, "content": {"application/json": json}}
 
 
-def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:
+def _answers(described: Description) -> dict[str, Any]:
+    others = {one: {"schema": {"description": text}} for one, text in described.formats.items()}
+    if described.response is None:
+        return others
+    json = {"schema": described.response, "example": described.response_example}
+    return {"application/json": json, **others}
+
+
+def _errors_of_all(route: Route | StreamRoute) -> Sequence[type[ApiError]]:
+    if isinstance(route, StreamRoute):  # its body has no limit
+        return [error for error in EVERY_CALL if error is not BodyTooLarge]
     return [*EVERY_WRITE, *EVERY_CALL] if route.writes else EVERY_CALL
 
 
@@ -298,26 +259,12 @@ def _error_responses(path: str, errors: Sequence[type[ApiError]]) -> dict[str, A
                 f"- `{name_of(error) if is_problem else error.exception_type}`: {error.meaning}"
                 for error in of_status
             ),
-            "headers": _header_references(("X-Request-Id",)),
+            "headers": _header_references("X-Request-Id"),
             "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
         }
         for status, of_status in sorted(by_status.items())
     }
 
 
-def _header_references(names: Iterable[str]) -> dict[str, Any]:
+def _header_references(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-DESCRIPTIONS: Final[Mapping[str, Description]] = MappingProxyType(
-    {
-        **describe.DESCRIPTIONS,
-        **writes_describe.DESCRIPTIONS,
-        **types_describe.DESCRIPTIONS,
-        **users_describe.DESCRIPTIONS,
-        **lists_describe.DESCRIPTIONS,
-        **leads_describe.DESCRIPTIONS,
-        **activities_describe.DESCRIPTIONS,
-        **changes_describe.DESCRIPTIONS,
-    }
-)

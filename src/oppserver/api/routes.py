@@ -24,8 +24,7 @@ from oppserver.calls.lists.run import (
     SEARCH,
 )
 from oppserver.calls.shared.operation import Operation, Stream, Write
-from oppserver.calls.streams.export import EXPORT, ExportStream
-from oppserver.calls.streams.read import READ_STREAM, ReadStream
+from oppserver.calls.streams.run import EXPORT, READ_STREAM, ExportStream, ReadStream
 from oppserver.calls.types.run import (
     ACTIVITY_TYPES,
     OPPORTUNITY_DETAILS,

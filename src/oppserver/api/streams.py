@@ -43,9 +43,8 @@ from oppserver.calls.run import open_stream
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.coding import StreamEncoder
 from oppserver.calls.streams.batches import Batch
-from oppserver.calls.streams.export import ExportStream
-from oppserver.calls.streams.read import ReadStream
 from oppserver.calls.streams.rows import StreamFound
+from oppserver.calls.streams.run import ExportStream, ReadStream
 from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
 from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
 

@@ -14,17 +14,16 @@ import pytest
 from msgspec import inspect
 
 from oppserver.api.routes import ROUTES
-from oppserver.calls.activities.wire import ActivityWire, OpportunityActivityWire, TimelineWire
+from oppserver.calls.activities.parse import ActivityWire, OpportunityActivityWire
+from oppserver.calls.activities.timelines import TimelineWire
 from oppserver.calls.bulk_read.parse import GetOpportunitiesByIdWire
 from oppserver.calls.leads.parse import AttributeWire
 from oppserver.calls.leads.reads import LeadsByIdsWire, LeadsGetWire
-from oppserver.calls.lists.wire import (
-    AdvancedSearchWire,
-    ByLeadFieldWire,
-    RecentlyModifiedWire,
-    SearchWire,
+from oppserver.calls.lists.parse import ByLeadFieldWire, RecentlyModifiedWire
+from oppserver.calls.lists.parse_search import AdvancedSearchWire, SearchWire
+from oppserver.calls.shared.paging import (
+    ListWire,
 )
-from oppserver.calls.shared.paging import ListWire
 from oppserver.calls.writes.wire import AddWire, CaptureWire, UpdateWire
 from tests.support import activity_calls, writing
 from tests.support.activity_calls import (

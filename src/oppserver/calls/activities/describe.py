@@ -3,21 +3,36 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
+from oppserver.calls.activities.render import (
+    PostedActivitiesWire,
+    PostedWire,
+    TimelineAnswerWire,
+    render_activities_posted,
+    render_activity_posted,
+)
 from oppserver.calls.activities.timelines import COLUMNS
 from oppserver.calls.shared.describe import (
+    COUNT,
     EVERY_BODY,
+    FIELD_SET,
+    GET_FILE_URL,
     GUID,
-    NUMBER,
-    NUMBER_OR_NULL,
+    GUID_TEXT,
     PAGING,
     ROWS,
     SORTING,
-    TEXT,
-    TEXT_OR_NULL,
-    VALUE,
     Description,
+    Member,
     Parameter,
-    Schema,
+    mandatory,
+    member,
+    object_of,
+    schema_of,
+)
+from oppserver.calls.shared.messages import (
+    SuccessWire,
 )
 from oppserver.contract import errors, example, limits
 
@@ -25,39 +40,20 @@ _ACTIVITY_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
 
 _DATE: Final = "2024-02-29 13:05:09"
 
-_ACTIVITY_EVENT: Final[Schema] = {**NUMBER, "description": "The code of an activity type."}
 
-_ACTIVITY_DATE: Final[Schema] = {
-    "type": ["string", "null"],
-    "description": "`CreatedOn`, UTC. Without it: now.",
-}
+def _activity(path: str) -> dict[str, Member]:
+    return {
+        f"{path}ActivityEvent": mandatory("The code of an activity type."),
+        f"{path}ActivityDateTime": member("`CreatedOn`, UTC. Without it: now."),
+        f"{path}Fields[].SchemaName": mandatory(
+            f"`mx_Custom_1` to `mx_Custom_{limits.CUSTOM_SLOTS}`, `Status`, `Owner`."
+        ),
+        f"{path}Fields[].Value": mandatory(or_null=True),
+        f"{path}Fields[].Fields": FIELD_SET,
+    }
 
-_FIELDS: Final[Schema] = {
-    "type": ["array", "null"],
-    "items": {
-        "type": "object",
-        "required": ["SchemaName", "Value"],
-        "properties": {
-            "SchemaName": {
-                "type": "string",
-                "description": "`mx_Custom_1` to"
-                f" `mx_Custom_{limits.CUSTOM_SLOTS}`, `Status`, `Owner`.",
-            },
-            "Value": VALUE,
-        },
-    },
-}
 
 _FIELDS_EXAMPLE: Final = [{"SchemaName": "mx_Custom_1", "Value": "Called back"}]
-
-_PAGING: Final[Schema] = {
-    "type": ["object", "null"],
-    "properties": {
-        **PAGING["properties"],
-        "Offset": {**NUMBER_OR_NULL, "description": "Number of the page, from 0."},
-        "RowCount": {**NUMBER_OR_NULL, "description": "Rows of a page, with `Offset`."},
-    },
-}
 
 _POST_ERRORS: Final = (
     *EVERY_BODY,
@@ -66,40 +62,6 @@ _POST_ERRORS: Final = (
     errors.InvalidFieldValue,
     errors.InvalidReference,
 )
-
-_ROW: Final[Schema] = {
-    "type": "object",
-    "required": ["Id", "EventCode", "EventName", "CreatedOn", "ModifiedOn", "Data"],
-    "properties": {
-        "Id": TEXT,
-        "EventCode": {"type": "integer"},
-        "EventName": TEXT,
-        "ActivityScore": {"const": 0},
-        "CreatedOn": TEXT,
-        "ActivityType": {"const": 2},
-        "IsEmailType": {"const": False},
-        "Type": {"const": "Custom"},
-        "SessionId": TEXT,
-        "TrackLocation": {"const": 0},
-        "Latitude": {"type": "null"},
-        "Longitude": {"type": "null"},
-        "ModifiedOn": TEXT,
-        "RelatedProspectId": TEXT,
-        "Data": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["Key", "Value"],
-                "properties": {"Key": TEXT, "Value": TEXT_OR_NULL},
-            },
-        },
-        "ActivityFields": {
-            "type": "object",
-            "additionalProperties": TEXT_OR_NULL,
-            "description": "Dates are `M/d/yyyy h:mm:ss AM/PM`. Absent on what the server posts.",
-        },
-    },
-}
 
 _ROW_EXAMPLE: Final = {
     "Id": _ACTIVITY_ID,
@@ -135,20 +97,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             " `EmailAddress`: a lead of a new address is created with the names and the phone"
             " number."
         ),
-        request={
-            "type": "object",
-            "required": ["ActivityEvent"],
-            "properties": {
-                "RelatedProspectId": {**GUID, "type": ["string", "null"]},
-                "EmailAddress": VALUE,
-                "FirstName": VALUE,
-                "LastName": VALUE,
-                "Phone": VALUE,
-                "ActivityEvent": _ACTIVITY_EVENT,
-                "ActivityNote": VALUE,
-                "ActivityDateTime": _ACTIVITY_DATE,
-                "Fields": _FIELDS,
-            },
+        members={
+            "RelatedProspectId": member(GUID_TEXT, format="uuid"),
+            "RelatedOpportunityId": member("Refused: this call posts on a lead alone."),
+            **_activity(""),
         },
         request_example={
             "RelatedProspectId": example.LEAD_ID,
@@ -157,15 +109,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "ActivityDateTime": _DATE,
             "Fields": _FIELDS_EXAMPLE,
         },
-        response={
-            "type": "object",
-            "required": ["Status", "Message"],
-            "properties": {
-                "Status": {"const": "Success"},
-                "Message": {"type": "object", "required": ["Id"], "properties": {"Id": GUID}},
-            },
-        },
-        response_example={"Status": "Success", "Message": {"Id": _ACTIVITY_ID}},
+        response=schema_of(
+            SuccessWire[PostedWire], {"Message.Id": member(GUID_TEXT, format="uuid")}
+        ),
+        response_example=msgspec.json.decode(render_activity_posted(_ACTIVITY_ID)),
         errors=_POST_ERRORS,
         query=(
             Parameter(
@@ -180,21 +127,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "CustomActivityAddByOpportunityId": Description(
         summary="Post activities on an opportunity",
         text=f"1 to {limits.BULK_WRITE_ROWS_MAX} activities: all are posted, or none.",
-        request={
-            "type": "array",
-            "minItems": 1,
-            "maxItems": limits.BULK_WRITE_ROWS_MAX,
-            "items": {
-                "type": "object",
-                "required": ["ActivityEvent", "ActivityOwnerEmail"],
-                "properties": {
-                    "ActivityEvent": _ACTIVITY_EVENT,
-                    "ActivityNote": VALUE,
-                    "ActivityOwnerEmail": {**TEXT, "minLength": 1},
-                    "ActivityDateTime": _ACTIVITY_DATE,
-                    "Fields": _FIELDS,
-                },
-            },
+        members={
+            "": member(minItems=1, maxItems=limits.BULK_WRITE_ROWS_MAX),
+            "[].ActivityOwnerEmail": mandatory(minLength=1),
+            **_activity("[]."),
         },
         request_example=[
             {
@@ -204,21 +140,11 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 "Fields": _FIELDS_EXAMPLE,
             }
         ],
-        response={
-            "type": "object",
-            "required": ["Response"],
-            "properties": {
-                "Response": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["ProspectActivityId"],
-                        "properties": {"ProspectActivityId": GUID},
-                    },
-                }
-            },
-        },
-        response_example={"Response": [{"ProspectActivityId": _ACTIVITY_ID}]},
+        response=schema_of(
+            PostedActivitiesWire,
+            {"Response[].ProspectActivityId": member(GUID_TEXT, format="uuid")},
+        ),
+        response_example=msgspec.json.decode(render_activities_posted([_ACTIVITY_ID])),
         errors=(*_POST_ERRORS, errors.LimitExceeded, errors.OpportunityNotFound),
         query=(Parameter("opportunityId", "The opportunity.", GUID, example.OPPORTUNITY_ID),),
     ),
@@ -228,72 +154,46 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "A lead's timeline, newest first: activities and opportunities. Of an opportunity there"
             " are Status, Owner, `mx_Custom_1` and `mx_Custom_2`."
         ),
-        request={
-            "type": "object",
-            "properties": {
-                "Parameter": {
-                    "type": ["object", "null"],
-                    "properties": {
-                        "ActivityEvent": {
-                            **NUMBER_OR_NULL,
-                            "description": "The code of an activity type or an opportunity type.",
-                        }
-                    },
-                },
-                "Paging": _PAGING,
-            },
+        members={
+            "Parameter.ActivityEvent": member(
+                "The code of an activity type or an opportunity type."
+            ),
+            **PAGING,
         },
         request_example={
             "Parameter": {"ActivityEvent": example.ACTIVITY_TYPE.event_code},
             "Paging": {"Offset": "0", "RowCount": "10"},
         },
-        response={
-            "type": "object",
-            "required": ["RecordCount", "ProspectActivities"],
-            "properties": {
-                "RecordCount": {"type": "integer", "minimum": 0},
-                "ProspectActivities": {"type": "array", "items": _ROW},
+        response=schema_of(
+            TimelineAnswerWire,
+            {
+                "RecordCount": member(minimum=0),
+                "ProspectActivities[].ActivityFields": member(
+                    "Dates are `M/d/yyyy h:mm:ss AM/PM`. Absent on what the server posts."
+                ),
             },
-        },
+        ),
         response_example={"RecordCount": 1, "ProspectActivities": [_ROW_EXAMPLE]},
         errors=(*EVERY_BODY, errors.LimitExceeded),
-        is_body_optional=True,
         query=(
             Parameter("leadId", "The lead.", GUID, example.LEAD_ID),
-            Parameter(
-                "getFileURL", "Accepted, without effect: no files.", TEXT, "true", is_required=False
-            ),
+            GET_FILE_URL,
         ),
     ),
     "GetActivitiesOfOpportunity": Description(
         summary="Get the activities of an opportunity",
         text="Newest first. Without columns, a row has all that the rows of the page have.",
-        request={
-            "type": "object",
-            "properties": {
-                "Columns": {
-                    "type": ["object", "null"],
-                    "properties": {
-                        "Include_CSV": {
-                            **TEXT_OR_NULL,
-                            "description": f"Of {', '.join(COLUMNS)}, and `mx_Custom_N`.",
-                        }
-                    },
-                },
-                "Paging": _PAGING,
-                "Sorting": SORTING,
-            },
+        members={
+            "Columns.Include_CSV": member(f"Of {', '.join(COLUMNS)}, and `mx_Custom_N`."),
+            **PAGING,
+            **SORTING,
         },
         request_example={
             "Columns": {"Include_CSV": "ActivityEvent,mx_Custom_1"},
             "Paging": {"PageIndex": 1, "PageSize": limits.ACTIVITY_PAGE_ROWS_DEFAULT},
             "Sorting": {"ColumnName": "CreatedOn", "Direction": "1"},
         },
-        response={
-            "type": "object",
-            "required": ["RecordCount", "List"],
-            "properties": {"RecordCount": {"type": "integer", "minimum": 0}, "List": ROWS},
-        },
+        response=object_of(RecordCount=COUNT, List=ROWS),
         response_example={
             "RecordCount": 1,
             "List": [
@@ -311,13 +211,12 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             errors.LimitExceeded,
             errors.OpportunityNotFound,
         ),
-        is_body_optional=True,
         query=(
             Parameter("opportunityId", "The opportunity.", GUID, example.OPPORTUNITY_ID),
             Parameter(
                 "activityEventCode",
                 "Activities of this type alone.",
-                NUMBER,
+                {"type": ["string", "integer"]},
                 example.ACTIVITY_TYPE.event_code,
                 is_required=False,
             ),

@@ -1,29 +1,65 @@
-"""From the bodies that post activities to what is to be posted."""
+"""Parsing of the calls that post activities."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
-from oppserver.calls.activities.wire import ActivityWire, OpportunityActivityWire
 from oppserver.calls.leads.parse import LeadDetails
 from oppserver.calls.shared.call import Call
-from oppserver.calls.shared.decode import check_is_not_named, mandatory_guid
-from oppserver.calls.writes.wire import FieldValueWire, check_has_no_members
+from oppserver.calls.shared.decode import Ignored, check_is_not_named, mandatory_guid
+from oppserver.calls.shared.messages import (
+    FieldValueWire,
+    SentField,
+    check_entries,
+    date_at,
+    field_at,
+    given,
+    text_of,
+)
 from oppserver.contract.columns import SYSTEM_COLUMNS, column_named, of_field_set, slot_of
-from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import (
     InvalidFieldValue,
     InvalidValue,
-    LimitExceeded,
     MissingAttribute,
     UnknownColumn,
 )
 from oppserver.contract.identifiers import guid_at
-from oppserver.contract.limits import BULK_WRITE_ROWS_MAX, CUSTOM_SLOTS
+from oppserver.contract.limits import CUSTOM_SLOTS
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.contract.values import FieldValue, plain_text
+from oppserver.contract.values import FieldValue, Number, plain_text
+
+
+class ActivityWire(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``ProspectActivity.svc/Create``."""
+
+    RelatedProspectId: str | UnsetType | None = UNSET
+    RelatedOpportunityId: str | UnsetType | None = UNSET
+    EmailAddress: FieldValue | UnsetType = UNSET
+    FirstName: FieldValue | UnsetType = UNSET
+    LastName: FieldValue | UnsetType = UNSET
+    Phone: FieldValue | UnsetType = UNSET
+    ActivityEvent: Number | UnsetType | None = UNSET
+    ActivityNote: FieldValue | UnsetType = UNSET
+    ActivityDateTime: str | UnsetType | None = UNSET
+    Fields: list[FieldValueWire] | UnsetType | None = UNSET
+    ProcessFilesAsync: Ignored = UNSET
+    IncludeLeadScore: Ignored = UNSET
+    ValidateDropDownOptions: Ignored = UNSET
+
+
+class OpportunityActivityWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One entry of ``Bulk/CustomActivity/Add/ByOpportunityId``."""
+
+    ActivityEvent: Number | UnsetType | None = UNSET
+    ActivityNote: FieldValue | UnsetType = UNSET
+    ActivityOwnerEmail: str | UnsetType | None = UNSET
+    ActivityDateTime: str | UnsetType | None = UNSET
+    Fields: list[FieldValueWire] | UnsetType | None = UNSET
+    ProcessFilesAsync: Ignored = UNSET
+    IncludeLeadScore: Ignored = UNSET
+    ValidateDropDownOptions: Ignored = UNSET
 
 
 class AskedActivity(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +94,7 @@ class AskedOpportunityActivities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OWN_FIELDS: Final = ("Status", "Owner", "ActivityEvent_Note")
-"""What ``Fields`` takes beside the custom ones."""
+"""The names that ``Fields`` takes beside the custom ones."""
 
 _OPPORTUNITY_IN_QUERY: Final = ("opportunityId", "relatedOpportunityId")
 
@@ -85,7 +121,7 @@ def parse_lead_activity(call: Call, message: ActivityWire) -> AskedLeadActivity:
             note=_note(message.ActivityNote, fields, place=""),
             owner=fields.owner,
             owner_place=fields.owner_place,
-            created_on=_date(message.ActivityDateTime, place=""),
+            created_on=date_at(message.ActivityDateTime, place="ActivityDateTime"),
             fields=fields.values,
             place="",
         ),
@@ -100,15 +136,7 @@ def parse_opportunity_activities(
     Raises an ApiError with status 400 that names the place.
     """
     opportunity_id = mandatory_guid(call.query, "opportunityId")
-    if not messages:
-        raise MissingAttribute(
-            f"The body is an empty array. Send 1 to {BULK_WRITE_ROWS_MAX} activities."
-        )
-    if len(messages) > BULK_WRITE_ROWS_MAX:
-        raise LimitExceeded(
-            f"The body has {len(messages)} activities; one call takes {BULK_WRITE_ROWS_MAX}."
-            " Split them over several calls."
-        )
+    check_entries(messages)
     return AskedOpportunityActivities(
         opportunity_id=opportunity_id,
         activities=[
@@ -129,7 +157,7 @@ def _of_opportunity(message: OpportunityActivityWire, *, place: str) -> AskedAct
         note=_note(message.ActivityNote, fields, place=place),
         owner=owner.strip(),
         owner_place=f"{place}ActivityOwnerEmail",
-        created_on=_date(message.ActivityDateTime, place=place),
+        created_on=date_at(message.ActivityDateTime, place=f"{place}ActivityDateTime"),
         fields=fields.values,
         place=place,
     )
@@ -163,7 +191,7 @@ def _lead_id(message: ActivityWire, query: Mapping[str, str]) -> str | None:
 
 def _lead(message: ActivityWire) -> LeadDetails:
     """The lead of an address, and what it is to have if it is created."""
-    given = {
+    said = {
         "email": ("EmailAddress", message.EmailAddress),
         "first_name": ("FirstName", message.FirstName),
         "last_name": ("LastName", message.LastName),
@@ -171,8 +199,8 @@ def _lead(message: ActivityWire) -> LeadDetails:
     }
     values = {
         stored: text.strip()
-        for stored, (name, value) in given.items()
-        if (text := plain_text(_set(value), place=name)) is not None and text.strip()
+        for stored, (name, value) in said.items()
+        if (text := plain_text(given(value), place=name)) is not None and text.strip()
     }
     if "email" not in values:
         raise MissingAttribute(
@@ -193,7 +221,7 @@ def _lead(message: ActivityWire) -> LeadDetails:
 
 
 class _Fields(NamedTuple):
-    """``Fields`` by what they are, and where the owner stands."""
+    """``Fields`` by kind, and the place of the owner."""
 
     values: Mapping[str, str]
     owner: str | None
@@ -205,42 +233,36 @@ def _fields(fields: list[FieldValueWire] | UnsetType | None, *, place: str) -> _
     values: dict[str, str | None] = {}
     owner_place = ""
     for index, field in enumerate(fields or ()):
-        where = f"{place}Fields[{index}]"
-        name = _field_name(field, where)
+        sent = field_at(field, place=f"{place}Fields[{index}]", null_means="null is no value")
+        name = _field_name(sent)
         if name in values:
-            raise InvalidValue(f"{where}.SchemaName: {name} is named twice")
-        check_has_no_members(field, place=where)
-        if isinstance(field.Value, UnsetType):
-            raise MissingAttribute(f"'Value' is mandatory in {where}; null is no value")
-        values[name] = plain_text(field.Value, place=f"{where}.Value")
+            raise InvalidValue(f"{sent.name_place}: {name} is named twice")
+        values[name] = plain_text(sent.value, place=sent.value_place)
         if name == "Owner":
-            owner_place = f"{where}.Value"
+            owner_place = sent.value_place
     owner, note = values.pop("Owner", None), values.pop("ActivityEvent_Note", None)
-    given = {name: value for name, value in values.items() if value is not None}
-    return _Fields(given, (owner or "").strip() or None, owner_place, note)
+    others = {name: value for name, value in values.items() if value is not None}
+    return _Fields(others, (owner or "").strip() or None, owner_place, note)
 
 
-def _field_name(field: FieldValueWire, where: str) -> str:
+def _field_name(sent: SentField) -> str:
     """The canonical schema name of a field."""
-    name = field.SchemaName.strip() if isinstance(field.SchemaName, str) else ""
-    if not name:
-        raise MissingAttribute(f"'SchemaName' is mandatory in {where}")
-    column = column_named(name)
-    if column is not None and (slot_of(name) is not None or column.name in _OWN_FIELDS):
+    column = column_named(sent.name)
+    if column is not None and (slot_of(sent.name) is not None or column.name in _OWN_FIELDS):
         return column.name
     if column is not None and column in SYSTEM_COLUMNS:
         raise InvalidFieldValue(
-            f"{where}.SchemaName: {column.name} is not written through Fields. Leave it out."
+            f"{sent.name_place}: {column.name} is not written through Fields. Leave it out."
         )
     raise UnknownColumn(
-        f"{where}.SchemaName: {quoted(name)} is no field of an activity."
-        f"{of_field_set(name) or did_you_mean(name, _OWN_FIELDS)} Its own fields are mx_Custom_1 to"
-        f" mx_Custom_{CUSTOM_SLOTS}."
+        f"{sent.name_place}: {quoted(sent.name)} is no field of an activity."
+        f"{of_field_set(sent.name) or did_you_mean(sent.name, _OWN_FIELDS)} Its own fields are"
+        f" mx_Custom_1 to mx_Custom_{CUSTOM_SLOTS}."
     )
 
 
-def _event_code(value: object, *, place: str) -> str:
-    text = str(value).strip() if isinstance(value, str | int) else ""
+def _event_code(value: Number | UnsetType | None, *, place: str) -> str:
+    text = text_of(value)
     if not text:
         inside = f" in {place.rstrip('.')}" if place else ""
         raise MissingAttribute(f"'ActivityEvent' is mandatory{inside}")
@@ -248,20 +270,7 @@ def _event_code(value: object, *, place: str) -> str:
 
 
 def _note(note: FieldValue | UnsetType, fields: _Fields, *, place: str) -> str | None:
-    text = plain_text(_set(note), place=f"{place}ActivityNote")
+    text = plain_text(given(note), place=f"{place}ActivityNote")
     if text is not None and fields.note is not None:
         raise InvalidValue(f"{place}ActivityNote: the note is in Fields too. Send one of them.")
     return text if fields.note is None else fields.note
-
-
-def _date(text: str | UnsetType | None, *, place: str) -> str | None:
-    if not isinstance(text, str) or not text.strip():
-        return None
-    try:
-        return datetime_to_stored(text.strip())
-    except ValueError as error:
-        raise InvalidValue(f"{place}ActivityDateTime: {quoted(text)} is {error}") from None
-
-
-def _set(value: FieldValue | UnsetType) -> FieldValue:
-    return None if isinstance(value, UnsetType) else value

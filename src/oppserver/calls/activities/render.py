@@ -1,21 +1,15 @@
-"""From activities that were posted or read to the bodies of answers."""
+"""The answers of the calls of activities: their messages, and how they are made."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from oppserver.calls.activities.timelines import COLUMNS, IDENTITY
-from oppserver.calls.activities.wire import (
-    ActivityListWire,
-    AddedActivitiesWire,
-    AddedActivityWire,
+from oppserver.calls.shared.messages import (
     KeyValueWire,
-    ModifiedActivitiesWire,
-    ModifiedActivityWire,
-    TimelineAnswerWire,
-    TimelineRowWire,
+    SuccessWire,
 )
 from oppserver.calls.shared.names import POSTED_NAMES
 from oppserver.contract.columns import slot_of
@@ -27,27 +21,71 @@ _OPPORTUNITY_SLOTS: Final = ("mx_Custom_1", "mx_Custom_2")
 """The custom fields of an opportunity on a timeline. Source: observed on the hosted service."""
 
 _NOT_DATA: Final = ("CreatedBy", "CreatedOn", "ModifiedOn")
-"""What of the fields is not repeated in ``Data``."""
-
-_CUSTOM_ACTIVITY: Final = 2
-
-_NO_SESSION: Final = "00000000-0000-0000-0000-000000000000"
+"""The fields that are not repeated in ``Data``."""
 
 _Values = Mapping[str, str | None]
 
 
+class PostedWire(msgspec.Struct, frozen=True):
+    """``Message`` of ``ProspectActivity.svc/Create``."""
+
+    Id: str
+
+
+class PostedActivityWire(msgspec.Struct, frozen=True):
+    """One posted activity."""
+
+    ProspectActivityId: str
+
+
+class PostedActivitiesWire(msgspec.Struct, frozen=True):
+    """The answer of ``Bulk/CustomActivity/Add/ByOpportunityId``."""
+
+    Response: list[PostedActivityWire]
+
+
 def render_activity_posted(activity_id: str) -> bytes:
     """The body of ``ProspectActivity.svc/Create``."""
-    return msgspec.json.encode({"Status": "Success", "Message": {"Id": activity_id}})
+    return msgspec.json.encode(SuccessWire(Message=PostedWire(activity_id)))
 
 
 def render_activities_posted(ids: Sequence[str]) -> bytes:
     """The body of ``Bulk/CustomActivity/Add/ByOpportunityId``."""
-    added = [AddedActivityWire(ProspectActivityId=one) for one in ids]
-    return msgspec.json.encode(AddedActivitiesWire(Response=added))
+    return msgspec.json.encode(PostedActivitiesWire([PostedActivityWire(one) for one in ids]))
 
 
 # --- a lead's timeline -------------------------------------------------------------------------
+
+
+class TimelineRowWire(msgspec.Struct, frozen=True, kw_only=True):
+    """One activity of a lead's timeline, in the documented order of its members.
+
+    ``ActivityFields`` is there where the activity has any.
+    """
+
+    Id: str
+    EventCode: int
+    EventName: str
+    ActivityScore: Literal[0] = 0
+    CreatedOn: str
+    ActivityType: Literal[2] = 2
+    IsEmailType: Literal[False] = False
+    Type: Literal["Custom"] = "Custom"
+    SessionId: str = "00000000-0000-0000-0000-000000000000"
+    TrackLocation: Literal[0] = 0
+    Latitude: None = None
+    Longitude: None = None
+    ModifiedOn: str
+    RelatedProspectId: str
+    Data: list[KeyValueWire]
+    ActivityFields: dict[str, str | None] | UnsetType = UNSET
+
+
+class TimelineAnswerWire(msgspec.Struct, frozen=True):
+    """The answer of ``ProspectActivity.svc/Retrieve``."""
+
+    RecordCount: int
+    ProspectActivities: list[TimelineRowWire]
 
 
 def render_timeline(page: TimelinePage, catalogue: Catalogue) -> bytes:
@@ -65,15 +103,7 @@ def _timeline_row(one: Activity | Opportunity, catalogue: Catalogue) -> Timeline
         Id=one.id,
         EventCode=one.event_code,
         EventName=_event_name(one.event_code, catalogue),
-        ActivityScore=0,
         CreatedOn=one.created_on,
-        ActivityType=_CUSTOM_ACTIVITY,
-        IsEmailType=False,
-        Type="Custom",
-        SessionId=_NO_SESSION,
-        TrackLocation=0,
-        Latitude=None,
-        Longitude=None,
         ModifiedOn=one.modified_on,
         RelatedProspectId=one.lead_id,
         Data=[
@@ -127,6 +157,25 @@ def _event_name(code: int, catalogue: Catalogue) -> str:
 # --- what was modified -------------------------------------------------------------------------
 
 
+class ModifiedActivityWire(msgspec.Struct, frozen=True):
+    """One activity of ``RetrieveRecentlyModified``; the two members of its type are ours."""
+
+    Id: str
+    EventCode: int
+    EventName: str
+    RelatedProspectId: str
+    CreatedOn: str
+    ModifiedOn: str
+    Fields: list[KeyValueWire]
+
+
+class ModifiedActivitiesWire(msgspec.Struct, frozen=True):
+    """The body of an answer of ``RetrieveRecentlyModified``."""
+
+    RecordCount: int
+    ProspectActivities: list[ModifiedActivityWire]
+
+
 def render_modified_activities(
     page: TimelinePage, catalogue: Catalogue, *, with_custom_fields: bool
 ) -> bytes:
@@ -174,6 +223,13 @@ def _modified_fields(one: Activity | Opportunity, catalogue: Catalogue) -> _Valu
 
 
 # --- a list ------------------------------------------------------------------------------------
+
+
+class ActivityListWire(msgspec.Struct, frozen=True):
+    """The answer of ``GetActivitiesOfOpportunity``."""
+
+    RecordCount: int
+    List: list[dict[str, str | None]]
 
 
 def render_activity_list(page: TimelinePage, columns: Sequence[str], catalogue: Catalogue) -> bytes:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from oppserver.calls.activities.parse import (
+    ActivityWire,
     AskedActivity,
     AskedLeadActivity,
     AskedOpportunityActivities,
+    OpportunityActivityWire,
     parse_lead_activity,
     parse_opportunity_activities,
 )
@@ -18,17 +20,19 @@ from oppserver.calls.activities.render import (
 )
 from oppserver.calls.activities.timelines import (
     AskedActivityList,
+    TimelineWire,
     parse_activity_list,
     parse_timeline,
 )
-from oppserver.calls.activities.wire import ActivityWire, OpportunityActivityWire, TimelineWire
 from oppserver.calls.leads.save import find_leads, lead_here, save_lead
 from oppserver.calls.shared.call import Services
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import gone, opportunity_here, users_named
 from oppserver.calls.shared.names import activity_code_of
 from oppserver.calls.shared.operation import Read, Write, WriteContext
-from oppserver.calls.shared.paging import ListWire
+from oppserver.calls.shared.paging import (
+    ListWire,
+)
 from oppserver.contract.errors import InvalidReference, OpportunityNotFound
 from oppserver.contract.model import Activity, Catalogue, User
 from oppserver.contract.names import quoted

@@ -1,18 +1,27 @@
-"""From the calls that read activities to what is read, and the columns of activities in lists."""
+"""Parsing of the calls that read activities, and the columns of activities in lists."""
 
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from msgspec import UnsetType
+import msgspec
+from msgspec import UNSET, UnsetType
 
-from oppserver.calls.activities.wire import TimelineWire
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import mandatory_guid
-from oppserver.calls.shared.names import number_of
-from oppserver.calls.shared.paging import ColumnsWire, ListWire, SortingWire, is_descending, page_of
+from oppserver.calls.shared.messages import (
+    event_code_at,
+)
+from oppserver.calls.shared.paging import (
+    ListWire,
+    PagingWire,
+    columns_named,
+    date_sorted_by,
+    is_descending,
+    page_of,
+)
 from oppserver.contract.columns import column_named, slot_of
-from oppserver.contract.errors import InvalidValue, UnknownColumn
+from oppserver.contract.errors import UnknownColumn
 from oppserver.contract.limits import ACTIVITY_PAGE_ROWS_DEFAULT
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import Number
@@ -32,10 +41,10 @@ COLUMNS: Final = (
     "CreatedOn",
     "ModifiedOn",
 )
-"""What every activity has, in the order in which it is answered."""
+"""The columns of every activity, in the order of answers."""
 
 IDENTITY: Final = COLUMNS[:2]
-"""What every row starts with, asked for or not."""
+"""The columns that every row begins with, asked for or not."""
 
 _BY_FOLDED_NAME: Final = MappingProxyType({name.casefold(): name for name in COLUMNS})
 
@@ -48,8 +57,17 @@ def activity_column_named(name: str) -> str | None:
     return _BY_FOLDED_NAME.get(name.strip().casefold())
 
 
-_DATES: Final = {"createdon": False, "modifiedon": True}
-"""What activities are sorted by, and whether it is ModifiedOn."""
+class TimelineParameterWire(msgspec.Struct, forbid_unknown_fields=True):
+    """``Parameter`` of ``ProspectActivity.svc/Retrieve``."""
+
+    ActivityEvent: Number | UnsetType | None = UNSET
+
+
+class TimelineWire(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``ProspectActivity.svc/Retrieve``."""
+
+    Parameter: TimelineParameterWire | UnsetType | None = UNSET
+    Paging: PagingWire | UnsetType | None = UNSET
 
 
 def parse_timeline(call: Call, message: TimelineWire) -> ActivitySearch:
@@ -63,7 +81,7 @@ def parse_timeline(call: Call, message: TimelineWire) -> ActivitySearch:
     page = page_of(message.Paging, rows_default=ACTIVITY_PAGE_ROWS_DEFAULT, index_may_be_0=True)
     return ActivitySearch(
         lead_id=lead_id,
-        event_code=event_code_asked(code, place="$.Parameter.ActivityEvent"),
+        event_code=event_code_at(code, place="$.Parameter.ActivityEvent"),
         with_opportunities=True,
         offset=page.offset,
         limit=page.limit,
@@ -83,51 +101,20 @@ def parse_activity_list(call: Call, message: ListWire) -> AskedActivityList:
     Raises an ApiError with status 400 that names the place.
     """
     opportunity_id = mandatory_guid(call.query, "opportunityId")
-    event_code = event_code_asked(
+    event_code = event_code_at(
         call.query.get("activityeventcode"), place="query parameter 'activityEventCode'"
     )
     page = page_of(message.Paging, rows_default=ACTIVITY_PAGE_ROWS_DEFAULT)
     search = ActivitySearch(
         opportunity_id=opportunity_id,
         event_code=event_code,
-        by_modified_on=_by_modified_on(message.Sorting),
+        by_modified_on=date_sorted_by(message.Sorting, what="activities") == "modified_on",
         is_descending=is_descending(message.Sorting),
         offset=page.offset,
         limit=page.limit,
     )
-    return AskedActivityList(search, _columns(message.Columns))
-
-
-def event_code_asked(value: Number | UnsetType | None, *, place: str) -> int | None:
-    """The code of the activities that are read, None when all are. It may be of no type here.
-
-    Raises InvalidValue.
-    """
-    if value is None or isinstance(value, UnsetType) or not str(value).strip():
-        return None
-    code = number_of(str(value))
-    if code is None:
-        raise InvalidValue(f"{place}: {quoted(value)} is no event code. Expected a number like 200")
-    return code
-
-
-def _by_modified_on(sorting: SortingWire | UnsetType | None) -> bool:
-    name = sorting.ColumnName if isinstance(sorting, SortingWire) else None
-    if not isinstance(name, str) or not name.strip():
-        return False
-    by_modified_on = _DATES.get(name.strip().casefold())
-    if by_modified_on is None:
-        raise InvalidValue(
-            f"$.Sorting.ColumnName: activities are not sorted by {quoted(name)}. Send CreatedOn or"
-            " ModifiedOn."
-        )
-    return by_modified_on
-
-
-def _columns(asked: ColumnsWire | UnsetType | None) -> Sequence[str]:
-    include_csv = asked.Include_CSV if isinstance(asked, ColumnsWire) else None
-    names = include_csv.split(",") if isinstance(include_csv, str) else []
-    return list(dict.fromkeys(_column(name) for name in names if name.strip()))
+    columns = dict.fromkeys(_column(name) for name in columns_named(message.Columns))
+    return AskedActivityList(search, list(columns))
 
 
 def _column(name: str) -> str:

@@ -5,92 +5,61 @@ from typing import Final
 
 import msgspec
 
+from oppserver.calls.bulk_read.render import MissingWire
 from oppserver.calls.shared.describe import (
-    EVENT_CODE,
+    COUNT,
+    CSV_FORMULAS,
+    EVENT_CODE_MEMBER,
     EVERY_BODY,
-    GUID,
-    INCLUDE_CSV,
+    GUID_TEXT,
+    TEXT,
+    TEXT_OR_NULL,
+    TYPES,
     Description,
+    Members,
     Parameter,
     Schema,
+    mandatory,
+    member,
+    object_of,
+    schema_of,
 )
 from oppserver.contract import errors, example, limits
 from oppserver.contract.formats import Format
 
-_COLUMNS: Final[Schema] = {
-    "type": "object",
-    "required": ["Include_CSV"],
-    "properties": {
-        "Include_CSV": INCLUDE_CSV,
-    },
+_MEMBERS: Final[Members] = {
+    "SearchParameters": mandatory(minItems=1, maxItems=limits.BULK_READ_GROUPS_MAX),
+    "SearchParameters[].EventCode": EVENT_CODE_MEMBER,
+    "SearchParameters[].ProspectActivityId": mandatory(
+        f"The ids of the opportunities. A call takes {limits.BULK_READ_IDS_MAX} distinct ids over"
+        " all its entries.",
+        minItems=1,
+    ),
+    "SearchParameters[].ProspectActivityId[]": member(GUID_TEXT, format="uuid"),
+    "SearchParameters[].Columns": mandatory(),
+    "SearchParameters[].Columns.Include_CSV": mandatory(
+        "The columns to answer, comma separated: system columns, and the `mx_Custom_N` that the"
+        " type has fields for. Any case; blanks are ignored.",
+        minLength=1,
+    ),
 }
 
-_BULK_READ_REQUEST: Final[Schema] = {
-    "type": "object",
-    "required": ["SearchParameters"],
-    "properties": {
-        "SearchParameters": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": limits.BULK_READ_GROUPS_MAX,
-            "items": {
-                "type": "object",
-                "required": ["EventCode", "ProspectActivityId", "Columns"],
-                "properties": {
-                    "EventCode": EVENT_CODE,
-                    "ProspectActivityId": {
-                        "type": "array",
-                        "minItems": 1,
-                        "items": GUID,
-                        "description": "The ids of the opportunities. A call takes"
-                        f" {limits.BULK_READ_IDS_MAX} distinct ids over all its entries.",
-                    },
-                    "Columns": _COLUMNS,
-                },
-            },
-        }
-    },
+_ROW: Final = {
+    **object_of(ProspectId=TEXT, EmailAddress=TEXT_OR_NULL, ProspectActivityId=TEXT),
+    "additionalProperties": TEXT_OR_NULL,
 }
 
-_BULK_READ_RESPONSE: Final[Schema] = {
+_RESPONSE: Final[Schema] = {
     "type": "array",
     "description": "One entry per entry of SearchParameters, in request order.",
-    "items": {
-        "type": "object",
-        "required": ["EventCode", "RecordCount", "Opportunities"],
-        "properties": {
-            "EventCode": {"type": "string"},
-            "RecordCount": {"type": "integer", "minimum": 0},
-            "Opportunities": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["ProspectId", "EmailAddress", "ProspectActivityId"],
-                    "properties": {
-                        "ProspectId": {"type": "string"},
-                        "EmailAddress": {"type": ["string", "null"]},
-                        "ProspectActivityId": {"type": "string"},
-                    },
-                    "additionalProperties": {"type": ["string", "null"]},
-                },
-            },
-            "Missing": {
-                "type": "array",
-                "description": "With `missing=true`.",
-                "items": {
-                    "type": "object",
-                    "required": ["ProspectActivityId", "Reason"],
-                    "properties": {
-                        "ProspectActivityId": {"type": "string"},
-                        "Reason": {"enum": ["NotFound", "Deleted", "OtherEventCode"]},
-                        "EventCode": {"type": "string"},
-                        "DeletedOn": {"type": "string"},
-                        "AnsweredIn": {"type": ["integer", "null"]},
-                    },
-                },
-            },
+    "items": object_of(
+        EventCode=TEXT,
+        RecordCount=COUNT,
+        Opportunities={"type": "array", "items": _ROW},
+        optional={
+            "Missing": {**schema_of(list[MissingWire]), "description": "With `missing=true`."}
         },
-    },
+    ),
 }
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
@@ -119,21 +88,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 True,
                 is_required=False,
             ),
-            Parameter(
-                "csv_formulas",
-                "`escape` puts an apostrophe before values that a spreadsheet would calculate.",
-                {"enum": ["keep", "escape"], "default": "keep"},
-                "escape",
-                is_required=False,
-            ),
-            Parameter(
-                "types",
-                "Of Arrow and Parquet: `fields` types columns by their fields, `text` has every"
-                " value as it is stored.",
-                {"enum": ["fields", "text"], "default": "fields"},
-                "text",
-                is_required=False,
-            ),
+            CSV_FORMULAS,
+            TYPES,
         ),
         formats={
             Format.NDJSON: "A row on each line, after its `EventCode`.",
@@ -148,9 +104,9 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "X-Opportunities-Missing",
         ),
         is_conditional=True,
-        request=_BULK_READ_REQUEST,
+        members=_MEMBERS,
         request_example=msgspec.json.decode(example.request()),
-        response=_BULK_READ_RESPONSE,
+        response=_RESPONSE,
         response_example=msgspec.json.decode(example.response()),
         errors=(
             *EVERY_BODY,

@@ -1,8 +1,8 @@
-"""From the message and the query of a bulk read to what was asked. Nothing is looked up here.
+"""Parsing of a bulk read: its message and its query. Nothing is looked up here.
 
-The members of messages are spelled as the API spells them. Members that the call demands are
-optional in them, so that parsing can name a missing one the way the API does. Members that the
-message does not have are passed over, as the hosted service does (source: docs/fidelity.md).
+Members that the call demands are optional in the message, so that parsing can name a missing one
+the way the API does. Members that the message does not have are ignored, as the hosted service does
+(source: docs/fidelity.md).
 """
 
 from collections.abc import Mapping, Sequence

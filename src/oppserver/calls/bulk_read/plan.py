@@ -1,4 +1,4 @@
-"""From what was asked to what will be done: entries, distinct ids in order, stored columns."""
+"""The plan of a bulk read: its entries, with distinct ids in order and stored columns."""
 
 from collections.abc import Mapping, Sequence
 
@@ -35,7 +35,7 @@ class PlannedBulkRead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_bulk_read(asked: AskedBulkRead, catalogue: Catalogue) -> PlannedBulkRead:
-    """Plan a bulk read. Rows that stand alone, in no entry of their type, begin with their type.
+    """Plan a bulk read. In formats without entries a row begins with its event code.
 
     Raises an ApiError with status 400 that names the place.
     """
@@ -43,13 +43,10 @@ def plan_bulk_read(asked: AskedBulkRead, catalogue: Catalogue) -> PlannedBulkRea
     plan = plan_entries(asked.groups, catalogue)
     if wanted.format is not Format.JSON:
         plan = with_event_codes(plan)
-    table = None
-    if wanted.format.is_table:
-        table = table_of_plan(plan, catalogue, types_are_text=wanted.types_are_text)
     return PlannedBulkRead(
         plan=plan,
         wanted=wanted,
-        table=table,
+        table=table_of_plan(plan, catalogue, wanted),
         if_none_match=asked.if_none_match,
         coding=asked.coding,
     )
@@ -58,9 +55,9 @@ def plan_bulk_read(asked: AskedBulkRead, catalogue: Catalogue) -> PlannedBulkRea
 def plan_entries(groups: Sequence[AskedGroup], catalogue: Catalogue) -> Plan:
     """Plan the entries of an answer: distinct ids in order, stored columns, checked sizes.
 
-    An id is read in every group of its own type that asks for it; an id that stands only in groups
-    of other types is read in the *first* entry of its type, after that group's own ids. The type
-    of an id is known to the store alone, so an entry's plan names every id that could belong to it,
+    An id is read in every group of its own type that asks for it. An id that only groups of other
+    types ask for is read in the *first* entry of its type, after that group's own ids. Only the
+    store knows the type of an id, so the plan of an entry names every id that could belong to it,
     and the store leaves out those of another type.
 
     Raises an ApiError with status 400 that names the place.
@@ -73,7 +70,7 @@ def plan_entries(groups: Sequence[AskedGroup], catalogue: Catalogue) -> Plan:
         distinct_guids(group.ids, place=f"SearchParameters[{index}].ProspectActivityId")
         for index, group in enumerate(groups)
     ]
-    _check_number(ids)
+    _check_size(ids)
     columns = [
         _columns(
             group.include_csv,
@@ -96,7 +93,7 @@ def plan_entries(groups: Sequence[AskedGroup], catalogue: Catalogue) -> Plan:
 
 
 def with_event_codes(plan: Plan) -> Plan:
-    """The plan for rows that are not in an entry that names their type: they begin with it."""
+    """The plan with the event code as the first column: rows outside of entries need it."""
     return msgspec.structs.replace(
         plan,
         entries=tuple(
@@ -112,7 +109,7 @@ def with_event_codes(plan: Plan) -> Plan:
     )
 
 
-def _check_number(ids_by_group: Sequence[Sequence[str]]) -> None:
+def _check_size(ids_by_group: Sequence[Sequence[str]]) -> None:
     if sum(map(len, ids_by_group)) <= BULK_READ_IDS_MAX:
         return
     distinct = len(set().union(*ids_by_group))

@@ -1,4 +1,4 @@
-"""From the rows that a bulk read found to its answer: entries, counts, missing ids, entity tag."""
+"""The answer of a bulk read: entries, counts, missing ids, entity tag."""
 
 import hashlib
 import re
@@ -27,19 +27,19 @@ from oppserver.store.queries import (
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many distinct ids a call asked for, and how many of them are answered."""
+    """The number of distinct ids that a call asked for, and of those that are answered."""
 
     requested: int
     found: int
 
     @property
     def missing(self) -> int:
-        """How many are not answered."""
+        """The number of ids that are not answered."""
         return self.requested - self.found
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found. ``counts`` None: the caller has it already, and no row was read.
+    """The rows that were found. ``counts`` None: the caller has them, and no row was read.
 
     ``rows`` are there where the plan has no table, else ``columns``.
     """
@@ -72,7 +72,7 @@ def render_bulk_read(planned: PlannedBulkRead, found: Found) -> Answer:
 def _body(planned: PlannedBulkRead, found: Found) -> bytes:
     if planned.table is not None:
         rows = table_rows(planned.plan, found.columns)
-        return _written(planned.wanted, planned.table, rows)
+        return _table_bytes(planned.wanted, planned.table, rows)
     if planned.wanted.format is Format.NDJSON:
         return _lines(planned.plan, found)
     missing = missing_of(planned.plan, found.id_statuses) if planned.wanted.missing else None
@@ -91,16 +91,16 @@ def _lines(plan: Plan, found: Found) -> bytes:
     )
 
 
-def _written(wanted: Wanted, table: Table, rows: Sequence[TableRows]) -> bytes:
+def _table_bytes(wanted: Wanted, table: Table, rows: Sequence[TableRows]) -> bytes:
     writer = table_writer(wanted, table)
     return b"".join([writer.begin(), *map(writer.rows, rows), writer.end()])
 
 
 class MissingWire(msgspec.Struct):
-    """One of ``Missing``: an id that was asked for and is not in the entry, and why.
+    """One of ``Missing``: an id that was asked for and is not in the entry, and the reason.
 
-    ``EventCode``: of which type it is, or was when it was deleted. ``AnsweredIn``: the first entry
-    that has it, from 0; null when none is of its type.
+    ``EventCode``: its type, now or when it was deleted. ``AnsweredIn``: the first entry that has
+    it, from 0; null when no entry has its type.
     """
 
     ProspectActivityId: str
@@ -120,7 +120,7 @@ def render_entries(
     The rows are JSON already and are not looked into. ``missing`` has those of each entry.
     """
     tails = [b""] * len(rows) if missing is None else [_missing_json(one) for one in missing]
-    parts = []  # put together once: each copy of a megabyte is time
+    parts = []  # joined once: copying a megabyte takes time
     for entry, rendered, tail in zip(plan.entries, rows, tails, strict=True):
         head = b'{"EventCode":"%d","RecordCount":%d,"Opportunities":'
         parts += [b",", head % (entry.event_code, rendered.count), rendered.json, tail, b"}"]
@@ -130,6 +130,8 @@ def render_entries(
 def _missing_json(missing: Sequence[MissingWire]) -> bytes:
     return b',"Missing":%b' % msgspec.json.encode(missing)
 
+
+# --- counts and missing ids ----------------------------------------------------------------------
 
 Where = Mapping[str, IdStatus]
 
@@ -142,10 +144,10 @@ def ids_asked(plan: Plan) -> Sequence[str]:
 
 
 def needs_statuses(plan: Plan, counts: Sequence[int], *, missing: bool) -> bool:
-    """Whether rows by entry do not say enough to count ids, or to account for them.
+    """Return whether the statuses of ids are needed to count the ids, or to list missing ones.
 
-    They do not when an id may stand in two entries, and for the missing ids, when one is. With
-    several entries an id may be missing in one and be found in another, so they are always read.
+    They are when two entries may have the same id; and for the missing ids, when one is missing.
+    With several entries an id may be missing in one and be found in another: always read them.
     """
     if len(plan.entries) == 1:
         return missing and counts[0] < len(plan.asked[0])
@@ -153,7 +155,7 @@ def needs_statuses(plan: Plan, counts: Sequence[int], *, missing: bool) -> bool:
 
 
 def count_ids(plan: Plan, counts: Sequence[int], where: Where | None) -> Counts:
-    """How many distinct ids were asked for, and how many of them are answered anywhere.
+    """Count the distinct ids that were asked for, and those that any entry answers.
 
     ``counts``: the rows of each entry. ``where`` as ``needs_statuses`` says.
     """
@@ -166,9 +168,8 @@ def count_ids(plan: Plan, counts: Sequence[int], where: Where | None) -> Counts:
 
 
 def missing_of(plan: Plan, where: Where | None) -> list[list[MissingWire]]:
-    """For each entry the ids that its group asked for and that are not in it, in their order.
+    """The missing ids of each entry: asked for by its group and not in it, in request order.
 
-    Rows of an entry that its group asked for, and these, are what it asked for: each id once.
     ``where`` as ``needs_statuses`` says: without it nothing is missing.
     """
     if where is None:
@@ -223,34 +224,33 @@ def _may_answer_twice(entries: Sequence[PlannedEntry]) -> bool:
     )
 
 
+# --- the entity tag ------------------------------------------------------------------------------
+
 _DIGEST_BYTES: Final = 16
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
 def entity_tag(
-    made_of: bytes, fingerprint: Fingerprint, id_statuses: Mapping[str, IdStatus] | None
+    planned: PlannedBulkRead,
+    fingerprint: Fingerprint,
+    id_statuses: Mapping[str, IdStatus] | None,
+    *,
+    made_by: str,
 ) -> str:
-    """The strong entity tag of an answer: equal tags, equal bytes.
+    """The strong entity tag of an answer. Equal tags mean equal bytes.
 
-    ``made_of`` is the request's part, ``fingerprint`` the rows', ``id_statuses`` the missing ids'.
+    It is made of all that shows in the bytes: the plan, the format, the coding that the caller
+    likes best (a short answer is sent without, but the rest says which answers are short), the
+    versions of the libraries that make the bytes, the rows, and the missing ids.
     """
-    digest = hashlib.blake2b(made_of, digest_size=_DIGEST_BYTES)
-    digest.update(msgspec.json.encode((fingerprint, id_statuses)))
+    coding = planned.coding if planned.wanted.format.is_text else "identity"
+    request = (planned.plan, planned.wanted, planned.table, coding, made_by)
+    found = (fingerprint, id_statuses)
+    digest = hashlib.blake2b(msgspec.json.encode((request, found)), digest_size=_DIGEST_BYTES)
     return f'"{digest.hexdigest()}"'
 
 
-def made_of(plan: Plan, wanted: Wanted, table: Table | None, *, coding: str, made_by: str) -> bytes:
-    """All of a request that shows in the bytes of its answer, and what makes the bytes.
-
-    ``coding`` is the one that the caller likes best: a short answer is sent without, but which
-    answers are short is known from the rest. ``made_by`` are versions: the same rows may be
-    rendered, or packed, in other bytes by the next one.
-    """
-    parts = (plan, wanted, table, coding, made_by)
-    return hashlib.blake2b(msgspec.json.encode(parts)).digest()
-
-
 def is_matched(if_none_match: str, tag: str) -> bool:
-    """Whether a caller has the answer of a tag. Weak tags match too, as the RFC has it."""
+    """Return whether a caller has the answer of a tag. Weak tags match too (RFC 9110, 13.1.2)."""
     return if_none_match.strip() == "*" or tag in _ENTITY_TAG.findall(if_none_match)

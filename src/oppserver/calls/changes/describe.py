@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from typing import Final
 
-from oppserver.calls.shared.describe import EVENT_CODE, GUID, ROWS, Description, Parameter, Schema
+from oppserver.calls.changes.run import ChangesEndWire
+from oppserver.calls.shared.describe import (
+    EVENT_CODE,
+    GUID,
+    ROWS,
+    TEXT,
+    Description,
+    Parameter,
+    Schema,
+    member,
+    object_of,
+    schema_of,
+)
 from oppserver.contract import errors, example, limits
 from oppserver.contract.formats import Format
 
@@ -18,7 +30,27 @@ _COLUMNS: Final = Parameter(
     is_required=False,
 )
 
-_ROW: Final[Schema] = ROWS["items"]
+_CHANGE: Final[Schema] = object_of(
+    Change={"enum": ["Upserted", "Deleted", "Moved"]},
+    ProspectActivityId=GUID,
+    EventCode=TEXT,
+    optional={
+        "DeletedOn": {**TEXT, "description": "Of `Deleted`."},
+        "Opportunity": {**ROWS["items"], "description": "The row, of `Upserted`."},
+    },
+)
+
+_END: Final = schema_of(
+    ChangesEndWire,
+    {
+        "RecordCount": member(minimum=0),
+        "HasMore": member("Whether there are more now. If not, ask again later."),
+        "OwnerAddressesChanged": member(
+            "Whether an owner has had another e-mail address since the cursor. Rows show it, and"
+            " are not reported as changed for it."
+        ),
+    },
+)
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "Changes": Description(
@@ -69,41 +101,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         formats={
             Format.NDJSON: "A change on each line; the last line has the other members, as `End`."
         },
-        response={
-            "type": "object",
-            "required": ["Changes", "RecordCount", "HasMore", "OwnerAddressesChanged", "Cursor"],
-            "properties": {
-                "Changes": {
-                    "type": "array",
-                    "maxItems": limits.CHANGES_ROWS_MAX,
-                    "items": {
-                        "type": "object",
-                        "required": ["Change", "ProspectActivityId", "EventCode"],
-                        "properties": {
-                            "Change": {"enum": ["Upserted", "Deleted", "Moved"]},
-                            "ProspectActivityId": GUID,
-                            "EventCode": {"type": "string"},
-                            "DeletedOn": {"type": "string", "description": "Of `Deleted`."},
-                            "Opportunity": {
-                                **_ROW,
-                                "description": "The row, of `Upserted`.",
-                            },
-                        },
-                    },
-                },
-                "RecordCount": {"type": "integer", "minimum": 0},
-                "HasMore": {
-                    "type": "boolean",
-                    "description": "Whether there are more now. If not, ask again later.",
-                },
-                "OwnerAddressesChanged": {
-                    "type": "boolean",
-                    "description": "Whether an owner has had another e-mail address since the"
-                    " cursor. Rows show it, and are not told as changed for it.",
-                },
-                "Cursor": {"type": "string"},
-            },
-        },
+        response=object_of(
+            Changes={"type": "array", "maxItems": limits.CHANGES_ROWS_MAX, "items": _CHANGE},
+            **_END["properties"],
+        ),
         response_example={
             "Changes": [
                 {

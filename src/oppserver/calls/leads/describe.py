@@ -4,37 +4,40 @@ from collections.abc import Mapping
 from typing import Final
 
 from oppserver.calls.leads.reads import OPERATORS
+from oppserver.calls.leads.run import LeadSavedWire, LeadUpdatedWire
 from oppserver.calls.shared.describe import (
+    COUNT,
     EVERY_BODY,
+    FIELD_SET,
     GUID,
+    GUID_TEXT,
     PAGING,
     ROWS,
     SORTING,
     TEXT,
-    TEXT_OR_NULL,
-    VALUE,
     Description,
+    Members,
     Parameter,
     Schema,
+    mandatory,
+    member,
+    object_of,
+    schema_of,
+)
+from oppserver.calls.shared.messages import (
+    SuccessWire,
 )
 from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
 
-_ATTRIBUTES: Final[Schema] = {
-    "type": "array",
-    "maxItems": limits.LEAD_ATTRIBUTES_MAX,
-    "items": {
-        "type": "object",
-        "required": ["Attribute", "Value"],
-        "properties": {
-            "Attribute": {
-                "type": "string",
-                "description": "A schema name, in any case, or a display name; `mx_` and a word for"
-                f" a custom one. `SearchBy` names one of {', '.join(UNIQUE_COLUMNS)}.",
-            },
-            "Value": {**VALUE, "description": "Empty and null clear the attribute."},
-        },
-    },
+_ATTRIBUTES: Final[Members] = {
+    "": member(maxItems=limits.LEAD_ATTRIBUTES_MAX),
+    "[].Attribute": mandatory(
+        "A schema name, in any case, or a display name; `mx_` and a word for a custom one."
+        f" `SearchBy` names one of {', '.join(UNIQUE_COLUMNS)}."
+    ),
+    "[].Value": mandatory("Empty and null clear the attribute.", or_null=True),
+    "[].Fields": FIELD_SET,
 }
 
 _ATTRIBUTES_EXAMPLE: Final = [
@@ -55,11 +58,6 @@ _POST_UPDATED_LEAD: Final = Parameter(
 _INCLUDE_CSV: Final = (
     f"The attributes to answer, comma separated, at most {limits.LEAD_ATTRIBUTES_MAX}."
 )
-
-_COLUMNS: Final[Schema] = {
-    "type": ["object", "null"],
-    "properties": {"Include_CSV": {**TEXT_OR_NULL, "description": _INCLUDE_CSV}},
-}
 
 _LEAD_ROWS: Final[Schema] = {
     **ROWS,
@@ -83,17 +81,6 @@ _WRITE_ERRORS: Final = (
 )
 
 
-def _success(message: Mapping[str, Schema]) -> Schema:
-    return {
-        "type": "object",
-        "required": ["Status", "Message"],
-        "properties": {
-            "Status": {"const": "Success"},
-            "Message": {"type": "object", "required": list(message), "properties": message},
-        },
-    }
-
-
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "LeadCreateOrUpdate": Description(
         summary="Create or update a lead",
@@ -102,10 +89,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             " e-mail address, phone or mobile number, in this order. One that is not found is"
             " created."
         ),
-        request=_ATTRIBUTES,
+        members=_ATTRIBUTES,
         request_example=_ATTRIBUTES_EXAMPLE,
-        response=_success(
-            {"Id": GUID, "AffectedRows": {"const": 1}, "IsCreated": {"type": "boolean"}}
+        response=schema_of(
+            SuccessWire[LeadSavedWire], {"Message.Id": member(GUID_TEXT, format="uuid")}
         ),
         response_example={
             "Status": "Success",
@@ -117,9 +104,9 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "LeadUpdate": Description(
         summary="Update a lead",
         text="Sets attributes of the lead of an id.",
-        request=_ATTRIBUTES,
+        members=_ATTRIBUTES,
         request_example=_ATTRIBUTES_EXAMPLE[:3],
-        response=_success({"AffectedRows": {"const": 1}}),
+        response=schema_of(SuccessWire[LeadUpdatedWire]),
         response_example={"Status": "Success", "Message": {"AffectedRows": 1}},
         errors=_WRITE_ERRORS,
         query=(Parameter("leadId", "The lead.", GUID, example.LEAD_ID), _POST_UPDATED_LEAD),
@@ -138,27 +125,13 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "Without a `LookupName`, all leads. Without columns, all that is known of each. Without"
             " `Sorting`, in the order of their ids."
         ),
-        request={
-            "type": "object",
-            "properties": {
-                "Parameter": {
-                    "type": ["object", "null"],
-                    "properties": {
-                        "LookupName": TEXT_OR_NULL,
-                        "LookupValue": {
-                            **VALUE,
-                            "description": "With LIKE: `text%` begins with, `%text%` contains.",
-                        },
-                        "SqlOperator": {
-                            **TEXT_OR_NULL,
-                            "description": f"One of {' '.join(OPERATORS)} LIKE. Without it: =.",
-                        },
-                    },
-                },
-                "Columns": _COLUMNS,
-                "Sorting": SORTING,
-                "Paging": PAGING,
-            },
+        members={
+            "Parameter.LookupValue": member("With LIKE: `text%` begins with, `%text%` contains."),
+            "Parameter.SqlOperator": member(f"One of {' '.join(OPERATORS)} LIKE. Without it: =."),
+            "Query": member("Refused: put `Parameter` into the body itself.", **{"not": {}}),
+            "Columns.Include_CSV": member(_INCLUDE_CSV),
+            **SORTING,
+            **PAGING,
         },
         request_example={
             "Parameter": {
@@ -178,7 +151,6 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             errors.InvalidFieldValue,
             errors.LimitExceeded,
         ),
-        is_body_optional=True,
     ),
     "LeadsRetrieveByIds": Description(
         summary="Get leads in bulk by ids",
@@ -187,42 +159,20 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             " that are not here are left out, repeated ones are answered once. `RecordCount` is the"
             " number of those that are here."
         ),
-        request={
-            "type": "object",
-            "required": ["SearchParameters", "Columns"],
-            "properties": {
-                "SearchParameters": {
-                    "type": "object",
-                    "required": ["LeadIds"],
-                    "properties": {"LeadIds": {"type": "array", "minItems": 1, "items": GUID}},
-                },
-                "Columns": {
-                    "type": "object",
-                    "required": ["Include_CSV"],
-                    "properties": {
-                        "Include_CSV": {
-                            "type": "string",
-                            "minLength": 1,
-                            "description": _INCLUDE_CSV,
-                        }
-                    },
-                },
-                "Paging": PAGING,
-            },
+        members={
+            "SearchParameters": mandatory(),
+            "SearchParameters.LeadIds": mandatory(minItems=1),
+            "SearchParameters.LeadIds[]": member(GUID_TEXT, format="uuid"),
+            "Columns": mandatory(),
+            "Columns.Include_CSV": mandatory(_INCLUDE_CSV, minLength=1),
+            **PAGING,
         },
         request_example={
             "SearchParameters": {"LeadIds": [example.LEAD_ID, example.OTHER_LEAD_ID]},
             "Columns": {"Include_CSV": ", ".join(_ROW_EXAMPLE)},
             "Paging": {"PageIndex": 1, "PageSize": 1000},
         },
-        response={
-            "type": "object",
-            "required": ["RecordCount", "Leads"],
-            "properties": {
-                "RecordCount": {"type": "integer", "minimum": 0},
-                "Leads": _LEAD_ROWS,
-            },
-        },
+        response=object_of(RecordCount=COUNT, Leads=_LEAD_ROWS),
         response_example={"RecordCount": 1, "Leads": [_ROW_EXAMPLE]},
         errors=(*EVERY_BODY, errors.UnknownColumn, errors.LimitExceeded),
     ),

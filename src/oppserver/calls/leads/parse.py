@@ -1,4 +1,4 @@
-"""From the attributes of a lead, as callers send them, to what a caller says of the lead."""
+"""Parsing of a lead's attributes: the values of the lead, and what it is looked for by."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import check_is_not_named, mandatory_guid
+from oppserver.calls.shared.messages import is_true, text_of
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.leads import (
@@ -22,17 +23,15 @@ from oppserver.contract.model import Lead
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import FieldValue, plain_text
 
-# --- leads -------------------------------------------------------------------------------------
-
 
 class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller says of one lead.
+    """A lead as a caller describes it.
 
-    ``values`` is what it takes, by stored name (``contract/leads.py``); None clears. ``searches``
-    is what it is looked for by, of ``id``, ``email``, ``phone`` and ``mobile``; the first that
-    finds one counts. ``unshared`` are the stored names of what it must not have in common with
-    another. ``id`` is the one that was given; a new lead may take it if ``may_take_id``. ``owner``
-    is as given, an id or an address. ``place`` is where the lead stands in the body.
+    ``values`` are its new values by stored name (``contract/leads.py``); None clears. ``searches``
+    has the values that it is looked for by, of ``id``, ``email``, ``phone`` and ``mobile``; the
+    first that finds a lead counts. ``unshared`` are the stored names of values that no other lead
+    may have. ``id`` is the one that was given; a new lead may take it if ``may_take_id``. ``owner``
+    is as given, an id or an address. ``place`` is the lead's place in the body.
     """
 
     values: Mapping[str, str | None]
@@ -45,10 +44,10 @@ class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundLead(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored around one ``LeadDetails``.
+    """The stored leads that one ``LeadDetails`` is about.
 
     ``lead`` is the one that was looked for, ``of_id`` the one of the id that was given. ``taken``
-    has, by stored name, the leads that have what this one would take.
+    has, by stored name, the leads that already have a new value of this one.
     """
 
     lead: Lead | None
@@ -67,19 +66,19 @@ class AttributeWire(msgspec.Struct, forbid_unknown_fields=True):
 _SEARCH_BY: Final = "searchby"
 
 _USE_GIVEN_ID: Final = "__useuserdefinedguid__"
-"""Entries of the list that are no attributes, in lower case."""
+"""Entries of the list that are not attributes, in lower case."""
 
 _NOT_IN_QUERY: Final = {
     "SearchBy": 'say it in the list of attributes: {"Attribute": "SearchBy", "Value": "Phone"}',
     "LeadUpdateBehavior": "all attributes that are sent are written here. Leave it out, and those"
     " that are not to change.",
 }
-"""What other calls of leads take from their query: which lead is written, and what of it."""
+"""Parameters that other calls of leads take: the lead to write, and the attributes to write."""
 
 _UNIQUE: Final = frozenset(UNIQUE_COLUMNS.values())
 
 _SEARCHED: Final = ("email", "phone", "mobile")
-"""What a lead is looked for by when nothing says it, in this order."""
+"""The values that a lead is looked for by without ``SearchBy``, in this order."""
 
 
 def parse_lead(call: Call, attributes: list[AttributeWire]) -> LeadDetails:
@@ -103,14 +102,14 @@ def _with_unshared(details: LeadDetails) -> LeadDetails:
 
 
 def check_says_no_lead(query: Mapping[str, str]) -> None:
-    """Raises InvalidValue when a query says what only the list of attributes can say here."""
+    """Check that the query names no lead. Raises InvalidValue: only the list of attributes can."""
     check_is_not_named(query, _NOT_IN_QUERY)
 
 
 def parse_lead_details(
     attributes: Sequence[AttributeWire], *, place: str, lead_id: str | None = None
 ) -> LeadDetails:
-    """What a list of ``{Attribute, Value}`` says of one lead.
+    """Parse a list of ``{Attribute, Value}`` of one lead.
 
     ``lead_id`` is the lead that the call names elsewhere; then it is looked for by nothing else.
 
@@ -134,7 +133,7 @@ def parse_lead_details(
             directives[stored] = value
         else:
             values[stored] = _stripped(value) if stored in _UNIQUE else value
-    details = _details(values, place=place, may_take_id=_is_true(directives.get(_USE_GIVEN_ID)))
+    details = _details(values, place=place, may_take_id=is_true(directives.get(_USE_GIVEN_ID)))
     if lead_id is not None:
         searches: Mapping[str, str] = {"id": lead_id}
     else:
@@ -142,16 +141,12 @@ def parse_lead_details(
     return msgspec.structs.replace(details, searches=searches)
 
 
-def _is_true(value: str | None) -> bool:
-    return (value or "").strip().casefold() in ("true", "1")
-
-
 def _stripped(value: str | None) -> str | None:
     return None if value is None else value.strip() or None
 
 
 def _name_and_value(entry: AttributeWire, *, place: str) -> tuple[str, str | None]:
-    name = entry.Attribute.strip() if isinstance(entry.Attribute, str) else ""
+    name = text_of(entry.Attribute)
     if not name:
         raise MissingAttribute(f"'Attribute' is mandatory in {place}")
     if entry.Value is UNSET:
@@ -174,7 +169,7 @@ def _stored_name(name: str, place: str) -> str:
 
 
 def _details(values: dict[str, str | None], *, place: str, may_take_id: bool) -> LeadDetails:
-    """What was said, without what is looked for."""
+    """The details without ``searches``."""
     given_id = values.pop("id", None)
     return LeadDetails(
         values=values,
@@ -187,7 +182,7 @@ def _details(values: dict[str, str | None], *, place: str, may_take_id: bool) ->
 
 
 def _searches(details: LeadDetails, search_by: str | None) -> Mapping[str, str]:
-    """What is looked for: what SearchBy names; else the id; else all that is unique."""
+    """The values to search by: the one of SearchBy; else the id; else all unique values."""
     place, names = details.place, ", ".join(UNIQUE_COLUMNS)
     given = {"id": details.id, **details.values}
     unique = {

@@ -1,4 +1,4 @@
-"""The messages of the calls of leads, spelled as the API spells them."""
+"""Parsing of the calls that read leads: by many ids, and by one attribute."""
 
 from typing import Final, NamedTuple
 
@@ -13,8 +13,10 @@ from oppserver.calls.shared.paging import (
     Page,
     PagingWire,
     SortingWire,
+    columns_named,
     is_descending,
     page_of,
+    sort_name_of,
 )
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
@@ -42,9 +44,9 @@ class LeadLookupWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class LeadsGetWire(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of ``Leads.Get``. ``Query`` is what some callers put around ``Parameter``.
+    """The body of ``Leads.Get``. Some callers put ``Query`` around ``Parameter``: it is refused.
 
-    ``Attribute`` and ``Value`` name the type of leads, of which there is one.
+    ``Attribute`` and ``Value`` name the type of leads. There is only one type.
     """
 
     Parameter: LeadLookupWire | UnsetType | None = UNSET
@@ -71,7 +73,6 @@ class LeadsByIdsWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 EVERY_COLUMN: Final = (*READABLE_COLUMNS, EVERY_ATTRIBUTE)
-"""All that can be known of a lead."""
 
 ID_COLUMN: Final = READABLE_COLUMNS[0]
 
@@ -94,7 +95,7 @@ OPERATORS: Final = {
 
 
 class LeadsByIds(NamedTuple):
-    """Leads to be read: canonical ids, each once, in order; of those that are here, one page."""
+    """Leads to read: canonical ids, each once, in order. ``page`` is of the leads that are here."""
 
     ids: list[str]
     columns: tuple[Column, ...]
@@ -102,7 +103,7 @@ class LeadsByIds(NamedTuple):
 
 
 def parse_leads_by_ids(_: Call, message: LeadsByIdsWire) -> LeadsByIds:
-    """What a ``Leads/Retrieve/ByIds`` asks.
+    """Parse a ``Leads/Retrieve/ByIds``.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
@@ -126,7 +127,7 @@ def parse_leads_by_ids(_: Call, message: LeadsByIdsWire) -> LeadsByIds:
 
 
 def parse_leads_get(_: Call, message: LeadsGetWire) -> LeadSearch:
-    """What a ``Leads.Get`` asks.
+    """Parse a ``Leads.Get``.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
@@ -180,9 +181,9 @@ def _condition(column: Column, operator: str, text: str) -> Condition | Conditio
 
 
 def _data_type(stored: str, comparison: Comparison, text: str) -> DataType:
-    """What a value is compared as. No definition says it of what is kept among the attributes.
+    """The data type to compare a value as. Attributes have no definition that names one.
 
-    There a number is greater or less than numbers, and equal to what is written as it is.
+    There a number is greater or less than numbers, and equal to the same text.
     """
     if stored in _DATES:
         return DataType.DATE_TIME
@@ -210,10 +211,8 @@ def _like(stored: str, pattern: str) -> Condition:
 
 def _columns(asked: ColumnsWire | msgspec.UnsetType | None) -> tuple[Column, ...]:
     """The columns of ``Include_CSV``, each once, in order; none where it names none."""
-    include_csv = asked.Include_CSV if isinstance(asked, ColumnsWire) else None
-    names = include_csv.split(",") if isinstance(include_csv, str) else []
     place = "$.Columns.Include_CSV"
-    found = dict.fromkeys(_column(name, place=place) for name in names if name.strip())
+    found = dict.fromkeys(_column(name, place=place) for name in columns_named(asked))
     if len(found) > LEAD_ATTRIBUTES_MAX:
         raise LimitExceeded(
             f"{place} has {len(found)} names; a row has at most {LEAD_ATTRIBUTES_MAX} of them."
@@ -234,9 +233,9 @@ def _column(name: str, *, place: str) -> Column:
 
 
 def _ordering(sorting: SortingWire | msgspec.UnsetType | None) -> Ordering:
-    """By id, upwards, where nothing is said: an order that needs no sorting and that stays."""
-    name = sorting.ColumnName if isinstance(sorting, SortingWire) else None
-    if not isinstance(name, str) or not name.strip():
+    """The order of ``Sorting``; by id without one: it needs no sorting and does not change."""
+    name = sort_name_of(sorting)
+    if name is None:
         return Ordering(
             stored=ID_COLUMN.stored, is_descending=is_descending(sorting, default=False)
         )

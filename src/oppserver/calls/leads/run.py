@@ -1,7 +1,7 @@
 """The calls of leads: by id, by one attribute, by many ids; created and changed."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,6 +18,9 @@ from oppserver.calls.leads.reads import (
 from oppserver.calls.leads.save import lead_here, save_lead
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.decode import Body, mandatory
+from oppserver.calls.shared.messages import (
+    SuccessWire,
+)
 from oppserver.calls.shared.operation import NO_BODY, Read, Write, WriteContext
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.store.port import Transaction
@@ -97,20 +100,30 @@ UPDATE_LEAD: Final = Write(
 )
 
 
+class LeadSavedWire(msgspec.Struct, frozen=True):
+    """``Message`` of ``Lead.CreateOrUpdate``."""
+
+    Id: str
+    AffectedRows: Literal[1] = 1
+    IsCreated: bool = True
+
+
+class LeadUpdatedWire(msgspec.Struct, frozen=True):
+    """``Message`` of ``Lead.Update``."""
+
+    AffectedRows: Literal[1] = 1
+
+
 def render_lead_saved(lead_id: str, *, is_created: bool) -> bytes:
     """The body of ``Lead.CreateOrUpdate``."""
-    return _success({"Id": lead_id, "AffectedRows": 1, "IsCreated": is_created})
+    return msgspec.json.encode(SuccessWire(Message=LeadSavedWire(lead_id, IsCreated=is_created)))
 
 
 def render_lead_updated() -> bytes:
     """The body of ``Lead.Update``."""
-    return _success({"AffectedRows": 1})
+    return msgspec.json.encode(SuccessWire(Message=LeadUpdatedWire()))
 
 
 def render_leads_by_ids(rows: RenderedRows, *, total: int) -> bytes:
     """The body of ``Leads/Retrieve/ByIds``. The rows are JSON already and are not looked into."""
     return b'{"RecordCount":%d,"Leads":%b}' % (total, rows.json)
-
-
-def _success(message: dict[str, object]) -> bytes:
-    return msgspec.json.encode({"Status": "Success", "Message": message})

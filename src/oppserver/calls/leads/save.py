@@ -1,4 +1,4 @@
-"""What writes look up in their session before they plan: the leads and users that callers name."""
+"""Saving a lead in a transaction: find it, check it against others, change or create it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from oppserver.store.port import Transaction
 
 
 def find_leads(transaction: Transaction, details: Sequence[LeadDetails]) -> list[FoundLead]:
-    """What is stored around each lead that is described."""
+    """The stored leads that each described lead is about."""
     found: list[Lead | None] = [None] * len(details)
     for stored in ("id", "email", "phone", "mobile"):
         wanted = {
@@ -29,13 +29,13 @@ def find_leads(transaction: Transaction, details: Sequence[LeadDetails]) -> list
             lead or leads.get(one.searches.get(stored, ""))
             for one, lead in zip(details, found, strict=True)
         ]
-    return _with_what_else_is_stored(transaction, details, found)
+    return _with_taken(transaction, details, found)
 
 
-def _with_what_else_is_stored(
+def _with_taken(
     transaction: Transaction, details: Sequence[LeadDetails], found: Sequence[Lead | None]
 ) -> list[FoundLead]:
-    """Also the leads that are in the way of a new id, or of an address or a number."""
+    """Add the leads that already have a new id, address or number."""
     pairs = list(zip(details, found, strict=True))
     new_ids = [one.id if lead is None and "id" not in one.searches else None for one, lead in pairs]
     of_id = _leads(transaction, "id", {one for one in new_ids if one is not None})
@@ -59,7 +59,7 @@ def _with_what_else_is_stored(
 
 
 def _new_values(details: LeadDetails, lead: Lead | None) -> dict[str, str]:
-    """What a lead would take and no other may have, by stored name, if nobody has looked for it."""
+    """The new values that no other lead may have, by stored name, without those searched by."""
     return {
         stored: value
         for stored in details.unshared
@@ -77,7 +77,7 @@ def _leads(transaction: Transaction, stored: str, values: Collection[str]) -> Ma
 
 
 class SavedLead(NamedTuple):
-    """A lead as it is stored now, and whether it was not there before."""
+    """A lead as it is stored now. ``is_created``: it was not there before."""
 
     lead: Lead
     is_created: bool
@@ -86,7 +86,7 @@ class SavedLead(NamedTuple):
 def save_lead(
     transaction: Transaction, details: LeadDetails, *, now: str, new_id: Callable[[], str]
 ) -> SavedLead:
-    """Changes the lead that is found, or creates one. Raises as ``plan_lead``."""
+    """Change the lead that is found, or create one. Raises as ``plan_lead``."""
     [found] = find_leads(transaction, [details])
     users = users_named(transaction, [] if details.owner is None else [details.owner])
     lead = plan_lead(details, found, users=users, new_id=new_id(), now=now)
@@ -111,7 +111,7 @@ def plan_lead(
     new_id: str,
     now: str,
 ) -> Lead:
-    """The lead as it will be: the one that was found with the given values, or a new one.
+    """Plan the lead: the one that was found, with the given values, or a new one.
 
     A lead that nothing changes comes back as it is. ``users`` are by owner as given. Raises
     InvalidReference when what is stored does not allow it, and LimitExceeded when the lead would
@@ -154,7 +154,7 @@ def _check_id(details: LeadDetails, found: FoundLead) -> None:
 
 
 def _check_taken(details: LeadDetails, found: FoundLead) -> None:
-    """Two leads with one address could not be told apart when one is looked for by it."""
+    """Check the unshared values: a search by an address that two leads have would be ambiguous."""
     names = {stored: name for name, stored in UNIQUE_COLUMNS.items()}
     for stored, other in found.taken.items():
         if found.lead is None or found.lead.id != other.id:

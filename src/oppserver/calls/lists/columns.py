@@ -43,7 +43,7 @@ _DATA_TYPES: Final = MappingProxyType(
 
 
 class Scope(NamedTuple):
-    """What the columns are of: a type, or all types (``event_code`` None).
+    """The type whose columns are meant, or all types (``event_code`` None).
 
     ``fields`` are in the order of columns. ``with_lead_names``: a lead's names need no ``P_``.
     """
@@ -66,13 +66,12 @@ def scope_of(
 
 
 def custom_columns(scope: Scope) -> list[Column]:
-    """All that have a field, each once."""
+    """The columns of all fields, each once."""
     return [_CUSTOM[name] for name in dict.fromkeys(field.schema_name for field in scope.fields)]
 
 
-def columns_asked(include_csv: str, scope: Scope) -> list[Column]:
+def columns_asked(names: Sequence[str], scope: Scope) -> list[Column]:
     """The columns of ``Include_CSV``, in order. Raises UnknownColumn or LimitExceeded."""
-    names = [name for name in include_csv.split(",") if name.strip()]
     if len(names) > LIST_COLUMNS_MAX:
         raise LimitExceeded(
             f"$.Columns.Include_CSV names {len(names)} columns; a row has at most"
@@ -82,7 +81,7 @@ def columns_asked(include_csv: str, scope: Scope) -> list[Column]:
 
 
 def distinct(columns: Iterable[Column]) -> tuple[Column, ...]:
-    """Columns in order, of those with one name the first."""
+    """The columns in order; of several with the same name, the first."""
     by_name: dict[str, Column] = {}
     for column in columns:
         by_name.setdefault(column.name, column)
@@ -107,7 +106,7 @@ def opportunity_column_at(name: str, scope: Scope, *, place: str) -> Column:
 
 
 def field_of(column: Column, scope: Scope) -> Field:
-    """What the values of a column are: its field, or what stands for one; text if types differ."""
+    """The field of a column, made up for system columns; text where types differ."""
     defined = [field for field in scope.fields if field.schema_name == column.name]
     if defined and len({field.data_type for field in defined}) == 1:
         return defined[0]

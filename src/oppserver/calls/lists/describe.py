@@ -7,19 +7,25 @@ import msgspec
 
 from oppserver.calls.shared.conditions import OPERATORS
 from oppserver.calls.shared.describe import (
-    EVENT_CODE,
+    COUNT,
+    EVENT_CODE_MEMBER,
     EVERY_BODY,
     GUID,
-    NUMBER_OR_NULL,
     PAGING,
     ROWS,
     SORTING,
     TEXT,
-    TEXT_OR_NULL,
-    VALUE,
     Description,
+    Members,
     Parameter,
     Schema,
+    mandatory,
+    member,
+    object_of,
+    schema_of,
+)
+from oppserver.calls.shared.messages import (
+    KeyValueWire,
 )
 from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
@@ -31,18 +37,14 @@ _OWNER_ID: Final = "d5d08e32-5ca9-11ea-8dd7-029e1407a868"
 
 _DATE: Final = "2023-04-06 15:23:34"
 
-_COLUMNS: Final[Schema] = {
-    "type": ["object", "null"],
-    "properties": {
-        "Include_CSV": {
-            **TEXT_OR_NULL,
-            "description": "The columns to answer, comma separated: those of the opportunity by"
-            " schema or display name, those of its lead with `P_` before their name.",
-        }
-    },
+_LIST: Final[Members] = {
+    "Columns.Include_CSV": member(
+        "The columns to answer, comma separated: those of the opportunity by schema or display"
+        " name, those of its lead with `P_` before their name."
+    ),
+    **PAGING,
+    **SORTING,
 }
-
-_LIST: Final[Mapping[str, Schema]] = {"Columns": _COLUMNS, "Paging": PAGING, "Sorting": SORTING}
 
 _LIST_EXAMPLE: Final = {
     "Columns": {"Include_CSV": "Status,mx_Custom_1"},
@@ -50,18 +52,9 @@ _LIST_EXAMPLE: Final = {
     "Sorting": {"ColumnName": "ModifiedOn", "Direction": 1},
 }
 
-_ANSWER: Final[Schema] = {
-    "type": "object",
-    "required": ["RecordCount", "List"],
-    "properties": {
-        "RecordCount": {
-            "type": "integer",
-            "minimum": 0,
-            "description": "Of all matches, not of this page.",
-        },
-        "List": ROWS,
-    },
-}
+_ANSWER: Final[Schema] = object_of(
+    RecordCount={**COUNT, "description": "Of all matches, not of this page."}, List=ROWS
+)
 
 _ROW_EXAMPLE: Final = {
     "OpportunityId": example.OPPORTUNITY_ID,
@@ -93,78 +86,43 @@ _SEARCH_EXAMPLE: Final = {
     ],
 }
 
-_SEARCH: Final[Schema] = {
-    "type": "object",
-    "required": ["OpportunityEventCode", "AdvancedSearch"],
-    "properties": {
-        "OpportunityEventCode": EVENT_CODE,
-        "AdvancedSearch": {
-            "type": "string",
-            "description": "JSON: `GrpConOp`, and `Conditions` of `Type` (Activity), `ConOp` and"
-            f" `RowCondition`, at most {limits.SEARCH_CONDITIONS_MAX} rows of `SubConOp`, `LSO`"
-            " (a column), `Operator` and `RSO` (a value). One row is the type:"
-            " `ActivityEvent`, `PAEvent`, `eq`, and the code. Operators:"
-            f" {', '.join(comparison.value for comparison in Comparison)};"
-            f" also {', '.join(sorted(OPERATORS.keys() - set(Comparison)))}.",
-        },
-        **_LIST,
-    },
+_SEARCH: Final[Members] = {
+    "OpportunityEventCode": EVENT_CODE_MEMBER,
+    "AdvancedSearch": mandatory(
+        "JSON: `GrpConOp`, and `Conditions` of `Type` (Activity), `ConOp` and `RowCondition`, at"
+        f" most {limits.SEARCH_CONDITIONS_MAX} rows of `SubConOp`, `LSO` (a column), `Operator` and"
+        " `RSO` (a value). One row is the type: `ActivityEvent`, `PAEvent`, `eq`, and the code."
+        f" Operators: {', '.join(comparison.value for comparison in Comparison)}; also"
+        f" {', '.join(sorted(OPERATORS.keys() - set(Comparison)))}."
+    ),
+    **_LIST,
 }
 
 # --- what was modified -------------------------------------------------------------------------
 
-_PARAMETER: Final[Schema] = {
-    "type": ["object", "null"],
-    "properties": {
-        "FromDate": {**TEXT_OR_NULL, "description": "UTC; belongs to the span. Absent: open."},
-        "ToDate": {**TEXT_OR_NULL, "description": "As FromDate. A day alone is the whole day."},
-        "ActivityEvent": {
-            **NUMBER_OR_NULL,
-            "description": "The code of an opportunity type, or of activities. Absent: all.",
-        },
-        "IncludeCustomFields": {**VALUE, "description": "1: all custom fields."},
-    },
+_MODIFIED: Final[Members] = {
+    "Parameter.FromDate": member("UTC; belongs to the span. Absent: open."),
+    "Parameter.ToDate": member("As FromDate. A day alone is the whole day."),
+    "Parameter.ActivityEvent": member(
+        "The code of an opportunity type, or of activities. Absent: all."
+    ),
+    "Parameter.IncludeCustomFields": member("1: all custom fields."),
+    **PAGING,
+    **SORTING,
+    "Sorting": member("By CreatedOn or ModifiedOn."),
 }
 
-_MODIFIED: Final[Schema] = {
-    "type": "object",
-    "properties": {
-        "Parameter": _PARAMETER,
-        "Paging": PAGING,
-        "Sorting": {**SORTING, "description": "By CreatedOn or ModifiedOn."},
+_MODIFIED_ROW: Final = object_of(
+    Id=TEXT,
+    RelatedProspectId=TEXT,
+    CreatedOn=TEXT,
+    ModifiedOn=TEXT,
+    Fields=schema_of(list[KeyValueWire]),
+    optional={
+        "EventCode": {"type": "integer", "description": "Of activities."},
+        "EventName": TEXT,
     },
-}
-
-_MODIFIED_ANSWER: Final[Schema] = {
-    "type": "object",
-    "required": ["RecordCount", "ProspectActivities"],
-    "properties": {
-        "RecordCount": {"type": "integer", "minimum": 0},
-        "ProspectActivities": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["Id", "RelatedProspectId", "CreatedOn", "ModifiedOn", "Fields"],
-                "properties": {
-                    "Id": TEXT,
-                    "EventCode": {"type": "integer", "description": "Of activities."},
-                    "EventName": TEXT,
-                    "RelatedProspectId": TEXT,
-                    "CreatedOn": TEXT,
-                    "ModifiedOn": TEXT,
-                    "Fields": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "required": ["Key", "Value"],
-                            "properties": {"Key": TEXT, "Value": TEXT_OR_NULL},
-                        },
-                    },
-                },
-            },
-        },
-    },
-}
+)
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "GetOpportunitiesOfLead": Description(
@@ -184,9 +142,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 is_required=False,
             ),
         ),
-        request={"type": "object", "properties": _LIST},
+        members=_LIST,
         request_example=_LIST_EXAMPLE,
-        is_body_optional=True,
         response=_ANSWER,
         response_example={"RecordCount": 1, "List": [_ROW_EXAMPLE]},
         errors=_ERRORS,
@@ -197,24 +154,12 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "Of all types. A row has the columns asked for, which may be the lead's, and then the"
             " system columns; without columns all custom fields too."
         ),
-        request={
-            "type": "object",
-            "required": ["Parameter"],
-            "properties": {
-                "Parameter": {
-                    "type": "object",
-                    "required": ["LookupName", "LookupValue"],
-                    "properties": {
-                        "LookupName": {
-                            "type": "string",
-                            "description": f"One of {', '.join(UNIQUE_COLUMNS)}.",
-                        },
-                        "LookupValue": {"type": ["string", "number", "boolean"]},
-                        "SqlOperator": {**TEXT_OR_NULL, "description": "`=`."},
-                    },
-                },
-                **_LIST,
-            },
+        members={
+            "Parameter": mandatory(),
+            "Parameter.LookupName": mandatory(f"One of {', '.join(UNIQUE_COLUMNS)}."),
+            "Parameter.LookupValue": mandatory(),
+            "Parameter.SqlOperator": member("`=`."),
+            **_LIST,
         },
         request_example={
             "Parameter": {
@@ -255,7 +200,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             f" exactly. A page has {limits.SEARCH_PAGE_ROWS_DEFAULT:,} rows unless it is said"
             " otherwise; newest change first."
         ),
-        request=_SEARCH,
+        members=_SEARCH,
         request_example={
             "OpportunityEventCode": _EVENT_CODE,
             "AdvancedSearch": msgspec.json.encode(_SEARCH_EXAMPLE).decode(),
@@ -272,7 +217,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             f" {limits.RECENTLY_MODIFIED_ROWS_DEFAULT} rows a page unless it is said otherwise, at"
             f" most {limits.PAGE_ROWS_MAX:,}; newest change first."
         ),
-        request=_MODIFIED,
+        members=_MODIFIED,
         request_example={
             "Parameter": {
                 "FromDate": "2023-04-01 00:00:00",
@@ -283,8 +228,9 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "Paging": {"PageIndex": 1, "PageSize": limits.PAGE_ROWS_MAX},
             "Sorting": {"ColumnName": "CreatedOn", "Direction": 1},
         },
-        is_body_optional=True,
-        response=_MODIFIED_ANSWER,
+        response=object_of(
+            RecordCount=COUNT, ProspectActivities={"type": "array", "items": _MODIFIED_ROW}
+        ),
         response_example={
             "RecordCount": 1,
             "ProspectActivities": [

@@ -1,34 +1,95 @@
-"""From the body of ``Retrieve/BySearchParameter`` to what was asked: the condition language.
+"""Parsing of ``Retrieve/BySearchParameter``: the condition language.
 
-``AdvancedSearch`` holds Conditions, each of rows. A row is one comparison; the base row names the
-type. What joins rows and Conditions stands at the later one of two. Where joiners contradict each
-other, the language does not say what binds first, so it is refused: a guess could be a wrong answer
-that nobody sees.
+``AdvancedSearch`` holds Conditions, each with rows. A row is one comparison; the base row names the
+type. The later of two rows or Conditions names how they are joined. Where joiners contradict each
+other, the language does not say which binds first, so they are refused: a guess could be a wrong
+answer that nobody notices.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
-from oppserver.calls.lists.parse import AskedComparison, AskedComparisons, AskedSearch
-from oppserver.calls.lists.wire import (
-    AdvancedSearchWire,
-    ConditionWire,
-    RowConditionWire,
-    SearchWire,
-)
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.conditions import OPERATORS, WITHOUT_OPERAND, comparison_named
-from oppserver.calls.shared.decode import decode_text
+from oppserver.calls.shared.decode import Ignored, decode_text
+from oppserver.calls.shared.messages import is_true, text_of
 from oppserver.calls.shared.names import number_of
-from oppserver.calls.shared.paging import asked_list
+from oppserver.calls.shared.paging import (
+    AskedList,
+    ListWire,
+    asked_list,
+)
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
 from oppserver.contract.limits import SEARCH_CONDITIONS_MAX, SEARCH_PAGE_ROWS_DEFAULT
 from oppserver.contract.names import quoted
-from oppserver.contract.values import FieldValue, plain_text
+from oppserver.contract.values import FieldValue, Number, plain_text
 from oppserver.store.queries import Comparison
+
+
+class SearchWire(ListWire):
+    """The body of ``Retrieve/BySearchParameter``. ``AdvancedSearch`` holds JSON in a text."""
+
+    OpportunityEventCode: Number | UnsetType | None = UNSET
+    AdvancedSearch: str | UnsetType | None = UNSET
+
+
+class RowConditionWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One comparison: of ``LSO``, by ``Operator``, with ``RSO``."""
+
+    SubConOp: str | UnsetType | None = UNSET
+    LSO: str | UnsetType | None = UNSET
+    LSO_Type: str | UnsetType | None = UNSET
+    Operator: str | UnsetType | None = UNSET
+    RSO: FieldValue | UnsetType = UNSET
+    RSO_IsMailMerged: FieldValue | UnsetType = UNSET
+    IsFilterCondition: Ignored = UNSET
+
+
+class ConditionWire(msgspec.Struct, forbid_unknown_fields=True):
+    """Comparisons that belong together."""
+
+    Type: str | UnsetType | None = UNSET
+    ConOp: str | UnsetType | None = UNSET
+    RowCondition: list[RowConditionWire] | UnsetType | None = UNSET
+    IsFilterCondition: Ignored = UNSET
+
+
+class AdvancedSearchWire(msgspec.Struct, forbid_unknown_fields=True):
+    """What the text ``AdvancedSearch`` holds. Dates are UTC, whatever ``QueryTimeZone`` says."""
+
+    GrpConOp: str | UnsetType | None = UNSET
+    Conditions: list[ConditionWire] | UnsetType | None = UNSET
+    QueryTimeZone: Ignored = UNSET
+    IsFilterCondition: Ignored = UNSET
+
+
+class AskedComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison: a column's name, how, and with what; ``place`` is where it stands."""
+
+    place: str
+    name: str
+    comparison: Comparison
+    operand: str | None
+
+
+class AskedComparisons(msgspec.Struct, frozen=True, kw_only=True):
+    """Comparisons of which all hold, or any."""
+
+    comparisons: tuple[AskedComparison, ...]
+    is_any: bool
+
+
+class AskedSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """A search of one type: groups of which all hold, or any."""
+
+    event_code: str
+    groups: tuple[AskedComparisons, ...]
+    is_any: bool
+    rows: AskedList
+
 
 _ADVANCED: Final = msgspec.json.Decoder(AdvancedSearchWire)
 
@@ -40,25 +101,25 @@ _JOINERS: Final = {"and": False, "or": True}
 
 
 class _Joiner(NamedTuple):
-    """What a member says of how it is joined: whether any is enough, and where it is said."""
+    """The joiner that a member names: whether one of the joined is enough, and the place."""
 
     is_any: bool
     place: str
 
 
 def parse_search(_: Call, message: SearchWire) -> AskedSearch:
-    """What a search asks. Raises an ApiError with status 400 or 413 that names the place."""
-    code = _text(message.OpportunityEventCode)
+    """Parse a search. Raises an ApiError with status 400 or 413 that names the place."""
+    code = text_of(message.OpportunityEventCode)
     if not code:
         raise MissingAttribute("'OpportunityEventCode' is mandatory: the code of the type")
-    text = _text(message.AdvancedSearch)
+    text = text_of(message.AdvancedSearch)
     if not text:
         raise MissingAttribute(
             "'AdvancedSearch' is mandatory: a text that holds JSON, an object of Conditions"
         )
     advanced = decode_text(_ADVANCED, text, place=_PLACE, what="text in AdvancedSearch")
     conditions = advanced.Conditions if isinstance(advanced.Conditions, list) else []
-    _check_number(conditions)
+    _check_size(conditions)
     rows = asked_list(message, rows_default=SEARCH_PAGE_ROWS_DEFAULT)
     _check_base(conditions, code)
     groups = [
@@ -73,7 +134,7 @@ def parse_search(_: Call, message: SearchWire) -> AskedSearch:
     )
 
 
-def _check_number(conditions: Sequence[ConditionWire]) -> None:
+def _check_size(conditions: Sequence[ConditionWire]) -> None:
     number = sum(len(_rows(condition)) for condition in conditions)
     if max(number, len(conditions)) > SEARCH_CONDITIONS_MAX:
         raise LimitExceeded(
@@ -86,7 +147,7 @@ def _check_number(conditions: Sequence[ConditionWire]) -> None:
 
 
 def _check_base(conditions: Sequence[ConditionWire], code: str) -> None:
-    """The type has to stand in the conditions as well. Raises InvalidValue with what to send.
+    """Check that the conditions name the type as well. Raises InvalidValue with what to send.
 
     The message begins with that of the hosted API (observed).
     """
@@ -100,11 +161,11 @@ def _check_base(conditions: Sequence[ConditionWire], code: str) -> None:
 
 
 def _is_base(row: RowConditionWire) -> bool:
-    return _text(row.LSO).casefold() == _BASE
+    return text_of(row.LSO).casefold() == _BASE
 
 
 def _repeats(row: RowConditionWire, code: str) -> bool:
-    comparison = OPERATORS.get(_text(row.Operator).lower())
+    comparison = OPERATORS.get(text_of(row.Operator).lower())
     repeated = number_of(str(row.RSO)) if isinstance(row.RSO, str | int) else None
     return comparison is Comparison.EQUAL and repeated is not None and repeated == number_of(code)
 
@@ -113,7 +174,7 @@ def _repeats(row: RowConditionWire, code: str) -> bool:
 
 
 def _group(condition: ConditionWire, *, place: str) -> AskedComparisons:
-    kind = _text(condition.Type)
+    kind = text_of(condition.Type)
     if kind and kind.casefold() != "activity":
         raise InvalidValue(
             f"{place}.Type: conditions of type {quoted(kind)} are not supported. Send 'Activity',"
@@ -133,13 +194,13 @@ def _group(condition: ConditionWire, *, place: str) -> AskedComparisons:
 
 
 def _comparison(row: RowConditionWire, *, place: str) -> AskedComparison:
-    name = _text(row.LSO)
+    name = text_of(row.LSO)
     if not name:
         raise MissingAttribute(f"'LSO' is mandatory in {place}: the name of a column")
-    operator = _text(row.Operator)
+    operator = text_of(row.Operator)
     if not operator:
         raise MissingAttribute(f"'Operator' is mandatory in {place}: 'eq', for example")
-    if _is_true(row.RSO_IsMailMerged):
+    if is_true(row.RSO_IsMailMerged):
         raise InvalidValue(
             f"{place}.RSO_IsMailMerged: merged values are not supported. Send the value itself in"
             " RSO, and false here."
@@ -163,7 +224,7 @@ def _is_any_condition(
     conditions: Sequence[ConditionWire],
     groups: Sequence[AskedComparisons],
 ) -> bool:
-    """Whether one of the Conditions is enough. Those that name the type alone are no members."""
+    """Return whether one of the Conditions is enough. The base row alone does not count."""
     of_all = _joiner(advanced.GrpConOp, place=f"{_PLACE}.GrpConOp")
     each = [
         _joiner(condition.ConOp, place=f"{_PLACE}.Conditions[{index}].ConOp")
@@ -179,7 +240,7 @@ def _is_any_condition(
 
 
 def _joiner(value: str | UnsetType | None, *, place: str) -> _Joiner | None:
-    text = _text(value)
+    text = text_of(value)
     if not text:
         return None
     is_any = _JOINERS.get(text.lower())
@@ -189,7 +250,7 @@ def _joiner(value: str | UnsetType | None, *, place: str) -> _Joiner | None:
 
 
 def _agreed(joiners: Iterable[_Joiner | None], *, instead: str) -> bool:
-    """What all joiners that are there say; all have to hold where there is none."""
+    """Return whether the joiners say that one is enough; without any, all have to hold."""
     said = [joiner for joiner in joiners if joiner is not None]
     other = next((joiner for joiner in said if joiner.is_any is not said[0].is_any), None)
     if other is not None:
@@ -201,16 +262,5 @@ def _agreed(joiners: Iterable[_Joiner | None], *, instead: str) -> bool:
     return bool(said) and said[0].is_any
 
 
-# --- values ------------------------------------------------------------------------------------
-
-
 def _rows(condition: ConditionWire) -> Sequence[RowConditionWire]:
     return condition.RowCondition if isinstance(condition.RowCondition, list) else ()
-
-
-def _text(value: str | int | UnsetType | None) -> str:
-    return "" if value is None or isinstance(value, UnsetType) else str(value).strip()
-
-
-def _is_true(value: FieldValue | UnsetType) -> bool:
-    return str(value).strip().lower() in ("true", "1")

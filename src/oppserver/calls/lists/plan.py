@@ -1,5 +1,6 @@
-"""From what a list of a lead's opportunities asks to the search that will be done."""
+"""The plans of lists and searches: from names to stored columns, conditions and an order."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from oppserver.calls.lists.columns import (
@@ -13,16 +14,16 @@ from oppserver.calls.lists.columns import (
     scope_of,
 )
 from oppserver.calls.lists.parse import (
-    AskedComparison,
-    AskedComparisons,
     AskedLeadFieldList,
     AskedLeadList,
     AskedRecentlyModified,
-    AskedSearch,
 )
+from oppserver.calls.lists.parse_search import AskedComparison, AskedComparisons, AskedSearch
 from oppserver.calls.shared.conditions import condition_of
 from oppserver.calls.shared.names import event_code_of
-from oppserver.calls.shared.paging import AskedList
+from oppserver.calls.shared.paging import (
+    AskedList,
+)
 from oppserver.contract.columns import LEAD, LIST_COLUMNS, SYSTEM_COLUMNS, Column
 from oppserver.contract.leads import STANDARD_COLUMNS
 from oppserver.contract.model import Catalogue
@@ -51,8 +52,8 @@ _EVENT: Final = ("OpportunityEvent", "OpportunityEventType")
 _OWN: Final = ("Status", "Owner", "OwnerName", "OpportunityNote", "CreatedOn", "ModifiedOn")
 
 _LEAD: Final = ("ProspectId", "FirstName", "LastName", "EmailAddress", "Phone")
-"""What a row has of its own when no columns are asked for, in order (source: rows that clients have
-seen; the lead's columns are documented to come first)."""
+"""The columns of rows when none are asked for (source: rows that clients have seen; the lead's
+columns are documented to come first)."""
 
 
 def plan_lead_list(asked: AskedLeadList, catalogue: Catalogue) -> Search:
@@ -64,10 +65,10 @@ def plan_lead_list(asked: AskedLeadList, catalogue: Catalogue) -> Search:
     if asked.event_code is not None:
         code = event_code_of(asked.event_code, catalogue, place="query parameter 'opportunityType'")
     scope = scope_of(catalogue, code, with_lead_names=True)
-    if asked.rows.include_csv is None:
+    if not asked.rows.columns:
         columns = [*_named(*_IDS, *_LEAD, *_EVENT, *_OWN), *custom_columns(scope)]
     else:
-        columns = [*_named(*_IDS), *columns_asked(asked.rows.include_csv, scope)]
+        columns = [*_named(*_IDS), *columns_asked(asked.rows.columns, scope)]
     lead_is_asked = Condition(
         stored="lead_id", comparison=Comparison.EQUAL, values=(asked.lead_id,)
     )
@@ -82,10 +83,10 @@ def plan_lead_field_list(asked: AskedLeadFieldList, catalogue: Catalogue) -> Sea
     """
     scope = scope_of(catalogue, None, with_lead_names=True)
     always = _named("RelatedProspectId", *_EVENT, "TrackingNormalized", "OpportunityId", *_OWN)
-    if asked.rows.include_csv is None:
+    if not asked.rows.columns:
         columns = [*_named(*_LEAD), *always, *custom_columns(scope)]
     else:
-        columns = [*columns_asked(asked.rows.include_csv, scope), *always]
+        columns = [*columns_asked(asked.rows.columns, scope), *always]
     lead_is_found = Condition(
         stored=LEAD + asked.stored, comparison=Comparison.EQUAL, values=(asked.value,)
     )
@@ -107,10 +108,8 @@ def _search(condition: Condition, columns: list[Column], rows: AskedList, scope:
     )
 
 
-_BY_NAME: Final = {column.name: column for column in (*SYSTEM_COLUMNS, *LIST_COLUMNS)}
-
 _DEFAULT: Final = ("Owner", "Status", "CreatedOn", "ModifiedOn", "OpportunityNote")
-"""What a row has beside the fields when no columns are asked for (source: seen by clients)."""
+"""The columns beside the custom ones when none are asked for (source: seen by clients)."""
 
 
 def plan_search(asked: AskedSearch, catalogue: Catalogue) -> Search:
@@ -125,18 +124,14 @@ def plan_search(asked: AskedSearch, catalogue: Catalogue) -> Search:
         ordering=ordering_of(asked.rows.sort_name, scope, is_descending=asked.rows.is_descending),
         offset=asked.rows.page.offset,
         limit=asked.rows.page.limit,
-        columns=distinct([*_column_named(*_IDS), *_columns(asked.rows.include_csv, scope)]),
+        columns=distinct([*_named(*_IDS), *_columns(asked.rows.columns, scope)]),
     )
 
 
-def _columns(include_csv: str | None, scope: Scope) -> list[Column]:
-    if include_csv is None:
-        return [*_column_named(*_DEFAULT), *custom_columns(scope)]
-    return columns_asked(include_csv, scope)
-
-
-def _column_named(*names: str) -> list[Column]:
-    return [_BY_NAME[name] for name in names]
+def _columns(names: Sequence[str], scope: Scope) -> list[Column]:
+    if not names:
+        return [*_named(*_DEFAULT), *custom_columns(scope)]
+    return columns_asked(names, scope)
 
 
 def _group(asked: AskedComparisons, scope: Scope) -> ConditionGroup:
@@ -155,18 +150,13 @@ def _condition(asked: AskedComparison, scope: Scope) -> Condition | ConditionGro
     )
 
 
-_MODIFIED_BY_NAME: Final = {column.name: column for column in SYSTEM_COLUMNS}
-
-_FIELDS: Final = tuple(
-    _MODIFIED_BY_NAME[name]
-    for name in (
-        "Status",
-        "Owner",
-        "OwnerEmailAddress",
-        "ActivityEvent_Note",
-        "CreatedBy",
-        "ModifiedBy",
-    )
+_FIELDS: Final = (
+    "Status",
+    "Owner",
+    "OwnerEmailAddress",
+    "ActivityEvent_Note",
+    "CreatedBy",
+    "ModifiedBy",
 )
 """The fields that an opportunity has on every type."""
 
@@ -187,7 +177,7 @@ def plan_modified_opportunities(
         ),
         offset=asked.page.offset,
         limit=asked.page.limit,
-        columns=(*_FIELDS, *_custom(asked, event_code, catalogue)),
+        columns=(*_named(*_FIELDS), *_custom(asked, event_code, catalogue)),
         form=RowForm.KEYS_AND_VALUES,
     )
 

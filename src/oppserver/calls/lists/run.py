@@ -7,11 +7,13 @@ import msgspec
 from oppserver.calls.activities.render import render_modified_activities
 from oppserver.calls.lists.parse import (
     AskedRecentlyModified,
+    ByLeadFieldWire,
+    RecentlyModifiedWire,
     parse_lead_field_list,
     parse_lead_list,
     parse_recently_modified,
 )
-from oppserver.calls.lists.parse_search import parse_search
+from oppserver.calls.lists.parse_search import SearchWire, parse_search
 from oppserver.calls.lists.plan import (
     plan_lead_field_list,
     plan_lead_list,
@@ -19,11 +21,12 @@ from oppserver.calls.lists.plan import (
     plan_modified_opportunities,
     plan_search,
 )
-from oppserver.calls.lists.wire import ByLeadFieldWire, RecentlyModifiedWire, SearchWire
 from oppserver.calls.shared.call import Services
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.operation import Read
-from oppserver.calls.shared.paging import ListWire
+from oppserver.calls.shared.paging import (
+    ListWire,
+)
 from oppserver.contract.model import Catalogue
 from oppserver.store.queries import ActivitySearch, RenderedPage, Search, TimelinePage
 

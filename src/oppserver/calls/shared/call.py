@@ -46,7 +46,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """What a call answers, where there is more to say than a JSON body with status 200.
+    """The answer of a call that is more than a JSON body with status 200.
 
     ``is_packed``: a content coding would make the body no smaller.
     """
@@ -72,7 +72,7 @@ def _new_request_id() -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """The world's clock and chance, unless whoever makes a server has others (decision 0029).
+    """The sources of time and of ids; tests have their own (decision 0029).
 
     ``now`` is an aware moment. ``new_id`` is a GUID in the stored form that nothing has yet,
     ``new_request_id`` is the name of a request that came without one. All are safe from several
@@ -85,12 +85,12 @@ class Sources:
 
 
 THE_WORLD: Final = Sources()
-"""Those of every server in production."""
+"""The sources of every server in production."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """What calls work with. ``rate_limiter`` None: no limit; ``row_cache`` None: no row cache.
+    """The services of calls. ``rate_limiter`` None: no limit; ``row_cache`` None: no row cache.
 
     ``body_bytes_max`` bounds the body of a call. ``made_by`` names the versions of the libraries
     that make the bytes of answers.

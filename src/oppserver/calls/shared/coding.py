@@ -38,19 +38,19 @@ def choose_encoding(accept_encoding: str) -> str:
 
 
 def made_by() -> str:
-    """The versions of what encodes: the next ones may encode the same body in other bytes."""
+    """The versions of the encoders: other versions may encode the same body in other bytes."""
     return f"isal {isal.__version__}, zstandard {zstandard.__version__}"
 
 
 def encode(body: bytes, encoding: str) -> tuple[bytes, str]:
-    """The body as it is sent, and the encoding that it has then: a short one stays as it is."""
+    """The body as it is sent, and its encoding: a short one stays as it is."""
     if len(body) < _BODY_BYTES_MIN:
         return body, "identity"
     return _encoded(body, encoding), encoding
 
 
 class StreamEncoder:
-    """A body that is sent as it comes: what was put in can be read by the caller at once."""
+    """A body that is sent part by part: the caller can read each part at once."""
 
     def __init__(self, encoding: str) -> None:
         self._zstd = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
@@ -69,7 +69,7 @@ class StreamEncoder:
         return body
 
     def end(self) -> bytes:
-        """What comes after all parts."""
+        """The bytes after all parts."""
         if self._encoding == "zstd":
             return bytes(self._zstd.flush())
         if self._encoding == "gzip":

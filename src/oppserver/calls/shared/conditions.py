@@ -7,8 +7,11 @@ from typing import Final
 
 import msgspec
 
+from oppserver.calls.shared.messages import (
+    span_at,
+)
 from oppserver.contract.columns import Column
-from oppserver.contract.dates import Span, span_of
+from oppserver.contract.dates import Span
 from oppserver.contract.errors import InvalidFieldValue, InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import canonical_guid, guid_at
 from oppserver.contract.model import DataType, Field
@@ -61,7 +64,7 @@ _MAYBE_GUIDS: Final = frozenset({"created_by", "modified_by"})
 
 
 def comparison_named(operator: str, *, place: str) -> Comparison:
-    """The comparison of an operator, in any case. Raises InvalidValue with those there are."""
+    """The comparison of an operator, in any case. Raises InvalidValue with the known ones."""
     found = OPERATORS.get(operator.strip().lower())
     if found is None:
         names = [comparison.value for comparison in Comparison]
@@ -75,7 +78,7 @@ def comparison_named(operator: str, *, place: str) -> Comparison:
 def condition_of(
     column: Column, field: Field, comparison: Comparison, operand: str | None, *, place: str
 ) -> Condition | ConditionGroup:
-    """What a comparison means by the data type of its field; ``place`` is where the operand is.
+    """The condition of a comparison by its field's data type; ``place`` is that of the operand.
 
     Raises MissingAttribute, InvalidValue or InvalidFieldValue.
     """
@@ -87,7 +90,8 @@ def condition_of(
     if comparison in _OF_TEXT:
         return Condition(stored=stored, comparison=comparison, values=operands)
     if field.data_type is DataType.DATE_TIME:
-        return _of_dates(stored, comparison, [_span(text, place=place) for text in operands])
+        spans = [span_at(text, place=place, error=InvalidFieldValue) for text in operands]
+        return _of_dates(stored, comparison, spans)
     values = tuple(_value(text, column, field, place=place) for text in operands)
     return Condition(stored=stored, comparison=comparison, values=values, is_number=is_number)
 
@@ -107,7 +111,9 @@ def _operands(comparison: Comparison, operand: str | None, *, place: str) -> tup
         return (operand,)
     ends = [end.strip() for end in _BETWEEN_ENDS.split(operand)]
     if len(ends) != 2 or not all(ends):
-        raise InvalidValue(f"{place}: {quoted(operand)} are no two ends. Send 'A TO B'.")
+        raise InvalidValue(
+            f"{place}: {quoted(operand)} is not a span. BETWEEN needs two values: 'A TO B'."
+        )
     return ends[0], ends[1]
 
 
@@ -117,27 +123,14 @@ def _value(text: str, column: Column, field: Field, *, place: str) -> str:
     if column.stored in _MAYBE_GUIDS:
         return canonical_guid(text) or text
     if field.data_type is DataType.SEARCHABLE_DROPDOWN:
-        # what is no option any more may still be stored
+        # a former option may still be stored
         return matching(text.strip(), options_of(field)) or text
     if field.data_type in (DataType.NUMBER, DataType.BOOLEAN):
-        # the limit on what is stored is none of what is sought
+        # the limit of stored values does not bind operands
         stored = stored_value(text, msgspec.structs.replace(field, max_length=None), place=place)
         assert stored is not None, "an operand is not empty"
         return stored
     return text
-
-
-# --- dates -------------------------------------------------------------------------------------
-
-
-def _span(text: str, *, place: str) -> Span:
-    try:
-        return span_of(text)
-    except ValueError:
-        raise InvalidFieldValue(
-            f"{place}: {quoted(text)} is no date. Send one like 2024-02-29 13:05:09 or 2024-02-29"
-            " (UTC)."
-        ) from None
 
 
 def _of_dates(stored: str, comparison: Comparison, spans: list[Span]) -> Condition | ConditionGroup:

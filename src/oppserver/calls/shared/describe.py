@@ -1,9 +1,16 @@
-"""The form of a description, and the schemas that several calls share."""
+"""The description of a call, and JSON schemas made of message structs.
+
+A struct says the names and types of members. What it cannot say stands beside it by the member's
+path: the text, the limits, and what parsing refuses to go without.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_origin
+
+from msgspec import NODEFAULT, inspect
 
 from oppserver.contract import errors, limits
+from oppserver.contract.errors import ApiError
 
 Schema = Mapping[str, Any]
 
@@ -11,8 +18,7 @@ Schema = Mapping[str, Any]
 class Parameter(NamedTuple):
     """A name in the query. Names are matched without regard to case.
 
-    ``example`` None: there is none that every server can answer, such as a cursor, which is good
-    for one database.
+    ``example`` None: no value is good on every server, as with a cursor.
     """
 
     name: str
@@ -22,30 +28,170 @@ class Parameter(NamedTuple):
     is_required: bool = True
 
 
-class Description(NamedTuple):
-    """What the document says of one call.
+class BodyForm(NamedTuple):
+    """A form of the body of a stream. ``example`` None: it is binary."""
 
-    ``request`` None: the call takes no body. ``is_body_optional``: an empty body is as good as
-    ``{}``. ``errors`` are those beside what every call, and every write, can get. ``formats`` are
-    the media types that it answers beside JSON, with what each is. ``headers`` are those of its
-    answers beside what every answer has. ``is_conditional``: it may answer 304.
+    text: str
+    example: str | None = None
+
+
+class Member(NamedTuple):
+    """What a schema says of a member beside its type.
+
+    ``is_mandatory``: parsing refuses a message without it. ``refuses_null``: null is as good as
+    nothing there. ``more`` are further keywords of JSON Schema.
+    """
+
+    text: str | None = None
+    is_mandatory: bool = False
+    refuses_null: bool = False
+    more: Mapping[str, Any] = {}
+
+
+_IGNORED: Final = Member("Accepted, without effect.")
+
+Members = Mapping[str, Member]
+"""By path: ``Paging.PageSize``; of the items of a list, ``SearchParameters[].EventCode``."""
+
+
+class Description(NamedTuple):
+    """What the document says of one call, beside its route and the struct of its body.
+
+    ``members`` are those of the body. ``response`` None: the answer is no JSON. ``errors`` are
+    those beside what every call, and every write, can get. ``takes`` has the forms of the body of a
+    stream, ``formats`` what the call answers beside JSON, by media type. ``headers`` are those of
+    its answer beside what every answer has. ``is_conditional``: it may answer 304.
     """
 
     summary: str
     text: str
-    response: Schema
-    response_example: Any
-    errors: Sequence[type[errors.ApiError]]
-    request: Schema | None = None
-    request_example: Any = None
-    is_body_optional: bool = False
+    errors: Sequence[type[ApiError]] = ()
     query: Sequence[Parameter] = ()
+    members: Mapping[str, Member] = {}
+    request_example: Any = None
+    takes: Mapping[str, BodyForm] = {}
+    response: Schema | None = None
+    response_example: Any = None
     formats: Mapping[str, str] = {}
     headers: Sequence[str] = ()
     is_conditional: bool = False
 
 
-EVERY_CALL: Final[Sequence[type[errors.ApiError]]] = (
+def member(text: str | None = None, **more: Any) -> Member:
+    """A member that may be left out."""
+    return Member(text, more=more)
+
+
+def mandatory(text: str | None = None, *, or_null: bool = False, **more: Any) -> Member:
+    """A member that parsing refuses to go without; null too, unless ``or_null``."""
+    return Member(text, is_mandatory=True, refuses_null=not or_null, more=more)
+
+
+def schema_of(message: Any, members: Members | None = None) -> dict[str, Any]:
+    """The JSON schema of a message: a struct, or a list of them, whose own path is empty.
+
+    A member without a default is required; so is one whose default is sent.
+    """
+    unused = dict(members or {})
+    schema = _member(inspect.type_info(message), "", unused)
+    assert not unused, f"the message has no {', '.join(unused)}"
+    return schema
+
+
+_ORDER: Final = ("object", "array", "string", "integer", "number", "boolean", "null")
+
+_PLAIN: Final[Mapping[type[inspect.Type], str]] = {
+    inspect.StrType: "string",
+    inspect.IntType: "integer",
+    inspect.FloatType: "number",
+    inspect.BoolType: "boolean",
+    inspect.NoneType: "null",
+}
+
+
+def _schema(form: inspect.Type, path: str, members: dict[str, Member]) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    match form:
+        case inspect.UnionType():
+            schema = _union([_schema(one, path, members) for one in form.types])
+        case inspect.StructType():
+            schema = _object(form, path, members)
+        case inspect.ListType():
+            items = _member(form.item_type, f"{path}[]", members)
+            schema = {"type": "array", "items": items}
+        case inspect.DictType():
+            values = _schema(form.value_type, f"{path}.*", members)
+            schema = {"type": "object", "additionalProperties": values}
+        case inspect.LiteralType() if len(form.values) == 1:
+            schema = {"const": form.values[0]}
+        case inspect.LiteralType():
+            schema = {"enum": list(form.values)}
+        case inspect.EnumType():
+            schema = {"enum": [one.value for one in form.cls]}
+        case inspect.RawType() | inspect.CustomType():
+            pass  # anything
+        case _:
+            schema = {"type": _PLAIN[type(form)]}
+    return schema
+
+
+def _union(schemas: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One schema of several types. At most one of them is an object or an array."""
+    merged: dict[str, Any] = {}
+    types: set[str] = set()
+    for one in schemas:
+        merged |= one
+        types.add(one["type"])
+    if "number" in types:
+        types.discard("integer")
+    return merged | {"type": [one for one in _ORDER if one in types]}
+
+
+def _object(form: inspect.StructType, path: str, members: dict[str, Member]) -> dict[str, Any]:
+    struct = get_origin(form.cls) or form.cls
+    omits_defaults = struct.__struct_config__.omit_defaults
+    properties: dict[str, Any] = {}
+    required = []
+    for field in form.fields:
+        name = field.encode_name
+        at = f"{path}.{name}" if path else name
+        has_default = (field.default, field.default_factory) != (NODEFAULT, NODEFAULT)
+        is_sent = field.required or (has_default and not omits_defaults)
+        if is_sent or (at in members and members[at].is_mandatory):
+            required.append(name)
+        properties[name] = _member(field.type, at, members)
+        if omits_defaults and field.default is None:
+            properties[name] = _without_null(properties[name])
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required
+    if form.forbid_unknown_fields:
+        schema["additionalProperties"] = False
+    return schema
+
+
+def _member(form: inspect.Type, path: str, members: dict[str, Member]) -> dict[str, Any]:
+    is_ignored = isinstance(form, inspect.RawType) and not path.endswith("[]")
+    described = members.pop(path, _IGNORED if is_ignored else Member())
+    schema = _schema(form, path, members)
+    if described.refuses_null:
+        schema = _without_null(schema)
+    if described.text is not None:
+        schema["description"] = described.text
+    return schema | dict(described.more)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    types = schema.get("type")
+    if not isinstance(types, list):
+        return schema
+    others = [one for one in types if one != "null"]
+    return schema | {"type": others if len(others) > 1 else others[0]}
+
+
+# --- errors of many calls ------------------------------------------------------------------------
+
+EVERY_CALL: Final[Sequence[type[ApiError]]] = (
     errors.InvalidCredentials,
     errors.BodyTimeout,
     errors.BodyTooLarge,
@@ -54,72 +200,89 @@ EVERY_CALL: Final[Sequence[type[errors.ApiError]]] = (
     errors.Unavailable,
 )
 
-EVERY_WRITE: Final[Sequence[type[errors.ApiError]]] = (
+EVERY_WRITE: Final[Sequence[type[ApiError]]] = (
     errors.AccessDenied,
     errors.IdempotencyConflict,
 )
 
-EVERY_BODY: Final[Sequence[type[errors.ApiError]]] = (
+EVERY_BODY: Final[Sequence[type[ApiError]]] = (
     errors.WrongContentType,
     errors.MalformedBody,
     errors.WrongDataType,
     errors.MissingAttribute,
     errors.InvalidValue,
 )
-"""What a call that takes a body can get for it."""
+"""The errors of calls that take a body of JSON."""
 
-GUID: Final[Schema] = {
-    "type": "string",
-    "format": "uuid",
-    "description": "A GUID. Upper case, braces and missing dashes are accepted.",
-}
+# --- schemas and members of many calls -----------------------------------------------------------
+
+GUID_TEXT: Final = "A GUID. Upper case, braces and missing dashes are accepted."
+
+GUID: Final[Schema] = {"type": "string", "format": "uuid", "description": GUID_TEXT}
 
 TEXT: Final[Schema] = {"type": "string"}
 
 TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 
-NUMBER: Final[Schema] = {"type": ["string", "integer"]}
+EVENT_CODE_TEXT: Final = "The event code of an opportunity type."
 
-NUMBER_OR_NULL: Final[Schema] = {"type": ["string", "integer", "null"]}
+EVENT_CODE: Final[Schema] = {"type": ["string", "integer"], "description": EVENT_CODE_TEXT}
 
-VALUE: Final[Schema] = {"type": ["string", "number", "boolean", "null"]}
-"""What callers send as a value."""
-
-EVENT_CODE: Final[Schema] = {
-    "type": ["string", "integer"],
-    "description": "The event code of an opportunity type.",
-}
-
-INCLUDE_CSV: Final[Schema] = {
-    "type": "string",
-    "minLength": 1,
-    "description": "The columns to answer, comma separated: system columns, and the `mx_Custom_N`"
-    " that the type has fields for. Any case; blanks are ignored.",
-}
-
-PAGING: Final[Schema] = {
-    "type": ["object", "null"],
-    "properties": {
-        "PageIndex": {**NUMBER_OR_NULL, "description": "From 1."},
-        "PageSize": {
-            **NUMBER_OR_NULL,
-            "description": f"Rows of a page, at most {limits.PAGE_ROWS_MAX:,}; more is refused.",
-        },
-    },
-}
-
-SORTING: Final[Schema] = {
-    "type": ["object", "null"],
-    "properties": {
-        "ColumnName": TEXT_OR_NULL,
-        "Direction": {
-            **NUMBER_OR_NULL,
-            "description": "1 descending, 0 ascending.",
-        },
-    },
-}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
 ROWS: Final[Schema] = {
     "type": "array",
     "items": {"type": "object", "additionalProperties": TEXT_OR_NULL},
 }
+
+GUID_MEMBER: Final = mandatory(GUID_TEXT, format="uuid")
+
+EVENT_CODE_MEMBER: Final = mandatory(EVENT_CODE_TEXT)
+
+FIELD_SET: Final = member("Members of field sets are refused.", maxItems=0)
+
+PAGING: Final[Members] = {
+    "Paging.PageIndex": member("From 1."),
+    "Paging.PageSize": member(
+        f"Rows of a page, at most {limits.PAGE_ROWS_MAX:,}; more is refused."
+    ),
+    "Paging.Offset": member("Number of the page, from 0."),
+    "Paging.RowCount": member("Rows of a page, with `Offset`."),
+}
+
+SORTING: Final[Members] = {"Sorting.Direction": member("1 descending, 0 ascending.")}
+
+
+def object_of(optional: Mapping[str, Schema] | None = None, **properties: Schema) -> Schema:
+    """The schema of an object whose members are required, but for ``optional``."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": {**properties, **(optional or {})},
+    }
+
+
+def choice(name: str, text: str, *words: str) -> Parameter:
+    """A parameter that is one of some words; the first is its default."""
+    schema: dict[str, Any] = {"enum": list(words), "default": words[0]}
+    return Parameter(name, text, schema, words[-1], is_required=False)
+
+
+CSV_FORMULAS: Final = choice(
+    "csv_formulas",
+    "`escape` puts an apostrophe before values that a spreadsheet would calculate.",
+    "keep",
+    "escape",
+)
+
+TYPES: Final = choice(
+    "types",
+    "Of Arrow and Parquet: `fields` types columns by their fields, `text` has every value as it is"
+    " stored.",
+    "fields",
+    "text",
+)
+
+GET_FILE_URL: Final = Parameter(
+    "getFileURL", "Accepted, without effect: no files.", TEXT, "true", is_required=False
+)

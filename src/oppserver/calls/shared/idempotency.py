@@ -13,11 +13,11 @@ from oppserver.store.queries import IdempotencyRecord
 
 
 def write_once(call: Call, services: Services, work: Callable[[Transaction], bytes]) -> bytes:
-    """The body that the work returns, once what it wrote is durable.
+    """Return the body that the work returns, when its writes are durable.
 
-    With a key, body and writes are one transaction: a call that comes again within 24 hours gets
-    the body that is kept and writes nothing, also when it comes at the same time. A key belongs to
-    the user who calls. A call that was refused has kept nothing and may come again.
+    With a key, body and writes are one transaction: a call that is repeated within 24 hours gets
+    the stored body and writes nothing, also when both come at the same time. A key belongs to the
+    user who calls. A refused call stores nothing and may be repeated.
 
     Raises what the work raises, and IdempotencyConflict when the key was used for another request.
     """
@@ -69,7 +69,7 @@ def _request_sha256(call: Call) -> str:
 
 
 def _sha256(*parts: str | bytes) -> str:
-    """Of parts that cannot run into each other: each is preceded by its length."""
+    """The hash of the parts, each preceded by its length, so that they cannot run together."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part

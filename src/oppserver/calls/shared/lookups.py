@@ -1,4 +1,4 @@
-"""What writes look up in their session before they plan: the leads and users that callers name."""
+"""Look-ups by what callers name: users, leads, and opportunities with the reason they are gone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -43,7 +43,7 @@ def opportunity_here(store: Store, one: str, *, place: str) -> Opportunity:
 
 
 def gone(transaction: Transaction, one: str) -> str:
-    """Why an opportunity is not here, for an error that has named the place."""
+    """The reason why an opportunity is not here, for an error that has named the place."""
     tombstone = transaction.tombstones([one]).get(one)
     if tombstone is None:
         return _never_here(one)
@@ -57,7 +57,7 @@ def _never_here(one: str) -> str:
 
 
 def _by(tombstone: Tombstone) -> str:
-    """Who deleted it: a user's id, or nothing when a command did."""
+    """The id of the user who deleted it; empty when a command did."""
     return tombstone.deleted_by or ""
 
 

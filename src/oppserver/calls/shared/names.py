@@ -1,4 +1,4 @@
-"""Event codes as callers send them: text, looked up in the catalogue or refused."""
+"""Event codes and columns by the names that callers send, looked up in the catalogue."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -23,7 +23,7 @@ _IN_ERROR_CODES_MAX: Final = 10
 
 
 def event_code_of(text: str, catalogue: Catalogue, *, place: str) -> int:
-    """The code of an opportunity type. Raises UnknownEventCode, with those there are."""
+    """The code of an opportunity type. Raises UnknownEventCode, with the known ones."""
     code = number_of(text)
     if code is None or code not in catalogue.types:
         raise UnknownEventCode(f"{place}: {_no_type(text)}. {_hint(catalogue)}")
@@ -58,7 +58,7 @@ def activity_code_of(text: str, catalogue: Catalogue, *, place: str) -> int:
 
 
 def number_of(text: str) -> int | None:
-    """The number of a code, whatever it is of; None when it is no number, or too large a one."""
+    """The number of an event code; None when the text is no number, or too large a one."""
     digits = text.strip()
     is_number = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(EVENT_CODE_MAX))
     return int(digits) if is_number and int(digits) <= EVENT_CODE_MAX else None
@@ -80,8 +80,8 @@ OPPORTUNITY_CAPTURED: Final = 33
 """Posted with every new opportunity. Source: seen on timelines of real leads."""
 
 DUPLICATE_DETECTED: Final = 34
-"""Posted on the opportunity that a new one would have repeated. Ours: the documentation names such
-an activity, no code of it is known; this is the next one."""
+"""Posted on the opportunity that a new one would have repeated. Chosen: the documentation names the
+activity, but not its code; this is the next one."""
 
 POSTED_NAMES: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -89,17 +89,17 @@ POSTED_NAMES: Final[Mapping[int, str]] = MappingProxyType(
         DUPLICATE_DETECTED: "Duplicate Opportunity Detected",
     }
 )
-"""What people call them, by event code."""
+"""The names of activities that the server posts, by event code."""
 
 
 def columns_of_query(
     text: str, fields: Mapping[str, Field], *, event_code: int | None
 ) -> tuple[Column, ...]:
-    """The columns of a row, named with commas between; none named: all that the type has.
+    """The columns of a row, from names with commas between; without any, all that the type has.
 
     They begin with the three that every row has. ``event_code`` None: the fields are those of all
-    types. Raises UnknownColumn with every name that is no column of the type, each with the nearest
-    names, and with fields that are called so.
+    types. Raises UnknownColumn with every unknown name, and for each the nearest names, fields by
+    their display names too.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
@@ -152,7 +152,7 @@ def _fault(
 
 
 def _near(name: str, fields: Mapping[str, Field]) -> Sequence[str]:
-    """The nearest names; a field that is near by its display name stands with it."""
+    """The nearest names. A field may be near by its display name, which is shown with it."""
     shown = {column.name: column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN)}
     for schema_name, field in fields.items():
         shown[schema_name] = schema_name

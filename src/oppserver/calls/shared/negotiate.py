@@ -1,10 +1,10 @@
-"""What a caller likes best: lists of names with weights, as in ``Accept`` and ``Accept-Encoding``.
+"""Content negotiation: lists of names with weights, as in ``Accept`` and ``Accept-Encoding``.
 
 RFC 9110, 12.4.2 and 12.5. Programs in use write weights that the RFC does not know, so they are
 read with patience: ``.2`` (the default of old Java programs), ``0.``, more than three digits, an
 upper-case ``Q``, blanks and tabs around every sign, a weight in quotes. A weight outside of 0 to 1
-is the nearer of the two. What is no number says nothing: its name counts as one without a weight,
-because a caller who names something can take it.
+is the nearer of the two. A weight that is no number is ignored: a caller who names something can
+take it.
 """
 
 import re
@@ -17,8 +17,8 @@ from oppserver.contract.names import quoted
 from oppserver.formats.arrow import has_arrow
 
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
-"""A quoted text (RFC 9110, 5.6.4); one that nobody closes ends where the header does. Every quote
-begins one and no repetition gives back, so the time grows as the length does."""
+"""A quoted text (RFC 9110, 5.6.4); an open one ends with the header. No repetition gives back,
+so the time grows linearly."""
 
 _ELEMENT: Final = re.compile(rf'(?:[^,"]++|{_QUOTED})++', re.DOTALL)
 
@@ -74,7 +74,7 @@ _ARROW_IS_MISSING: Final = (
 
 
 class _Range(NamedTuple):
-    """A media range. ``precision``: how much of a media type it names, from 0 for ``*/*``."""
+    """A media range. ``precision``: 0 for ``*/*``, 1 for ``text/*``, 2 for a media type."""
 
     pattern: str
     precision: int
@@ -93,11 +93,10 @@ def negotiate(accept: str, formats: Sequence[Format]) -> Format:
 
 
 def choose_format(accept: str, offered: Sequence[Format], *, lacks_arrow: bool = False) -> Format:
-    """The offered format that weighs most; of several, the first. Nothing asked: the first.
+    """The offered format with the highest weight; of equal ones, and without ``Accept``, the first.
 
-    Of the ranges that match a format, the one that names most of it says its weight. Parameters
-    other than the weight are not looked at. A range whose weight cannot be read excludes what it
-    matches. Raises NotAcceptable, with the list of formats.
+    The most precise range that matches a format gives its weight. Parameters other than the weight
+    are ignored. Raises NotAcceptable, with the list of formats.
     """
     ranges = [_range(one) for one in preferences_in(accept)]
     if not ranges:

@@ -36,6 +36,10 @@ class NoBody(Body[None]):
 NO_BODY: Final = NoBody()
 
 
+def parse_nothing(_: Call, __: None) -> None:
+    """Parse a call that asks nothing beside its path."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Read(Generic[Message, Asked, Planned, Found]):
     """A call that reads.

@@ -1,5 +1,6 @@
-"""Which rows a list is asked for, and in which direction: numbers come as number or text."""
+"""The rows, columns and order of lists: pages, ``Include_CSV`` and ``Sorting``."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -11,6 +12,8 @@ from oppserver.contract.names import quoted
 from oppserver.contract.values import Number
 
 _DIRECTIONS: Final = {"0": False, "1": True}
+
+_DATES: Final = {"createdon": "created_on", "modifiedon": "modified_on"}
 
 
 class Page(NamedTuple):
@@ -63,7 +66,7 @@ class SortingWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def is_descending(sorting: SortingWire | UnsetType | None, *, default: bool = True) -> bool:
-    """What ``Direction`` says, or ``default`` where it says nothing. Raises InvalidValue."""
+    """Return whether ``Direction`` is descending; ``default`` without one. Raises InvalidValue."""
     direction = sorting.Direction if isinstance(sorting, SortingWire) else None
     if direction is None or isinstance(direction, UnsetType):
         return default
@@ -103,15 +106,6 @@ def _is_set(value: Number | UnsetType | None) -> bool:
     return value is not None and not isinstance(value, UnsetType)
 
 
-class AskedList(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows, columns and order of a list. ``None``: nothing is said, so the default holds."""
-
-    page: Page
-    include_csv: str | None
-    sort_name: str | None
-    is_descending: bool
-
-
 class ColumnsWire(msgspec.Struct, forbid_unknown_fields=True):
     """``Columns``: the names asked for, comma separated."""
 
@@ -126,14 +120,33 @@ class ListWire(msgspec.Struct, forbid_unknown_fields=True):
     Sorting: SortingWire | UnsetType | None = UNSET
 
 
+class AskedList(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows, columns and order of a list.
+
+    ``columns`` empty, ``sort_name`` None: the message names none, so the default holds.
+    """
+
+    page: Page
+    columns: Sequence[str]
+    sort_name: str | None
+    is_descending: bool
+
+
 def asked_list(message: ListWire, *, rows_default: int) -> AskedList:
-    """What a message says of rows, columns and order. Raises InvalidValue or LimitExceeded."""
+    """The rows, columns and order that a message asks for. Raises InvalidValue or LimitExceeded."""
     return AskedList(
         page=page_of(message.Paging, rows_default=rows_default),
-        include_csv=_include_csv(message.Columns),
+        columns=columns_named(message.Columns),
         sort_name=sort_name_of(message.Sorting),
         is_descending=is_descending(message.Sorting),
     )
+
+
+def columns_named(columns: ColumnsWire | UnsetType | None) -> list[str]:
+    """The names in ``Include_CSV``, as they were sent and in their order."""
+    include_csv = columns.Include_CSV if isinstance(columns, ColumnsWire) else None
+    names = include_csv.split(",") if isinstance(include_csv, str) else []
+    return [name for name in names if name.strip()]
 
 
 def sort_name_of(sorting: SortingWire | UnsetType | None) -> str | None:
@@ -142,7 +155,15 @@ def sort_name_of(sorting: SortingWire | UnsetType | None) -> str | None:
     return name.strip() or None if isinstance(name, str) else None
 
 
-def _include_csv(columns: ColumnsWire | UnsetType | None) -> str | None:
-    names = columns.Include_CSV if isinstance(columns, ColumnsWire) else None
-    has_names = isinstance(names, str) and names.replace(",", " ").strip()
-    return names if isinstance(names, str) and has_names else None
+def date_sorted_by(sorting: SortingWire | UnsetType | None, *, what: str) -> str | None:
+    """The stored name of the date of an order; None when none is named. Raises InvalidValue."""
+    name = sort_name_of(sorting)
+    if name is None:
+        return None
+    stored = _DATES.get(name.casefold())
+    if stored is None:
+        raise InvalidValue(
+            f"$.Sorting.ColumnName: {what} are not sorted by {quoted(name)}. Send CreatedOn or"
+            " ModifiedOn."
+        )
+    return stored

@@ -1,4 +1,4 @@
-"""From a plan and the fields of its types to the table that its rows are: typed columns."""
+"""The table of a plan's rows in typed formats: its columns, its rows, its writer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -18,7 +18,7 @@ from oppserver.formats.csv import CsvWriter
 from oppserver.store.queries import Plan, RenderedColumns
 
 ENTRY_COLUMN: Final = TableColumn(name="Entry", kind=Kind.INTEGER)
-"""Which entry of the call a row is of, from 0; only where there are several."""
+"""The entry of a row, from 0; only where there are several."""
 
 _KINDS: Final[Mapping[DataType, Kind]] = {
     DataType.NUMBER: Kind.NUMBER,
@@ -34,17 +34,29 @@ _SYSTEM_KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
-def tabulate(
+def table_of_plan(plan: Plan, catalogue: Catalogue, wanted: Wanted) -> Table | None:
+    """The table of a bulk read's rows; None in formats where rows are objects."""
+    if not wanted.format.is_table:
+        return None
+    return _tabulate(
+        [(entry.event_code, entry.columns) for entry in plan.entries],
+        catalogue,
+        first=(ENTRY_COLUMN,) if len(plan.entries) > 1 else (),
+        types_are_text=wanted.types_are_text,
+    )
+
+
+def _tabulate(
     columns_by_type: Sequence[tuple[int, Sequence[Column]]],
     catalogue: Catalogue,
     *,
-    first: Sequence[TableColumn] = (),
-    types_are_text: bool = False,
+    first: Sequence[TableColumn],
+    types_are_text: bool,
 ) -> Table:
-    """The table of rows of several types: each column once, in the order in which they come up.
+    """The table of rows of several types: each column once, in the order of the entries.
 
-    ``columns_by_type``: event codes and the columns of their rows. Where a column is of one kind in
-    one type and of another in the next, it is text.
+    ``columns_by_type``: event codes and the columns of their rows. A column whose kinds differ
+    between types is text.
     """
     merged: dict[str, TableColumn] = {}
     for event_code, columns in columns_by_type:
@@ -55,16 +67,6 @@ def tabulate(
     if types_are_text:
         typed = tuple(TableColumn(name=one.name, display_name=one.display_name) for one in typed)
     return Table(columns=typed)
-
-
-def table_of_plan(plan: Plan, catalogue: Catalogue, *, types_are_text: bool) -> Table:
-    """The table of a bulk read's rows, whose entries may be of several types."""
-    return tabulate(
-        [(entry.event_code, entry.columns) for entry in plan.entries],
-        catalogue,
-        first=(ENTRY_COLUMN,) if len(plan.entries) > 1 else (),
-        types_are_text=types_are_text,
-    )
 
 
 def table_rows(plan: Plan, rendered: Sequence[RenderedColumns]) -> list[TableRows]:
@@ -97,7 +99,7 @@ def _typed(column: Column, event_code: int, catalogue: Catalogue) -> TableColumn
 
 
 def _both(one: TableColumn, other: TableColumn) -> TableColumn:
-    """A column that two types have."""
+    """The column that stands for a column of two types."""
     return TableColumn(
         name=one.name,
         kind=one.kind if one.kind is other.kind else Kind.TEXT,
@@ -109,7 +111,7 @@ TableWriter = CsvWriter | ArrowWriter
 
 
 def table_writer(wanted: Wanted, table: Table) -> TableWriter:
-    """What writes the rows of a table as they are wanted."""
+    """The writer of a table in the wanted format."""
     if wanted.format is Format.CSV:
         return CsvWriter(table, escapes_formulas=wanted.escapes_formulas)
     return ArrowWriter(table, is_parquet=wanted.format is Format.PARQUET)

@@ -1,39 +1,18 @@
 """The calls that are streams, described: bodies and answers of lines and tables, not of JSON."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final
 
-from oppserver.calls.shared.describe import EVENT_CODE, EVERY_CALL, GUID, Parameter
+from oppserver.calls.shared.describe import (
+    EVENT_CODE,
+    GUID,
+    BodyForm,
+    Description,
+    Parameter,
+    choice,
+)
 from oppserver.contract import errors, example, limits
 from oppserver.contract.formats import Format, IdFormat
-
-
-class Body(NamedTuple):
-    """A form of the body of a stream. ``example`` None: it is binary."""
-
-    text: str
-    example: str | None
-
-
-class StreamDescription(NamedTuple):
-    """What the document says of a stream. ``takes`` and ``formats`` are by media type.
-
-    ``takes`` empty: it takes no body. ``headers`` are those of its answer beside what every answer
-    has.
-    """
-
-    summary: str
-    text: str
-    query: Sequence[Parameter]
-    takes: Mapping[str, Body]
-    formats: Mapping[str, str]
-    errors: Sequence[type[errors.ApiError]]
-    headers: Sequence[str] = ()
-
-
-def _choice(name: str, text: str, *words: str) -> Parameter:
-    schema: dict[str, Any] = {"enum": list(words), "default": words[0]}
-    return Parameter(name, text, schema, words[-1], is_required=False)
 
 
 def _lines(*lines: str) -> str:
@@ -51,15 +30,15 @@ _COLUMNS: Final = Parameter(
 _EVENT_CODE: Final = Parameter("event_code", "The type.", EVENT_CODE, str(example.TYPE.event_code))
 
 _FORMS: Final = (
-    _choice("csv_end", "Whether CSV has a last record that tells of all.", "none", "record"),
-    _choice("csv_formulas", "As on the bulk read.", "keep", "escape"),
-    _choice("types", "As on the bulk read.", "fields", "text"),
+    choice("csv_end", "Whether CSV has a last record that sums up all.", "none", "record"),
+    choice("csv_formulas", "As on the bulk read.", "keep", "escape"),
+    choice("types", "As on the bulk read.", "fields", "text"),
 )
 
 _IDS: Final = (example.OPPORTUNITY_ID, example.OTHER_OPPORTUNITY_ID)
 
-STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
-    "ReadOpportunities": StreamDescription(
+DESCRIPTIONS: Final[Mapping[str, Description]] = {
+    "ReadOpportunities": Description(
         summary="Read any number of opportunities",
         text=(
             "The body is ids, of any number; their rows are answered while ids still come. Each"
@@ -72,25 +51,27 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             _COLUMNS,
             Parameter(
                 "missing",
-                "Whether it is told of each id that is not answered, and why.",
+                "Whether each id that is not answered is reported, and why.",
                 {"type": "boolean", "default": False},
                 True,
                 is_required=False,
             ),
-            _choice("on_error", "Whether a line that holds no id is passed over.", "stop", "skip"),
+            choice("on_error", "Whether a line that holds no id is passed over.", "stop", "skip"),
             *_FORMS,
         ),
         takes={
-            IdFormat.PLAIN: Body("An id on each line.", _lines(*_IDS)),
-            IdFormat.NDJSON: Body(
+            IdFormat.PLAIN: BodyForm("An id on each line.", _lines(*_IDS)),
+            IdFormat.NDJSON: BodyForm(
                 "A string on each line, or an object with `ProspectActivityId`.",
                 _lines(f'"{_IDS[0]}"', f'{{"ProspectActivityId": "{_IDS[1]}"}}'),
             ),
-            IdFormat.CSV: Body(
+            IdFormat.CSV: BodyForm(
                 "The column `ProspectActivityId`, else the first.",
                 _lines("ProspectActivityId", *_IDS),
             ),
-            IdFormat.ARROW: Body("The text column `ProspectActivityId`, or the only one.", None),
+            IdFormat.ARROW: BodyForm(
+                "The text column `ProspectActivityId`, or the only one.", None
+            ),
         },
         formats={
             Format.NDJSON: "A row on each line; records `Missing`, `Error` and, last, `End`.",
@@ -107,10 +88,9 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             errors.InvalidFieldValue,
             errors.NotAcceptable,
             errors.UnsupportedMediaType,
-            *(error for error in EVERY_CALL if error is not errors.BodyTooLarge),
         ),
     ),
-    "ExportOpportunities": StreamDescription(
+    "ExportOpportunities": Description(
         summary="All opportunities of a type",
         text=(
             "A stream of rows in the order of their ids, each of which is there once, whoever"
@@ -144,7 +124,6 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             Parameter("after", "Begin behind this id.", GUID, is_required=False),
             *_FORMS,
         ),
-        takes={},
         formats={
             Format.NDJSON: "A row on each line; the last record is `End`. The default.",
             Format.JSON: "An object with `Opportunities`, and what `End` has behind them.",
@@ -159,7 +138,6 @@ STREAM_DESCRIPTIONS: Final[Mapping[str, StreamDescription]] = {
             errors.UnknownColumn,
             errors.NotAcceptable,
             errors.CursorGone,
-            *(error for error in EVERY_CALL if error is not errors.BodyTooLarge),
         ),
         headers=("X-Cursor",),
     ),

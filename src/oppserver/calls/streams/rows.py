@@ -1,7 +1,7 @@
-"""Rows of a stream, whatever their ids come from: read batch by batch, and written as they come.
+"""Rows of a stream, wherever their ids come from: read batch by batch, and written as they come.
 
-Whoever holds a stream, ``api/stream.py``, calls it on worker threads: ``fetch`` of several batches
-side by side, all else one after another, in the order of the batches.
+``api/streams.py`` calls a stream on worker threads: ``fetch`` of several batches side by side, all
+other methods one after another, in the order of the batches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from oppserver.calls.shared.admission import identify
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.tables import table_of_plan, table_rows, table_writer
 from oppserver.calls.streams.batches import (
+    MISSING_COLUMNS,
     Batch,
     StreamMissingWire,
     missing_lines,
@@ -35,6 +36,32 @@ END_NOTE: Final = "End"
 ERROR_NOTE: Final = "Error"
 
 
+class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of a stream as they will be read and written. ``entry`` names no ids.
+
+    ``table`` None: rows are answered as objects. ``has_end_record``: CSV has a record behind the
+    rows that sums them up.
+    """
+
+    entry: PlannedEntry
+    wanted: Wanted
+    table: Table | None
+    has_end_record: bool
+
+
+def plan_stream(
+    entry: PlannedEntry, wanted: Wanted, catalogue: Catalogue, *, has_end_record: bool
+) -> StreamPlan:
+    """Plan the rows of a stream. They begin with their event code."""
+    plan = with_event_codes(Plan(entries=(entry,)))
+    table = table_of_plan(plan, catalogue, wanted)
+    if table is not None and wanted.missing:
+        table = Table(columns=(*table.columns, *MISSING_COLUMNS))
+    return StreamPlan(
+        entry=plan.entries[0], wanted=wanted, table=table, has_end_record=has_end_record
+    )
+
+
 class StreamFound(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of a batch: as JSON, or by column where the format is a table."""
 
@@ -46,9 +73,9 @@ class StreamFound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told when a stream has ended well.
+    """The end of a whole stream.
 
-    Each line that came was requested, repeated or skipped; what was requested was found or is
+    Each line that came was requested, repeated or skipped; each requested id was found or is
     missing. ``Digest``: SHA-256, hexadecimal, over a line ``ID VERSION`` of each row, in order,
     each ended by LF.
     """
@@ -62,31 +89,17 @@ class StreamEnd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowStream:
-    """What every stream of rows does with batches. See the module for who may call what, and when.
-
-    Memory: the rows of the batches under way.
-    """
+    """A stream of rows. Memory: the rows of the batches under way."""
 
     headers: Mapping[str, str] = {}
     """Headers of the answer that are the stream's own."""
 
-    def __init__(
-        self,
-        call: Call,
-        services: Services,
-        *,
-        wanted: Wanted,
-        has_end_record: bool,
-        entry: PlannedEntry,
-        table: Table | None,
-    ) -> None:
-        self.wanted: Final = wanted
+    def __init__(self, call: Call, services: Services, plan: StreamPlan) -> None:
+        self.wanted: Final = plan.wanted
         self._call: Final = call
         self._services: Final = services
-        self._has_end_record: Final = has_end_record
-        self._entry: Final = entry
-        self._table: Final = table
-        self._writer: Final = None if table is None else table_writer(wanted, table)
+        self._plan: Final = plan
+        self._writer: Final = None if plan.table is None else table_writer(plan.wanted, plan.table)
         self._units_counted = 1
         self._digest: Final = sha256()
         self._lines = self._requested = self._found = self._skipped = 0
@@ -105,34 +118,32 @@ class RowStream:
         self._units_counted += 1
         return 0
 
-    # --- what is answered
-
     def fetch(self, batch: Batch) -> StreamFound:
-        """What there is of a batch, of one moment, as the caller may still have it.
+        """Read a batch in one snapshot, if the key is still good.
 
-        Raises what the batch refuses, InvalidCredentials when the key was revoked, Unavailable.
+        Raises the refusal of the batch, InvalidCredentials when the key was revoked, Unavailable.
         """
         if batch.refusal is not None:
             raise batch.refusal
         identify(self._call, self._services)
         plan = Plan(
-            entries=(msgspec.structs.replace(self._entry, ids=batch.ids),), asked=(batch.ids,)
+            entries=(msgspec.structs.replace(self._plan.entry, ids=batch.ids),), asked=(batch.ids,)
         )
         work = partial(
-            find_in,
+            _find_in,
             plan=plan,
             batch=batch,
-            is_table=self._table is not None,
+            is_table=self._plan.table is not None,
             with_missing=self.wanted.missing,
         )
         return self._services.store.read(work)
 
     def begin(self) -> bytes:
-        """What comes before all rows."""
+        """The bytes before all rows."""
         return b"" if self._writer is None else self._writer.begin()
 
     def render(self, batch: Batch, found: StreamFound) -> bytes:
-        """The rows of a batch, and what is told of ids that have none.
+        """The bytes of the rows of a batch, and of its missing ids.
 
         Raises InvalidFieldValue when a value is not of its column's type.
         """
@@ -145,16 +156,17 @@ class RowStream:
         return body
 
     def end(self) -> bytes:
-        """What comes after all rows: how many there were, and what stands for them."""
-        return self.ended(msgspec.json.encode(self.told()))
+        """The bytes after all rows, with their number and their digest."""
+        return self.ended(self.counts())
 
-    def ended(self, told: bytes) -> bytes:
-        """What comes after all rows, with what is told of them, a JSON object."""
+    def ended(self, summary: msgspec.Struct) -> bytes:
+        """The bytes after all rows, with a summary of them."""
+        json = msgspec.json.encode(summary)
         if self._writer is None:
-            return b'{"%b":%b}\n' % (END_NOTE.encode(), told)
-        return self._note(END_NOTE, told) + self._writer.end()
+            return b'{"%b":%b}\n' % (END_NOTE.encode(), json)
+        return self._note(END_NOTE, json) + self._writer.end()
 
-    def told(self) -> StreamEnd:
+    def counts(self) -> StreamEnd:
         """The counts so far."""
         return StreamEnd(
             Requested=self._requested,
@@ -166,50 +178,36 @@ class RowStream:
         )
 
     def failed(self, error: ApiError, *, instance: str | None) -> tuple[bytes, bool]:
-        """What tells of an error behind rows, and whether the answer is whole with it.
+        """The bytes that report an error behind rows, and whether they make the answer whole.
 
-        Where it is not, the connection has to be cut: the rows could be taken for all there are.
+        Where they do not, cut the connection: the rows could be taken for all there are.
         """
-        told = msgspec.json.encode(problem_of(error, instance=instance))
+        problem = msgspec.json.encode(problem_of(error, instance=instance))
         if self._writer is None:
-            return b'{"%b":%b}\n' % (ERROR_NOTE.encode(), told), True
-        if self.wanted.format is Format.PARQUET:  # without its footer it is no file at all
+            return b'{"%b":%b}\n' % (ERROR_NOTE.encode(), problem), True
+        if self.wanted.format is Format.PARQUET:  # a file without its footer cannot be read
             return b"", False
-        return self._note(ERROR_NOTE, told), False
+        return self._note(ERROR_NOTE, problem), False
 
     def _rows(self, found: StreamFound) -> bytes:
         if self._writer is None:
-            first = self._entry.columns[0].name
+            first = self._plan.entry.columns[0].name
             return ndjson_lines(found.json, first=first) + missing_lines(found.missing)
-        rows = table_rows(Plan(entries=(self._entry,)), found.columns)
+        rows = table_rows(Plan(entries=(self._plan.entry,)), found.columns)
         parts = [*map(self._writer.rows, rows)]
         if found.missing:
             parts.append(self._writer.rows(missing_rows(found.missing)))
         return b"".join(parts)
 
-    def _note(self, name: str, told: bytes) -> bytes:
+    def _note(self, name: str, json: bytes) -> bytes:
         assert self._writer is not None, "a table is written by a writer"
         if self.wanted.format is Format.CSV:
-            has_record = self._has_end_record
-            return self._writer.note(name, told.decode()) if has_record else b""
-        return self._writer.note(f"oppserver.{name}", told.decode())
+            has_record = self._plan.has_end_record
+            return self._writer.note(name, json.decode()) if has_record else b""
+        return self._writer.note(f"oppserver.{name}", json.decode())
 
 
-def shape_rows(
-    entry: PlannedEntry, wanted: Wanted, catalogue: Catalogue
-) -> tuple[PlannedEntry, Table | None]:
-    """The entry of a stream's rows, which begin with their type, and the table that they are.
-
-    The table is None where rows are answered as objects.
-    """
-    plan = with_event_codes(Plan(entries=(entry,)))
-    table = None
-    if wanted.format.is_table:
-        table = table_of_plan(plan, catalogue, types_are_text=wanted.types_are_text)
-    return plan.entries[0], table
-
-
-def find_in(
+def _find_in(
     snapshot: Snapshot, *, plan: Plan, batch: Batch, is_table: bool, with_missing: bool
 ) -> StreamFound:
     """Read the rows of a batch. ``with_missing``: also why the other ids have none."""

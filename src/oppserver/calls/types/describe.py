@@ -5,91 +5,53 @@ from typing import Any, Final
 
 import msgspec
 
-from oppserver.calls.shared.describe import GUID, TEXT, TEXT_OR_NULL, Description, Parameter, Schema
-from oppserver.calls.types.render import (
+from oppserver.calls.shared.describe import (
+    GET_FILE_URL,
+    GUID,
+    TEXT,
+    TEXT_OR_NULL,
+    Description,
+    Parameter,
+    Schema,
+    mandatory,
+    member,
+    object_of,
+    schema_of,
+)
+from oppserver.calls.types.run import (
+    FeatureWire,
     details_form,
     render_activity_types,
     render_details,
     render_type_metadata,
     render_types,
 )
-from oppserver.contract import errors, example, metadata
+from oppserver.contract import errors, example
+from oppserver.contract.metadata import ActivityTypeWire, FieldWire, OpportunityTypeWire
 from oppserver.contract.model import Catalogue, Opportunity
 
-_BOOLEAN: Final[Schema] = {"type": "boolean"}
+_FIELD: Final[Schema] = schema_of(
+    FieldWire, {name: mandatory() for name in FieldWire.__struct_fields__ if name != "Value"}
+)
 
-_INTEGER: Final[Schema] = {"type": "integer"}
-
-_SCHEMAS: Final[Mapping[type, Schema]] = {bool: _BOOLEAN, int: _INTEGER, str: TEXT}
-
-_FIELD: Final[Schema] = {
-    "type": "object",
-    "required": list(metadata.NOTE_FIELD.__struct_fields__),
-    "properties": {
-        name: TEXT_OR_NULL if name == "Value" else _SCHEMAS[type(value)]
-        for name, value in msgspec.structs.asdict(metadata.NOTE_FIELD).items()
-    },
-}
+_RULES_TEXT: Final = "Each rule is the columns that are equal in duplicates. Ours."
 
 
 def _type_schema(fields: Schema) -> Schema:
-    return {
-        "type": "object",
-        "required": [
-            "AllowAttachments",
-            "CanDelete",
-            "Description",
-            "DisplayName",
-            "EventCode",
-            "Fields",
-            "DuplicateRules",
-        ],
-        "properties": {
-            "AllowAttachments": _BOOLEAN,
-            "CanDelete": _BOOLEAN,
-            "Description": TEXT,
-            "DisplayName": TEXT,
-            "EventCode": _INTEGER,
-            "Fields": fields,
-            "DuplicateRules": {
-                "type": "array",
-                "items": {"type": "array", "items": TEXT},
-                "description": "Each rule is the columns that are equal in duplicates. Ours.",
-            },
-        },
-    }
+    texts = {"Description": mandatory(), "DisplayName": mandatory()}
+    schema = schema_of(OpportunityTypeWire, {**texts, "DuplicateRules": mandatory(_RULES_TEXT)})
+    return {**schema, "properties": {**schema["properties"], "Fields": fields}}
 
 
-_DETAILS: Final[Schema] = {
-    "type": "object",
-    "required": ["ID", "Name", "DisplayName", "EventCode", "RelatedProspectId", "Fields"],
-    "properties": {
-        "ID": TEXT,
-        "Name": TEXT,
-        "DisplayName": TEXT,
-        "EventCode": _INTEGER,
-        "RelatedProspectId": TEXT,
-        "OpportunityNote": TEXT_OR_NULL,
-        "Fields": {"type": "array", "items": _FIELD},
-    },
-}
-
-_ACTIVITY_TYPE: Final[Schema] = {
-    "type": "object",
-    "required": ["ActivityEvent", "ActivityEventName", "DisplayName", "ActivityProperties"],
-    "properties": {
-        "ActivityEvent": _INTEGER,
-        "ActivityEventName": TEXT,
-        "DisplayName": TEXT,
-        "EventType": _INTEGER,
-        "EventDirection": _INTEGER,
-        "Tags": {"type": "null"},
-        "ActivityProperties": {
-            "type": "string",
-            "description": "JSON: `FormMetaData`, an array of fields as in a type's metadata.",
-        },
-    },
-}
+_DETAILS: Final[Schema] = object_of(
+    ID=TEXT,
+    Name=TEXT,
+    DisplayName=TEXT,
+    EventCode={"type": "integer"},
+    RelatedProspectId=TEXT,
+    OpportunityNote=TEXT_OR_NULL,
+    Fields={"type": "array", "items": _FIELD},
+)
 
 # --- examples: what the real steps make of a small catalogue -------------------------------------
 
@@ -125,9 +87,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         text="One opportunity: each field of its type, described and with its value.",
         query=(
             Parameter("OpportunityId", "The opportunity.", GUID, _OPPORTUNITY.id),
-            Parameter(
-                "getFileURL", "Accepted, without effect: no files.", TEXT, "true", is_required=False
-            ),
+            GET_FILE_URL,
         ),
         response=_DETAILS,
         response_example=_example(
@@ -140,7 +100,6 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         text="All types, by event code. `Fields` is `null` here: each type's metadata has them.",
         response={"type": "array", "items": _type_schema({"type": "null"})},
         response_example=_example(render_types(_CATALOGUE)),
-        errors=(),
     ),
     "GetOpportunityTypeMetadata": Description(
         summary="Get the metadata of an opportunity type",
@@ -157,19 +116,20 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         summary="Check whether opportunities are enabled",
         text="They are, on every server.",
         query=(Parameter("orgId", "Accepted, without effect.", TEXT, "1", is_required=False),),
-        response={
-            "type": "object",
-            "required": ["OpportunityManagement"],
-            "properties": {"OpportunityManagement": {"const": "Enabled"}},
-        },
+        response=schema_of(FeatureWire),
         response_example={"OpportunityManagement": "Enabled"},
-        errors=(),
     ),
     "ActivityTypesGet": Description(
         summary="Get all types of activities",
         text="Activity types and opportunity types, with their fields.",
-        response={"type": "array", "items": _ACTIVITY_TYPE},
+        response=schema_of(
+            list[ActivityTypeWire],
+            {
+                "[].ActivityProperties": member(
+                    "JSON: `FormMetaData`, an array of fields as in a type's metadata."
+                )
+            },
+        ),
         response_example=_example(render_activity_types(_CATALOGUE)),
-        errors=(),
     ),
 }

@@ -1,13 +1,17 @@
 """``Users.Get``: all users. ``UserByAccessKey.Get``: the user of the keys of a call."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from oppserver.calls.shared.call import Call, Services
-from oppserver.calls.shared.operation import NO_BODY, Read
+from oppserver.calls.shared.describe import Description, member, schema_of
+from oppserver.calls.shared.operation import NO_BODY, Read, parse_nothing
+from oppserver.contract import example
 from oppserver.contract.model import Role, User
+
+RoleName: TypeAlias = Literal["Administrator", "Sales_User"]
 
 
 class UserWire(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,8 +21,8 @@ class UserWire(msgspec.Struct, frozen=True, kw_only=True):
     FirstName: str | None
     LastName: str | None
     EmailAddress: str | None
-    Role: str
-    StatusCode: int
+    Role: RoleName
+    StatusCode: Literal[0, 1]
     Tag: None = None
     IsPhoneCallAgent: bool = False
 
@@ -48,7 +52,7 @@ class AccessKeyUserWire(msgspec.Struct, frozen=True, kw_only=True):
     Id: str
     Name: str | None
     PassPhrase: None = None
-    Role: str
+    Role: RoleName
     EmailAddress: str | None
     SessionId: None = None
     TimeZone: str
@@ -77,13 +81,8 @@ class AccessKeyUserWire(msgspec.Struct, frozen=True, kw_only=True):
     LSQCommonServiceURLs: CommonServiceUrlsWire
 
 
-_ADMINISTRATOR: Final = "Administrator"
-
-_SALES_USER: Final = "Sales_User"
-
-_ACTIVE: Final = 0
-
-_INACTIVE: Final = 1
+def _role_name(*, is_administrator: bool) -> RoleName:
+    return "Administrator" if is_administrator else "Sales_User"
 
 
 def render_users(users: Iterable[User]) -> bytes:
@@ -95,8 +94,8 @@ def render_users(users: Iterable[User]) -> bytes:
                 FirstName=user.first_name,
                 LastName=user.last_name,
                 EmailAddress=user.email,
-                Role=_ADMINISTRATOR if user.is_administrator else _SALES_USER,
-                StatusCode=_ACTIVE if user.is_active else _INACTIVE,
+                Role=_role_name(is_administrator=user.is_administrator),
+                StatusCode=0 if user.is_active else 1,
             )
             for user in users
         ]
@@ -106,13 +105,13 @@ def render_users(users: Iterable[User]) -> bytes:
 def render_access_key_user(user: User, *, role: Role, host: str) -> bytes:
     """The body of ``UserByAccessKey.Get`` for the user of a key with a role.
 
-    ``host`` is where the caller has found us, empty when it did not say: where it is to go on.
+    ``host`` is the one that the caller sent the call to, empty when it did not say.
     """
     return msgspec.json.encode(
         AccessKeyUserWire(
             Id=user.id,
             Name=user.name,
-            Role=_ADMINISTRATOR if role is Role.ADMINISTRATOR else _SALES_USER,
+            Role=_role_name(is_administrator=role is Role.ADMINISTRATOR),
             EmailAddress=user.email,
             TimeZone="UTC",
             Type="ApplicationUser",
@@ -123,17 +122,13 @@ def render_access_key_user(user: User, *, role: Role, host: str) -> bytes:
     )
 
 
-def _parse_users(_: Call, __: None) -> None:
-    """Parse a call that asks nothing beside its path."""
-
-
 def _read_users(_: None, services: Services) -> Sequence[User]:
     return services.store.users()
 
 
 USERS: Final = Read(
     body=NO_BODY,
-    parse=_parse_users,
+    parse=parse_nothing,
     read=_read_users,
     render=lambda _, users: render_users(users),
 )
@@ -163,3 +158,34 @@ ACCESS_KEY_USER: Final = Read(
     read=_read_access_key_user,
     render=lambda asked, user: render_access_key_user(user, role=asked.role, host=asked.host),
 )
+
+
+# --- described -----------------------------------------------------------------------------------
+
+_ADA: Final = User(
+    id="7f6c0f5e-0d5b-4c55-8a0b-2d6f3f1f9b21",
+    email=example.USER_EMAIL,
+    first_name="Ada",
+    last_name="Lovelace",
+    is_administrator=True,
+)
+
+DESCRIPTIONS: Final[Mapping[str, Description]] = {
+    "UsersGet": Description(
+        summary="Get all users",
+        text="Owners of opportunities and those behind keys, by id.",
+        response=schema_of(list[UserWire], {"[].StatusCode": member("0 active, 1 inactive.")}),
+        response_example=msgspec.json.decode(render_users([_ADA])),
+    ),
+    "UserByAccessKeyGet": Description(
+        summary="Get the user behind the keys",
+        text="What is not kept here is `null`; so is every secret.",
+        response=schema_of(
+            AccessKeyUserWire,
+            {"LSQCommonServiceURLs.api": member("The host that this call was sent to.")},
+        ),
+        response_example=msgspec.json.decode(
+            render_access_key_user(_ADA, role=Role.ADMINISTRATOR, host="127.0.0.1:8080")
+        ),
+    ),
+}

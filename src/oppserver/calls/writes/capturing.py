@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from oppserver.calls.shared.names import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
 from oppserver.calls.shared.operation import WriteContext
-from oppserver.calls.writes.asked import Capture, CaptureAction, Captured
 from oppserver.calls.writes.plan import (
     check_new,
     duplicate_values,
@@ -12,6 +11,7 @@ from oppserver.calls.writes.plan import (
     plan_new,
     values_for_duplicate,
 )
+from oppserver.calls.writes.wire import Capture, CaptureAction, Captured
 from oppserver.contract.model import Activity, Catalogue, Opportunity
 from oppserver.store.port import Transaction
 

@@ -3,186 +3,83 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from oppserver.calls.shared.describe import (
-    EVENT_CODE,
+    EVENT_CODE_MEMBER,
+    EVENT_CODE_TEXT,
     EVERY_BODY,
+    FIELD_SET,
     GUID,
-    TEXT,
-    TEXT_OR_NULL,
+    GUID_MEMBER,
     Description,
+    Member,
     Parameter,
-    Schema,
+    mandatory,
+    member,
+    schema_of,
 )
+from oppserver.calls.shared.messages import (
+    BulkSuccessWire,
+    SuccessWire,
+)
+from oppserver.calls.writes.render import (
+    AddedWire,
+    CaptureAnswerWire,
+    DeletedWire,
+    UpdatedRowWire,
+    UpdatedWire,
+    render_bulk_add,
+    render_bulk_update,
+    render_capture,
+    render_delete,
+    render_update,
+)
+from oppserver.calls.writes.wire import CaptureAction, Captured, CaptureFlags
 from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
 
-_ACTIVITY_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
+_VALUE_TEXT: Final = "Checked by the field's definition. Empty and null clear the field."
 
-_VALUE: Final[Schema] = {
-    "type": ["string", "number", "boolean", "null"],
-    "description": "Checked by the field's definition. Empty and null clear the field.",
-}
+_ENTRIES: Final = member(minItems=1, maxItems=limits.BULK_WRITE_ROWS_MAX)
 
-_BOOLEAN: Final[Schema] = {"type": "boolean"}
 
-_FLAG: Final[Schema] = {"type": "boolean", "default": False}
+def _fields(path: str) -> dict[str, Member]:
+    return {
+        f"{path}Fields[].SchemaName": mandatory(
+            "`Status`, `Owner`, `OpportunityNote`, an `mx_Custom_N` that the type has, or a field's"
+            " display name. Any case."
+        ),
+        f"{path}Fields[].Value": mandatory(_VALUE_TEXT, or_null=True),
+        f"{path}Fields[].Fields": FIELD_SET,
+    }
 
-_FIELDS: Final[Schema] = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["SchemaName", "Value"],
-        "properties": {
-            "SchemaName": {
-                "type": "string",
-                "description": "`Status`, `Owner`, `OpportunityNote`, an `mx_Custom_N` that the"
-                " type has, or a field's display name. Any case.",
-            },
-            "Value": _VALUE,
-        },
-    },
-}
+
+def _new_opportunity(path: str) -> dict[str, Member]:
+    return {
+        f"{path}OpportunityEventCode": EVENT_CODE_MEMBER,
+        f"{path}OpportunityDateTime": member("`CreatedOn` of a new one, UTC. Without it: now."),
+        f"{path}OverwriteFields": member(default=False),
+        f"{path}UpdateEmptyFields": member(default=False),
+        f"{path}DoNotPostDuplicateActivity": member(default=False),
+        f"{path}DoNotChangeOwner": member(default=False),
+        **_fields(path),
+    }
+
+
+_DONE: Final = "1 created, 2 the stored one took values, 3 nothing."
+
+_CAPTURED: Final = Captured(
+    action=CaptureAction.CREATED,
+    lead_id=example.LEAD_ID,
+    opportunity_id=example.OPPORTUNITY_ID,
+    activity_id="2232837f-0f5e-4607-8e50-2728d90b9b5c",
+)
 
 _FIELDS_EXAMPLE: Final[list[dict[str, Any]]] = [
     {"SchemaName": "Status", "Value": "Open"},
     {"SchemaName": "mx_Custom_1", "Value": "Solar roof"},
 ]
-
-_ATTRIBUTES: Final[Schema] = {
-    "type": "array",
-    "minItems": 1,
-    "maxItems": limits.LEAD_ATTRIBUTES_MAX,
-    "items": {
-        "type": "object",
-        "required": ["Attribute", "Value"],
-        "properties": {"Attribute": TEXT, "Value": _VALUE},
-    },
-    "description": "The lead: at least one of EmailAddress, Phone, Mobile and ProspectID."
-    " `SearchBy` says which one it is found by.",
-}
-
-_DETAILS: Final[Schema] = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "required": ["PostDeDupActionPerformed", "ActivityId"],
-        "properties": {
-            "PostDeDupActionPerformed": {
-                "enum": [1, 2, 3],
-                "description": "1 created, 2 the stored one took values, 3 nothing.",
-            },
-            "ActivityId": TEXT_OR_NULL,
-        },
-    },
-}
-
-_CAPTURED: Final[Mapping[str, Schema]] = {
-    "RelatedProspectId": TEXT,
-    "IsUnique": {"type": "boolean"},
-    "CreatedOpportunityId": TEXT_OR_NULL,
-    "ConflictedOpportunityId": TEXT_OR_NULL,
-    "AdditionalDetails": _DETAILS,
-}
-
-_CAPTURED_EXAMPLE: Final = {
-    "RelatedProspectId": example.LEAD_ID,
-    "IsUnique": True,
-    "CreatedOpportunityId": example.OPPORTUNITY_ID,
-    "ConflictedOpportunityId": None,
-    "AdditionalDetails": [{"PostDeDupActionPerformed": 1, "ActivityId": _ACTIVITY_ID}],
-}
-
-_FLAG_NAMES: Final = (
-    "OverwriteFields",
-    "UpdateEmptyFields",
-    "DoNotPostDuplicateActivity",
-    "DoNotChangeOwner",
-)
-
-_OPPORTUNITY_DATE: Final[Schema] = {
-    "type": ["string", "null"],
-    "description": "`CreatedOn` of a new one, UTC. Without it: now.",
-}
-
-_CAPTURE_REQUEST: Final[Schema] = {
-    "type": "object",
-    "required": ["LeadDetails", "Opportunity"],
-    "properties": {
-        "LeadDetails": _ATTRIBUTES,
-        "Opportunity": {
-            "type": "object",
-            "required": ["OpportunityEventCode"],
-            "properties": {
-                "OpportunityEventCode": EVENT_CODE,
-                "OpportunityNote": TEXT_OR_NULL,
-                "OpportunityDateTime": _OPPORTUNITY_DATE,
-                "Fields": _FIELDS,
-                **dict.fromkeys(_FLAG_NAMES, _FLAG),
-            },
-        },
-    },
-}
-
-_CAPTURE_RESPONSE: Final[Schema] = {
-    "type": "object",
-    "properties": {
-        "Status": {"const": 0},
-        "PrimaryAction": {"enum": [1, 2, 3]},
-        "SecondaryAction": {"enum": [1, 2]},
-        "ExceptionType": {"type": "null"},
-        "ExceptionMessage": {"type": "null"},
-        "RequestId": TEXT,
-        **_CAPTURED,
-        **dict.fromkeys(_FLAG_NAMES, _BOOLEAN),
-    },
-}
-
-_UPDATE_PROPERTIES: Final[Mapping[str, Schema]] = {
-    "ProspectOpportunityId": GUID,
-    "OpportunityEventCode": EVENT_CODE,
-    "OpportunityNote": TEXT_OR_NULL,
-    "Fields": _FIELDS,
-}
-
-_ADD_PROPERTIES: Final[Mapping[str, Schema]] = {
-    "SearchByValue": {**TEXT, "minLength": 1},
-    "OpportunityEventCode": EVENT_CODE,
-    "OpportunityNote": TEXT_OR_NULL,
-    "OpportunityDateTime": _OPPORTUNITY_DATE,
-    "OpportunityOwnerEmail": TEXT_OR_NULL,
-    **dict.fromkeys(_FLAG_NAMES, _FLAG),
-    "Fields": _FIELDS,
-}
-
-
-def _entries(properties: Mapping[str, Schema], *required: str) -> Schema:
-    return {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": limits.BULK_WRITE_ROWS_MAX,
-        "items": {"type": "object", "required": required, "properties": properties},
-    }
-
-
-def _success(message: Mapping[str, Schema], **more: Schema) -> Schema:
-    return {
-        "type": "object",
-        "required": ["Status", "Message", *more],
-        "properties": {
-            "Status": {"const": "Success"},
-            "Message": {"type": "object", "properties": message},
-            **more,
-        },
-    }
-
-
-def _rows(properties: Mapping[str, Schema]) -> Schema:
-    return {"type": "array", "items": {"type": "object", "properties": properties}}
-
-
-_AFFECTED: Final[Mapping[str, Schema]] = {"AffectedRows": {"type": "integer"}}
-
-_SUCCESS: Final[Mapping[str, Schema]] = {"Status": {"const": "Success"}}
 
 _EVERY_VALUE: Final = (
     *EVERY_BODY,
@@ -200,7 +97,19 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             " a duplicate rule of the type finds one like it, nothing is created: `IsUnique` is"
             " false and `ConflictedOpportunityId` names it. The flags say what it takes."
         ),
-        request=_CAPTURE_REQUEST,
+        members={
+            "LeadDetails": mandatory(
+                "The lead: at least one of EmailAddress, Phone, Mobile and ProspectID. `SearchBy`"
+                " says which one it is found by.",
+                minItems=1,
+                maxItems=limits.LEAD_ATTRIBUTES_MAX,
+            ),
+            "LeadDetails[].Attribute": mandatory(),
+            "LeadDetails[].Value": mandatory(_VALUE_TEXT, or_null=True),
+            "LeadDetails[].Fields": FIELD_SET,
+            "Opportunity": mandatory(),
+            **_new_opportunity("Opportunity."),
+        },
         request_example={
             "LeadDetails": [
                 {"Attribute": "SearchBy", "Value": "EmailAddress"},
@@ -212,36 +121,34 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 "Fields": _FIELDS_EXAMPLE,
             },
         },
-        response=_CAPTURE_RESPONSE,
-        response_example={
-            "Status": 0,
-            "PrimaryAction": 1,
-            "SecondaryAction": 1,
-            "ExceptionType": None,
-            "ExceptionMessage": None,
-            "RequestId": "5f0c9c1cfb2c4b0f9d3f8e3f5a1f7a90",
-            **_CAPTURED_EXAMPLE,
-            **dict.fromkeys(_FLAG_NAMES, False),
-        },
+        response=schema_of(
+            CaptureAnswerWire, {"AdditionalDetails[].PostDeDupActionPerformed": member(_DONE)}
+        ),
+        response_example=msgspec.json.decode(
+            render_capture(
+                _CAPTURED,
+                is_lead_new=True,
+                flags=CaptureFlags(),
+                request_id="5f0c9c1cfb2c4b0f9d3f8e3f5a1f7a90",
+            )
+        ),
         errors=(*_EVERY_VALUE, errors.LimitExceeded),
     ),
     "Update": Description(
         summary="Update an opportunity",
         text="Changes the fields that are passed, and no others.",
-        request={
-            "type": "object",
-            "required": ["ProspectOpportunityId", "Fields"],
-            "properties": _UPDATE_PROPERTIES,
+        members={
+            "ProspectOpportunityId": GUID_MEMBER,
+            "OpportunityEventCode": member(EVENT_CODE_TEXT),
+            "Fields": mandatory(),
+            **_fields(""),
         },
         request_example={
             "ProspectOpportunityId": example.OPPORTUNITY_ID,
             "Fields": _FIELDS_EXAMPLE,
         },
-        response=_success({"Id": TEXT, **_AFFECTED}),
-        response_example={
-            "Status": "Success",
-            "Message": {"Id": example.OPPORTUNITY_ID, "AffectedRows": 1},
-        },
+        response=schema_of(SuccessWire[UpdatedWire]),
+        response_example=msgspec.json.decode(render_update(example.OPPORTUNITY_ID)),
         errors=(*_EVERY_VALUE, errors.OpportunityNotFound),
     ),
     "BulkUpdateByOpportunityId": Description(
@@ -250,9 +157,13 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             f"Up to {limits.BULK_WRITE_ROWS_MAX} opportunities, each once. If one entry is bad,"
             " nothing is changed."
         ),
-        request=_entries(
-            _UPDATE_PROPERTIES, "ProspectOpportunityId", "OpportunityEventCode", "Fields"
-        ),
+        members={
+            "": _ENTRIES,
+            "[].ProspectOpportunityId": GUID_MEMBER,
+            "[].OpportunityEventCode": EVENT_CODE_MEMBER,
+            "[].Fields": mandatory(),
+            **_fields("[]."),
+        },
         request_example=[
             {
                 "ProspectOpportunityId": example.OPPORTUNITY_ID,
@@ -260,12 +171,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 "Fields": _FIELDS_EXAMPLE,
             }
         ],
-        response=_success(_AFFECTED, Response=_rows({"ProspectOpportunityId": TEXT, **_SUCCESS})),
-        response_example={
-            "Status": "Success",
-            "Message": {"AffectedRows": 1},
-            "Response": [{"ProspectOpportunityId": example.OPPORTUNITY_ID, "Status": "Success"}],
-        },
+        response=schema_of(BulkSuccessWire[UpdatedRowWire]),
+        response_example=msgspec.json.decode(render_bulk_update([example.OPPORTUNITY_ID])),
         errors=(*_EVERY_VALUE, errors.LimitExceeded),
     ),
     "BulkAddByLeadField": Description(
@@ -282,7 +189,11 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 example="EmailAddress",
             ),
         ),
-        request=_entries(_ADD_PROPERTIES, "SearchByValue", "OpportunityEventCode"),
+        members={
+            "": _ENTRIES,
+            "[].SearchByValue": mandatory(minLength=1),
+            **_new_opportunity("[]."),
+        },
         request_example=[
             {
                 "SearchByValue": example.LEAD_EMAIL,
@@ -290,12 +201,11 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 "Fields": _FIELDS_EXAMPLE,
             }
         ],
-        response=_success(_AFFECTED, Response=_rows({**_SUCCESS, **_CAPTURED})),
-        response_example={
-            "Status": "Success",
-            "Message": {"AffectedRows": 1},
-            "Response": [{"Status": "Success", **_CAPTURED_EXAMPLE}],
-        },
+        response=schema_of(
+            BulkSuccessWire[AddedWire],
+            {"Response[].AdditionalDetails[].PostDeDupActionPerformed": member(_DONE)},
+        ),
+        response_example=msgspec.json.decode(render_bulk_add([_CAPTURED])),
         errors=(*_EVERY_VALUE, errors.LimitExceeded),
     ),
     "Delete": Description(
@@ -309,8 +219,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 example=example.DELETED_OPPORTUNITY_ID,
             ),
         ),
-        response=_success({"IsSuccessful": {"const": True}}),
-        response_example={"Status": "Success", "Message": {"IsSuccessful": True}},
+        response=schema_of(SuccessWire[DeletedWire]),
+        response_example=msgspec.json.decode(render_delete()),
         errors=(errors.MissingAttribute, errors.InvalidValue, errors.OpportunityNotFound),
     ),
 }

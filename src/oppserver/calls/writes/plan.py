@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
+from oppserver.calls.shared.messages import (
+    SentField,
+)
 from oppserver.calls.shared.names import event_code_of
-from oppserver.calls.writes.asked import (
-    AskedField,
+from oppserver.calls.writes.wire import (
     AskedOpportunity,
     Capture,
     CaptureFlags,
@@ -42,7 +44,7 @@ _SCHEMA_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
 _WRITABLE_NAMES: Final = tuple(one.name for one in SYSTEM_COLUMNS if one.stored in _WRITABLE)
 
 
-def owners_named(fields: Iterable[AskedField]) -> list[str]:
+def owners_named(fields: Iterable[SentField]) -> list[str]:
     """The owners that are named, by id or address; they have to be looked up to plan the values."""
     return [
         text
@@ -53,7 +55,7 @@ def owners_named(fields: Iterable[AskedField]) -> list[str]:
 
 
 def plan_values(
-    asked: Sequence[AskedField],
+    asked: Sequence[SentField],
     *,
     event_code: int,
     fields: Mapping[str, Field],
@@ -105,7 +107,7 @@ def plan_capture(
 
 
 def _text(
-    one: AskedField,
+    one: SentField,
     stored: str,
     *,
     event_code: int,
@@ -122,7 +124,7 @@ def _text(
     return stored_value(one.value, fields[_SCHEMA_NAMES[stored]], place=one.value_place)
 
 
-def _owner_id(one: AskedField, users: Mapping[str, User]) -> str | None:
+def _owner_id(one: SentField, users: Mapping[str, User]) -> str | None:
     text = plain_text(one.value, place=one.value_place)
     if text is None:
         return None
@@ -134,7 +136,7 @@ def _owner_id(one: AskedField, users: Mapping[str, User]) -> str | None:
     return user.id
 
 
-def _stored_name(one: AskedField, *, event_code: int, fields: Mapping[str, Field]) -> str:
+def _stored_name(one: SentField, *, event_code: int, fields: Mapping[str, Field]) -> str:
     column = column_named(one.name)
     if column is not None and is_system(column):
         stored = _WRITABLE.get(column.stored)
@@ -156,7 +158,7 @@ def _stored_name(one: AskedField, *, event_code: int, fields: Mapping[str, Field
     return named
 
 
-def _named_for_display(one: AskedField, fields: Mapping[str, Field]) -> str | None:
+def _named_for_display(one: SentField, fields: Mapping[str, Field]) -> str | None:
     """The stored column of the field with that display name, if there is just one."""
     folded = one.name.casefold()
     alike = [

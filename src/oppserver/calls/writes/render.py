@@ -1,16 +1,82 @@
-"""From what a write has done to the body of its answer."""
+"""The answers of the calls that write opportunities: their messages, and how they are made."""
 
 from collections.abc import Sequence
+from enum import IntEnum
+from typing import Literal
 
 import msgspec
 
-from oppserver.calls.writes.asked import CaptureAction, Captured, CaptureFlags
-from oppserver.calls.writes.wire import AddedWire, CaptureAnswerWire, CaptureDetailWire, UpdatedWire
+from oppserver.calls.shared.messages import (
+    AffectedWire,
+    BulkSuccessWire,
+    SuccessWire,
+)
+from oppserver.calls.writes.wire import CaptureAction, Captured, CaptureFlags
 
-_LEAD_CREATED = 1
 
-_LEAD_FOUND = 2
-"""``SecondaryAction`` of a capture. Ours: no meaning of it is known."""
+class LeadAction(IntEnum):
+    """``SecondaryAction`` of a capture. Ours: no meaning of it is known."""
+
+    CREATED = 1
+    FOUND = 2
+
+
+class CaptureDetailWire(msgspec.Struct, frozen=True):
+    """``AdditionalDetails`` of a capture: what was done, and the activity that was posted."""
+
+    PostDeDupActionPerformed: CaptureAction
+    ActivityId: str | None
+
+
+class CaptureAnswerWire(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of ``Capture``. ``Status`` 0 is success here."""
+
+    Status: Literal[0] = 0
+    PrimaryAction: CaptureAction
+    SecondaryAction: LeadAction
+    ExceptionType: None = None
+    ExceptionMessage: None = None
+    RequestId: str
+    RelatedProspectId: str
+    IsUnique: bool
+    CreatedOpportunityId: str | None
+    ConflictedOpportunityId: str | None
+    AdditionalDetails: list[CaptureDetailWire]
+    OverwriteFields: bool
+    UpdateEmptyFields: bool
+    DoNotPostDuplicateActivity: bool
+    DoNotChangeOwner: bool
+
+
+class AddedWire(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one entry of ``Bulk/Add/ByLeadField``."""
+
+    Status: Literal["Success"] = "Success"
+    RelatedProspectId: str
+    IsUnique: bool
+    CreatedOpportunityId: str | None
+    ConflictedOpportunityId: str | None
+    AdditionalDetails: list[CaptureDetailWire]
+
+
+class UpdatedWire(msgspec.Struct, frozen=True):
+    """``Message`` of ``Update``."""
+
+    Id: str
+    AffectedRows: int = 1
+
+
+class UpdatedRowWire(msgspec.Struct, frozen=True):
+    """The result of one entry of ``Bulk/Update/ByOpportunityId``."""
+
+    ProspectOpportunityId: str
+    Status: Literal["Success"] = "Success"
+
+
+class DeletedWire(msgspec.Struct, frozen=True):
+    """``Message`` of ``Delete``."""
+
+    IsSuccessful: Literal[True] = True
 
 
 def render_capture(
@@ -19,11 +85,8 @@ def render_capture(
     """The body of ``Capture``, in the order of the members that is known of the hosted API."""
     return msgspec.json.encode(
         CaptureAnswerWire(
-            Status=0,
             PrimaryAction=captured.action,
-            SecondaryAction=_LEAD_CREATED if is_lead_new else _LEAD_FOUND,
-            ExceptionType=None,
-            ExceptionMessage=None,
+            SecondaryAction=LeadAction.CREATED if is_lead_new else LeadAction.FOUND,
             RequestId=request_id,
             RelatedProspectId=captured.lead_id,
             IsUnique=_is_unique(captured),
@@ -39,10 +102,9 @@ def render_capture(
 
 
 def render_bulk_add(captured: Sequence[Captured]) -> bytes:
-    """The body of ``Bulk/Add/ByLeadField``: what became of each entry, in their order."""
+    """The body of ``Bulk/Add/ByLeadField``: a row for each entry, in their order."""
     rows = [
         AddedWire(
-            Status="Success",
             RelatedProspectId=one.lead_id,
             IsUnique=_is_unique(one),
             CreatedOpportunityId=_created_id(one),
@@ -52,29 +114,27 @@ def render_bulk_add(captured: Sequence[Captured]) -> bytes:
         for one in captured
     ]
     affected = sum(one.action is not CaptureAction.NOTHING for one in captured)
-    return _success(affected, rows)
+    return _bulk(affected, rows)
 
 
 def render_update(opportunity_id: str) -> bytes:
     """The body of ``Update``."""
-    message = {"Id": opportunity_id, "AffectedRows": 1}
-    return msgspec.json.encode({"Status": "Success", "Message": message})
+    return msgspec.json.encode(SuccessWire(Message=UpdatedWire(Id=opportunity_id)))
 
 
 def render_bulk_update(opportunity_ids: Sequence[str]) -> bytes:
     """The body of ``Bulk/Update/ByOpportunityId``: an entry for each update, in their order."""
-    rows = [UpdatedWire(ProspectOpportunityId=one, Status="Success") for one in opportunity_ids]
-    return _success(len(rows), rows)
+    return _bulk(len(opportunity_ids), [UpdatedRowWire(one) for one in opportunity_ids])
 
 
 def render_delete() -> bytes:
     """The body of ``Delete``."""
-    return b'{"Status":"Success","Message":{"IsSuccessful":true}}'
+    return msgspec.json.encode(SuccessWire(Message=DeletedWire()))
 
 
-def _success(affected: int, rows: Sequence[msgspec.Struct]) -> bytes:
-    message = {"AffectedRows": affected}
-    return msgspec.json.encode({"Status": "Success", "Message": message, "Response": rows})
+def _bulk(affected: int, rows: Sequence[msgspec.Struct]) -> bytes:
+    answer = BulkSuccessWire(Message=AffectedWire(AffectedRows=affected), Response=list(rows))
+    return msgspec.json.encode(answer)
 
 
 def _is_unique(one: Captured) -> bool:

@@ -8,14 +8,6 @@ from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import gone, leads_by_value, users_named
 from oppserver.calls.shared.names import event_code_of
 from oppserver.calls.shared.operation import NO_BODY, Write, WriteContext
-from oppserver.calls.writes.asked import (
-    AskedAddition,
-    AskedAdditions,
-    AskedCapture,
-    AskedUpdate,
-    Capture,
-    SearchBy,
-)
 from oppserver.calls.writes.capturing import captured_all
 from oppserver.calls.writes.parse import (
     parse_bulk_add,
@@ -32,7 +24,17 @@ from oppserver.calls.writes.render import (
     render_delete,
     render_update,
 )
-from oppserver.calls.writes.wire import AddWire, CaptureWire, UpdateWire
+from oppserver.calls.writes.wire import (
+    AddWire,
+    AskedAddition,
+    AskedAdditions,
+    AskedCapture,
+    AskedUpdate,
+    Capture,
+    CaptureWire,
+    SearchBy,
+    UpdateWire,
+)
 from oppserver.contract.errors import (
     AccessDenied,
     InvalidReference,

@@ -1,24 +1,20 @@
-"""The messages of the calls that write opportunities, spelled as the API spells them."""
+"""The messages of the calls that write opportunities, and the values that are made of them."""
 
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from oppserver.calls.leads.parse import AttributeWire
-from oppserver.contract.errors import InvalidFieldValue
+from oppserver.calls.leads.parse import AttributeWire, LeadDetails
+from oppserver.calls.shared.messages import (
+    FieldValueWire,
+    Flag,
+    SentField,
+)
+from oppserver.contract.model import Lead
 from oppserver.contract.values import FieldValue, Number
-
-Flag: TypeAlias = bool | str | int
-"""A flag as callers send it; ``contract/values.py`` reads it."""
-
-
-class FieldValueWire(msgspec.Struct, forbid_unknown_fields=True):
-    """One of ``Fields``: a schema name and its value. ``Fields`` are the members of a field set."""
-
-    SchemaName: str | UnsetType | None = UNSET
-    Value: FieldValue | UnsetType = UNSET
-    Fields: list[msgspec.Raw] | UnsetType | None = UNSET
 
 
 class CapturedOpportunityWire(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,62 +61,100 @@ class UpdateWire(msgspec.Struct, forbid_unknown_fields=True):
     Fields: list[FieldValueWire] | UnsetType | None = UNSET
 
 
-# --- answers -----------------------------------------------------------------------------------
+# --- asked ---------------------------------------------------------------------------------------
 
 
-class CaptureDetailWire(msgspec.Struct):
-    """``AdditionalDetails`` of a capture: what was done, and the activity that was posted."""
+class CaptureFlags(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of a capture: what happens to the stored opportunity that it would repeat."""
 
-    PostDeDupActionPerformed: int
-    ActivityId: str | None
-
-
-class CaptureAnswerWire(msgspec.Struct):
-    """The answer of ``Capture``. ``Status`` 0 is success here."""
-
-    Status: int
-    PrimaryAction: int
-    SecondaryAction: int
-    ExceptionType: str | None
-    ExceptionMessage: str | None
-    RequestId: str
-    RelatedProspectId: str
-    IsUnique: bool
-    CreatedOpportunityId: str | None
-    ConflictedOpportunityId: str | None
-    AdditionalDetails: list[CaptureDetailWire]
-    OverwriteFields: bool
-    UpdateEmptyFields: bool
-    DoNotPostDuplicateActivity: bool
-    DoNotChangeOwner: bool
+    overwrite_fields: bool = False
+    update_empty_fields: bool = False
+    do_not_post_duplicate_activity: bool = False
+    do_not_change_owner: bool = False
 
 
-class AddedWire(msgspec.Struct):
-    """What became of one entry of ``Bulk/Add/ByLeadField``."""
+class AskedOpportunity(msgspec.Struct, frozen=True, kw_only=True):
+    """A new opportunity as it was asked. ``created_on`` (stored form) None: now."""
 
-    Status: str
-    RelatedProspectId: str
-    IsUnique: bool
-    CreatedOpportunityId: str | None
-    ConflictedOpportunityId: str | None
-    AdditionalDetails: list[CaptureDetailWire]
-
-
-class UpdatedWire(msgspec.Struct):
-    """What became of one entry of ``Bulk/Update/ByOpportunityId``."""
-
-    ProspectOpportunityId: str
-    Status: str
+    event_code: str
+    fields: Sequence[SentField]
+    created_on: str | None
+    flags: CaptureFlags
+    place: str
 
 
-def check_has_no_members(field: FieldValueWire, *, place: str) -> None:
-    """Raises InvalidFieldValue when a field has members of a custom field set.
+class AskedCapture(msgspec.Struct, frozen=True, kw_only=True):
+    """A capture as it was asked: its lead and its opportunity."""
 
-    ``place`` is that of the field in the body: ``Opportunity.Fields[0]``, ``[0].Fields[0]``.
-    """
-    if field.Fields:
-        inside = place if place.startswith("[") else f".{place}"
-        raise InvalidFieldValue(
-            f"${inside}.Fields: members of custom field sets are not kept here. Leave Fields out,"
-            " and send each value as a field of its own (mx_Custom_N)."
-        )
+    lead: LeadDetails
+    opportunity: AskedOpportunity
+
+
+class AskedAddition(msgspec.Struct, frozen=True, kw_only=True):
+    """A new opportunity, and the value by which its lead is found."""
+
+    lead_value: str
+    lead_place: str
+    opportunity: AskedOpportunity
+
+
+class SearchBy(NamedTuple):
+    """The attribute by which leads are found: the name as asked, and the stored name."""
+
+    name: str
+    stored: str
+
+
+class AskedAdditions(msgspec.Struct, frozen=True, kw_only=True):
+    """New opportunities, and the attribute by which their leads are found."""
+
+    search_by: SearchBy
+    additions: Sequence[AskedAddition]
+
+
+class AskedUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """New values of the opportunity of an id. ``event_code`` None: of whatever type it is."""
+
+    id: str
+    event_code: str | None
+    fields: Sequence[SentField]
+    place: str
+
+
+# --- planned and done ----------------------------------------------------------------------------
+
+
+class GivenValue(NamedTuple):
+    """The text to store in a column, None to clear it, and its place in the body."""
+
+    text: str | None
+    place: str
+
+
+class Capture(msgspec.Struct, frozen=True, kw_only=True):
+    """A planned capture: its values are checked, and are by stored column."""
+
+    id: str
+    event_code: int
+    lead: Lead
+    values: Mapping[str, GivenValue]
+    created_on: str
+    flags: CaptureFlags
+    place: str
+
+
+class CaptureAction(IntEnum):
+    """The act of a capture. Source: the documentation for 1 and 3; 2 is ours."""
+
+    CREATED = 1
+    UPDATED = 2
+    NOTHING = 3
+
+
+class Captured(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a capture: a new opportunity, or the one that it would have repeated."""
+
+    action: CaptureAction
+    lead_id: str
+    opportunity_id: str
+    activity_id: str | None

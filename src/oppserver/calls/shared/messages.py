@@ -1,0 +1,174 @@
+"""Messages and members that several subjects share: fields, flags, dates, event codes, answers.
+
+Members are spelled as the API spells them. All of a request are optional, so that parsing can name
+a missing one the way the API does. Numbers come as number or as text.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from oppserver.calls.shared.names import number_of
+from oppserver.contract.dates import Span, datetime_to_stored, span_of
+from oppserver.contract.errors import (
+    ApiError,
+    InvalidFieldValue,
+    InvalidValue,
+    LimitExceeded,
+    MissingAttribute,
+)
+from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
+from oppserver.contract.names import quoted
+from oppserver.contract.values import FieldValue, Number
+
+Flag: TypeAlias = bool | str | int
+"""A flag as callers send it; ``flag_at`` reads it."""
+
+_FLAGS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
+
+
+def text_of(value: FieldValue | UnsetType) -> str:
+    """The text of a member, without blanks around it; empty when it is null or not there."""
+    return "" if value is None or isinstance(value, UnsetType) else str(value).strip()
+
+
+def given(value: FieldValue | UnsetType) -> FieldValue:
+    """The value of a member; None when it is not there."""
+    return None if isinstance(value, UnsetType) else value
+
+
+def flag_at(value: FieldValue | UnsetType, *, place: str) -> bool:
+    """The value of a flag; False when it is not there. Raises InvalidValue."""
+    found = _FLAGS.get(text_of(value).lower())
+    if found is None:
+        raise InvalidValue(f"{place}: {quoted(value)} is neither true nor false")
+    return found
+
+
+def is_true(value: FieldValue | UnsetType) -> bool:
+    """Return whether a value is true; whatever cannot be read as true is not."""
+    return text_of(value).lower() in ("true", "1")
+
+
+def date_at(text: str | UnsetType | None, *, place: str) -> str | None:
+    """The stored form of a date; None when it is not there. Raises InvalidValue."""
+    if not isinstance(text, str) or not text.strip():
+        return None
+    try:
+        return datetime_to_stored(text.strip())
+    except ValueError as error:
+        raise InvalidValue(f"{place}: {quoted(text)} is {error}") from None
+
+
+def span_at(text: str, *, place: str, error: type[ApiError]) -> Span:
+    """The span that a date means in a comparison. Raises an error of the kind."""
+    try:
+        return span_of(text)
+    except ValueError:
+        raise error(
+            f"{place}: {quoted(text)} is no date. Send one like 2024-02-29 13:05:09 or 2024-02-29"
+            " (UTC)."
+        ) from None
+
+
+def event_code_at(value: Number | UnsetType | None, *, place: str) -> int | None:
+    """The event code of a filter; None when it is not there. It may be of no type here.
+
+    Raises InvalidValue.
+    """
+    text = text_of(value)
+    code = number_of(text)
+    if text and code is None:
+        raise InvalidValue(
+            f"{place}: {quoted(text)} is no event code. Expected a number like 12000."
+        )
+    return code
+
+
+def check_entries(messages: Sequence[object]) -> None:
+    """Check the number of entries of a bulk write. Raises MissingAttribute or LimitExceeded."""
+    if not messages:
+        raise MissingAttribute(
+            f"The body is an empty array. Send 1 to {BULK_WRITE_ROWS_MAX} entries."
+        )
+    if len(messages) > BULK_WRITE_ROWS_MAX:
+        raise LimitExceeded(
+            f"The body has {len(messages)} entries; one call takes {BULK_WRITE_ROWS_MAX}."
+            " Split them over several calls."
+        )
+
+
+# --- fields --------------------------------------------------------------------------------------
+
+
+class FieldValueWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One of ``Fields``: a schema name and its value. ``Fields`` are the members of a field set."""
+
+    SchemaName: str | UnsetType | None = UNSET
+    Value: FieldValue | UnsetType = UNSET
+    Fields: list[msgspec.Raw] | UnsetType | None = UNSET
+
+
+class SentField(NamedTuple):
+    """A field by the name that the caller gives it, its value, and their places in the body."""
+
+    name: str
+    value: FieldValue
+    name_place: str
+    value_place: str
+
+
+def field_at(field: FieldValueWire, *, place: str, null_means: str) -> SentField:
+    """One of ``Fields``. ``place`` is in the body: ``Opportunity.Fields[0]``, ``[0].Fields[0]``.
+
+    ``null_means`` is what an error says of a value of null. Raises MissingAttribute, or
+    InvalidFieldValue when the field has members of a custom field set.
+    """
+    name = text_of(field.SchemaName)
+    if not name:
+        raise MissingAttribute(f"'SchemaName' is mandatory in {place}")
+    if field.Fields:
+        inside = place if place.startswith("[") else f".{place}"
+        raise InvalidFieldValue(
+            f"${inside}.Fields: members of custom field sets are not kept here. Leave Fields out,"
+            " and send each value as a field of its own (mx_Custom_N)."
+        )
+    if isinstance(field.Value, UnsetType):
+        raise MissingAttribute(f"'Value' is mandatory in {place}; {null_means}")
+    return SentField(name, field.Value, f"{place}.SchemaName", f"{place}.Value")
+
+
+# --- answers of writes ---------------------------------------------------------------------------
+
+_Message = TypeVar("_Message")
+_Row = TypeVar("_Row")
+
+
+class AffectedWire(msgspec.Struct, frozen=True):
+    """``Message`` of bulk writes: the number of rows that changed."""
+
+    AffectedRows: int
+
+
+class SuccessWire(msgspec.Struct, Generic[_Message], frozen=True, kw_only=True):
+    """The answer of a write."""
+
+    Status: Literal["Success"] = "Success"
+    Message: _Message
+
+
+class BulkSuccessWire(msgspec.Struct, Generic[_Row], frozen=True, kw_only=True):
+    """The answer of a bulk write: a row for each entry, in the order of the entries."""
+
+    Status: Literal["Success"] = "Success"
+    Message: AffectedWire
+    Response: list[_Row]
+
+
+class KeyValueWire(msgspec.Struct, frozen=True):
+    """One of the fields of a row."""
+
+    Key: str
+    Value: str | None

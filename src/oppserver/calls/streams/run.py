@@ -1,0 +1,236 @@
+"""The calls that are streams: any number of ids in, or a whole type; rows out as they are found.
+
+``POST /v1/opportunities/read`` reads the ids of its body while they still come.
+``GET /v1/opportunities`` takes them from the store, page by page, in their order. Each page is of
+its own snapshot, and ids do not change: an opportunity that is there all the while comes once,
+whoever writes. The changes since the begin of an export say what was written meanwhile.
+
+A stream is opened once; then for what arrives it is fed, fetched and rendered, and at last ended.
+``api/streams.py`` holds it and says which of these may run side by side.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.shared.names import columns_of_query, event_code_of_query
+from oppserver.calls.shared.operation import Stream
+from oppserver.calls.streams.batches import Batch, Gathering
+from oppserver.calls.streams.parse import (
+    EXPORT_FORMATS,
+    STREAM_FORMATS,
+    ExportCursor,
+    PlannedExport,
+    parse_export,
+    parse_id_format,
+    parse_stream,
+    plan_export,
+)
+from oppserver.calls.streams.rows import RowStream, StreamFound, StreamPlan, plan_stream
+from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
+from oppserver.contract.errors import ApiError
+from oppserver.contract.formats import ARROW_FORMATS, Format, IdFormat
+from oppserver.contract.limits import STREAM_UNIT_IDS
+from oppserver.formats.arrow import has_arrow
+from oppserver.formats.id_arrow import ArrowIds
+from oppserver.formats.id_lines import CsvIds, IdReader, ndjson_ids, plain_ids
+from oppserver.store.port import Snapshot
+from oppserver.store.queries import PlannedEntry
+
+# --- ids of a body -------------------------------------------------------------------------------
+
+_READERS: Final[dict[IdFormat, Callable[[], IdReader]]] = {
+    IdFormat.NDJSON: ndjson_ids,
+    IdFormat.PLAIN: plain_ids,
+    IdFormat.CSV: CsvIds,
+    IdFormat.ARROW: ArrowIds,
+}
+
+
+def open_read(call: Call, services: Services) -> "ReadStream":
+    """Plan the stream of a call, whose first unit is counted.
+
+    Raises an ApiError for what is wrong with the call, before anything of the body is read.
+    """
+    id_format = parse_id_format(call.content_type, call.content_encoding, has_arrow=has_arrow())
+    asked = parse_stream(call.query, call.format)
+    catalogue = services.store.catalogue()
+    code = event_code_of_query(asked.event_code, catalogue)
+    columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
+    plan = plan_stream(
+        PlannedEntry(event_code=code, ids=(), columns=columns),
+        asked.wanted,
+        catalogue,
+        has_end_record=asked.has_end_record,
+    )
+    gathering = Gathering(skips_bad_ids=asked.skips_bad_ids)
+    return ReadStream(call, services, plan, reader=_READERS[id_format](), gathering=gathering)
+
+
+class ReadStream(RowStream):
+    """One read of ids as they come. Memory: the ids of one unit, the rows of open batches."""
+
+    def __init__(
+        self,
+        call: Call,
+        services: Services,
+        plan: StreamPlan,
+        *,
+        reader: IdReader,
+        gathering: Gathering,
+    ) -> None:
+        super().__init__(call, services, plan)
+        self._reader: Final = reader
+        self._gathering: Final = gathering
+
+    def feed(self, data: bytes) -> list[Batch]:
+        """The batches that are full with the data that came. Raises MalformedBody."""
+        return list(self._gathering.add(self._reader.feed(data)))
+
+    def pause(self) -> list[Batch]:
+        """The ids that came and are in no batch yet, as a batch: no more data comes now."""
+        return list(self._gathering.rest())
+
+    def finish(self) -> list[Batch]:
+        """The last batches: the body has ended. Raises MalformedBody."""
+        last = list(self._gathering.add(self._reader.end()))
+        is_refused = bool(last) and last[-1].refusal is not None
+        return last if is_refused else [*last, *self._gathering.rest()]
+
+
+READ_STREAM: Final = Stream(formats=(*STREAM_FORMATS, *ARROW_FORMATS), open=open_read)
+
+# --- ids of a type -------------------------------------------------------------------------------
+
+
+def open_export(call: Call, services: Services) -> "ExportStream":
+    """Plan the export of a call, whose first unit of rows is counted.
+
+    Raises an ApiError for what is wrong with the call.
+    """
+    catalogue = services.store.catalogue()
+    planned = plan_export(parse_export(call.query, call.format), catalogue)
+    plan = plan_stream(
+        planned.entry, planned.wanted, catalogue, has_end_record=planned.has_end_record
+    )
+    begun = services.store.read(partial(_begin, planned=planned))
+    return ExportStream(call, services, plan, begun=begun, limit=planned.limit)
+
+
+def _begin(snapshot: Snapshot, *, planned: PlannedExport) -> ExportCursor:
+    """The place where an export begins. Raises CursorGone."""
+    database, last = snapshot.identity(), snapshot.change_numbers().last
+    if planned.cursor is not None:
+        check_reached(planned.cursor, database=database, last=last)
+    return ExportCursor(
+        database=database,
+        event_code=planned.entry.event_code,
+        modified_since=planned.modified_since,
+        number=last if planned.cursor is None else planned.cursor.number,
+        after_id=planned.after_id,
+    )
+
+
+class ExportStream(RowStream):
+    """One export. Owns ``_after`` and ``_room``, the place where it goes on: only ``more`` writes.
+
+    ``limit`` None: it ends after the last id.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        services: Services,
+        plan: StreamPlan,
+        *,
+        begun: ExportCursor,
+        limit: int | None,
+    ) -> None:
+        super().__init__(call, services, plan)
+        self.headers = {"X-Cursor": cursor_text(begun), "Cache-Control": "no-store"}
+        self._is_document: Final = plan.wanted.format is Format.JSON
+        self._begun: Final = begun
+        self._after = begun.after_id
+        self._room = limit
+        self._unit = 0
+        self._has_more = True
+
+    def more(self) -> list[Batch]:
+        """The next batch of ids; empty after the last id, and when the limit is reached."""
+        if self._room == 0 or not self._has_more:
+            return []
+        wanted = STREAM_UNIT_IDS if self._room is None else min(STREAM_UNIT_IDS, self._room)
+        found = self._services.store.read(partial(self._ids, limit=wanted + 1))
+        ids = found[:wanted]
+        self._has_more = len(found) > wanted
+        if not ids:
+            return []
+        self._after = ids[-1]
+        if self._room is not None:
+            self._room -= len(ids)
+        self._unit += 1
+        return [Batch(unit=self._unit - 1, ids=ids, lines=len(ids))]
+
+    def _ids(self, snapshot: Snapshot, *, limit: int) -> list[str]:
+        return snapshot.ids_of_type(
+            self._begun.event_code,
+            after_id=self._after,
+            modified_since=self._begun.modified_since,
+            limit=limit,
+        )
+
+    def begin(self) -> bytes:
+        """The bytes before all rows."""
+        return b'{"Opportunities":[' if self._is_document else super().begin()
+
+    def end(self) -> bytes:
+        """The bytes after all rows, with their number, their digest, and the next place."""
+        begun, counts = self._begun, self.counts()
+        here = msgspec.structs.replace(begun, after_id=self._after)
+        changes = ChangesCursor(
+            database=begun.database, event_code=begun.event_code, number=begun.number
+        )
+        return self.ended(
+            ExportEndWire(
+                RecordCount=counts.Found,
+                HasMore=self._has_more,
+                Cursor=cursor_text(here) if self._has_more else None,
+                ChangesCursor=cursor_text(changes),
+                Digest=counts.Digest,
+            )
+        )
+
+    def ended(self, summary: msgspec.Struct) -> bytes:
+        """The bytes after all rows, with a summary of them."""
+        if self._is_document:
+            return b"],%b" % msgspec.json.encode(summary)[1:]
+        return super().ended(summary)
+
+    def failed(self, error: ApiError, *, instance: str | None) -> tuple[bytes, bool]:
+        """As that of every stream. A document without its end is no JSON: nothing is added."""
+        return (b"", False) if self._is_document else super().failed(error, instance=instance)
+
+    def _rows(self, found: StreamFound) -> bytes:
+        if not self._is_document:
+            return super()._rows(found)
+        rows = found.json[1:-1]
+        return b"," + rows if rows and self._found else rows
+
+
+class ExportEndWire(msgspec.Struct):
+    """The end of a whole export. ``Cursor`` is the place where it goes on, if it does.
+
+    ``Digest`` as that of every stream.
+    """
+
+    RecordCount: int
+    HasMore: bool
+    Cursor: str | None
+    ChangesCursor: str
+    Digest: str
+
+
+EXPORT: Final = Stream(formats=(*EXPORT_FORMATS, *ARROW_FORMATS), open=open_export)
