@@ -234,7 +234,7 @@ class PostgresStore:
         now: Callable[[], str],
         on_written: Callable[[Written], None],
     ) -> None:
-        def write(batch: postgres_write.Prepared) -> None:
+        def write(batch: postgres_write.PreparedBatch) -> None:
             on_written(self._write_prepared(batch))
 
         common_batches.write_in_turn(
@@ -313,7 +313,7 @@ class PostgresStore:
 
     # --- inside
 
-    def _write_prepared(self, batch: postgres_write.Prepared) -> Written:
+    def _write_prepared(self, batch: postgres_write.PreparedBatch) -> Written:
         def write(connection: Connection) -> Written:
             catalogue = catalogue_sql.select_catalogue(connection)
             missing = common.missing_types_and_fields(batch.references.slots, catalogue)

@@ -30,7 +30,7 @@ POSTGRES_JSON_BYTES_MAX: Final = 32 << 20
 JENTRY_OFFLENMASK); ours: bounds the server's memory, where they are several times as large."""
 
 
-class Prepared(NamedTuple):
+class PreparedBatch(NamedTuple):
     """A batch that is ready to be written: all that can be done without the database is done.
 
     ``rows`` are statements, each with JSON arrays of its rows; ``leads`` are arrays of pairs of id
@@ -45,10 +45,10 @@ class Prepared(NamedTuple):
     ids: Sequence[str]
 
 
-def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
+def prepare(batch: Sequence[Opportunity], *, now: str) -> PreparedBatch:
     """Makes a batch ready; holds no lock and may run while another batch is written."""
     references = references_of(batch)
-    return Prepared(
+    return PreparedBatch(
         rows_count=len(batch),
         references=references,
         leads=_arrays(sorted(references.leads.items())),
@@ -62,7 +62,7 @@ def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
 
 def write_batch(
     connection: Connection,
-    batch: Prepared,
+    batch: PreparedBatch,
     types: Sequence[OpportunityType],
     fields: Sequence[Field],
 ) -> Written:

@@ -210,14 +210,14 @@ MOVED_AGAIN: Final = (
 
 BatchRow = tuple[object, ...]
 
-_Prepared = TypeVar("_Prepared")
+_PreparedBatch = TypeVar("_PreparedBatch")
 
 
 def write_in_turn(
     batches: Iterable[Sequence[Opportunity]],
     *,
-    prepare: Callable[[Sequence[Opportunity]], _Prepared],
-    write: Callable[[_Prepared], None],
+    prepare: Callable[[Sequence[Opportunity]], _PreparedBatch],
+    write: Callable[[_PreparedBatch], None],
 ) -> None:
     """Writes batches in order, on a thread of its own, while the next one is made ready."""
     with ThreadPoolExecutor(1, thread_name_prefix="load") as writer:

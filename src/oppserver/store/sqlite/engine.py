@@ -237,7 +237,7 @@ class SqliteStore:
         now: Callable[[], str],
         on_written: Callable[[Written], None],
     ) -> None:
-        def write(batch: sqlite_write.Prepared) -> None:
+        def write(batch: sqlite_write.PreparedBatch) -> None:
             on_written(self._write_prepared(batch))
 
         with self._loading():
@@ -341,7 +341,7 @@ class SqliteStore:
         finally:
             self._write_lock.release()
 
-    def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
+    def _write_prepared(self, batch: sqlite_write.PreparedBatch) -> Written:
         with self._write() as connection:
             catalogue = catalogue_sql.select_catalogue(connection)
             missing = common.missing_types_and_fields(batch.references.slots, catalogue)
