@@ -12,7 +12,7 @@ import msgspec
 
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.operation import Stream
-from oppserver.calls.streams.batches import Batch
+from oppserver.calls.streams.batches import IdBatch
 from oppserver.calls.streams.parse import (
     EXPORT_FORMATS,
     ExportCursor,
@@ -84,7 +84,7 @@ class ExportStream(RowStream):
         self._unit = 0
         self._has_more = True
 
-    def more(self) -> list[Batch]:
+    def more(self) -> list[IdBatch]:
         """The next batch of ids; none when there are no more, or as many as were asked for."""
         if self._room == 0 or not self._has_more:
             return []
@@ -98,7 +98,7 @@ class ExportStream(RowStream):
         if self._room is not None:
             self._room -= len(ids)
         self._unit += 1
-        return [Batch(unit=self._unit - 1, ids=ids, lines=len(ids))]
+        return [IdBatch(unit=self._unit - 1, ids=ids, lines=len(ids))]
 
     def _ids(self, snapshot: Snapshot, *, limit: int) -> list[str]:
         return snapshot.ids_of_type(

@@ -12,7 +12,7 @@ from typing import Final
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
 from oppserver.calls.shared.operation import Stream
-from oppserver.calls.streams.batches import MISSING_COLUMNS, Batch, Gathering
+from oppserver.calls.streams.batches import MISSING_COLUMNS, Gathering, IdBatch
 from oppserver.calls.streams.parse import STREAM_FORMATS, AskedStream, parse_id_format, parse_stream
 from oppserver.calls.streams.rows import RowStream, shape_rows
 from oppserver.contract.formats import ARROW_FORMATS, IdFormat, Table
@@ -77,15 +77,15 @@ class ReadStream(RowStream):
 
     # --- what arrives
 
-    def feed(self, data: bytes) -> list[Batch]:
+    def feed(self, data: bytes) -> list[IdBatch]:
         """The batches that are full with what has come. Raises MalformedBody."""
         return list(self._gathering.add(self._reader.feed(data)))
 
-    def pause(self) -> list[Batch]:
+    def pause(self) -> list[IdBatch]:
         """What has come and is in no batch yet: nothing more comes now."""
         return list(self._gathering.rest())
 
-    def finish(self) -> list[Batch]:
+    def finish(self) -> list[IdBatch]:
         """The last batches: the body has ended. Raises MalformedBody."""
         last = list(self._gathering.add(self._reader.end()))
         is_refused = bool(last) and last[-1].refusal is not None

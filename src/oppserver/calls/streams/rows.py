@@ -16,7 +16,7 @@ from oppserver.calls.shared.admission import identify
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.tables import table_of_plan, table_rows, table_writer
 from oppserver.calls.streams.batches import (
-    Batch,
+    IdBatch,
     StreamMissingWire,
     missing_lines,
     missing_of_batch,
@@ -91,7 +91,7 @@ class RowStream:
         self._digest: Final = sha256()
         self._lines = self._requested = self._found = self._skipped = 0
 
-    def wait_s(self, batch: Batch) -> int:
+    def wait_s(self, batch: IdBatch) -> int:
         """Seconds to wait before the unit of a batch can be counted; 0: it is counted.
 
         Raises Unavailable when it cannot be counted.
@@ -107,7 +107,7 @@ class RowStream:
 
     # --- what is answered
 
-    def fetch(self, batch: Batch) -> StreamFound:
+    def fetch(self, batch: IdBatch) -> StreamFound:
         """What there is of a batch, of one moment, as the caller may still have it.
 
         Raises what the batch refuses, InvalidCredentials when the key was revoked, Unavailable.
@@ -131,7 +131,7 @@ class RowStream:
         """What comes before all rows."""
         return b"" if self._writer is None else self._writer.begin()
 
-    def render(self, batch: Batch, found: StreamFound) -> bytes:
+    def render(self, batch: IdBatch, found: StreamFound) -> bytes:
         """The rows of a batch, and what is told of ids that have none.
 
         Raises InvalidFieldValue when a value is not of its column's type.
@@ -210,7 +210,7 @@ def shape_rows(
 
 
 def find_in(
-    snapshot: Snapshot, *, plan: Plan, batch: Batch, is_table: bool, with_missing: bool
+    snapshot: Snapshot, *, plan: Plan, batch: IdBatch, is_table: bool, with_missing: bool
 ) -> StreamFound:
     """Read the rows of a batch. ``with_missing``: also why the other ids have none."""
     columns = snapshot.bulk_read_columns(plan) if is_table else []
