@@ -15,8 +15,8 @@ from oppserver.contract.model import Activity, Lead, Opportunity
 from oppserver.store import Store
 from oppserver.store.queries import (
     ActivitySearch,
+    ColumnCondition,
     Comparison,
-    Condition,
     ConditionGroup,
     LeadSearch,
     Ordering,
@@ -62,14 +62,14 @@ stored_columns = columns.map(lambda column: column.stored)
 
 
 @st.composite
-def conditions(draw: st.DrawFn) -> Condition:
+def conditions(draw: st.DrawFn) -> ColumnCondition:
     """Any condition; what it compares numbers with are numbers."""
     comparison = draw(st.sampled_from(Comparison))
     is_number = draw(st.booleans())
     number = {"between": 2, "isnull": 0, "isnotnull": 0}.get(comparison.value, 1)
     text = values | dates | emails | st.sampled_from([lead(1), owner(1)])
     operand = st.sampled_from(["9", "10", "-1.5"]) if is_number else text
-    return Condition(
+    return ColumnCondition(
         stored=draw(stored_columns),
         comparison=comparison,
         values=tuple(draw(operand) for _ in range(number)),

@@ -25,7 +25,14 @@ from oppserver.contract.columns import (
 from oppserver.contract.leads import STANDARD_COLUMNS
 from oppserver.contract.model import Lead, Opportunity
 from oppserver.store import Store
-from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, RowForm, Search
+from oppserver.store.queries import (
+    ColumnCondition,
+    Comparison,
+    ConditionGroup,
+    Ordering,
+    RowForm,
+    Search,
+)
 from tests.property.laws import both, examples, texts
 from tests.support.stores import ENGINES, NOW, guid, key, lead, opportunity, owner, scaled
 
@@ -86,13 +93,13 @@ operands = (
 
 
 @st.composite
-def conditions(draw: st.DrawFn) -> Condition:
+def conditions(draw: st.DrawFn) -> ColumnCondition:
     """Any condition; what it compares numbers with are numbers."""
     comparison = draw(st.sampled_from(Comparison))
     is_number = draw(st.booleans())
     number = {"between": 2, "isnull": 0, "isnotnull": 0}.get(comparison.value, 1)
     operand = st.sampled_from(["9", "10", "-1.5", "0", "12000"]) if is_number else operands
-    return Condition(
+    return ColumnCondition(
         stored=draw(often_equal | stored_columns),
         comparison=comparison,
         values=tuple(draw(operand) for _ in range(number)),

@@ -10,8 +10,8 @@ import msgspec
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
 from oppserver.contract.model import Lead, Opportunity
 from oppserver.store.queries import (
+    ColumnCondition,
     Comparison,
-    Condition,
     ConditionGroup,
     LeadSearch,
     RenderedPage,
@@ -109,14 +109,14 @@ def meets(value: Value, group: ConditionGroup) -> bool:
         return True
     each = (
         _holds(value(member.stored), member)
-        if isinstance(member, Condition)
+        if isinstance(member, ColumnCondition)
         else meets(value, member)
         for member in group.members
     )
     return any(each) if group.is_any else all(each)
 
 
-def _holds(stored: str | None, condition: Condition) -> bool:
+def _holds(stored: str | None, condition: ColumnCondition) -> bool:
     comparison, values = condition.comparison, condition.values
     is_address = condition.stored.removeprefix(LEAD) in ADDRESSES and not condition.is_number
     if comparison in (Comparison.CONTAINS, Comparison.BEGINS):

@@ -15,7 +15,7 @@ from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidInput, RejectedLine
 from oppserver.contract.model import Opportunity as Stored
 from oppserver.store.port import Store
-from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, Search
+from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Ordering, Search
 from oppserver.transfer.exporting import EXPORT_PAGE_ROWS
 from oppserver.transfer.records import opportunity_of
 from oppserver.transfer.types import ImportedType, types_of
@@ -229,7 +229,9 @@ class PullJob:
             Search(
                 event_code=self._code,
                 where=ConditionGroup(
-                    members=(Condition(stored=column.stored, comparison=Comparison.IS_NOT_NULL),)
+                    members=(
+                        ColumnCondition(stored=column.stored, comparison=Comparison.IS_NOT_NULL),
+                    )
                 ),
                 ordering=Ordering(stored=column.stored),
                 offset=0,
