@@ -37,7 +37,7 @@ class RateWindow(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-class RateLimiter(Protocol):
+class KeyedRateLimiter(Protocol):
     """Counts calls by key. A call that is refused does not count."""
 
     def count(self, key: str) -> RateWindow:
