@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oppserver.contract.leads import EVERY_ATTRIBUTE, READABLE_COLUMNS, lead_column_named
-from oppserver.contract.model import Activity, Lead, Opportunity
+from oppserver.contract.model import Activity, Lead, StoredOpportunity
 from oppserver.store import Store
 from oppserver.store.queries import (
     ActivitySearch,
@@ -149,7 +149,7 @@ activities = st.builds(
     fields=st.dictionaries(st.sampled_from(["mx_Custom_1", "Status"]), values),
 )
 opportunities = st.builds(
-    Opportunity,
+    StoredOpportunity,
     id=opportunity_ids,
     event_code=codes,
     lead_id=lead_ids,
@@ -184,7 +184,7 @@ timeline_searches = st.builds(
 def test_timelines_are_read_as_the_model_reads_them(
     engine: str,
     some: list[Activity],
-    deals: list[Opportunity],
+    deals: list[StoredOpportunity],
     searches: list[ActivitySearch],
 ) -> None:
     """Of a lead, an opportunity, a type, a span, or all; by both dates, in both directions."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
-from oppserver.contract.model import Lead, Opportunity
+from oppserver.contract.model import Lead, StoredOpportunity
 from oppserver.store.queries import (
     ColumnCondition,
     Comparison,
@@ -67,7 +67,7 @@ def _value_of_lead(one: Lead, state: State, stored: str) -> str | None:
     return memory_leads.value(one, stored, state)
 
 
-def value_of(one: Opportunity, state: State) -> Value:
+def value_of(one: StoredOpportunity, state: State) -> Value:
     """The values of an opportunity, of its owner and its lead."""
     owner = state.users[one.owner_id] if one.owner_id else None
     members: Mapping[str, Any] = msgspec.structs.asdict(one)

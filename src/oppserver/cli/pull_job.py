@@ -13,7 +13,7 @@ from oppserver.client import Batch, Client, Opportunity
 from oppserver.contract.columns import column_named
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidInput, RejectedLine
-from oppserver.contract.model import Opportunity as Stored
+from oppserver.contract.model import StoredOpportunity
 from oppserver.store.port import Store
 from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Ordering, Search
 from oppserver.transfer.exporting import EXPORT_PAGE_ROWS
@@ -155,7 +155,7 @@ class PullJob:
         self.done.written += len(stored)
         self._read += len(batch.ids)
 
-    def _stored(self, row: Opportunity) -> Stored | None:
+    def _stored(self, row: Opportunity) -> StoredOpportunity | None:
         members = {
             "OpportunityNote" if name == "ActivityEvent_Note" else name: value
             for name, value in row.items()

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Activity, Opportunity
+from oppserver.contract.model import Activity, StoredOpportunity
 
 
 class PlannedEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,7 +213,7 @@ class TimelinePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of activities, in order, and how many there are in all."""
 
     total: int
-    rows: Sequence[Activity | Opportunity]
+    rows: Sequence[Activity | StoredOpportunity]
 
 
 class ChangeNumbers(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from oppserver.calls.types.render import (
     render_types,
 )
 from oppserver.contract import errors, example, metadata
-from oppserver.contract.model import Catalogue, Opportunity
+from oppserver.contract.model import Catalogue, StoredOpportunity
 
 _BOOLEAN: Final[Schema] = {"type": "boolean"}
 
@@ -104,7 +104,7 @@ _CATALOGUE: Final = Catalogue(
     activity_types={example.ACTIVITY_TYPE.event_code: example.ACTIVITY_TYPE},
 )
 
-_OPPORTUNITY: Final = Opportunity(
+_OPPORTUNITY: Final = StoredOpportunity(
     id=example.OPPORTUNITY_ID,
     event_code=_EVENT_CODE,
     lead_id=example.LEAD_ID,

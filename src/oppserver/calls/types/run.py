@@ -14,7 +14,7 @@ from oppserver.calls.types.render import (
     render_type_metadata,
     render_types,
 )
-from oppserver.contract.model import Catalogue, Opportunity
+from oppserver.contract.model import Catalogue, StoredOpportunity
 
 _ENABLED: Final = b'{"OpportunityManagement":"Enabled"}'
 
@@ -80,7 +80,7 @@ OPPORTUNITY_TYPE_METADATA: Final = Read(
 class DetailsFound(NamedTuple):
     """An opportunity, and the catalogue that has its type."""
 
-    opportunity: Opportunity
+    opportunity: StoredOpportunity
     catalogue: Catalogue
 
 

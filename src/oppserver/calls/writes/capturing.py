@@ -12,7 +12,7 @@ from oppserver.calls.writes.plan import (
     plan_new,
     values_for_duplicate,
 )
-from oppserver.contract.model import Activity, Catalogue, Opportunity
+from oppserver.contract.model import Activity, Catalogue, StoredOpportunity
 from oppserver.store.port import Transaction
 
 
@@ -44,7 +44,7 @@ class _Capturing:
         self._session = transaction
         self._catalogue = catalogue
         self._context = context
-        self._unwritten: list[Opportunity] = []
+        self._unwritten: list[StoredOpportunity] = []
         self._activities: list[Activity] = []
 
     def capture(self, capture: Capture) -> Captured:
@@ -69,7 +69,7 @@ class _Capturing:
         self._write()
         self._session.write_activities(self._activities)
 
-    def _met(self, stored: Opportunity, capture: Capture) -> Captured:
+    def _met(self, stored: StoredOpportunity, capture: Capture) -> Captured:
         taken = values_for_duplicate(stored, capture.values, capture.flags)
         if taken:
             fields = self._catalogue.fields[stored.event_code]
@@ -87,7 +87,7 @@ class _Capturing:
             else None,
         )
 
-    def _duplicated(self, new: Opportunity) -> Opportunity | None:
+    def _duplicated(self, new: StoredOpportunity) -> StoredOpportunity | None:
         """The stored opportunity that a new one would repeat, by the first rule that finds one."""
         for rule in self._catalogue.types[new.event_code].duplicate_rules:
             values = duplicate_values(new, rule)
@@ -104,7 +104,7 @@ class _Capturing:
             self._session.write_opportunities(self._unwritten, now=self._context.now)
             self._unwritten = []
 
-    def _post(self, event_code: int, one: Opportunity, *, on: str) -> str:
+    def _post(self, event_code: int, one: StoredOpportunity, *, on: str) -> str:
         activity = Activity(
             id=self._context.new_id(),
             event_code=event_code,

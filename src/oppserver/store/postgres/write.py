@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from oppserver.contract.model import Field, Opportunity, OpportunityType, Written
+from oppserver.contract.model import Field, OpportunityType, StoredOpportunity, Written
 from oppserver.store.sql import batches
 from oppserver.store.sql import catalogue as catalogue_sql
 from oppserver.store.sql.batches import (
@@ -45,7 +45,7 @@ class PreparedBatch(NamedTuple):
     ids: Sequence[str]
 
 
-def prepare(batch: Sequence[Opportunity], *, now: str) -> PreparedBatch:
+def prepare(batch: Sequence[StoredOpportunity], *, now: str) -> PreparedBatch:
     """Makes a batch ready; holds no lock and may run while another batch is written."""
     references = references_of(batch)
     return PreparedBatch(
@@ -233,7 +233,7 @@ class PostgresTransaction(SqlTransaction):
         found = self._connection.exec_driver_sql(statement, parameters).first()
         return None if found is None else str(found[0])
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         prepared = prepare(batch, now=now)
         missing = batches.missing_types_and_fields(prepared.references.slots, self.catalogue())
         self._has_looked = not any(missing)

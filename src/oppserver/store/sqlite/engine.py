@@ -19,8 +19,8 @@ from oppserver.contract.model import (
     Catalogue,
     Field,
     Key,
-    Opportunity,
     OpportunityType,
+    StoredOpportunity,
     StoreLibrary,
     StoreServer,
     Tombstone,
@@ -134,7 +134,7 @@ class SqliteStore:
 
     # --- the other reads
 
-    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+    def opportunity(self, one: str) -> StoredOpportunity | Tombstone | None:
         with self._reader() as connection, one_snapshot(connection):
             return read_opportunity(connection, one)
 
@@ -223,7 +223,7 @@ class SqliteStore:
 
     # --- opportunities
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         return self._write_prepared(sqlite_write.prepare(batch, now=now))
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
@@ -232,7 +232,7 @@ class SqliteStore:
 
     def load(
         self,
-        batches: Iterable[Sequence[Opportunity]],
+        batches: Iterable[Sequence[StoredOpportunity]],
         *,
         now: Callable[[], str],
         on_written: Callable[[Written], None],
@@ -249,7 +249,7 @@ class SqliteStore:
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
-    ) -> list[Opportunity]:
+    ) -> list[StoredOpportunity]:
         with self._read() as connection:
             return common.select_opportunities(
                 connection, event_code=event_code, after_id=after_id, limit=limit

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from oppserver.contract.model import Field, Lead, Opportunity, OpportunityType, Written
+from oppserver.contract.model import Field, Lead, OpportunityType, StoredOpportunity, Written
 from oppserver.store.sql import batches
 from oppserver.store.sql.batches import (
     HAS_MOVED,
@@ -43,7 +43,7 @@ class PreparedBatch(NamedTuple):
     ids: str
 
 
-def prepare(batch: Sequence[Opportunity], *, now: str) -> PreparedBatch:
+def prepare(batch: Sequence[StoredOpportunity], *, now: str) -> PreparedBatch:
     """Makes a batch ready; holds no lock and may run while another batch is written."""
     references = references_of(batch)
     return PreparedBatch(
@@ -204,7 +204,7 @@ class SqliteTransaction(SqlTransaction):
         found = self._connection.exec_driver_sql(statement, parameters).first()
         return None if found is None else str(found[0])
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         prepared = prepare(batch, now=now)
         missing = batches.missing_types_and_fields(prepared.references.slots, self.catalogue())
         self._has_looked = not any(missing)
