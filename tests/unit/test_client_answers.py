@@ -9,9 +9,9 @@ import pytest
 
 from oppserver.client import errors
 from oppserver.client.answers import Answer, Broken, problem_of, retry_after_s
-from oppserver.client.calls import Call
+from oppserver.client.calls import HostCall
 
-READ = Call(name="Read", method="POST", path="/", read=len)
+READ = HostCall(name="Read", method="POST", path="/", read=len)
 WRITE = replace(READ, name="Write", writes=True, may_be_empty=True)
 LIMIT = "API calls exceeded the limit of 25 in 5 second(s)"
 LIMIT_TYPE = "MXAPIRateLimitExceededException"

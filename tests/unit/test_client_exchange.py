@@ -8,11 +8,11 @@ import pytest
 from oppserver.client import errors
 from oppserver.client.address import Keys
 from oppserver.client.answers import Answer, Broken
-from oppserver.client.calls import Call
+from oppserver.client.calls import HostCall
 from oppserver.client.exchange import Exchange, Retries, Retry, Send, Wait
 from oppserver.client.rate_limiter import RateLimit, RateLimiter
 
-READ = Call(name="Read", method="POST", path="/", read=bytes.decode)
+READ = HostCall(name="Read", method="POST", path="/", read=bytes.decode)
 WRITE = replace(READ, name="Write", writes=True)
 KEYED = replace(WRITE, idempotency_key="one")
 GOOD = Answer(status=200, headers={}, body=b"good")
@@ -44,7 +44,7 @@ class World:
             chance=lambda: 1.0,
         )
 
-    def run(self, call: Call[str]) -> str:
+    def run(self, call: HostCall[str]) -> str:
         flow = self.exchange.flow(call)
         reply: Answer | Broken | None = None
         while True:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from oppserver.client.calls import Call
+from oppserver.client.calls import HostCall
 from oppserver.client.errors import (
     AccessRefused,
     ClientError,
@@ -109,7 +109,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 
 
-def problem_of(reply: Answer | Broken, call: Call[Any]) -> Problem | None:
+def problem_of(reply: Answer | Broken, call: HostCall[Any]) -> Problem | None:
     """The problem that a reply tells of; None when its body is good to be read."""
     if isinstance(reply, Broken):
         return Problem(
@@ -159,7 +159,7 @@ def _envelope_of(body: bytes) -> _Envelope:
         return _Envelope()
 
 
-def _tells_of_an_error(envelope: _Envelope, call: Call[Any]) -> bool:
+def _tells_of_an_error(envelope: _Envelope, call: HostCall[Any]) -> bool:
     """Whether a body under a good status is an error's."""
     if isinstance(envelope.ExceptionType, str) and envelope.ExceptionType.strip():
         return True
@@ -167,7 +167,7 @@ def _tells_of_an_error(envelope: _Envelope, call: Call[Any]) -> bool:
     return status not in _GOOD_STATUSES if call.writes else status in _BAD_STATUSES
 
 
-def _refusal(reply: Answer, envelope: _Envelope, call: Call[Any]) -> Problem:
+def _refusal(reply: Answer, envelope: _Envelope, call: HostCall[Any]) -> Problem:
     exception_type = envelope.ExceptionType if isinstance(envelope.ExceptionType, str) else ""
     said = _said(reply, envelope)
     kind = _kind(reply.status, exception_type, said)
@@ -198,7 +198,7 @@ def _kind(status: int, exception_type: str, said: str) -> type[HostError]:
     return HostFailed if status >= 500 and not is_reasoned else RequestRefused
 
 
-def _where(call: Call[Any], reply: Answer, exception_type: str) -> str:
+def _where(call: HostCall[Any], reply: Answer, exception_type: str) -> str:
     what = f"{call.name}: status {reply.status}"
     return f"{what}, {exception_type}:" if exception_type else f"{what}."
 

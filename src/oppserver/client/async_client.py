@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 
 from oppserver.client.bulk_read import Batch, Id
-from oppserver.client.calls import Call
+from oppserver.client.calls import HostCall
 from oppserver.client.conditions import EVERYTHING, Value, Where, text_value
 from oppserver.client.core import BulkPlan, Core, Options, PagePlan, Pages, async_chunks, ignore
 from oppserver.client.details import (
@@ -343,7 +343,7 @@ class AsyncClient:
     # --- how
 
     async def _write_all(
-        self, calls: Iterable[tuple[int, Call[T]]], take: Callable[[T], None]
+        self, calls: Iterable[tuple[int, HostCall[T]]], take: Callable[[T], None]
     ) -> int:
         """Makes calls one after the other; how many writes they were."""
         done = 0
@@ -355,7 +355,7 @@ class AsyncClient:
             raise stopped(error, done=done) from None
         return done
 
-    async def _run(self, call: Call[T]) -> T:
+    async def _run(self, call: HostCall[T]) -> T:
         return await self._transport.run(self._core.flow(call))
 
     async def _batches(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from oppserver.client.calls import Call, decoded, not_understood, post
+from oppserver.client.calls import HostCall, decoded, not_understood, post
 from oppserver.client.errors import InvalidCall
 from oppserver.client.rows import Opportunity, text_of
 from oppserver.contract.identifiers import all_canonical, canonical_guid
@@ -121,7 +121,7 @@ _DECODER: Final = msgspec.json.Decoder(list[_Entry])
 _LOOSE_DECODER: Final = msgspec.json.Decoder(list[_LooseEntry])
 
 
-def bulk_read(chunk: Chunk, *, event_code: str, columns: str) -> Call[Batch]:
+def bulk_read(chunk: Chunk, *, event_code: str, columns: str) -> HostCall[Batch]:
     """The call for a chunk; its result has the rows in the order of the chunk's ids."""
     message = {
         "SearchParameters": [

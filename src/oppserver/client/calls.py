@@ -16,7 +16,7 @@ ACTIVITIES: Final = "/v2/ProspectActivity.svc/"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call(Generic[T]):
+class HostCall(Generic[T]):
     """A call without keys. ``read`` makes the result of a good answer's body.
 
     ``may_be_empty``: an empty body is an answer that ``read`` understands; else it is a fault of
@@ -41,9 +41,9 @@ def post(
     *,
     query: tuple[tuple[str, str], ...] = (),
     base: str = OPPORTUNITIES,
-) -> Call[T]:
+) -> HostCall[T]:
     """A reading POST of a message; ``name`` is also the end of its path."""
-    return Call(
+    return HostCall(
         name=name,
         method="POST",
         path=base + name,
@@ -59,9 +59,9 @@ def get(
     *,
     query: tuple[tuple[str, str], ...] = (),
     may_be_empty: bool = False,
-) -> Call[T]:
+) -> HostCall[T]:
     """A reading GET."""
-    return Call(
+    return HostCall(
         name=name,
         method="GET",
         path=OPPORTUNITIES + name,
@@ -78,9 +78,9 @@ def write(
     *,
     query: tuple[tuple[str, str], ...] = (),
     base: str = OPPORTUNITIES,
-) -> Call[T]:
+) -> HostCall[T]:
     """A write: a POST of a message, or a GET where there is none. Its answer may be empty."""
-    return Call(
+    return HostCall(
         name=name,
         method="GET" if message is None else "POST",
         path=base + name,

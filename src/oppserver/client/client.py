@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 
 from oppserver.client.bulk_read import Batch, Id
-from oppserver.client.calls import Call
+from oppserver.client.calls import HostCall
 from oppserver.client.conditions import EVERYTHING, Value, Where, text_value
 from oppserver.client.core import BulkPlan, Core, Options, PagePlan, Pages, chunks, ignore
 from oppserver.client.details import (
@@ -367,7 +367,9 @@ class Client:
 
     # --- how
 
-    def _write_all(self, calls: Iterable[tuple[int, Call[T]]], take: Callable[[T], None]) -> int:
+    def _write_all(
+        self, calls: Iterable[tuple[int, HostCall[T]]], take: Callable[[T], None]
+    ) -> int:
         """Makes calls one after the other; how many writes they were."""
         done = 0
         try:
@@ -378,7 +380,7 @@ class Client:
             raise stopped(error, done=done) from None
         return done
 
-    def _run(self, call: Call[T]) -> T:
+    def _run(self, call: HostCall[T]) -> T:
         return self._transport.run(self._core.flow(call))
 
     def _batches(self, ids: Iterable[Id], plan: BulkPlan) -> Generator[Batch, None, None]:

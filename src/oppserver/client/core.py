@@ -18,7 +18,7 @@ from oppserver.client.bulk_read import (
     as_event_code,
     bulk_read,
 )
-from oppserver.client.calls import Call
+from oppserver.client.calls import HostCall
 from oppserver.client.errors import InvalidCall
 from oppserver.client.exchange import Exchange, Flow, Retries, Retry
 from oppserver.client.rate_limiter import DEFAULT_RATE_LIMIT, RateLimit, RateLimiter
@@ -94,7 +94,7 @@ class Core:
             on_retry=options.get("on_retry"),
         )
 
-    def flow(self, call: Call[T]) -> Flow[T]:
+    def flow(self, call: HostCall[T]) -> Flow[T]:
         """The way of a call; a write gets a key by which the host knows it again."""
         if call.writes and self._idempotency_keys and call.idempotency_key is None:
             call = with_idempotency_key(call, str(uuid4()))
@@ -115,7 +115,7 @@ class BulkPlan(msgspec.Struct, frozen=True, kw_only=True):
         """Raises InvalidCall when one of the two cannot be."""
         return cls(event_code=as_event_code(event_code), columns=as_columns(columns))
 
-    def call(self, chunk: Chunk) -> Call[Batch]:
+    def call(self, chunk: Chunk) -> HostCall[Batch]:
         """The call for a chunk."""
         return bulk_read(chunk, event_code=self.event_code, columns=self.columns)
 
@@ -155,7 +155,7 @@ async def async_chunks(ids: Iterable[Id] | AsyncIterable[Id]) -> AsyncIterator[C
 class Pages(Protocol):
     """Calls that are made one after the other, and what is given of their answers."""
 
-    def next_call(self) -> Call[Batch] | None:
+    def next_call(self) -> HostCall[Batch] | None:
         """The next call; None when there is none."""
         ...
 
@@ -170,14 +170,14 @@ class PagePlan:
     A host that gives smaller pages than asked for is followed: it is the count that ends a list.
     """
 
-    def __init__(self, call: Callable[[int], Call[Batch]]) -> None:
+    def __init__(self, call: Callable[[int], HostCall[Batch]]) -> None:
         """``call`` makes the call of a page, from 1."""
         self._call: Final = call
         self._page = 0
         self._rows = 0
         self._is_done = False
 
-    def next_call(self) -> Call[Batch] | None:
+    def next_call(self) -> HostCall[Batch] | None:
         """The call of the next page; None when there is none."""
         if self._is_done:
             return None
@@ -191,10 +191,10 @@ class PagePlan:
         return batch
 
 
-def with_idempotency_key(call: Call[T], key: str) -> Call[T]:
+def with_idempotency_key(call: HostCall[T], key: str) -> HostCall[T]:
     """The call with a key by which the host knows it again."""
     fields: dict[str, Any] = {name: getattr(call, name) for name in call.__slots__}
-    return Call(**{**fields, "idempotency_key": key})
+    return HostCall(**{**fields, "idempotency_key": key})
 
 
 def ignore(_: object) -> None:

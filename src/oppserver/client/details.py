@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from oppserver.client.bulk_read import as_event_code
-from oppserver.client.calls import Call, decoded, get, not_understood
+from oppserver.client.calls import HostCall, decoded, get, not_understood
 from oppserver.client.conditions import guid_of
 from oppserver.client.errors import NotFound
 from oppserver.client.rows import Opportunity, text_of
@@ -110,7 +110,7 @@ _OPTIONS: Final = msgspec.json.Decoder(list[_Option])
 _DEPENDENTS: Final = msgspec.json.Decoder(list[_Dependent])
 
 
-def details_call(opportunity_id: str | UUID) -> Call[OpportunityDetails]:
+def details_call(opportunity_id: str | UUID) -> HostCall[OpportunityDetails]:
     """The call for one opportunity. Its reading raises NotFound at an envelope that is empty."""
     one = guid_of(opportunity_id, what="opportunity_id")
     return get(
@@ -118,12 +118,12 @@ def details_call(opportunity_id: str | UUID) -> Call[OpportunityDetails]:
     )
 
 
-def type_call(event_code: int | str) -> Call[TypeInfo]:
+def type_call(event_code: int | str) -> HostCall[TypeInfo]:
     """The call for one type with its fields."""
     return get(METADATA, _read_type, query=(("code", as_event_code(event_code)),))
 
 
-def types_call() -> Call[list[TypeInfo]]:
+def types_call() -> HostCall[list[TypeInfo]]:
     """The call for all types, without their fields."""
     return get(TYPES, _read_types)
 

@@ -15,7 +15,7 @@ import msgspec
 
 from oppserver.client.address import Keys
 from oppserver.client.answers import Answer, Broken, Problem, problem_of
-from oppserver.client.calls import Call
+from oppserver.client.calls import HostCall
 from oppserver.client.errors import ClientError, RateLimitExceeded, WriteUnconfirmed
 from oppserver.client.rate_limiter import Place, RateLimiter
 
@@ -61,7 +61,7 @@ IDEMPOTENCY_HEADER: Final = "idempotency-key-hours"
 class Send(msgspec.Struct, frozen=True):
     """Send a call; its Answer, or Broken, is what comes back."""
 
-    call: Call[Any]
+    call: HostCall[Any]
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -113,7 +113,7 @@ class Exchange:
         self._chance: Final = chance
         self._knows_repeated_writes = threading.Event()  # set when the host has said so
 
-    def flow(self, call: Call[T]) -> Flow[T]:
+    def flow(self, call: HostCall[T]) -> Flow[T]:
         """The way of a call to its result. Raises a ClientError when it has none."""
         attempt, since = 0, None
         while True:
@@ -136,7 +136,7 @@ class Exchange:
                 return place
             yield Wait(place)
 
-    def _outcome(self, reply: Reply, call: Call[T], place: Place) -> "_Good[T] | Problem":
+    def _outcome(self, reply: Reply, call: HostCall[T], place: Place) -> "_Good[T] | Problem":
         """What a reply comes to. No frame that raises holds the reply: a host may repeat keys."""
         assert reply is not None, "a Send is answered"
         now = self._clock()
@@ -156,7 +156,7 @@ class Exchange:
             return Problem(error=error)
 
     def _wait(
-        self, problem: Problem, call: Call[Any], *, attempt: int, since: float
+        self, problem: Problem, call: HostCall[Any], *, attempt: int, since: float
     ) -> float | None:
         if problem.may_be_done and not self._may_repeat(call):
             return None
@@ -172,12 +172,12 @@ class Exchange:
             self.rate_limiter.refused(str(problem.error), hold_s=wait_s or 0.0, now=now)
         return wait_s
 
-    def _may_repeat(self, call: Call[Any]) -> bool:
+    def _may_repeat(self, call: HostCall[Any]) -> bool:
         """Whether doing a call twice is as good as once."""
         is_known_again = call.idempotency_key is not None and self._knows_repeated_writes.is_set()
         return not call.writes or is_known_again
 
-    def _last_word(self, problem: Problem, call: Call[Any]) -> ClientError:
+    def _last_word(self, problem: Problem, call: HostCall[Any]) -> ClientError:
         """The error that a call ends with."""
         error = problem.error
         error.args = (self._keys.hide(str(error)),)
@@ -187,7 +187,7 @@ class Exchange:
             )
         return error
 
-    def _tell(self, problem: Problem, call: Call[Any], *, attempt: int, wait_s: float) -> None:
+    def _tell(self, problem: Problem, call: HostCall[Any], *, attempt: int, wait_s: float) -> None:
         if self._on_retry is not None:
             reason = self._keys.hide(str(problem.error))
             self._on_retry(Retry(call=call.name, attempt=attempt, wait_s=wait_s, reason=reason))

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from oppserver.client.bulk_read import Batch, as_event_code
-from oppserver.client.calls import ACTIVITIES, Call, decoded, not_understood, post
+from oppserver.client.calls import ACTIVITIES, HostCall, decoded, not_understood, post
 from oppserver.client.conditions import Value, Where, guid_of, names_of, text_value
 from oppserver.client.errors import InvalidCall
 from oppserver.client.rows import Opportunity, text_of
@@ -19,7 +19,7 @@ from oppserver.contract.dates import to_stored
 PAGE_ROWS: Final = 1_000
 """Rows of a page. Source: the hosted API gives no more, and cuts larger pages silently."""
 
-PageCall = Callable[[int], Call[Batch]]
+PageCall = Callable[[int], HostCall[Batch]]
 """Makes the call of a page, from 1."""
 
 
@@ -97,7 +97,7 @@ def lead_field_pages(
     return _pages("GetOpportunitiesByUniqueLeadField", message)
 
 
-def count_call(event_code: int | str, where: Where) -> Call[Batch]:
+def count_call(event_code: int | str, where: Where) -> HostCall[Batch]:
     """The call whose ``total`` is how many a search finds."""
     sorting = Sorting(column=None, is_descending=True)
     pages = search_pages(event_code, where, columns="Status", sorting=sorting, page_rows=1)
@@ -114,7 +114,7 @@ def activity_pages(opportunity_id: str | UUID, event_code: int | str | None) -> 
 
 def modified_call(
     event_code: int, *, from_date: str | None, to_date: str | None, page: int, page_rows: int
-) -> Call[Batch]:
+) -> HostCall[Batch]:
     """A page of what was modified in a span (stored form, both ends in it), the oldest first.
 
     The rows have Id, RelatedProspectId, CreatedOn and ModifiedOn.
@@ -137,7 +137,7 @@ def _pages(
     query: tuple[tuple[str, str], ...] = (),
     page_rows: int = PAGE_ROWS,
 ) -> PageCall:
-    def page_call(page: int) -> Call[Batch]:
+    def page_call(page: int) -> HostCall[Batch]:
         if page < 1:
             raise InvalidCall("Pages are counted from 1.")
         paging = {"Paging": {"PageIndex": page, "PageSize": page_rows}}
@@ -181,7 +181,7 @@ class ModifiedPlan:
         self._total: int | None = None
         self._is_done = False
 
-    def next_call(self) -> Call[Batch] | None:
+    def next_call(self) -> HostCall[Batch] | None:
         """The next call; None when all was read."""
         if self._is_done:
             return None

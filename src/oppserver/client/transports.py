@@ -21,7 +21,7 @@ import msgspec
 import oppserver
 from oppserver.client.address import Keys
 from oppserver.client.answers import Answer, Broken
-from oppserver.client.calls import Call
+from oppserver.client.calls import HostCall
 from oppserver.client.exchange import Flow, Reply, Send, Wait
 
 _HEADERS: Final = (
@@ -66,7 +66,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str | None
     verify: bool | ssl.SSLContext
 
-    def request(self, call: Call[object]) -> httpx.Request:
+    def request(self, call: HostCall[object]) -> httpx.Request:
         """The request of a call, with the keys. Keep it in no variable: its repr has the URL."""
         headers = list(_HEADERS)
         query = list(call.query)
@@ -182,7 +182,7 @@ class SyncTransport:
             abandoned.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _send(self, call: Call[object]) -> Answer | Broken:
+    def _send(self, call: HostCall[object]) -> Answer | Broken:
         response: httpx.Response | None = None
         try:
             response = self._http.handle_request(self._wire.request(call))
@@ -244,7 +244,7 @@ class AsyncTransport:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _send(self, call: Call[object]) -> Answer | Broken:
+    async def _send(self, call: HostCall[object]) -> Answer | Broken:
         response: httpx.Response | None = None
         try:
             response = await self._http.handle_async_request(self._wire.request(call))

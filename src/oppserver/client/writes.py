@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from oppserver.client.bulk_read import as_event_code
-from oppserver.client.calls import ACTIVITIES, Call, decoded, not_understood, write
+from oppserver.client.calls import ACTIVITIES, HostCall, decoded, not_understood, write
 from oppserver.client.conditions import Value, guid_of, pairs, text_value
 from oppserver.client.errors import ClientError, InvalidCall, WritesStopped
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
@@ -112,7 +112,7 @@ def capture_call(
     note: str | None,
     created_on: datetime | str | None,
     overlap: Overlap,
-) -> Call[Captured]:
+) -> HostCall[Captured]:
     """The call for a new opportunity. ``lead``: its id, or the values that name or make one."""
     opportunity: dict[str, Any] = {
         "OpportunityEventCode": int(as_event_code(event_code)),
@@ -131,12 +131,12 @@ def capture_call(
     return write(CAPTURE, message, _read_captured)
 
 
-def update_call(update: Update) -> Call[None]:
+def update_call(update: Update) -> HostCall[None]:
     """The call for new values of one opportunity."""
     return write(UPDATE, _update_message(update), _read_nothing)
 
 
-def delete_call(opportunity_id: str | UUID) -> Call[None]:
+def delete_call(opportunity_id: str | UUID) -> HostCall[None]:
     """The call that deletes one opportunity."""
     one = guid_of(opportunity_id, what="opportunity_id")
     return write(DELETE, None, _read_nothing, query=(("Id", one),))
@@ -144,7 +144,7 @@ def delete_call(opportunity_id: str | UUID) -> Call[None]:
 
 def bulk_update_calls(
     updates: Iterable[Update], event_code: int | str
-) -> Iterator[tuple[int, Call[None]]]:
+) -> Iterator[tuple[int, HostCall[None]]]:
     """The calls for any number of updates, 25 each, and how many each has."""
     code = int(as_event_code(event_code))
     for batch in _batches(updates):
@@ -154,7 +154,7 @@ def bulk_update_calls(
 
 def bulk_add_calls(
     additions: Iterable[Addition], event_code: int | str, *, search_by: str
-) -> Iterator[tuple[int, Call[list[Captured]]]]:
+) -> Iterator[tuple[int, HostCall[list[Captured]]]]:
     """The calls for any number of new opportunities, 25 each, and how many each has."""
     code = int(as_event_code(event_code))
     for batch in _batches(additions):
@@ -165,7 +165,7 @@ def bulk_add_calls(
 
 def activity_calls(
     opportunity_id: str | UUID, activities: Iterable[NewActivity]
-) -> Iterator[tuple[int, Call[list[str]]]]:
+) -> Iterator[tuple[int, HostCall[list[str]]]]:
     """The calls that post any number of activities, 25 each, and how many each has."""
     one = guid_of(opportunity_id, what="opportunity_id")
     for batch in _batches(activities):
