@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oppserver.client import errors
-from oppserver.client.answers import Answer, Broken, problem_of, retry_after_s
+from oppserver.client.answers import Broken, HostAnswer, problem_of, retry_after_s
 from oppserver.client.calls import HostCall
 
 READ = HostCall(name="Read", method="POST", path="/", read=len)
@@ -17,10 +17,10 @@ LIMIT = "API calls exceeded the limit of 25 in 5 second(s)"
 LIMIT_TYPE = "MXAPIRateLimitExceededException"
 
 
-def answer(status: int, body: Any = b"", **headers: str) -> Answer:
+def answer(status: int, body: Any = b"", **headers: str) -> HostAnswer:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status=status, headers=told, body=data)
+    return HostAnswer(status=status, headers=told, body=data)
 
 
 def envelope(kind: str | None, message: str = "wrong") -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from oppserver.client import errors
 from oppserver.client.address import Keys
-from oppserver.client.answers import Answer, Broken
+from oppserver.client.answers import Broken, HostAnswer
 from oppserver.client.calls import HostCall
 from oppserver.client.exchange import Exchange, Retries, Retry, Send, Wait
 from oppserver.client.rate_limiter import RateLimit, RateLimiter
@@ -15,11 +15,11 @@ from oppserver.client.rate_limiter import RateLimit, RateLimiter
 READ = HostCall(name="Read", method="POST", path="/", read=bytes.decode)
 WRITE = replace(READ, name="Write", writes=True)
 KEYED = replace(WRITE, idempotency_key="one")
-GOOD = Answer(status=200, headers={}, body=b"good")
-KNOWS = Answer(status=200, headers={"idempotency-key-hours": "24"}, body=b"good")
-BUSY = Answer(status=503, headers={}, body=b"")
-LATER = Answer(status=503, headers={"retry-after": "7"}, body=b"")
-LIMITED = Answer(status=429, headers={}, body=b"")
+GOOD = HostAnswer(status=200, headers={}, body=b"good")
+KNOWS = HostAnswer(status=200, headers={"idempotency-key-hours": "24"}, body=b"good")
+BUSY = HostAnswer(status=503, headers={}, body=b"")
+LATER = HostAnswer(status=503, headers={"retry-after": "7"}, body=b"")
+LIMITED = HostAnswer(status=429, headers={}, body=b"")
 BROKE = Broken(reason="it broke", was_sent=True)
 UNSENT = Broken(reason="refused", was_sent=False)
 
@@ -28,7 +28,7 @@ class World:
     """Time, and replies in their order."""
 
     def __init__(
-        self, *replies: Answer | Broken, retry_for_s: float = 60, limit: RateLimit | None = None
+        self, *replies: HostAnswer | Broken, retry_for_s: float = 60, limit: RateLimit | None = None
     ) -> None:
         self.now = 1_000.0
         self.replies = list(replies)
@@ -46,7 +46,7 @@ class World:
 
     def run(self, call: HostCall[str]) -> str:
         flow = self.exchange.flow(call)
-        reply: Answer | Broken | None = None
+        reply: HostAnswer | Broken | None = None
         while True:
             try:
                 step = flow.send(reply)
@@ -65,7 +65,7 @@ class World:
 
 
 @pytest.mark.parametrize("problem", [BUSY, LIMITED, BROKE, UNSENT])
-def test_a_read_is_tried_again(problem: Answer | Broken) -> None:
+def test_a_read_is_tried_again(problem: HostAnswer | Broken) -> None:
     """After 0.5, 1, 2 … seconds at most, and each wait is told."""
     world = World(problem, problem, problem, GOOD)
     assert world.run(READ) == "good"
@@ -98,8 +98,8 @@ def test_a_host_that_asks_for_too_long_is_not_waited_for() -> None:
     assert world.waits == []
 
 
-def replace_header(answer: Answer, seconds: str) -> Answer:
-    return Answer(status=answer.status, headers={"retry-after": seconds}, body=b"")
+def replace_header(answer: HostAnswer, seconds: str) -> HostAnswer:
+    return HostAnswer(status=answer.status, headers={"retry-after": seconds}, body=b"")
 
 
 def test_zero_never_tries_again() -> None:
@@ -111,7 +111,7 @@ def test_zero_never_tries_again() -> None:
 
 
 @pytest.mark.parametrize("problem", [BUSY, BROKE])
-def test_a_write_that_may_have_happened_is_not_repeated(problem: Answer | Broken) -> None:
+def test_a_write_that_may_have_happened_is_not_repeated(problem: HostAnswer | Broken) -> None:
     """Neither without a key nor with one that the host is not known to take."""
     for call in (WRITE, KEYED):
         world = World(problem)
@@ -121,14 +121,14 @@ def test_a_write_that_may_have_happened_is_not_repeated(problem: Answer | Broken
 
 
 @pytest.mark.parametrize("problem", [LIMITED, UNSENT])
-def test_a_write_that_did_not_happen_is_repeated(problem: Answer | Broken) -> None:
+def test_a_write_that_did_not_happen_is_repeated(problem: HostAnswer | Broken) -> None:
     """It was refused for its rate, or no connection was there."""
     world = World(problem, GOOD)
     assert world.run(WRITE) == "good"
 
 
 @pytest.mark.parametrize("problem", [BUSY, BROKE])
-def test_a_write_is_repeated_where_the_host_knows_it_again(problem: Answer | Broken) -> None:
+def test_a_write_is_repeated_where_the_host_knows_it_again(problem: HostAnswer | Broken) -> None:
     """Once any answer of the host has said so, and only with a key."""
     world = World(KNOWS, problem, GOOD)
     world.run(READ)
@@ -148,7 +148,7 @@ def test_a_repeated_write_that_never_got_an_answer_is_unconfirmed() -> None:
 
 def test_an_empty_answer_to_a_read_is_asked_for_again() -> None:
     """And is an error when it stays empty."""
-    empty = Answer(status=200, headers={}, body=b"")
+    empty = HostAnswer(status=200, headers={}, body=b"")
     assert World(empty, GOOD).run(READ) == "good"
     with pytest.raises(errors.UnexpectedAnswer):
         World(*[empty] * 100).run(READ)
@@ -170,9 +170,9 @@ def test_time_in_the_queue_is_not_time_of_tries() -> None:
     assert world.run(READ) == "good"
 
 
-def hiding(message: str) -> Callable[[], Answer]:
+def hiding(message: str) -> Callable[[], HostAnswer]:
     body = b'{"ExceptionType":"X","ExceptionMessage":"' + message.encode() + b'"}'
-    return lambda: Answer(status=400, headers={}, body=body)
+    return lambda: HostAnswer(status=400, headers={}, body=body)
 
 
 def test_keys_that_a_host_repeats_are_hidden() -> None:

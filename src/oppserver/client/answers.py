@@ -69,7 +69,7 @@ _WHAT_TO_DO: Final[Mapping[type[HostError], str]] = {
 }
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class HostAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """An answer, read whole and unpacked. Names of headers are in lower case."""
 
     status: int
@@ -109,7 +109,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 
 
-def problem_of(reply: Answer | Broken, call: HostCall[Any]) -> Problem | None:
+def problem_of(reply: HostAnswer | Broken, call: HostCall[Any]) -> Problem | None:
     """The problem that a reply tells of; None when its body is good to be read."""
     if isinstance(reply, Broken):
         return Problem(
@@ -167,7 +167,7 @@ def _tells_of_an_error(envelope: _Envelope, call: HostCall[Any]) -> bool:
     return status not in _GOOD_STATUSES if call.writes else status in _BAD_STATUSES
 
 
-def _refusal(reply: Answer, envelope: _Envelope, call: HostCall[Any]) -> Problem:
+def _refusal(reply: HostAnswer, envelope: _Envelope, call: HostCall[Any]) -> Problem:
     exception_type = envelope.ExceptionType if isinstance(envelope.ExceptionType, str) else ""
     said = _said(reply, envelope)
     kind = _kind(reply.status, exception_type, said)
@@ -198,12 +198,12 @@ def _kind(status: int, exception_type: str, said: str) -> type[HostError]:
     return HostFailed if status >= 500 and not is_reasoned else RequestRefused
 
 
-def _where(call: HostCall[Any], reply: Answer, exception_type: str) -> str:
+def _where(call: HostCall[Any], reply: HostAnswer, exception_type: str) -> str:
     what = f"{call.name}: status {reply.status}"
     return f"{what}, {exception_type}:" if exception_type else f"{what}."
 
 
-def _said(reply: Answer, envelope: _Envelope) -> str:
+def _said(reply: HostAnswer, envelope: _Envelope) -> str:
     """The host's own sentence, ended by a full stop; nothing when it gave none."""
     message = envelope.ExceptionMessage or envelope.Message
     text = message if isinstance(message, str) else ""

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from oppserver.client.address import Keys
-from oppserver.client.answers import Answer, Broken, Problem, problem_of
+from oppserver.client.answers import Broken, HostAnswer, Problem, problem_of
 from oppserver.client.calls import HostCall
 from oppserver.client.errors import ClientError, RateLimitExceeded, WriteUnconfirmed
 from oppserver.client.rate_limiter import Place, RateLimiter
@@ -72,7 +72,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 Step = Send | Wait
 
-Reply = Answer | Broken | None
+Reply = HostAnswer | Broken | None
 
 Flow = Generator[Step, Reply, T]
 
@@ -140,7 +140,7 @@ class Exchange:
         """What a reply comes to. No frame that raises holds the reply: a host may repeat keys."""
         assert reply is not None, "a Send is answered"
         now = self._clock()
-        if isinstance(reply, Answer):
+        if isinstance(reply, HostAnswer):
             self.rate_limiter.learn(reply.headers, now)
             if reply.headers.get(IDEMPOTENCY_HEADER, "0").strip() != "0":
                 self._knows_repeated_writes.set()
@@ -148,7 +148,7 @@ class Exchange:
         problem = problem_of(reply, call)
         if problem is not None:
             return problem
-        assert isinstance(reply, Answer), "what is broken is a problem"
+        assert isinstance(reply, HostAnswer), "what is broken is a problem"
         try:
             return _Good(call.read(reply.body))
         except ClientError as error:

@@ -20,7 +20,7 @@ import msgspec
 
 import oppserver
 from oppserver.client.address import Keys
-from oppserver.client.answers import Answer, Broken
+from oppserver.client.answers import Broken, HostAnswer
 from oppserver.client.calls import HostCall
 from oppserver.client.exchange import Flow, Reply, Send, Wait
 
@@ -104,10 +104,10 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def answer_of(response: httpx.Response, body: bytes) -> Answer:
+def answer_of(response: httpx.Response, body: bytes) -> HostAnswer:
     """An answer that was read whole."""
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(status=response.status_code, headers=headers, body=body)
+    return HostAnswer(status=response.status_code, headers=headers, body=body)
 
 
 def broken_by(error: Exception, wire: Wire) -> Broken:
@@ -182,7 +182,7 @@ class SyncTransport:
             abandoned.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _send(self, call: HostCall[object]) -> Answer | Broken:
+    def _send(self, call: HostCall[object]) -> HostAnswer | Broken:
         response: httpx.Response | None = None
         try:
             response = self._http.handle_request(self._wire.request(call))
@@ -244,7 +244,7 @@ class AsyncTransport:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _send(self, call: HostCall[object]) -> Answer | Broken:
+    async def _send(self, call: HostCall[object]) -> HostAnswer | Broken:
         response: httpx.Response | None = None
         try:
             response = await self._http.handle_async_request(self._wire.request(call))
