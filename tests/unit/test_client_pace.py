@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from oppserver.client.rate_limiter import Place, RateLimit, RateLimiter
+from oppserver.client.rate_limiter import RateLimit, RateLimiter, Slot
 
 LIMIT = RateLimit(25, 5)
 
@@ -14,15 +14,15 @@ def rate_limiter(limit: RateLimit | None = LIMIT, *, is_fixed: bool = False) -> 
     return RateLimiter(limit, is_fixed=is_fixed)
 
 
-def entered(one: RateLimiter, now: float) -> Place:
+def entered(one: RateLimiter, now: float) -> Slot:
     place = one.enter(now)
-    assert isinstance(place, Place), f"has to wait {place} s"
+    assert isinstance(place, Slot), f"has to wait {place} s"
     return place
 
 
 def waits(one: RateLimiter, now: float) -> float:
     wait_s = one.enter(now)
-    assert not isinstance(wait_s, Place), "may be sent"
+    assert not isinstance(wait_s, Slot), "may be sent"
     return wait_s
 
 
@@ -39,7 +39,7 @@ def test_the_host_s_window_is_never_passed(answer_s: float, in_flight: int) -> N
     """Whenever a host counts a call, within a second of its sending, no window of 5 s has 26."""
     chance = random.Random(f"{answer_s} {in_flight}")
     one, now = rate_limiter(), 100.0
-    under_way: list[tuple[float, Place]] = []
+    under_way: list[tuple[float, Slot]] = []
     counted: list[float] = []
     while len(counted) < 200:
         if under_way and (len(under_way) == in_flight or under_way[0][0] <= now):
@@ -48,7 +48,7 @@ def test_the_host_s_window_is_never_passed(answer_s: float, in_flight: int) -> N
             one.leave(place, now)
             continue
         place_or_wait = one.enter(now)
-        if isinstance(place_or_wait, Place):
+        if isinstance(place_or_wait, Slot):
             took = answer_s * chance.uniform(0.5, 1.5)
             counted.append(now + chance.uniform(0, min(took, 1.0)))
             under_way.append((now + took, place_or_wait))

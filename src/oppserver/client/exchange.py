@@ -17,7 +17,7 @@ from oppserver.client.address import Keys
 from oppserver.client.answers import Broken, HostAnswer, Problem, problem_of
 from oppserver.client.calls import HostCall
 from oppserver.client.errors import ClientError, RateLimitExceeded, WriteUnconfirmed
-from oppserver.client.rate_limiter import Place, RateLimiter
+from oppserver.client.rate_limiter import RateLimiter, Slot
 
 FIRST_WAIT_S: Final = 0.5
 
@@ -129,14 +129,14 @@ class Exchange:
             self._tell(outcome, call, attempt=attempt, wait_s=wait_s)
             yield Wait(wait_s)
 
-    def _entered(self) -> Flow[Place]:
+    def _entered(self) -> Flow[Slot]:
         while True:
             place = self.rate_limiter.enter(self._clock())
-            if isinstance(place, Place):
+            if isinstance(place, Slot):
                 return place
             yield Wait(place)
 
-    def _outcome(self, reply: Reply, call: HostCall[T], place: Place) -> "_Good[T] | Problem":
+    def _outcome(self, reply: Reply, call: HostCall[T], place: Slot) -> "_Good[T] | Problem":
         """What a reply comes to. No frame that raises holds the reply: a host may repeat keys."""
         assert reply is not None, "a Send is answered"
         now = self._clock()

@@ -39,7 +39,7 @@ class RateLimit(NamedTuple):
 DEFAULT_RATE_LIMIT: Final = RateLimit(RATE_LIMIT_CALLS_DEFAULT, RATE_LIMIT_WINDOW_S_DEFAULT)
 
 
-class Place:
+class Slot:
     """A call's place in the window, from when it is sent. Owner: the RateLimiter that gave it."""
 
     __slots__ = ("counted_by",)
@@ -59,7 +59,7 @@ class RateLimiter:
         self._ceiling: Final = limit if is_fixed else None
         self._is_off: Final = limit is None
         self._lock: Final = threading.Lock()
-        self._sent: Final[set[Place]] = set()  # not answered yet; owner: this class, under the lock
+        self._sent: Final[set[Slot]] = set()  # not answered yet; owner: this class, under the lock
         self._counted: Final[list[float]] = []  # a heap: by when the host has counted; as above
         self._held_until = 0.0
 
@@ -68,21 +68,21 @@ class RateLimiter:
         """The limit that is kept now."""
         return self._limit
 
-    def enter(self, now: float) -> Place | float:
+    def enter(self, now: float) -> Slot | float:
         """A place for a call that is sent now, or the seconds to wait before asking again."""
         with self._lock:
             if self._held_until > now:
                 return self._held_until - now
             if self._limit is None:
-                return Place(now)
+                return Slot(now)
             free_at = self._free_at(self._limit, now)
             if free_at > now:
                 return free_at - now
-            place = Place(now + _COUNTED_WITHIN_S)
+            place = Slot(now + _COUNTED_WITHIN_S)
             self._sent.add(place)
             return place
 
-    def leave(self, place: Place, now: float) -> None:
+    def leave(self, place: Slot, now: float) -> None:
         """The call of a place was answered, or its connection has failed."""
         with self._lock:
             if place in self._sent:

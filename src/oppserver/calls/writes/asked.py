@@ -112,7 +112,7 @@ class CaptureAction(IntEnum):
     NOTHING = 3
 
 
-class Captured(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a capture did: to a new opportunity, or to the one that it would have repeated."""
 
     action: CaptureAction

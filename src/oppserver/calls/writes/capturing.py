@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from oppserver.calls.shared.names import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
 from oppserver.calls.shared.operation import WriteContext
-from oppserver.calls.writes.asked import Capture, CaptureAction, Captured
+from oppserver.calls.writes.asked import Capture, CaptureAction, CaptureResult
 from oppserver.calls.writes.plan import (
     check_new,
     duplicate_values,
@@ -21,7 +21,7 @@ def captured_all(
     captures: Sequence[Capture],
     catalogue: Catalogue,
     context: WriteContext,
-) -> list[Captured]:
+) -> list[CaptureResult]:
     """What was done, capture by capture: each sees what those before it have written.
 
     Raises InvalidFieldValue when one cannot be stored as it is.
@@ -47,7 +47,7 @@ class _Capturing:
         self._unwritten: list[StoredOpportunity] = []
         self._activities: list[Activity] = []
 
-    def capture(self, capture: Capture) -> Captured:
+    def capture(self, capture: Capture) -> CaptureResult:
         """Creates the opportunity, or does to the one that it would repeat what the flags say."""
         fields = self._catalogue.fields[capture.event_code]
         new = plan_new(capture, fields, now=self._context.now, by=self._context.user_id)
@@ -57,7 +57,7 @@ class _Capturing:
         check_new(new, capture, fields)
         self._unwritten.append(new)
         activity_id = self._post(OPPORTUNITY_CAPTURED, new, on=capture.created_on)
-        return Captured(
+        return CaptureResult(
             action=CaptureAction.CREATED,
             lead_id=capture.lead.id,
             opportunity_id=new.id,
@@ -69,7 +69,7 @@ class _Capturing:
         self._write()
         self._session.write_activities(self._activities)
 
-    def _met(self, stored: StoredOpportunity, capture: Capture) -> Captured:
+    def _met(self, stored: StoredOpportunity, capture: Capture) -> CaptureResult:
         taken = values_for_duplicate(stored, capture.values, capture.flags)
         if taken:
             fields = self._catalogue.fields[stored.event_code]
@@ -78,7 +78,7 @@ class _Capturing:
             )
             self._unwritten.append(changed)
         is_reported = not capture.flags.do_not_post_duplicate_activity
-        return Captured(
+        return CaptureResult(
             action=CaptureAction.UPDATED if taken else CaptureAction.NOTHING,
             lead_id=capture.lead.id,
             opportunity_id=stored.id,
