@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from oppserver.client import errors
-from oppserver.client.answers import Broken, HostAnswer, problem_of, retry_after_s
-from oppserver.client.calls import HostCall
+from oppserver.client.calls import Broken, HostAnswer, HostCall, problem_of, retry_after_s
 
 READ = HostCall(name="Read", method="POST", path="/", read=len)
 WRITE = replace(READ, name="Write", writes=True, may_be_empty=True)

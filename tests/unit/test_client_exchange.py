@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 
 from oppserver.client import errors
-from oppserver.client.address import Keys
-from oppserver.client.answers import Broken, HostAnswer
-from oppserver.client.calls import HostCall
-from oppserver.client.exchange import Exchange, Retries, Retry, Send, Wait
+from oppserver.client.calls import Broken, HostAnswer, HostCall
+from oppserver.client.core import Keys
+from oppserver.client.exchange import Exchange, Retry, Send, Wait
 from oppserver.client.rate_limiter import RateLimit, RateLimiter
 
 READ = HostCall(name="Read", method="POST", path="/", read=bytes.decode)
@@ -37,8 +36,8 @@ class World:
         self.told: list[Retry] = []
         self.exchange = Exchange(
             rate_limiter=RateLimiter(limit, is_fixed=True),
-            retries=Retries(retry_for_s=retry_for_s),
-            keys=Keys("access-key", "secret-key"),
+            retry_for_s=retry_for_s,
+            hide=Keys("access-key", "secret-key").hide,
             on_retry=self.told.append,
             clock=lambda: self.now,
             chance=lambda: 1.0,

@@ -59,7 +59,7 @@ def read(
     rows: list[Opportunity] = []
     while (call := plan.next_call()) is not None:
         assert call.body is not None
-        rows += plan.took(host.answer(json.loads(call.body))).rows
+        rows += plan.take(host.answer(json.loads(call.body))).rows
         meanwhile()
         assert host.calls < 10_000
     return rows
@@ -146,7 +146,7 @@ def test_a_host_that_does_not_keep_the_order(
         rows=[Opportunity({"Id": one, "ModifiedOn": when}) for one, when in rows], total=total
     )
     with pytest.raises(UnexpectedAnswer, match=said):
-        plan.took(batch)
+        plan.take(batch)
 
 
 def test_a_second_that_is_never_whole() -> None:

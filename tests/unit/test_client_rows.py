@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 
 from oppserver.client import InvalidCall, Opportunity
-from oppserver.client.core import chunks
-from oppserver.client.forms import answered_names
+from oppserver.client.bulk_read import chunks
+from oppserver.client.results import answered_names
 from oppserver.client.rows import text_of
 
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
@@ -71,14 +71,14 @@ def test_columns_by_name() -> None:
 
 
 def test_what_is_wrong_is_named() -> None:
-    """A column that was not asked for, a value that is no date or number."""
-    with pytest.raises(KeyError, match=r"Statsu was not asked for.*Did you mean Status\?"):
+    """A column that was not requested, a value that is no date or number."""
+    with pytest.raises(KeyError, match=r"Statsu was not requested.*Did you mean Status\?"):
         ROW["Statsu"]
-    with pytest.raises(KeyError, match="OpportunityNote was not asked for"):
+    with pytest.raises(KeyError, match="OpportunityNote was not requested"):
         _ = ROW.note
-    with pytest.raises(ValueError, match="mx_Custom_9: 'soon' is no date"):
+    with pytest.raises(ValueError, match="mx_Custom_9: 'soon' is not a date"):
         ROW.date("mx_Custom_9")
-    with pytest.raises(ValueError, match="mx_Custom_9: 'soon' is no number"):
+    with pytest.raises(ValueError, match="mx_Custom_9: 'soon' is not a number"):
         ROW.number("mx_Custom_9")
 
 
@@ -148,8 +148,8 @@ def test_ids_in_any_form() -> None:
 @pytest.mark.parametrize(
     ("ids", "said"),
     [
-        ([guid(1), "abc"], r"ids\[1\]: 'abc' is no GUID"),
-        ([*map(guid, range(2_500)), ""], r"ids\[2500\]: '' is no GUID"),
+        ([guid(1), "abc"], r"ids\[1\]: 'abc' is not a GUID"),
+        ([*map(guid, range(2_500)), ""], r"ids\[2500\]: '' is not a GUID"),
         ([7], r"ids\[0\] is a int"),
         (ID, "ids is one text"),
     ],

@@ -126,7 +126,7 @@ def test_an_opportunity_s_life(client: Either, server: Server) -> None:
     assert details.row["mx_Custom_9"] == "1"
     assert {field.schema_name for field in details.fields} >= {name for name, *_ in FIELDS}
     assert call(client, server, "delete", one) is None
-    with pytest.raises(NotFound, match="was deleted"):
+    with pytest.raises(NotFound, match="have been deleted"):
         call(client, server, "get_opportunity", one)
 
 
@@ -356,12 +356,12 @@ def test_lists_of_a_lead(client: Either, server: Server, deals: dict[int, str]) 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: field(""), "A field has a name"),
+        (lambda: field(""), "A field needs a name"),
         (any_of, "needs a condition"),
-        (lambda: where(ANYTHING), "str is no condition"),
-        (lambda: any_of(ANYTHING), "str is no condition"),
+        (lambda: where(ANYTHING), "str is not a condition"),
+        (lambda: any_of(ANYTHING), "str is not a condition"),
         (lambda: SIZE > "", "is_not_set"),
-        (lambda: SIZE == [1], "list is no value"),
+        (lambda: SIZE == [1], "list is not a value"),
         (lambda: bool(SIZE > 1), "no truth value"),
         (lambda: 1_000 < SIZE < 2_000, "no truth value"),
         (lambda: SIZE > INFINITE, "no number"),
@@ -376,13 +376,13 @@ def test_conditions_that_cannot_be(make: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("method", "arguments", "given", "said"),
     [
-        ("get_opportunity", ("abc",), {}, "opportunity_id: 'abc' is no GUID"),
-        ("delete", ("abc",), {}, "opportunity_id: 'abc' is no GUID"),
+        ("get_opportunity", ("abc",), {}, "opportunity_id: 'abc' is not a GUID"),
+        ("delete", ("abc",), {}, "opportunity_id: 'abc' is not a GUID"),
         ("update", ("24cf277e-70fe-4b2f-a9c2-9a68f45feaba", {}), {}, "nothing to change"),
         ("capture", (CODE, {}), {"lead": {}}, "lead is empty"),
         ("capture", ("x", {}), {"lead": {"a": "b"}}, "event_code is 'x'"),
-        ("capture", (CODE, {"a": object()}), {"lead": {"a": "b"}}, "object is no value"),
-        ("get_opportunities_of_lead", ("abc",), {}, "lead_id: 'abc' is no GUID"),
+        ("capture", (CODE, {"a": object()}), {"lead": {"a": "b"}}, "object is not a value"),
+        ("get_opportunities_of_lead", ("abc",), {}, "lead_id: 'abc' is not a GUID"),
     ],
 )
 @EITHER

@@ -210,15 +210,15 @@ def test_arguments_that_cannot_be(changed: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("host", "options", "said"),
     [
-        ("", {}, "is no host"),
-        ("ftp://host", {}, "is no host"),
-        ("http://user:word@host", {}, "is no host"),
-        ("https://host/v2?accessKey=a", {}, "is no host"),
-        ("http://host:99999", {}, "is no host"),
+        ("", {}, "is not a host"),
+        ("ftp://host", {}, "is not a host"),
+        ("http://user:word@host", {}, "is not a host"),
+        ("https://host/v2?accessKey=a", {}, "is not a host"),
+        ("http://host:99999", {}, "is not a host"),
         ("host", {"keys_in": "body"}, "keys_in is"),
         ("host", {"rate_limit": "25/5"}, "rate_limit is"),
         ("host", {"calls_in_flight": 0}, "calls_in_flight is"),
-        ("host", {"colour": 1}, "'colour' is no option"),
+        ("host", {"colour": 1}, "'colour' is not an option"),
     ],
 )
 def test_clients_that_cannot_be(host: str, options: dict[str, Any], said: str) -> None:

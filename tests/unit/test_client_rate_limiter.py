@@ -15,9 +15,9 @@ def rate_limiter(limit: RateLimit | None = LIMIT, *, is_fixed: bool = False) -> 
 
 
 def entered(one: RateLimiter, now: float) -> Slot:
-    place = one.enter(now)
-    assert isinstance(place, Slot), f"has to wait {place} s"
-    return place
+    slot = one.enter(now)
+    assert isinstance(slot, Slot), f"has to wait {slot} s"
+    return slot
 
 
 def waits(one: RateLimiter, now: float) -> float:
@@ -43,18 +43,18 @@ def test_the_host_s_window_is_never_passed(answer_s: float, in_flight: int) -> N
     counted: list[float] = []
     while len(counted) < 200:
         if under_way and (len(under_way) == in_flight or under_way[0][0] <= now):
-            ended, place = under_way.pop(0)
+            ended, slot = under_way.pop(0)
             now = max(now, ended)
-            one.leave(place, now)
+            one.leave(slot, now)
             continue
-        place_or_wait = one.enter(now)
-        if isinstance(place_or_wait, Slot):
+        slot_or_wait = one.enter(now)
+        if isinstance(slot_or_wait, Slot):
             took = answer_s * chance.uniform(0.5, 1.5)
             counted.append(now + chance.uniform(0, min(took, 1.0)))
-            under_way.append((now + took, place_or_wait))
+            under_way.append((now + took, slot_or_wait))
             under_way.sort(key=lambda item: item[0])
         else:
-            now += min([place_or_wait, *(ended - now for ended, _ in under_way if ended > now)])
+            now += min([slot_or_wait, *(ended - now for ended, _ in under_way if ended > now)])
     counted.sort()
     assert all(after - before > 5 for before, after in zip(counted, counted[25:], strict=False))
 
@@ -62,20 +62,20 @@ def test_the_host_s_window_is_never_passed(answer_s: float, in_flight: int) -> N
 def test_a_full_window_is_waited_for_no_longer_than_needed() -> None:
     """25 calls at once, then none until 5 s after the first answer."""
     one = rate_limiter()
-    places = [entered(one, 10.0) for _ in range(25)]
-    for place in places:
-        one.leave(place, 10.1)
+    slots = [entered(one, 10.0) for _ in range(25)]
+    for slot in slots:
+        one.leave(slot, 10.1)
     assert waits(one, 10.2) == pytest.approx(4.9)
     entered(one, 15.11)
 
 
 def test_a_slow_host_has_counted_a_call_long_before_its_answer() -> None:
-    """A place is free 6 s after sending, though the answer takes a minute."""
+    """A slot is free 6 s after sending, though the answer takes a minute."""
     one = rate_limiter(RateLimit(1, 5))
-    place = entered(one, 0.0)
+    slot = entered(one, 0.0)
     assert waits(one, 1.0) == pytest.approx(5.0)
     entered(one, 6.1)
-    one.leave(place, 60.0)
+    one.leave(slot, 60.0)
     entered(one, 61.0)
 
 
@@ -100,9 +100,9 @@ def test_a_limit_that_was_given_is_never_passed() -> None:
 def test_calls_of_others_take_places() -> None:
     """Where the host has counted 20 calls and this client sent one, 5 are left, not 24."""
     one = rate_limiter()
-    place = entered(one, 0.0)
+    slot = entered(one, 0.0)
     one.learn(headers(25, 5, 5), 0.1)
-    one.leave(place, 0.1)
+    one.leave(slot, 0.1)
     for _ in range(5):
         entered(one, 0.2)
     assert waits(one, 0.2) > 4
