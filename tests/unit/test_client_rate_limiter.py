@@ -1,4 +1,4 @@
-"""The client's moving window: never more calls than the limit, and what it learns from answers."""
+"""The client's rate limiter: the moving window, and limits learned from answers."""
 
 import random
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def headers(calls: int, window_s: int, remaining: int, reset_s: int = 1) -> Mapp
 @pytest.mark.parametrize("answer_s", [0.01, 0.4, 2.0, 9.0])
 @pytest.mark.parametrize("in_flight", [1, 8, 40])
 def test_the_host_s_window_is_never_passed(answer_s: float, in_flight: int) -> None:
-    """Whenever a host counts a call, within a second of its sending, no window of 5 s has 26."""
+    """No window of 5 s has 26 calls, whenever the host counts a call within a second."""
     chance = random.Random(f"{answer_s} {in_flight}")
     one, now = rate_limiter(), 100.0
     under_way: list[tuple[float, Slot]] = []
@@ -70,7 +70,7 @@ def test_a_full_window_is_waited_for_no_longer_than_needed() -> None:
 
 
 def test_a_slow_host_has_counted_a_call_long_before_its_answer() -> None:
-    """A slot is free 6 s after sending, though the answer takes a minute."""
+    """A slot is free 6 s after the sending, though the answer takes a minute."""
     one = rate_limiter(RateLimit(1, 5))
     slot = entered(one, 0.0)
     assert waits(one, 1.0) == pytest.approx(5.0)
@@ -88,8 +88,8 @@ def test_the_policy_of_headers_is_learned_up_and_down() -> None:
     assert one.limit == RateLimit(2, 10)
 
 
-def test_a_limit_that_was_given_is_never_passed() -> None:
-    """What is learned may lower it, not raise it."""
+def test_a_fixed_limit_is_never_exceeded() -> None:
+    """A learned limit can lower it, but not raise it."""
     one = rate_limiter(RateLimit(10, 5), is_fixed=True)
     one.learn(headers(100, 5, 99), 0.0)
     assert one.limit == RateLimit(10, 5)
@@ -97,8 +97,8 @@ def test_a_limit_that_was_given_is_never_passed() -> None:
     assert one.limit == RateLimit(4, 5)
 
 
-def test_calls_of_others_take_places() -> None:
-    """Where the host has counted 20 calls and this client sent one, 5 are left, not 24."""
+def test_calls_of_other_programs_take_slots() -> None:
+    """If the host counted 20 calls and this client sent one, 5 are left, not 24."""
     one = rate_limiter()
     slot = entered(one, 0.0)
     one.learn(headers(25, 5, 5), 0.1)
@@ -108,8 +108,8 @@ def test_calls_of_others_take_places() -> None:
     assert waits(one, 0.2) > 4
 
 
-def test_a_refusal_holds_everything_back_and_its_message_is_the_limit() -> None:
-    """Nothing is sent until the time has gone; the numbers of the message are kept from then on."""
+def test_a_refusal_stops_all_calls_and_its_message_is_the_limit() -> None:
+    """No call is sent until the wait is over; the numbers in the message are the new limit."""
     one = rate_limiter()
     entered(one, 0.0)
     one.refused("API calls exceeded the limit of 20 in 5 second(s)", hold_s=3.0, now=1.0)
@@ -119,7 +119,7 @@ def test_a_refusal_holds_everything_back_and_its_message_is_the_limit() -> None:
 
 
 def test_off_keeps_no_window_and_learns_none() -> None:
-    """But a refusal still holds back."""
+    """A refusal still stops all calls."""
     one = rate_limiter(None)
     one.learn(headers(1, 60, 0), 0.0)
     for _ in range(1_000):
@@ -140,15 +140,15 @@ def test_off_keeps_no_window_and_learns_none() -> None:
         {"ratelimit-policy": '"default";q=x;w=5', "ratelimit": '"default";r=-4'},
     ],
 )
-def test_headers_that_tell_no_pace_change_nothing(told: Mapping[str, str]) -> None:
-    """Empty, malformed, or of a whole day."""
+def test_invalid_policies_are_ignored(told: Mapping[str, str]) -> None:
+    """Empty, malformed, or for a whole day."""
     one = rate_limiter()
     one.learn(told, 0.0)
     assert one.limit == LIMIT
     entered(one, 0.0)
 
 
-def test_of_several_policies_the_one_of_the_standing_counts() -> None:
+def test_ratelimit_chooses_among_several_policies() -> None:
     """``RateLimit`` names its policy."""
     one = rate_limiter()
     told = {"ratelimit-policy": '"day";q=9;w=86400, "burst";q=7;w=3', "ratelimit": '"burst";r=6'}
