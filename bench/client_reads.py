@@ -20,7 +20,7 @@ import psutil
 
 from oppserver.cli import sample
 from oppserver.client import Client
-from oppserver.client.bulk_read import Chunk, bulk_read
+from oppserver.client.bulk_read import BulkPlan, Chunk
 from oppserver.store import open_store
 
 LIMIT: Final = "25/5"
@@ -126,7 +126,7 @@ def _listening(log: Path) -> str:
 def _decoding(url: str, keys: Keys, ids: Sequence[str]) -> int:
     """Typed rows made of one answer's bytes in a second, and looked at."""
     chunk = Chunk(asked=ids[:2_000], distinct=ids[:2_000])
-    call = bulk_read(chunk, event_code=str(sample.EVENT_CODE), columns=COLUMNS)
+    call = BulkPlan.of(sample.EVENT_CODE, COLUMNS).call(chunk)
     with Client(url, *keys, rate_limit="off") as client:
         body = _body(client, chunk)
     started = time.perf_counter()

@@ -43,7 +43,7 @@ class User(Base):
     email: Mapped[str | None] = mapped_column(Text)
 
 
-class Opportunity(Base):
+class StoredOpportunity(Base):
     """A row. Its 34 slots are added below, as columns of their own."""
 
     __tablename__ = "opportunity"
@@ -62,7 +62,7 @@ class Opportunity(Base):
 
 
 for _slot in range(1, FIELDS + 1):
-    setattr(Opportunity, f"mx_custom_{_slot}", mapped_column(Text))
+    setattr(StoredOpportunity, f"mx_custom_{_slot}", mapped_column(Text))
 
 
 class ColumnsIn(BaseModel):
@@ -120,7 +120,7 @@ def _answer_date(moment: datetime) -> str:
     )
 
 
-def _value(row: Opportunity, name: str) -> str | None:
+def _value(row: StoredOpportunity, name: str) -> str | None:
     match name:
         case "CreatedOn":
             return _answer_date(row.created_on)
@@ -133,7 +133,7 @@ def _value(row: Opportunity, name: str) -> str | None:
             return value
 
 
-def _row(row: Opportunity, names: list[str]) -> OpportunityOut:
+def _row(row: StoredOpportunity, names: list[str]) -> OpportunityOut:
     answer: dict[str, Any] = {
         "ProspectId": row.lead_id,
         "EmailAddress": row.lead_email,
@@ -148,12 +148,12 @@ def _row(row: Opportunity, names: list[str]) -> OpportunityOut:
 
 def _group(session: Session, group: GroupIn) -> GroupOut:
     names = group.Columns.Include_CSV.split(",")
-    found: dict[str, Opportunity] = {}
+    found: dict[str, StoredOpportunity] = {}
     for start in range(0, len(group.ProspectActivityId), _CHUNK_IDS):
         statement = (
-            select(Opportunity)
-            .where(Opportunity.id.in_(group.ProspectActivityId[start : start + _CHUNK_IDS]))
-            .options(selectinload(Opportunity.owner))
+            select(StoredOpportunity)
+            .where(StoredOpportunity.id.in_(group.ProspectActivityId[start : start + _CHUNK_IDS]))
+            .options(selectinload(StoredOpportunity.owner))
         )
         # the type is looked at here: asked for it too, SQLite would take the product's index of
         # types for the quicker way, which a server with a schema of its own would not have

@@ -31,13 +31,13 @@ CODE = 12000
 
 WRITER = f"""
 import sys
-from oppserver.contract.model import Opportunity
+from oppserver.contract.model import StoredOpportunity
 from oppserver.store import open_store
 store = open_store(sys.argv[1])
 batch = int(sys.argv[2])
 while True:
     rows = [
-        Opportunity(
+        StoredOpportunity(
             id=f"{{n * 2654435761 % 2**32:08x}}-0000-4000-8000-{{n:012x}}",
             event_code={CODE},
             lead_id=f"{{batch % 50:08x}}-0000-4000-8000-000000000000",

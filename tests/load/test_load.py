@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from oppserver.contract.model import Field, Opportunity
+from oppserver.contract.model import Field, StoredOpportunity
 from oppserver.store import open_store
 from tests.support.databases import database_of
 from tests.support.running import BULK_READ, SCALE, Server, asking, create_key, group, serving
@@ -32,7 +32,7 @@ def fill(folder: Path) -> None:
     for start in range(0, ROWS, 5_000):
         store.write_opportunities(
             [
-                Opportunity(
+                StoredOpportunity(
                     id=guid(n),
                     event_code=CODE,
                     lead_id=guid(n),

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from oppserver.contract.errors import DatabaseRefused
-from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType, Role
+from oppserver.contract.model import DataType, Field, OpportunityType, Role, StoredOpportunity
 from oppserver.store import migrations, open_store
 from oppserver.store import schema as tables
 from oppserver.store.queries import ChangeNumbers
@@ -138,7 +138,7 @@ The SQL is of every engine, but for ``BLOB``.
 """
 
 HELD = [
-    Opportunity(
+    StoredOpportunity(
         id=guid(1),
         event_code=12_000,
         lead_id=lead(1),
@@ -153,7 +153,9 @@ HELD = [
         modified_by="m",
         slots={"mx_custom_7": "7", "mx_custom_250": "last"},
     ),
-    Opportunity(id=guid(2), event_code=12_000, lead_id=lead(2), created_on=NOW, modified_on=NOW),
+    StoredOpportunity(
+        id=guid(2), event_code=12_000, lead_id=lead(2), created_on=NOW, modified_on=NOW
+    ),
 ]
 """The opportunities of each sample."""
 

@@ -14,8 +14,8 @@ from oppserver.contract.model import (
     DataType,
     Field,
     Lead,
-    Opportunity,
     OpportunityType,
+    StoredOpportunity,
 )
 from oppserver.store.queries import IdempotencyRecord, PlannedEntry
 from tests.property.laws import texts
@@ -36,7 +36,7 @@ values = st.sampled_from(["", "x", "{", "}", '"', "null", "\\u0041"]) | texts()
 slot_values = st.dictionaries(st.sampled_from([f"mx_custom_{slot}" for slot in SLOTS]), values)
 
 opportunities = st.builds(
-    Opportunity,
+    StoredOpportunity,
     id=ids,
     event_code=codes,
     lead_id=st.sampled_from([lead(number) for number in range(3)]),
@@ -140,6 +140,6 @@ session_calls = st.one_of(
 )
 
 
-def _without_owner(one: Opportunity) -> Opportunity:
+def _without_owner(one: StoredOpportunity) -> StoredOpportunity:
     values = {name: getattr(one, name) for name in one.__struct_fields__}
-    return Opportunity(**values | {"owner_email": None})
+    return StoredOpportunity(**values | {"owner_email": None})

@@ -16,7 +16,7 @@ from oppserver.calls.bulk_read.plan import plan_entries
 from oppserver.calls.bulk_read.render import render_entries
 from oppserver.calls.shared.decode import Body
 from oppserver.contract.dates import to_answer
-from oppserver.contract.model import Field, Opportunity, OpportunityType
+from oppserver.contract.model import Field, OpportunityType, StoredOpportunity
 from oppserver.store import Store
 from tests.property.laws import cased, examples, spellings
 from tests.support import calling
@@ -50,10 +50,10 @@ SYSTEM: dict[str, Callable[[Any], str | None]] = {
 FIRST_THREE = ["ProspectId", "EmailAddress", "ProspectActivityId"]
 
 
-def world() -> dict[str, Opportunity]:
+def world() -> dict[str, StoredOpportunity]:
     """Every opportunity by id; some have an owner, some a status, some a value in a slot."""
     return {
-        one: Opportunity(
+        one: StoredOpportunity(
             id=one,
             event_code=code,
             lead_id=lead(number),
@@ -121,7 +121,7 @@ def names_of(group: Group) -> list[str]:
     return names
 
 
-def value_of(one: Opportunity, name: str) -> str | None:
+def value_of(one: StoredOpportunity, name: str) -> str | None:
     """The value of a column, as the wire has it."""
     if name in SYSTEM:
         return SYSTEM[name](one)

@@ -16,7 +16,7 @@ from oppserver.calls.run import open_stream, run
 from oppserver.calls.shared.call import Call
 from oppserver.calls.streams import run as stream_calls
 from oppserver.calls.streams.run import EXPORT
-from oppserver.contract.model import Lead, Opportunity
+from oppserver.contract.model import Lead, StoredOpportunity
 from oppserver.store import Store
 from tests.support import calling
 from tests.support.calling import ACCESS_KEY, add_key
@@ -48,8 +48,8 @@ def _some(dice: random.Random, *, at_most: int = 4) -> list[int]:
     return [dice.randrange(IDS) for _ in range(dice.randint(1, at_most))]
 
 
-def _one(dice: random.Random, number: int) -> Opportunity:
-    return Opportunity(
+def _one(dice: random.Random, number: int) -> StoredOpportunity:
+    return StoredOpportunity(
         id=guid(number),
         event_code=dice.choice((CODES[0], CODES[0], CODES[1])),
         lead_id=lead(number % 7),

@@ -23,9 +23,9 @@ from oppserver.contract.model import (
     Catalogue,
     Field,
     Key,
-    Opportunity,
     OpportunityType,
     Role,
+    StoredOpportunity,
     Tombstone,
     Written,
 )
@@ -96,11 +96,11 @@ class History(RuleBasedStateMachine):
             self.add_key(0, email=f"{user_id}@example.com", user_id=user_id)
 
     @rule(which=st.integers(0, 1), batch=batches, now=dates)
-    def write(self, which: int, batch: list[Opportunity], now: str) -> None:
+    def write(self, which: int, batch: list[StoredOpportunity], now: str) -> None:
         self.both(which, lambda store: store.write_opportunities(batch, now=now))
 
     @rule(which=st.integers(0, 1), parts=st.lists(batches, max_size=3), now=dates)
-    def load(self, which: int, parts: list[list[Opportunity]], now: str) -> None:
+    def load(self, which: int, parts: list[list[StoredOpportunity]], now: str) -> None:
         def loaded(store: Store) -> list[Written]:
             written: list[Written] = []
             store.load(parts, now=lambda: now, on_written=written.append)
@@ -291,7 +291,7 @@ def _decoded(store: Store, plan: Plan) -> list[Any]:
     ]
 
 
-def _one_by_one(store: Store) -> list[Opportunity | Tombstone | None]:
+def _one_by_one(store: Store) -> list[StoredOpportunity | Tombstone | None]:
     return [store.opportunity(guid(number)) for number in range(8)]
 
 

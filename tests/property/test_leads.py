@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oppserver.contract.leads import EVERY_ATTRIBUTE, READABLE_COLUMNS, lead_column_named
-from oppserver.contract.model import Activity, Lead, Opportunity
+from oppserver.contract.model import Activity, Lead, StoredOpportunity
 from oppserver.store import Store
 from oppserver.store.queries import (
     ActivitySearch,
+    ColumnCondition,
     Comparison,
-    Condition,
     ConditionGroup,
     LeadSearch,
     Ordering,
@@ -62,14 +62,14 @@ stored_columns = columns.map(lambda column: column.stored)
 
 
 @st.composite
-def conditions(draw: st.DrawFn) -> Condition:
+def conditions(draw: st.DrawFn) -> ColumnCondition:
     """Any condition; what it compares numbers with are numbers."""
     comparison = draw(st.sampled_from(Comparison))
     is_number = draw(st.booleans())
     number = {"between": 2, "isnull": 0, "isnotnull": 0}.get(comparison.value, 1)
     text = values | dates | emails | st.sampled_from([lead(1), owner(1)])
     operand = st.sampled_from(["9", "10", "-1.5"]) if is_number else text
-    return Condition(
+    return ColumnCondition(
         stored=draw(stored_columns),
         comparison=comparison,
         values=tuple(draw(operand) for _ in range(number)),
@@ -149,7 +149,7 @@ activities = st.builds(
     fields=st.dictionaries(st.sampled_from(["mx_Custom_1", "Status"]), values),
 )
 opportunities = st.builds(
-    Opportunity,
+    StoredOpportunity,
     id=opportunity_ids,
     event_code=codes,
     lead_id=lead_ids,
@@ -184,7 +184,7 @@ timeline_searches = st.builds(
 def test_timelines_are_read_as_the_model_reads_them(
     engine: str,
     some: list[Activity],
-    deals: list[Opportunity],
+    deals: list[StoredOpportunity],
     searches: list[ActivitySearch],
 ) -> None:
     """Of a lead, an opportunity, a type, a span, or all; by both dates, in both directions."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oppserver.contract.model import Opportunity
+from oppserver.contract.model import StoredOpportunity
 from oppserver.store import Store, open_store
 from oppserver.transfer.csv_files import read_csv
 from oppserver.transfer.exporting import export
@@ -27,11 +27,11 @@ dates = st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoforma
 
 
 @st.composite
-def opportunities(draw: st.DrawFn, number: int) -> Opportunity:
+def opportunities(draw: st.DrawFn, number: int) -> StoredOpportunity:
     """Any opportunity of a few leads and owners, with any text in it."""
     owner_number = draw(st.none() | st.integers(0, 2))
     owner_id = None if owner_number is None else owner(owner_number)
-    return Opportunity(
+    return StoredOpportunity(
         id=guid(number),
         event_code=draw(st.sampled_from([12_000, 12_001, 0])),
         lead_id=lead(draw(st.integers(0, 3))),
@@ -79,7 +79,7 @@ def exported(store: Store, form: Format) -> bytes:
 @given(batches, st.sampled_from(Format))
 @settings(max_examples=int(60 * SCALE), deadline=None)
 def test_an_export_imports_as_the_same(
-    engine: str, batch: Sequence[Opportunity], form: Format
+    engine: str, batch: Sequence[StoredOpportunity], form: Format
 ) -> None:
     """From SQLite into each engine, in every format, with every text.
 

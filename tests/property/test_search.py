@@ -23,9 +23,16 @@ from oppserver.contract.columns import (
     Column,
 )
 from oppserver.contract.leads import STANDARD_COLUMNS
-from oppserver.contract.model import Lead, Opportunity
+from oppserver.contract.model import Lead, StoredOpportunity
 from oppserver.store import Store
-from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, RowForm, Search
+from oppserver.store.queries import (
+    ColumnCondition,
+    Comparison,
+    ConditionGroup,
+    Ordering,
+    RowForm,
+    Search,
+)
 from tests.property.laws import both, examples, texts
 from tests.support.stores import ENGINES, NOW, guid, key, lead, opportunity, owner, scaled
 
@@ -51,7 +58,7 @@ leads = st.builds(
     attributes=st.dictionaries(st.sampled_from(["mx_City", "Source"]), values),
 )
 opportunities = st.builds(
-    Opportunity,
+    StoredOpportunity,
     id=st.sampled_from([guid(number) for number in range(40)]),
     event_code=st.sampled_from(CODES),
     lead_id=st.sampled_from([lead(1), lead(2), lead(3)]),
@@ -86,13 +93,13 @@ operands = (
 
 
 @st.composite
-def conditions(draw: st.DrawFn) -> Condition:
+def conditions(draw: st.DrawFn) -> ColumnCondition:
     """Any condition; what it compares numbers with are numbers."""
     comparison = draw(st.sampled_from(Comparison))
     is_number = draw(st.booleans())
     number = {"between": 2, "isnull": 0, "isnotnull": 0}.get(comparison.value, 1)
     operand = st.sampled_from(["9", "10", "-1.5", "0", "12000"]) if is_number else operands
-    return Condition(
+    return ColumnCondition(
         stored=draw(often_equal | stored_columns),
         comparison=comparison,
         values=tuple(draw(operand) for _ in range(number)),
@@ -129,11 +136,13 @@ searches = st.builds(
 )
 
 
-def fill(store: Store, some_leads: list[Lead], batch: list[Opportunity], names: list[str]) -> None:
+def fill(
+    store: Store, some_leads: list[Lead], batch: list[StoredOpportunity], names: list[str]
+) -> None:
     """Leads, opportunities, and two owners, of whom the first has a key and two names."""
     store.write(lambda transaction: transaction.write_leads(some_leads))
     owners = [
-        Opportunity(
+        StoredOpportunity(
             id=guid(90 + number),
             event_code=5_000,
             lead_id=lead(1),
@@ -165,7 +174,7 @@ def test_an_engine_finds_what_the_model_finds(engine: str) -> None:
     @examples(60)
     def law(
         some_leads: list[Lead],
-        batch: list[Opportunity],
+        batch: list[StoredOpportunity],
         names: list[str],
         some: list[Search],
     ) -> None:

@@ -15,8 +15,8 @@ from oppserver.contract.model import (
     Catalogue,
     DataType,
     Field,
-    Opportunity,
     OpportunityType,
+    StoredOpportunity,
 )
 from oppserver.contract.names import ascii_lower
 from oppserver.transfer.types import exported_type, types_of
@@ -176,7 +176,7 @@ def test_details_are_the_fields_with_their_values(
     catalogue: Catalogue, values: dict[str, str], note: str | None, status: str | None
 ) -> None:
     """The bytes put together are the same as each field's message with its value, encoded."""
-    one = Opportunity(
+    one = StoredOpportunity(
         id=guid(1), event_code=CODE, lead_id=lead(1), note=note, status=status, slots=values
     )
     own = list(catalogue.fields[CODE].values())

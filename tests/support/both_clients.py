@@ -1,4 +1,4 @@
-"""Both clients behind one face, so that a test proves a sentence of both."""
+"""Both clients behind one interface, so that one test covers both."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable

@@ -17,8 +17,8 @@ from oppserver.contract.model import (
     DataType,
     Field,
     Lead,
-    Opportunity,
     OpportunityType,
+    StoredOpportunity,
 )
 from oppserver.store import Store, open_store
 from tests.support.databases import database_of, kept_in
@@ -65,7 +65,7 @@ def _field(code: int, slot: int, name: str, data_type: DataType) -> Field:
     )
 
 
-def loan(number: int, lead_id: str = JANE, **values: Any) -> Opportunity:
+def loan(number: int, lead_id: str = JANE, **values: Any) -> StoredOpportunity:
     """A loan that was modified in January on the day of its number, and created in December."""
     given: dict[str, Any] = {
         "id": guid(number),
@@ -75,7 +75,7 @@ def loan(number: int, lead_id: str = JANE, **values: Any) -> Opportunity:
         "created_on": f"2023-12-{31 - number:02d} 10:00:00",
         "modified_on": f"2024-01-{number:02d} 12:00:00",
     }
-    return Opportunity(**given | values)
+    return StoredOpportunity(**given | values)
 
 
 def slots(**values: str) -> dict[str, str]:
@@ -96,7 +96,7 @@ ROWS: Final = (
     loan(3, JOE, status="Won", owner_id=BEN, slots=slots(_1="100% loan", _3="-1", _5="0")),
     loan(4, JOE, status="Lost", slots=slots(_1="Car_loan", _3="n/a", _4="2024-03-02")),
     loan(5, status="Won", owner_id=ANN, slots=slots(_2="Old stage", _3="10.5", _6="Web")),
-    Opportunity(
+    StoredOpportunity(
         id=guid(6),
         event_code=CAR,
         lead_id=JANE,

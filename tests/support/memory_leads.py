@@ -6,7 +6,7 @@ import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import ATTRIBUTE, EVERY_ATTRIBUTE
-from oppserver.contract.model import Activity, Lead, Opportunity
+from oppserver.contract.model import Activity, Lead, StoredOpportunity
 from oppserver.store.queries import ActivitySearch, RenderedRows, TimelinePage
 from tests.support.memory_state import State, with_emails
 
@@ -51,7 +51,7 @@ def value(lead: Lead, stored: str, state: State) -> str | None:
 
 def timeline(state: State, search: ActivitySearch) -> TimelinePage:
     """A page of activities, and how many there are in all."""
-    everything: list[Activity | Opportunity] = [*state.activities.values()]
+    everything: list[Activity | StoredOpportunity] = [*state.activities.values()]
     if search.with_opportunities:
         everything += [with_emails(one, state) for one in state.opportunities.values()]
     found = [one for one in everything if _is_asked(one, search)]
@@ -64,7 +64,7 @@ def timeline(state: State, search: ActivitySearch) -> TimelinePage:
     return TimelinePage(total=len(found), rows=page)
 
 
-def _is_asked(one: Activity | Opportunity, search: ActivitySearch) -> bool:
+def _is_asked(one: Activity | StoredOpportunity, search: ActivitySearch) -> bool:
     opportunity_id = one.opportunity_id if isinstance(one, Activity) else None
     date = _date(one, by_modified_on=search.by_modified_on)
     return (
@@ -76,7 +76,7 @@ def _is_asked(one: Activity | Opportunity, search: ActivitySearch) -> bool:
     )
 
 
-def _date(one: Activity | Opportunity, *, by_modified_on: bool) -> str:
+def _date(one: Activity | StoredOpportunity, *, by_modified_on: bool) -> str:
     date = one.modified_on if by_modified_on else one.created_on
     assert date is not None, "what is stored has its dates"
     return date

@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
-from oppserver.contract.model import Lead, Opportunity
+from oppserver.contract.model import Lead, StoredOpportunity
 from oppserver.store.queries import (
+    ColumnCondition,
     Comparison,
-    Condition,
     ConditionGroup,
     LeadSearch,
     RenderedPage,
@@ -67,7 +67,7 @@ def _value_of_lead(one: Lead, state: State, stored: str) -> str | None:
     return memory_leads.value(one, stored, state)
 
 
-def value_of(one: Opportunity, state: State) -> Value:
+def value_of(one: StoredOpportunity, state: State) -> Value:
     """The values of an opportunity, of its owner and its lead."""
     owner = state.users[one.owner_id] if one.owner_id else None
     members: Mapping[str, Any] = msgspec.structs.asdict(one)
@@ -109,14 +109,14 @@ def meets(value: Value, group: ConditionGroup) -> bool:
         return True
     each = (
         _holds(value(member.stored), member)
-        if isinstance(member, Condition)
+        if isinstance(member, ColumnCondition)
         else meets(value, member)
         for member in group.members
     )
     return any(each) if group.is_any else all(each)
 
 
-def _holds(stored: str | None, condition: Condition) -> bool:
+def _holds(stored: str | None, condition: ColumnCondition) -> bool:
     comparison, values = condition.comparison, condition.values
     is_address = condition.stored.removeprefix(LEAD) in ADDRESSES and not condition.is_number
     if comparison in (Comparison.CONTAINS, Comparison.BEGINS):

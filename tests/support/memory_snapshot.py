@@ -8,7 +8,7 @@ import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
-from oppserver.contract.model import Opportunity, Tombstone
+from oppserver.contract.model import StoredOpportunity, Tombstone
 from oppserver.store.queries import (
     Change,
     ChangeNumbers,
@@ -56,7 +56,7 @@ class MemorySnapshot:
     def changes(
         self, *, after: int, until: int, limit: int, event_code: int | None
     ) -> list[Change]:
-        there: list[Opportunity | Tombstone] = [
+        there: list[StoredOpportunity | Tombstone] = [
             *self._state.opportunities.values(),
             *self._state.deleted.values(),
         ]
@@ -123,7 +123,7 @@ class MemorySnapshot:
             b"".join(
                 b"%b %d\n" % (one.id.encode(), version_of(one))
                 for one in map(self._store.opportunity, entry.ids)
-                if isinstance(one, Opportunity) and one.event_code == entry.event_code
+                if isinstance(one, StoredOpportunity) and one.event_code == entry.event_code
             )
             for entry in plan.entries
         ]
@@ -133,7 +133,7 @@ class MemorySnapshot:
         return {
             one: IdStatus(
                 event_code=there.event_code,
-                deleted_on=None if isinstance(there, Opportunity) else there.deleted_on,
+                deleted_on=None if isinstance(there, StoredOpportunity) else there.deleted_on,
             )
             for one, there in found.items()
             if there is not None
@@ -145,7 +145,7 @@ class MemorySnapshot:
         found = [
             one
             for one in map(self._store.opportunity, entry.ids)
-            if isinstance(one, Opportunity) and one.event_code == entry.event_code
+            if isinstance(one, StoredOpportunity) and one.event_code == entry.event_code
         ]
         dates = {"created_on", "modified_on"}
         return RenderedColumns(

@@ -13,8 +13,8 @@ from oppserver.contract.model import (
     Field,
     Key,
     Lead,
-    Opportunity,
     OpportunityType,
+    StoredOpportunity,
     Tombstone,
     User,
     Written,
@@ -30,7 +30,7 @@ class State(msgspec.Struct, kw_only=True):
     types: dict[int, OpportunityType] = {}
     fields: dict[int, dict[str, Field]] = {}
     activity_types: dict[int, ActivityType] = {}
-    opportunities: dict[str, Opportunity] = {}
+    opportunities: dict[str, StoredOpportunity] = {}
     deleted: dict[str, Tombstone] = {}
     activities: dict[str, Activity] = {}
     kept_answers: dict[str, IdempotencyRecord] = {}
@@ -77,7 +77,7 @@ def put_field(state: State, one: Field) -> None:
     state.version += 1
 
 
-def write_one(state: State, one: Opportunity, *, now: str) -> bool:
+def write_one(state: State, one: StoredOpportunity, *, now: str) -> bool:
     """Writes one opportunity and what it brings with it; whether it was there."""
     _check_text(one)
     _put_catalogue_of(state, one)
@@ -102,7 +102,7 @@ def write_one(state: State, one: Opportunity, *, now: str) -> bool:
     return stored is not None
 
 
-def _put_catalogue_of(state: State, one: Opportunity) -> None:
+def _put_catalogue_of(state: State, one: StoredOpportunity) -> None:
     code = one.event_code
     if code not in state.types:
         put_type(state, OpportunityType(event_code=code, name=f"Opportunity {code}"))
@@ -115,13 +115,13 @@ def _put_catalogue_of(state: State, one: Opportunity) -> None:
             )
 
 
-def _check_text(one: Opportunity) -> None:
+def _check_text(one: StoredOpportunity) -> None:
     values = [one.lead_email, one.owner_id, one.status, one.note, *one.slots.values()]
     if not all(value is None or isinstance(value, str) for value in values):
         raise TypeError("a value is of a type that is not supported: every value is text")
 
 
-def write_all(state: State, batch: Sequence[Opportunity], *, now: str) -> Written:
+def write_all(state: State, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
     """Writes opportunities one after the other."""
     addresses = {one.id: one.email for one in state.leads.values()}
     owners = {one.id: one.email for one in state.users.values()}
@@ -157,14 +157,14 @@ def number_addresses(state: State, *, before: Mapping[str, str | None]) -> None:
     number_all(state, [one.id for one in opportunities if one.lead_id in changed])
 
 
-def with_emails(one: Opportunity, state: State) -> Opportunity:
+def with_emails(one: StoredOpportunity, state: State) -> StoredOpportunity:
     owner = None if one.owner_id is None else state.users[one.owner_id]
     return msgspec.structs.replace(
         one, lead_email=state.leads[one.lead_id].email, owner_email=owner and owner.email
     )
 
 
-def version_of(one: Opportunity) -> int:
+def version_of(one: StoredOpportunity) -> int:
     """What stands for an opportunity's version: a digest of it, without its owner's address."""
     stored = msgspec.structs.replace(one, owner_email=None)
     return int.from_bytes(hashlib.sha256(msgspec.json.encode(stored)).digest()[:7])

@@ -20,9 +20,9 @@ from oppserver.contract.model import (
     Catalogue,
     Field,
     Key,
-    Opportunity,
     OpportunityType,
     Role,
+    StoredOpportunity,
     StoreServer,
     Tombstone,
     User,
@@ -104,7 +104,7 @@ class MemoryStore:
     def timeline_id(self) -> int:
         return 0
 
-    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+    def opportunity(self, one: str) -> StoredOpportunity | Tombstone | None:
         state = self._database.state
         stored = state.opportunities.get(one)
         return state.deleted.get(one) if stored is None else with_emails(stored, state)
@@ -205,7 +205,7 @@ class MemoryStore:
 
     # --- opportunities
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         with self._write() as state:
             return write_all(state, batch, now=now)
 
@@ -215,7 +215,7 @@ class MemoryStore:
 
     def load(
         self,
-        batches: Iterable[Sequence[Opportunity]],
+        batches: Iterable[Sequence[StoredOpportunity]],
         *,
         now: Callable[[], str],
         on_written: Callable[[Written], None],
@@ -225,7 +225,7 @@ class MemoryStore:
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
-    ) -> list[Opportunity]:
+    ) -> list[StoredOpportunity]:
         state = self._database.state
         ids = sorted(one for one in _of_type(state, event_code) if one > after_id)
         return [with_emails(state.opportunities[one], state) for one in ids[:limit]]
@@ -301,7 +301,7 @@ def _rendered(entry: PlannedEntry, state: State) -> RenderedRows:
     return RenderedRows(count=len(rows), json=msgspec.json.encode(rows))
 
 
-def _value(one: Opportunity, stored_name: str) -> str | None:
+def _value(one: StoredOpportunity, stored_name: str) -> str | None:
     if stored_name.startswith("mx_custom_"):
         return one.slots.get(stored_name)
     if stored_name == "version":

@@ -9,8 +9,8 @@ from oppserver.contract.model import (
     Activity,
     Catalogue,
     Lead,
-    Opportunity,
     Role,
+    StoredOpportunity,
     Tombstone,
     User,
     Written,
@@ -33,7 +33,7 @@ class MemoryTransaction:
 
     # --- opportunities
 
-    def opportunities(self, ids: Sequence[str]) -> dict[str, Opportunity]:
+    def opportunities(self, ids: Sequence[str]) -> dict[str, StoredOpportunity]:
         there = self._state.opportunities
         return {one: with_emails(there[one], self._state) for one in ids if one in there}
 
@@ -49,7 +49,7 @@ class MemoryTransaction:
         ]
         return min(alike)[1] if alike else None
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         return write_all(self._state, batch, now=now)
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
@@ -116,7 +116,7 @@ class MemoryTransaction:
         } | {answer.key_sha256: answer}
 
 
-def _stored_values(one: Opportunity) -> dict[str, str | None]:
+def _stored_values(one: StoredOpportunity) -> dict[str, str | None]:
     return {**msgspec.structs.asdict(one), **one.slots}
 
 

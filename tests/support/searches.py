@@ -6,7 +6,7 @@ from typing import Any
 
 from oppserver.contract.columns import Column
 from oppserver.store import Store
-from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, Search
+from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Ordering, Search
 from tests.support.stores import opportunity, write
 
 ID = Column(name="Id", stored="id")
@@ -15,24 +15,24 @@ BY_MODIFIED_ON = Ordering(stored="modified_on")
 
 def is_(
     stored: str, comparison: Comparison | str, *values: str, is_number: bool = False
-) -> Condition:
+) -> ColumnCondition:
     """A condition."""
-    return Condition(
+    return ColumnCondition(
         stored=stored, comparison=Comparison(comparison), values=values, is_number=is_number
     )
 
 
-def every(*members: Condition | ConditionGroup) -> ConditionGroup:
+def every(*members: ColumnCondition | ConditionGroup) -> ConditionGroup:
     """All of these hold."""
     return ConditionGroup(members=members)
 
 
-def any_(*members: Condition | ConditionGroup) -> ConditionGroup:
+def any_(*members: ColumnCondition | ConditionGroup) -> ConditionGroup:
     """Any of these holds."""
     return ConditionGroup(members=members, is_any=True)
 
 
-def asked(*members: Condition | ConditionGroup, **more: Any) -> Search:
+def asked(*members: ColumnCondition | ConditionGroup, **more: Any) -> Search:
     """A search of type 12000 for ids, lowest first, unless said otherwise."""
     given: dict[str, Any] = {
         "event_code": 12_000,

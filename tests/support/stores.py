@@ -19,7 +19,7 @@ import msgspec
 import pytest
 
 from oppserver.contract.columns import Column, column_named
-from oppserver.contract.model import Field, Key, Lead, Opportunity, Role, ServerState
+from oppserver.contract.model import Field, Key, Lead, Role, ServerState, StoredOpportunity
 from oppserver.store import Store, StoreOptions, open_store
 from oppserver.store.queries import Change, Plan, PlannedEntry
 from tests.support import postgres, sharding, standbys
@@ -167,10 +167,10 @@ def owner(number: int) -> str:
     return guid(number, kind=2)
 
 
-def opportunity(number: int, **values: Any) -> Opportunity:
+def opportunity(number: int, **values: Any) -> StoredOpportunity:
     """An opportunity of type 12000 and of a lead of its own, unless said otherwise."""
     given: dict[str, Any] = {"id": guid(number), "event_code": 12_000, "lead_id": lead(number)}
-    return Opportunity(**given | values)
+    return StoredOpportunity(**given | values)
 
 
 def a_lead(number: int, **values: Any) -> Lead:
@@ -217,7 +217,7 @@ def entry(ids: Sequence[str], *names: str, event_code: int = 12_000) -> PlannedE
 # --- writing and reading -----------------------------------------------------------------------
 
 
-def write(store: Store, *batch: Opportunity) -> None:
+def write(store: Store, *batch: StoredOpportunity) -> None:
     """Writes opportunities at ``NOW``."""
     store.write_opportunities(batch, now=NOW)
 
@@ -242,7 +242,7 @@ def value(store: Store, number: int, name: str, *, event_code: int = 12_000) -> 
     return row[name]
 
 
-def everything(store: Store) -> list[Opportunity]:
+def everything(store: Store) -> list[StoredOpportunity]:
     """All that is stored, by id."""
     return store.read_opportunities(event_code=None, after_id="", limit=1_000_000)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oppserver.contract.model import Catalogue, Opportunity
+from oppserver.contract.model import Catalogue, StoredOpportunity
 from oppserver.store import open_store
 from tests.support.databases import database_of
 from tests.support.running import one_line, run_well
@@ -52,7 +52,7 @@ def define(folder: Path) -> None:
     store = open_store(database_of(folder))
     store.write_opportunities(
         [
-            Opportunity(
+            StoredOpportunity(
                 id=SET_ID,
                 event_code=CODE,
                 lead_id=LEAD_ID,
@@ -66,8 +66,8 @@ def define(folder: Path) -> None:
                 modified_by="modifier",
                 slots={"mx_custom_1": NAME, "mx_custom_2": "New", "mx_custom_6": "250000.50"},
             ),
-            Opportunity(id=UNSET_ID, event_code=CODE, lead_id=LEAD_ID),
-            Opportunity(id=DELETED_ID, event_code=CODE, lead_id=LEAD_ID),
+            StoredOpportunity(id=UNSET_ID, event_code=CODE, lead_id=LEAD_ID),
+            StoredOpportunity(id=DELETED_ID, event_code=CODE, lead_id=LEAD_ID),
         ],
         now="2024-05-05 05:05:05",
     )

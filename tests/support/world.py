@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from oppserver.contract import example
-from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType
+from oppserver.contract.model import DataType, Field, OpportunityType, StoredOpportunity
 from oppserver.store import open_store
 from tests.support.databases import database_of
 from tests.support.running import run_well
@@ -45,7 +45,7 @@ def fill(folder: Path, url: str | None = None) -> None:
     )
     store.write_opportunities(
         [
-            Opportunity(
+            StoredOpportunity(
                 id=WIDE_ID,
                 event_code=WIDE_CODE,
                 lead_id=LEAD_ID,
@@ -63,14 +63,14 @@ def fill(folder: Path, url: str | None = None) -> None:
                     for slot in range(1, 251)
                 },
             ),
-            Opportunity(
+            StoredOpportunity(
                 id=SPARSE_ID,
                 event_code=WIDE_CODE,
                 lead_id=LEAD_ID,
                 created_on="2024-01-01 23:59:59",
             ),
-            Opportunity(id=DELETED_ID, event_code=WIDE_CODE, lead_id=LEAD_ID),
-            Opportunity(id=OTHER_ID, event_code=OTHER_CODE, lead_id=LEAD_ID),
+            StoredOpportunity(id=DELETED_ID, event_code=WIDE_CODE, lead_id=LEAD_ID),
+            StoredOpportunity(id=OTHER_ID, event_code=OTHER_CODE, lead_id=LEAD_ID),
         ],
         now="2024-05-05 05:05:05",
     )

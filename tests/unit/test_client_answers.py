@@ -1,4 +1,4 @@
-"""What an answer means, in every dialect: error, temporary or not, and what was maybe done."""
+"""The meaning of an answer in every dialect: error, temporary or not, maybe done."""
 
 import json
 import pickle
@@ -8,19 +8,18 @@ from typing import Any
 import pytest
 
 from oppserver.client import errors
-from oppserver.client.answers import Answer, Broken, problem_of, retry_after_s
-from oppserver.client.calls import Call
+from oppserver.client.calls import Broken, HostAnswer, HostCall, problem_of, retry_after_s
 
-READ = Call(name="Read", method="POST", path="/", read=len)
+READ = HostCall(name="Read", method="POST", path="/", read=len)
 WRITE = replace(READ, name="Write", writes=True, may_be_empty=True)
 LIMIT = "API calls exceeded the limit of 25 in 5 second(s)"
 LIMIT_TYPE = "MXAPIRateLimitExceededException"
 
 
-def answer(status: int, body: Any = b"", **headers: str) -> Answer:
+def answer(status: int, body: Any = b"", **headers: str) -> HostAnswer:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status=status, headers=told, body=data)
+    return HostAnswer(status=status, headers=told, body=data)
 
 
 def envelope(kind: str | None, message: str = "wrong") -> dict[str, Any]:
@@ -75,13 +74,13 @@ GOOD_READS = [b"[]", b'{"RecordCount": 0}', b'{"Status": "Open"}', b" [1]", b'"t
 
 @pytest.mark.parametrize("body", GOOD_READS)
 def test_good_answers_to_reads(body: bytes) -> None:
-    """Whatever does not tell of an error is the call's own to read."""
+    """A body without an error goes to the reader of the call."""
     assert problem_of(answer(200, body), READ) is None
 
 
 @pytest.mark.parametrize("status", ["Success", "success", 0, "0", None, True], ids=repr)
 def test_status_of_writes_as_text_or_number(status: Any) -> None:
-    """``Success``, 0 and ``"0"`` are the same."""
+    """``Success``, 0 and ``"0"`` mean the same."""
     assert problem_of(answer(200, {"Status": status, "IsUnique": True}), WRITE) is None
     assert problem_of(answer(200, b""), WRITE) is None
 
@@ -94,8 +93,8 @@ def test_a_write_that_says_it_failed(status: Any) -> None:
     assert type(problem.error) is errors.RequestRefused
 
 
-def test_what_may_be_done_all_the_same() -> None:
-    """A refusal is not done; a broken connection and a bad gateway leave it open."""
+def test_which_problems_may_hide_a_done_write() -> None:
+    """Not a refusal; but a broken connection and a bad gateway."""
     cases = {429: False, 400: False, 401: False, 500: True, 502: True, 503: True, 504: True}
     for status, may_be_done in cases.items():
         problem = problem_of(answer(status), WRITE)
@@ -109,8 +108,8 @@ def test_what_may_be_done_all_the_same() -> None:
         assert type(problem.error) is errors.HostUnreachable
 
 
-def test_errors_can_be_pickled_and_tell_the_host_s_words() -> None:
-    """Message, status, type and request id come through a pickle."""
+def test_errors_can_be_pickled() -> None:
+    """Message, status, type and request id survive a pickle."""
     told = answer(400, envelope("MXInvalidInputException", "PageSize is 0"), x_request_id="r-1")
     problem = problem_of(told, READ)
     assert problem is not None
@@ -125,8 +124,8 @@ def test_errors_can_be_pickled_and_tell_the_host_s_words() -> None:
     assert "PageSize is 0." in str(copy)
 
 
-def test_a_redirect_names_where_to_and_no_query() -> None:
-    """Keys that stand in a query are not repeated."""
+def test_a_redirect_s_error_has_no_query() -> None:
+    """Keys in a query are not repeated."""
     problem = problem_of(answer(308, location="https://other/v2?accessKey=a"), READ)
     assert problem is not None
     assert "https://other/v2" in str(problem.error)
@@ -149,11 +148,11 @@ def test_a_redirect_names_where_to_and_no_query() -> None:
     ],
 )
 def test_retry_after(text: str, seconds: float | None) -> None:
-    """Seconds, or a date beside the answer's own; nonsense is as none."""
+    """Seconds, or a date compared with the answer's own date; nonsense is ignored."""
     told = {"retry-after": text, "date": "Tue, 24 Nov 2026 10:00:00 GMT"}
     assert retry_after_s(told) == seconds
 
 
 def test_no_retry_after() -> None:
-    """Nothing is said."""
+    """Without the header there is no wait of the host."""
     assert retry_after_s({}) is None

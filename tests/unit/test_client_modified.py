@@ -1,4 +1,4 @@
-"""What was modified, in pages that skip nothing while the host goes on changing."""
+"""Recently modified rows: nothing is skipped while the host changes."""
 
 import json
 import random
@@ -59,7 +59,7 @@ def read(
     rows: list[Opportunity] = []
     while (call := plan.next_call()) is not None:
         assert call.body is not None
-        rows += plan.took(host.answer(json.loads(call.body))).rows
+        rows += plan.take(host.answer(json.loads(call.body))).rows
         meanwhile()
         assert host.calls < 10_000
     return rows
@@ -75,7 +75,7 @@ def read(
 def test_all_rows_of_a_span_whatever_the_pages(
     seconds: list[int], page_rows_max: int, since: int | None, until: int | None
 ) -> None:
-    """Each once, the oldest first, however many are of one second, however small a page is."""
+    """Each row once, the oldest first, for any number per second and any page size."""
     host = Host({f"{n}": when for n, when in enumerate(seconds)}, page_rows_max=page_rows_max)
     host.chance = _Steady()
     rows = read(
@@ -101,7 +101,7 @@ class _Steady(random.Random):
 
 
 def test_nothing_is_skipped_while_rows_are_modified() -> None:
-    """Rows that are modified while the list is read come later; all others come all the same."""
+    """Rows modified meanwhile come later; all others still come."""
     host = Host({f"{n}": n // 10 for n in range(5_000)})
     clock = iter(range(10_000, 20_000))
     chance = random.Random(5)
@@ -115,7 +115,7 @@ def test_nothing_is_skipped_while_rows_are_modified() -> None:
 
 
 def test_one_call_for_a_page() -> None:
-    """Of rows that are spread over time: as many calls as there are pages, and a few more."""
+    """Rows spread over time need about one call per page."""
     host = Host({f"{n}": n for n in range(10_000)})
     assert len(read(host)) == 10_000
     assert host.calls <= 11
@@ -136,21 +136,21 @@ def test_rows_of_one_second_in_another_order_each_time() -> None:
         ([("a", "soon")], 1, "has no ModifiedOn"),
     ],
 )
-def test_a_host_that_does_not_keep_the_order(
+def test_an_unsorted_page_is_an_error(
     rows: list[tuple[str, str | None]], total: int, said: str
 ) -> None:
-    """It would make rows be skipped: an error says so."""
+    """It could make the client skip rows."""
     plan = ModifiedPlan(CODE, since=None, until=None)
     plan.next_call()
     batch = Batch(
         rows=[Opportunity({"Id": one, "ModifiedOn": when}) for one, when in rows], total=total
     )
     with pytest.raises(UnexpectedAnswer, match=said):
-        plan.took(batch)
+        plan.take(batch)
 
 
-def test_a_second_that_is_never_whole() -> None:
-    """After five tries it is an error, with how many were got."""
+def test_an_incomplete_second_is_an_error() -> None:
+    """After five tries, with the number of rows received."""
     host = Host({f"{n}": 7 for n in range(4)}, page_rows_max=2)
     host.answer = lambda _: Batch(  # type: ignore[method-assign,assignment]  # it repeats itself
         rows=[Opportunity({"Id": n, "ModifiedOn": moment(7)}) for n in ("0", "1")], total=4

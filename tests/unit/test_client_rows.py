@@ -1,4 +1,4 @@
-"""Rows and chunks: pleasant, frozen, bounded; without a network."""
+"""Rows and chunks, without a network."""
 
 import copy
 import pickle
@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 
 from oppserver.client import InvalidCall, Opportunity
-from oppserver.client.core import chunks
-from oppserver.client.forms import answered_names
+from oppserver.client.bulk_read import chunks
+from oppserver.client.results import answered_names
 from oppserver.client.rows import text_of
 
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
@@ -39,7 +39,7 @@ def guid(number: int) -> str:
 
 
 def test_properties_stand_for_columns() -> None:
-    """What every row has, by name and typed."""
+    """The common columns have typed properties."""
     assert ROW.id == ID
     assert ROW.lead_id == "a368678f-1e81-4fb8-af0a-4b896f6330e1"
     assert ROW.lead_email == "jane@example.com"
@@ -51,7 +51,7 @@ def test_properties_stand_for_columns() -> None:
 
 
 def test_a_row_of_a_list_has_the_same_properties() -> None:
-    """Lists spell id, lead and type otherwise."""
+    """Lists spell id, lead and type differently."""
     row = Opportunity({"OpportunityId": ID, "RelatedProspectId": "x", "OpportunityEvent": "12000"})
     assert (row.id, row.lead_id, row.event_code) == (ID, "x", 12000)
 
@@ -70,15 +70,15 @@ def test_columns_by_name() -> None:
     assert dict(ROW) == ROW.to_dict()
 
 
-def test_what_is_wrong_is_named() -> None:
-    """A column that was not asked for, a value that is no date or number."""
-    with pytest.raises(KeyError, match=r"Statsu was not asked for.*Did you mean Status\?"):
+def test_errors_name_column_and_value() -> None:
+    """For a column that was not requested, and a value that is not a date or number."""
+    with pytest.raises(KeyError, match=r"Statsu was not requested.*Did you mean Status\?"):
         ROW["Statsu"]
-    with pytest.raises(KeyError, match="OpportunityNote was not asked for"):
+    with pytest.raises(KeyError, match="OpportunityNote was not requested"):
         _ = ROW.note
-    with pytest.raises(ValueError, match="mx_Custom_9: 'soon' is no date"):
+    with pytest.raises(ValueError, match="mx_Custom_9: 'soon' is not a date"):
         ROW.date("mx_Custom_9")
-    with pytest.raises(ValueError, match="mx_Custom_9: 'soon' is no number"):
+    with pytest.raises(ValueError, match="mx_Custom_9: 'soon' is not a number"):
         ROW.number("mx_Custom_9")
 
 
@@ -92,8 +92,8 @@ def test_a_row_is_frozen_and_a_value() -> None:
     assert "jane@example.com" in repr(ROW)
 
 
-def test_values_that_are_no_text() -> None:
-    """Numbers and booleans of other hosts become text, as this API writes them."""
+def test_numbers_and_booleans_become_text() -> None:
+    """Spelled as this API spells them."""
     assert [text_of(value) for value in (None, "a", 7, 1.5, True, False, [1])] == [
         None,
         "a",
@@ -117,14 +117,14 @@ def test_full_calls_of_distinct_ids() -> None:
     assert [one for chunk in found for one in chunk.asked] == ids
 
 
-def test_the_same_ids_for_ever_do_not_fill_the_memory() -> None:
-    """A call is sent when it has been asked for 20,000 ids, though they are few."""
+def test_repeated_ids_do_not_fill_the_memory() -> None:
+    """A call is sent after 20,000 ids, even if few are distinct."""
     found = chunks(guid(n % 3) for n in range(1_000_000_000))
     assert len(next(found).asked) <= 22_000
 
 
 def test_ids_are_taken_as_they_are_needed() -> None:
-    """Of an endless iterable only what the next call takes."""
+    """An endless iterable gives only what the next call needs."""
     taken: list[int] = []
 
     def endless() -> Iterator[str]:
@@ -137,7 +137,7 @@ def test_ids_are_taken_as_they_are_needed() -> None:
 
 
 def test_ids_in_any_form() -> None:
-    """Upper case, braces, no dashes, UUIDs: the canonical form is asked for."""
+    """Upper case, braces, no dashes, UUIDs: the call has the canonical form."""
     spelled: list[Any] = [ID.upper(), f"{{{ID}}}", ID.replace("-", ""), UUID(ID), ID]
     [chunk] = chunks(spelled)
     assert list(chunk.distinct) == [ID]
@@ -148,20 +148,20 @@ def test_ids_in_any_form() -> None:
 @pytest.mark.parametrize(
     ("ids", "said"),
     [
-        ([guid(1), "abc"], r"ids\[1\]: 'abc' is no GUID"),
-        ([*map(guid, range(2_500)), ""], r"ids\[2500\]: '' is no GUID"),
+        ([guid(1), "abc"], r"ids\[1\]: 'abc' is not a GUID"),
+        ([*map(guid, range(2_500)), ""], r"ids\[2500\]: '' is not a GUID"),
         ([7], r"ids\[0\] is a int"),
         (ID, "ids is one text"),
     ],
 )
-def test_ids_that_are_none(ids: Any, said: str) -> None:
-    """The place is named, over all calls."""
+def test_invalid_ids_are_rejected(ids: Any, said: str) -> None:
+    """The error has the place of the id, counted over all calls."""
     with pytest.raises(InvalidCall, match=said):
         list(chunks(ids))
 
 
 def test_names_of_answered_columns() -> None:
-    """Identity first, canonical spelling, the owner's address after the owner, none twice."""
+    """Identity first, canonical spelling, the owner's address after the owner, no name twice."""
     assert answered_names(
         "owneremailaddress,STATUS,Owner,mx_custom_1,status,ProspectId,P_City"
     ) == [

@@ -1,4 +1,4 @@
-"""The two clients have the same names and take the same."""
+"""The two clients have the same methods with the same parameters."""
 
 import inspect
 
@@ -12,7 +12,7 @@ NAMES = [(one, other, name) for one, other in PAIRS for name in sorted(vars(one)
 
 @pytest.mark.parametrize(("one", "other", "name"), NAMES)
 def test_a_method_has_its_twin(one: type, other: type, name: str) -> None:
-    """The same parameters by name, kind and default; ids may come from either kind of iterable."""
+    """Both have the same parameters by name, kind and default."""
     mine = inspect.signature(getattr(one, name)).parameters
     twins = inspect.signature(getattr(other, name)).parameters
     shape = [(each.name, each.kind, each.default) for each in mine.values()]
@@ -21,7 +21,7 @@ def test_a_method_has_its_twin(one: type, other: type, name: str) -> None:
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_neither_has_more(one: type, other: type) -> None:
-    """What one can do, the other can."""
+    """Both have the same public methods."""
     public = [{name for name in vars(each) if name[0] != "_"} for each in (one, other)]
     assert public[0] == public[1]
     assert public[0]

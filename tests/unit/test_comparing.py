@@ -12,7 +12,7 @@ from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import ApiError, InvalidFieldValue, InvalidValue, MissingAttribute
 from oppserver.contract.model import DataType, Field
-from oppserver.store.queries import Comparison, Condition, ConditionGroup
+from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup
 from tests.property.laws import cased, examples, texts
 from tests.support.memory_search import meets
 
@@ -21,7 +21,7 @@ COLUMN = Column(name="mx_Custom_1", stored="mx_custom_1")
 
 def meaning(
     data_type: DataType, comparison: Comparison | str, operand: str | None, **more: Any
-) -> Condition | ConditionGroup:
+) -> ColumnCondition | ConditionGroup:
     """The condition of a comparison with a field of a data type."""
     field = Field(
         event_code=12_000,
@@ -33,7 +33,7 @@ def meaning(
     return condition_of(COLUMN, field, Comparison(comparison), operand, place="RSO")
 
 
-def holds(condition: Condition | ConditionGroup, value: str | None) -> bool:
+def holds(condition: ColumnCondition | ConditionGroup, value: str | None) -> bool:
     """Whether a value meets a condition."""
     return meets(lambda _: value, ConditionGroup(members=(condition,)))
 

@@ -7,7 +7,7 @@ import pytest
 
 from oppserver.contract.errors import RejectedLine
 from oppserver.contract.limits import TEXT_CHARACTERS_MAX
-from oppserver.contract.model import Opportunity
+from oppserver.contract.model import StoredOpportunity
 from oppserver.transfer.records import members_of, opportunity_of
 
 ID = "24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
@@ -37,7 +37,7 @@ def test_a_full_line_is_a_full_opportunity() -> None:
             MX_CUSTOM_250="last",
         )
     )
-    assert one == Opportunity(
+    assert one == StoredOpportunity(
         id=ID,
         event_code=12003,
         lead_id=LEAD,

@@ -33,7 +33,7 @@ from oppserver.contract.names import quoted
 from oppserver.contract.problems import all_problems, described_problem, kind_named
 from oppserver.formats import arrow
 from oppserver.rate_limit.shared import SharedWindow
-from oppserver.rate_limit.window import RateLimiter
+from oppserver.rate_limit.window import KeyedRateLimiter
 from oppserver.store import Store
 from oppserver.store.row_cache import RowCache
 
@@ -44,7 +44,7 @@ def create_app(
     settings: Settings,
     store: Store,
     *,
-    rate_limiter: RateLimiter | None,
+    rate_limiter: KeyedRateLimiter | None,
     metrics: telemetry.Metrics,
 ) -> Observer:
     """The ASGI application on an open store; store and limiter stay the caller's to close.
@@ -60,7 +60,7 @@ def services_of(
     settings: Settings,
     store: Store,
     *,
-    rate_limiter: RateLimiter | None,
+    rate_limiter: KeyedRateLimiter | None,
     metrics: telemetry.Metrics,
     sources: Sources = THE_WORLD,
 ) -> Services:
@@ -183,7 +183,7 @@ def _json(message: object, *, headers: Mapping[str, str] | None = None) -> Respo
     return Response(msgspec.json.encode(message), media_type=JSON, headers=headers)
 
 
-def _rate_limit_store(limiter: RateLimiter | None) -> dict[str, str]:
+def _rate_limit_store(limiter: KeyedRateLimiter | None) -> dict[str, str]:
     """Return the members of ready answers that describe a shared limit.
 
     Every machine loses it at once, and one that takes no calls for it would help nobody.

@@ -42,7 +42,7 @@ from oppserver.api.server import connection_of
 from oppserver.calls.run import open_stream
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.coding import StreamEncoder
-from oppserver.calls.streams.batches import Batch
+from oppserver.calls.streams.batches import IdBatch
 from oppserver.calls.streams.rows import StreamFound
 from oppserver.calls.streams.run import ExportStream, ReadStream
 from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
@@ -67,7 +67,7 @@ Ours: 4 KB/s are taken then, which is no network any more."""
 class _Under(NamedTuple):
     """A batch that is being read."""
 
-    batch: Batch
+    batch: IdBatch
     found: "asyncio.Future[StreamFound]"
 
 
@@ -336,7 +336,7 @@ class _Running:
                 " body."
             ) from None
 
-    async def _have_read(self, batches: Sequence[Batch]) -> None:
+    async def _have_read(self, batches: Sequence[IdBatch]) -> None:
         for batch in batches:
             if batch.refusal is not None:
                 self._early = batch.refusal
@@ -348,7 +348,7 @@ class _Running:
             found.add_done_callback(_looked_at)
             await self._reads.put(_Under(batch, found))
 
-    async def _counted(self, batch: Batch) -> None:
+    async def _counted(self, batch: IdBatch) -> None:
         """Waits for the batch's turn in the window of the rate limit."""
         while True:
             wait_s = await self._on_worker(self._stream.wait_s, batch)
@@ -374,7 +374,7 @@ class _Running:
             headers["Content-Encoding"] = self._coding
         await self._exchange.start([*headers.items()])
 
-    def _rendered(self, batch: Batch, found: StreamFound) -> bytes:
+    def _rendered(self, batch: IdBatch, found: StreamFound) -> bytes:
         return self._encoder.part(self._begun() + self._stream.render(batch, found))
 
     def _last(self) -> bytes:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from oppserver.cli.fetch import OutputFormat
-from oppserver.client.forms import Arrow, answered_names
+from oppserver.client.results import Arrow, answered_names
 from oppserver.client.rows import Opportunity
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidInput

@@ -19,7 +19,7 @@ from oppserver.client import (
     KeysRefused,
     RequestRefused,
 )
-from oppserver.client.core import BulkPlan
+from oppserver.client.bulk_read import BulkPlan
 from oppserver.transfer.id_files import Ids
 from oppserver.transfer.resumable import Resumable
 

@@ -16,8 +16,8 @@ from oppserver.cli.fetch_formats import encoding_of, output_format
 from oppserver.cli.fetch_job import FetchJob, Progress, State
 from oppserver.cli.host import KeysIn, client_of
 from oppserver.client import Client, Retry
-from oppserver.client.address import base_url_of
-from oppserver.client.core import BulkPlan
+from oppserver.client.bulk_read import BulkPlan
+from oppserver.client.core import base_url_of
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import BULK_READ_IDS_MAX
 from oppserver.transfer.files import STANDARD

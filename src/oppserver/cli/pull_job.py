@@ -13,9 +13,9 @@ from oppserver.client import Batch, Client, Opportunity
 from oppserver.contract.columns import column_named
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidInput, RejectedLine
-from oppserver.contract.model import Opportunity as Stored
+from oppserver.contract.model import StoredOpportunity
 from oppserver.store.port import Store
-from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering, Search
+from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Ordering, Search
 from oppserver.transfer.files import EXPORT_PAGE_ROWS
 from oppserver.transfer.records import opportunity_of
 from oppserver.transfer.types import ImportedType, types_of
@@ -155,7 +155,7 @@ class PullJob:
         self.done.written += len(stored)
         self._read += len(batch.ids)
 
-    def _stored(self, row: Opportunity) -> Stored | None:
+    def _stored(self, row: Opportunity) -> StoredOpportunity | None:
         members = {
             "OpportunityNote" if name == "ActivityEvent_Note" else name: value
             for name, value in row.items()
@@ -229,7 +229,9 @@ class PullJob:
             Search(
                 event_code=self._code,
                 where=ConditionGroup(
-                    members=(Condition(stored=column.stored, comparison=Comparison.IS_NOT_NULL),)
+                    members=(
+                        ColumnCondition(stored=column.stored, comparison=Comparison.IS_NOT_NULL),
+                    )
                 ),
                 ordering=Ordering(stored=column.stored),
                 offset=0,

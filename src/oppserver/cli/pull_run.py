@@ -14,7 +14,7 @@ from oppserver.cli.host import KeysIn, client_of
 from oppserver.cli.pull_job import Pulled, PullJob
 from oppserver.cli.pull_state import read_state, state_path, write_state
 from oppserver.client import Retry
-from oppserver.client.address import base_url_of
+from oppserver.client.core import base_url_of
 from oppserver.config import load_settings
 from oppserver.contract.errors import InvalidInput
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from oppserver.contract import example
-from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType
+from oppserver.contract.model import DataType, Field, OpportunityType, StoredOpportunity
 
 EVENT_CODE: Final = 12000
 
@@ -112,7 +112,7 @@ def example_lines() -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-def opportunities(number: int, *, seed: int = 1) -> Iterator[Opportunity]:
+def opportunities(number: int, *, seed: int = 1) -> Iterator[StoredOpportunity]:
     """Generate opportunities of type 12000, each with a lead of its own and one of 50 owners."""
     chance = random.Random(seed)  # noqa: S311 (nothing secret)
     owners = [_guid(chance) for _ in range(_OWNERS)]
@@ -123,7 +123,7 @@ def opportunities(number: int, *, seed: int = 1) -> Iterator[Opportunity]:
         first, last = chance.choice(_FIRST), chance.choice(_LAST)
         size = f"{chance.randrange(50, 5_000) * 1_000}"
         status = chance.choice(_STATUSES)
-        yield Opportunity(
+        yield StoredOpportunity(
             id=_guid(chance),
             event_code=EVENT_CODE,
             lead_id=_guid(chance),

@@ -1,6 +1,6 @@
 """A typed client of this API, synchronous and asynchronous, for this server and the hosted service.
 
-It imports nothing of the server. docs/client.md shows its use.
+It imports nothing of the server. docs/client.md shows how to use it.
 """
 
 from oppserver.client.async_client import AsyncClient
@@ -26,6 +26,7 @@ from oppserver.client.errors import (
     WriteUnconfirmed,
 )
 from oppserver.client.exchange import Retry
+from oppserver.client.lists import ListOptions
 from oppserver.client.rate_limiter import RateLimit
 from oppserver.client.results import AsyncRows, Rows
 from oppserver.client.rows import Opportunity
@@ -49,6 +50,7 @@ __all__ = [
     "HostUnreachable",
     "InvalidCall",
     "KeysRefused",
+    "ListOptions",
     "NewActivity",
     "NotFound",
     "Opportunity",

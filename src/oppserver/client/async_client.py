@@ -1,18 +1,18 @@
-"""The asynchronous client: the same names and types as the synchronous one."""
+"""The asynchronous client: the same methods and types as the synchronous one."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar, Unpack, overload
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar, Unpack, overload
 from uuid import UUID
 
 import httpx
 
-from oppserver.client.bulk_read import Batch, Id
-from oppserver.client.calls import Call
+from oppserver.client.bulk_read import Batch, BulkPlan, Id, async_chunks
+from oppserver.client.calls import HostCall
 from oppserver.client.conditions import EVERYTHING, Value, Where, text_value
-from oppserver.client.core import BulkPlan, Core, Options, PagePlan, Pages, async_chunks, ignore
+from oppserver.client.core import Core, Options
 from oppserver.client.details import (
     OpportunityDetails,
     TypeInfo,
@@ -21,17 +21,17 @@ from oppserver.client.details import (
     types_call,
 )
 from oppserver.client.errors import ClientError
-from oppserver.client.forms import ArrowBatch, ArrowTable, DataFrame, RowsAs, form_of
 from oppserver.client.lists import (
+    ListOptions,
     ModifiedPlan,
-    Sorting,
+    Pages,
     activity_pages,
     count_call,
     lead_field_pages,
     lead_pages,
     search_pages,
 )
-from oppserver.client.results import AsyncRows, OnMissing
+from oppserver.client.results import AsyncRows, OnMissing, RowDict, RowsAs, form_of
 from oppserver.client.rows import Opportunity
 from oppserver.client.transports import AsyncTransport
 from oppserver.client.writes import (
@@ -52,12 +52,16 @@ from oppserver.client.writes import (
 
 T = TypeVar("T")
 
+OpportunityRows: TypeAlias = AsyncRows[Opportunity, list[Opportunity]]
+
+DictRows: TypeAlias = AsyncRows[RowDict, list[RowDict]]
+
 
 class AsyncClient:
-    """A client of one host, with one key pair: of oppserver, or of the hosted service.
+    """A client of one host (oppserver or the hosted service) with one key pair.
 
-    Keeps connections: use it in an ``async with`` block, or close it. It belongs to one event loop;
-    all its tasks share its rate limit.
+    It keeps connections: use it in an ``async with`` block, or close it. It belongs to one event
+    loop; all tasks share its rate limit.
     """
 
     def __init__(
@@ -69,9 +73,9 @@ class AsyncClient:
         transport: httpx.AsyncBaseTransport | None = None,
         **options: Unpack[Options],
     ) -> None:
-        """``host`` is a name (then HTTPS) or a URL; see Options for the rest.
+        """``host`` is a name (then HTTPS) or a URL; see Options for the options.
 
-        ``transport`` takes the place of the network, in tests. Raises InvalidCall.
+        ``transport`` replaces the network, in tests. Raises InvalidCall.
         """
         self._core: Final = Core(host, access_key, secret_key, options)
         self._transport: Final = AsyncTransport(self._core.wire, transport)
@@ -91,10 +95,10 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections. The client is not used afterwards."""
+        """Close the connections. The client cannot be used afterwards."""
         await self._transport.close()
 
-    # --- reads of many
+    # --- many opportunities
 
     @overload
     def get_opportunities(
@@ -105,7 +109,7 @@ class AsyncClient:
         columns: str | Iterable[str],
         rows_as: Literal["row"] = "row",
         on_missing: OnMissing | None = None,
-    ) -> AsyncRows[Opportunity, list[Opportunity]]: ...
+    ) -> OpportunityRows: ...
 
     @overload
     def get_opportunities(
@@ -116,7 +120,7 @@ class AsyncClient:
         columns: str | Iterable[str],
         rows_as: Literal["dict"],
         on_missing: OnMissing | None = None,
-    ) -> AsyncRows[dict[str, str | None], list[dict[str, str | None]]]: ...
+    ) -> DictRows: ...
 
     @overload
     def get_opportunities(
@@ -125,20 +129,9 @@ class AsyncClient:
         *,
         event_code: int | str,
         columns: str | Iterable[str],
-        rows_as: Literal["arrow"],
+        rows_as: Literal["arrow", "dataframe"],
         on_missing: OnMissing | None = None,
-    ) -> AsyncRows[ArrowBatch, ArrowTable]: ...
-
-    @overload
-    def get_opportunities(
-        self,
-        ids: Iterable[Id] | AsyncIterable[Id],
-        *,
-        event_code: int | str,
-        columns: str | Iterable[str],
-        rows_as: Literal["dataframe"],
-        on_missing: OnMissing | None = None,
-    ) -> AsyncRows[DataFrame, DataFrame]: ...
+    ) -> AsyncRows[Any, Any]: ...
 
     def get_opportunities(
         self,
@@ -149,23 +142,19 @@ class AsyncClient:
         rows_as: RowsAs = "row",
         on_missing: OnMissing | None = None,
     ) -> AsyncRows[Any, Any]:
-        """As ``Client.get_opportunities``; ids may come from an ``async`` iterable too."""
+        """The same as ``Client.get_opportunities``."""
         plan = BulkPlan.of(event_code, columns)
         return AsyncRows(self._batches(ids, plan), form_of(rows_as, plan.columns), on_missing)
 
-    # --- lists and searches
-
     @overload
     def search(
         self,
         event_code: int | str,
         conditions: Where = ...,
         *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
         rows_as: Literal["row"] = "row",
-    ) -> AsyncRows[Opportunity, list[Opportunity]]: ...
+        **options: Unpack[ListOptions],
+    ) -> OpportunityRows: ...
 
     @overload
     def search(
@@ -173,11 +162,9 @@ class AsyncClient:
         event_code: int | str,
         conditions: Where = ...,
         *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
         rows_as: Literal["dict"],
-    ) -> AsyncRows[dict[str, str | None], list[dict[str, str | None]]]: ...
+        **options: Unpack[ListOptions],
+    ) -> DictRows: ...
 
     @overload
     def search(
@@ -185,41 +172,24 @@ class AsyncClient:
         event_code: int | str,
         conditions: Where = ...,
         *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
-        rows_as: Literal["arrow"],
-    ) -> AsyncRows[ArrowBatch, ArrowTable]: ...
-
-    @overload
-    def search(
-        self,
-        event_code: int | str,
-        conditions: Where = ...,
-        *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
-        rows_as: Literal["dataframe"],
-    ) -> AsyncRows[DataFrame, DataFrame]: ...
+        rows_as: Literal["arrow", "dataframe"],
+        **options: Unpack[ListOptions],
+    ) -> AsyncRows[Any, Any]: ...
 
     def search(
         self,
         event_code: int | str,
         conditions: Where = EVERYTHING,
         *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
         rows_as: RowsAs = "row",
+        **options: Unpack[ListOptions],
     ) -> AsyncRows[Any, Any]:
-        """As ``Client.search``."""
-        sorting = Sorting(column=order_by, is_descending=descending)
-        pages = search_pages(event_code, conditions, columns=columns, sorting=sorting)
-        return AsyncRows(self._pages(PagePlan(pages)), form_of(rows_as, None), None)
+        """The same as ``Client.search``."""
+        pages = search_pages(event_code, conditions, options)
+        return AsyncRows(self._pages(pages), form_of(rows_as, None))
 
     async def count(self, event_code: int | str, conditions: Where = EVERYTHING) -> int:
-        """As ``Client.count``."""
+        """The same as ``Client.count``."""
         return (await self._run(count_call(event_code, conditions))).total or 0
 
     def get_opportunities_of_lead(
@@ -227,55 +197,44 @@ class AsyncClient:
         lead_id: str | UUID,
         *,
         event_code: int | str | None = None,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
-    ) -> AsyncRows[Opportunity, list[Opportunity]]:
-        """As ``Client.get_opportunities_of_lead``."""
-        sorting = Sorting(column=order_by, is_descending=descending)
-        pages = lead_pages(lead_id, event_code, columns=columns, sorting=sorting)
-        return AsyncRows(self._pages(PagePlan(pages)), form_of("row", None), None)
+        **options: Unpack[ListOptions],
+    ) -> OpportunityRows:
+        """The same as ``Client.get_opportunities_of_lead``."""
+        pages = lead_pages(lead_id, event_code, options)
+        return AsyncRows(self._pages(pages), form_of("row", None))
 
     def get_opportunities_by_lead_field(
-        self,
-        name: str,
-        value: Value,
-        *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
-    ) -> AsyncRows[Opportunity, list[Opportunity]]:
-        """As ``Client.get_opportunities_by_lead_field``."""
-        sorting = Sorting(column=order_by, is_descending=descending)
-        pages = lead_field_pages(name, value, columns=columns, sorting=sorting)
-        return AsyncRows(self._pages(PagePlan(pages)), form_of("row", None), None)
+        self, name: str, value: Value, **options: Unpack[ListOptions]
+    ) -> OpportunityRows:
+        """The same as ``Client.get_opportunities_by_lead_field``."""
+        return AsyncRows(self._pages(lead_field_pages(name, value, options)), form_of("row", None))
 
     def get_activities(
         self, opportunity_id: str | UUID, *, event_code: int | str | None = None
-    ) -> AsyncRows[dict[str, str | None], list[dict[str, str | None]]]:
-        """As ``Client.get_activities``."""
+    ) -> DictRows:
+        """The same as ``Client.get_activities``."""
         pages = activity_pages(opportunity_id, event_code)
-        return AsyncRows(self._pages(PagePlan(pages)), form_of("dict", None), None)
+        return AsyncRows(self._pages(pages), form_of("dict", None))
 
     def get_modified(
         self, event_code: int, *, since: datetime | None = None, until: datetime | None = None
-    ) -> AsyncRows[Opportunity, list[Opportunity]]:
-        """As ``Client.get_modified``."""
+    ) -> OpportunityRows:
+        """The same as ``Client.get_modified``."""
         plan = ModifiedPlan(event_code, since=text_value(since), until=text_value(until))
-        return AsyncRows(self._pages(plan), form_of("row", None), None)
+        return AsyncRows(self._pages(plan), form_of("row", None))
 
     # --- one opportunity, types
 
     async def get_opportunity(self, opportunity_id: str | UUID) -> OpportunityDetails:
-        """As ``Client.get_opportunity``."""
+        """The same as ``Client.get_opportunity``."""
         return await self._run(details_call(opportunity_id))
 
     async def get_type(self, event_code: int | str) -> TypeInfo:
-        """As ``Client.get_type``."""
+        """The same as ``Client.get_type``."""
         return await self._run(type_call(event_code))
 
     async def get_types(self) -> list[TypeInfo]:
-        """As ``Client.get_types``."""
+        """The same as ``Client.get_types``."""
         return await self._run(types_call())
 
     # --- writes
@@ -291,7 +250,7 @@ class AsyncClient:
         created_on: datetime | str | None = None,
         overlap: Overlap = NO_OVERLAP,
     ) -> Captured:
-        """As ``Client.capture``."""
+        """The same as ``Client.capture``."""
         call = capture_call(
             event_code,
             fields,
@@ -306,18 +265,19 @@ class AsyncClient:
     async def update(
         self, opportunity_id: str | UUID, fields: Mapping[str, Value], *, note: str | None = None
     ) -> None:
-        """As ``Client.update``."""
+        """The same as ``Client.update``."""
         await self._run(update_call(Update(opportunity_id, fields, note)))
 
     async def delete(self, opportunity_id: str | UUID) -> None:
-        """As ``Client.delete``."""
+        """The same as ``Client.delete``."""
         await self._run(delete_call(opportunity_id))
 
     async def update_opportunities(
         self, updates: Iterable[Update], *, event_code: int | str
     ) -> int:
-        """As ``Client.update_opportunities``."""
-        return await self._write_all(bulk_update_calls(updates, event_code), ignore)
+        """The same as ``Client.update_opportunities``."""
+        calls = bulk_update_calls(updates, event_code)
+        return sum([number async for number, _ in self._write_all(calls)])
 
     async def add_opportunities(
         self,
@@ -326,36 +286,33 @@ class AsyncClient:
         event_code: int | str,
         search_by: str = "EmailAddress",
     ) -> list[Captured]:
-        """As ``Client.add_opportunities``."""
-        done: list[Captured] = []
+        """The same as ``Client.add_opportunities``."""
         calls = bulk_add_calls(additions, event_code, search_by=search_by)
-        await self._write_all(calls, done.extend)
-        return done
+        return [one async for _, captured in self._write_all(calls) for one in captured]
 
     async def add_activities(
         self, opportunity_id: str | UUID, activities: Iterable[NewActivity]
     ) -> list[str]:
-        """As ``Client.add_activities``."""
-        done: list[str] = []
-        await self._write_all(activity_calls(opportunity_id, activities), done.extend)
-        return done
+        """The same as ``Client.add_activities``."""
+        calls = activity_calls(opportunity_id, activities)
+        return [one async for _, ids in self._write_all(calls) for one in ids]
 
-    # --- how
+    # --- calls
 
     async def _write_all(
-        self, calls: Iterable[tuple[int, Call[T]]], take: Callable[[T], None]
-    ) -> int:
-        """Makes calls one after the other; how many writes they were."""
+        self, calls: Iterable[tuple[int, HostCall[T]]]
+    ) -> AsyncGenerator[tuple[int, T], None]:
+        """Make calls one after the other; yield the number of writes and the result of each."""
         done = 0
         try:
             for number, call in calls:
-                take(await self._run(call))
+                result = await self._run(call)
                 done += number
+                yield number, result
         except ClientError as error:
             raise stopped(error, done=done) from None
-        return done
 
-    async def _run(self, call: Call[T]) -> T:
+    async def _run(self, call: HostCall[T]) -> T:
         return await self._transport.run(self._core.flow(call))
 
     async def _batches(
@@ -370,4 +327,4 @@ class AsyncClient:
     async def _pages(self, plan: Pages) -> AsyncGenerator[Batch, None]:
         while (call := plan.next_call()) is not None:
             batch = await self._run(call)
-            yield plan.took(batch)
+            yield plan.take(batch)

@@ -1,13 +1,15 @@
-"""``GetOpportunitiesById``: from a chunk of ids to a call, and from its answer to a batch."""
+"""``GetOpportunitiesById``: from any number of ids to calls, and from an answer to a batch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 
-from oppserver.client.calls import Call, decoded, not_understood, post
+from oppserver.client.calls import HostCall, decoded, not_understood, reading_call
+from oppserver.client.conditions import as_columns, as_event_code
 from oppserver.client.errors import InvalidCall
 from oppserver.client.rows import Opportunity, text_of
 from oppserver.contract.identifiers import all_canonical, canonical_guid
@@ -15,21 +17,106 @@ from oppserver.contract.limits import BULK_READ_IDS_MAX
 from oppserver.contract.names import quoted
 
 Id: TypeAlias = str | UUID
-"""An opportunity's id: a GUID, as text in any usual form, or a UUID."""
+"""The id of an opportunity: a UUID, or a GUID as text in any usual form."""
 
 _IDS_OF_ONE_CALL_MAX: Final = 10 * BULK_READ_IDS_MAX
-"""Ids of one call, repeated ones counted: however often the same ids come, memory is bounded."""
+"""Ids of one call, with repeated ones: bounds memory, however often an id is repeated."""
+
+_NAME: Final = "GetOpportunitiesById"
+
+_ID: Final = "ProspectActivityId"
 
 
 class Chunk(msgspec.Struct, frozen=True, kw_only=True):
-    """The ids of one call: ``asked`` as they came, repeated ones too, and each of them once."""
+    """The ids of one call: ``asked`` in the caller's order, ``distinct`` without repeated ids."""
 
     asked: Sequence[str]
     distinct: Sequence[str]
 
 
-class Packer:
-    """Packs ids. Feed it at most ``room`` ids at a time, until ``is_full``, and take the chunk."""
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """The opportunities of one call.
+
+    A read by id has the ``ids`` asked for, a row in ``rows`` for each id that the host found, in
+    the same order, and the other ids in ``missing``, each once: unknown, deleted, of another type,
+    or hidden from these keys. A page of a list has ``total``, the number of rows on all pages.
+    """
+
+    rows: Sequence[Opportunity]
+    ids: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    total: int | None = None
+
+
+class BulkPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments that all calls of a read by id share."""
+
+    event_code: str
+    columns: str
+
+    @classmethod
+    def of(cls, event_code: int | str, columns: str | Iterable[str]) -> "BulkPlan":
+        """Check the arguments. Raises InvalidCall."""
+        code, names = as_event_code(event_code), as_columns(columns)
+        if not names:
+            raise InvalidCall(
+                "columns is empty. Name at least one, for example columns=['Status',"
+                " 'mx_Custom_1']."
+            )
+        return cls(event_code=code, columns=names)
+
+    def call(self, chunk: Chunk) -> HostCall[Batch]:
+        """The call for a chunk; its rows are in the order of the chunk's ids."""
+        message = {
+            "SearchParameters": [
+                {
+                    "EventCode": self.event_code,
+                    "ProspectActivityId": chunk.distinct,
+                    "Columns": {"Include_CSV": self.columns},
+                }
+            ]
+        }
+        return reading_call(_NAME, message, partial(_read, chunk))
+
+
+# --- ids ---------------------------------------------------------------------------------------
+
+
+def chunks(ids: Iterable[Id]) -> Iterator[Chunk]:
+    """Cut ids into chunks. Takes no more ids than the next chunk needs."""
+    if isinstance(ids, (str, bytes)):
+        raise InvalidCall("ids is one text; pass a list of ids, or another iterable of them.")
+    packer, source = _Packer(), iter(ids)
+    while batch := list(islice(source, packer.room)):
+        packer.add(batch)
+        if not packer.room and (chunk := packer.take()):
+            yield chunk
+    if last := packer.take():
+        yield last
+
+
+async def async_chunks(ids: Iterable[Id] | AsyncIterable[Id]) -> AsyncIterator[Chunk]:
+    """The same for an ``async`` iterable too."""
+    if not isinstance(ids, AsyncIterable):
+        for chunk in chunks(ids):
+            yield chunk
+        return
+    packer = _Packer()
+    batch: list[Id] = []
+    async for one in ids:
+        batch.append(one)
+        if len(batch) == packer.room:
+            packer.add(batch)
+            batch = []
+            if not packer.room and (full := packer.take()):
+                yield full
+    packer.add(batch)
+    if last := packer.take():
+        yield last
+
+
+class _Packer:
+    """Packs ids into a chunk. Add at most ``room`` ids at a time; take the chunk at no room."""
 
     def __init__(self) -> None:
         self._asked: list[str] = []
@@ -38,19 +125,19 @@ class Packer:
 
     @property
     def room(self) -> int:
-        """Ids that can be added now; none when the chunk is full."""
+        """The number of ids that can be added now; 0 if the chunk is full."""
         if len(self._asked) >= _IDS_OF_ONE_CALL_MAX:
             return 0
         return BULK_READ_IDS_MAX - len(self._distinct)
 
     def add(self, ids: Sequence[Id]) -> None:
-        """Adds ids. Raises InvalidCall at one that is no GUID, naming its place from 0."""
-        texts = ids_as_text(ids, first=self._taken + len(self._asked))
+        """Add ids. Raises InvalidCall at an invalid one, with its place from 0."""
+        texts = _as_text(ids, first=self._taken + len(self._asked))
         self._asked += texts
         self._distinct.update(dict.fromkeys(texts))
 
     def take(self) -> Chunk | None:
-        """What was added, as a chunk; None when nothing was. The packer is empty afterwards."""
+        """The chunk of the ids added since the last one; None if there are none."""
         if not self._asked:
             return None
         chunk = Chunk(asked=self._asked, distinct=list(self._distinct))
@@ -59,8 +146,8 @@ class Packer:
         return chunk
 
 
-def ids_as_text(ids: Sequence[Id], *, first: int = 0) -> list[str]:
-    """Ids in canonical form. Raises InvalidCall at one that is none; ``first`` is their place."""
+def _as_text(ids: Sequence[Id], *, first: int) -> list[str]:
+    """Ids in canonical form; ``first`` is the place of the first one, for errors."""
     texts = [one if isinstance(one, str) else _text(one, first + n) for n, one in enumerate(ids)]
     if all_canonical(texts):
         return texts
@@ -77,40 +164,24 @@ def _canonical(text: str, place: int) -> str:
     guid = canonical_guid(text)
     if guid is None:
         raise InvalidCall(
-            f"ids[{place}]: {quoted(text)} is no GUID. Expected a form like"
+            f"ids[{place}]: {quoted(text)} is not a GUID. Expected a form like"
             " 24cf277e-70fe-4b2f-a9c2-9a68f45feaba"
         )
     return guid
 
 
-NAME: Final = "GetOpportunitiesById"
-
-_ID: Final = "ProspectActivityId"
-
-
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """The opportunities of one call.
-
-    ``rows`` has a row for each of ``ids`` that the host has, in their order; ``missing`` has the
-    others, each once: unknown, deleted, of another type, or not to be seen with these keys. A page
-    of a list has neither, and ``total``: how many rows there are on all pages.
-    """
-
-    rows: Sequence[Opportunity]
-    ids: Sequence[str] = ()
-    missing: Sequence[str] = ()
-    total: int | None = None
+# --- answers -----------------------------------------------------------------------------------
 
 
 class _Entry(msgspec.Struct):
-    """An entry of the answer, as it is documented: every value is a text or null."""
+    """An entry of the answer as documented: every value is a text or null."""
 
     RecordCount: int | str = -1
     Opportunities: list[dict[str, str | None]] | None = None
 
 
 class _LooseEntry(msgspec.Struct):
-    """An entry whose values are of any type."""
+    """An entry with values of any type."""
 
     RecordCount: int | str = -1
     Opportunities: list[dict[str, Any]] | None = None
@@ -119,39 +190,6 @@ class _LooseEntry(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(list[_Entry])
 
 _LOOSE_DECODER: Final = msgspec.json.Decoder(list[_LooseEntry])
-
-
-def bulk_read(chunk: Chunk, *, event_code: str, columns: str) -> Call[Batch]:
-    """The call for a chunk; its result has the rows in the order of the chunk's ids."""
-    message = {
-        "SearchParameters": [
-            {
-                "EventCode": event_code,
-                "ProspectActivityId": chunk.distinct,
-                "Columns": {"Include_CSV": columns},
-            }
-        ]
-    }
-    return post(NAME, message, partial(_read, chunk))
-
-
-def as_event_code(code: int | str) -> str:
-    """An event code as the call takes it. Raises InvalidCall when it is none."""
-    text = str(code).strip()
-    if not (text.isascii() and text.isdecimal()):
-        raise InvalidCall(f"event_code is {text!r}; pass a type's event code, such as 12000.")
-    return text
-
-
-def as_columns(columns: str | Iterable[str]) -> str:
-    """Column names as ``Include_CSV`` takes them. Raises InvalidCall when there are none."""
-    names = columns.split(",") if isinstance(columns, str) else columns
-    joined = ",".join(name.strip() for name in names if name.strip())
-    if not joined:
-        raise InvalidCall(
-            "columns is empty. Name at least one, for example columns=['Status', 'mx_Custom_1']."
-        )
-    return joined
 
 
 def _read(chunk: Chunk, body: bytes) -> Batch:
@@ -164,14 +202,14 @@ def _read(chunk: Chunk, body: bytes) -> Batch:
 
 
 def _rows(body: bytes) -> list[dict[str, str | None]]:
-    """The rows of all entries: a host may answer a row in the entry of its real type."""
+    """The rows of all entries: a host may put a row into the entry of its actual type."""
     entries: Sequence[_Entry | _LooseEntry]
     try:
         entries = _DECODER.decode(body)
     except msgspec.ValidationError:
-        entries = [_as_text(entry) for entry in decoded(_LOOSE_DECODER, body, name=NAME)]
+        entries = [_with_texts(entry) for entry in decoded(_LOOSE_DECODER, body, name=_NAME)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise not_understood(NAME, str(error)) from None
+        raise not_understood(_NAME, str(error)) from None
     rows: list[dict[str, str | None]] = []
     for entry in entries:
         of_entry = entry.Opportunities or []
@@ -180,7 +218,7 @@ def _rows(body: bytes) -> list[dict[str, str | None]]:
     return rows
 
 
-def _as_text(entry: _LooseEntry) -> _LooseEntry:
+def _with_texts(entry: _LooseEntry) -> _LooseEntry:
     rows = [
         {name: text_of(value) for name, value in row.items()} for row in entry.Opportunities or ()
     ]
@@ -188,11 +226,11 @@ def _as_text(entry: _LooseEntry) -> _LooseEntry:
 
 
 def _check(count: int | str, rows: Sequence[dict[str, Any]]) -> None:
-    """Refuses rows without an id, and fewer rows than the host says there are.
+    """Reject rows without an id, and fewer rows than the host's count.
 
-    What the host has cut would else be told as missing.
+    Rows that the host cut off would otherwise be reported as missing.
     """
     if not all(_ID in row for row in rows):
-        raise not_understood(NAME, f"a row has no {_ID}")
+        raise not_understood(_NAME, f"a row has no {_ID}")
     if str(count).strip().isdecimal() and int(count) > len(rows):
-        raise not_understood(NAME, f"it says {count} rows and has {len(rows)}")
+        raise not_understood(_NAME, f"it says {count} rows and has {len(rows)}")

@@ -1,12 +1,32 @@
-"""One call as data: what is sent, and how its answer is read. Nothing here does I/O."""
+"""A call to the host as data, and the meaning of its answer. No I/O.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+The hosted service has several dialects, all understood here: errors in an envelope under status
+200; the rate limit as 429, 403 or 200; validation errors under 500; ``Status`` as text or number;
+empty bodies. docs/client.md has the table.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from oppserver.client.errors import UnexpectedAnswer
+from oppserver.client.errors import (
+    AccessRefused,
+    ClientError,
+    HostError,
+    HostFailed,
+    HostUnavailable,
+    HostUnreachable,
+    KeysRefused,
+    NotFound,
+    RateLimitExceeded,
+    RequestRefused,
+    UnexpectedAnswer,
+)
 
 T = TypeVar("T")
 
@@ -16,11 +36,11 @@ ACTIVITIES: Final = "/v2/ProspectActivity.svc/"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call(Generic[T]):
-    """A call without keys. ``read`` makes the result of a good answer's body.
+class HostCall(Generic[T]):
+    """A call to the host, without keys. ``read`` turns the body of a good answer into the result.
 
-    ``may_be_empty``: an empty body is an answer that ``read`` understands; else it is a fault of
-    the host that passes. ``idempotency_key`` is sent with a write, the same in every try.
+    ``may_be_empty``: ``read`` understands an empty body; otherwise an empty body is a temporary
+    fault of the host. ``idempotency_key`` is the same in every try of a write.
     """
 
     name: str
@@ -34,66 +54,42 @@ class Call(Generic[T]):
     idempotency_key: str | None = None
 
 
-def post(
+def reading_call(
     name: str,
     message: Any,
     read: Callable[[bytes], T],
     *,
     query: tuple[tuple[str, str], ...] = (),
     base: str = OPPORTUNITIES,
-) -> Call[T]:
-    """A reading POST of a message; ``name`` is also the end of its path."""
-    return Call(
-        name=name,
-        method="POST",
-        path=base + name,
-        query=query,
-        body=msgspec.json.encode(message),
-        read=read,
-    )
-
-
-def get(
-    name: str,
-    read: Callable[[bytes], T],
-    *,
-    query: tuple[tuple[str, str], ...] = (),
     may_be_empty: bool = False,
-) -> Call[T]:
-    """A reading GET."""
-    return Call(
-        name=name,
-        method="GET",
-        path=OPPORTUNITIES + name,
-        query=query,
-        read=read,
-        may_be_empty=may_be_empty,
-    )
-
-
-def write(
-    name: str,
-    message: Any,
-    read: Callable[[bytes], T],
-    *,
-    query: tuple[tuple[str, str], ...] = (),
-    base: str = OPPORTUNITIES,
-) -> Call[T]:
-    """A write: a POST of a message, or a GET where there is none. Its answer may be empty."""
-    return Call(
+) -> HostCall[T]:
+    """A call that reads: a POST of the message, or a GET if there is none."""
+    return HostCall(
         name=name,
         method="GET" if message is None else "POST",
         path=base + name,
         query=query,
         body=None if message is None else msgspec.json.encode(message),
         read=read,
-        writes=True,
-        may_be_empty=True,
+        may_be_empty=may_be_empty,
     )
 
 
+def writing_call(
+    name: str,
+    message: Any,
+    read: Callable[[bytes], T],
+    *,
+    query: tuple[tuple[str, str], ...] = (),
+    base: str = OPPORTUNITIES,
+) -> HostCall[T]:
+    """A call that writes: a POST of the message, or a GET if there is none."""
+    call = reading_call(name, message, read, query=query, base=base, may_be_empty=True)
+    return replace(call, writes=True)
+
+
 def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes, *, name: str) -> T:
-    """What a body holds. Raises UnexpectedAnswer when it is not of the call's form."""
+    """Decode the body of an answer. Raises UnexpectedAnswer if it does not have the call's form."""
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -101,8 +97,186 @@ def decoded(decoder: "msgspec.json.Decoder[T]", body: bytes, *, name: str) -> T:
 
 
 def not_understood(name: str, why: str) -> UnexpectedAnswer:
-    """An answer that is not one of this API."""
+    """The error for an answer that does not have the form of this API."""
     return UnexpectedAnswer(
         f"The answer to {name} cannot be understood: {why}. Check that the host speaks this API,"
         " and that no proxy answers for it."
     )
+
+
+# --- answers -----------------------------------------------------------------------------------
+
+_MESSAGE_CHARACTERS_MAX: Final = 1_000
+
+_RETRY_AFTER_S_MAX: Final = 86_400.0
+
+_SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d+)?", re.ASCII)  # RFC 9110 allows whole seconds only
+
+_RATE_LIMIT_WORDS: Final = "api calls exceeded the limit"
+
+_GOOD_STATUSES: Final = ("success", "0", "none", "true", "")
+
+_BAD_STATUSES: Final = ("error", "failure", "failed")
+
+_BY_TYPE: Final[Mapping[str, type[HostError]]] = {
+    "MXInvalidAccessDetailsException": KeysRefused,
+    "MXAPIRateLimitExceededException": RateLimitExceeded,
+    "MXAccessDeniedException": AccessRefused,
+    "MXOpportunityNotFoundException": NotFound,
+    "MXInternalException": HostFailed,
+    "MXServiceUnavailableException": HostUnavailable,
+}
+
+_BY_STATUS: Final[Mapping[int, type[HostError]]] = {
+    401: KeysRefused,
+    403: AccessRefused,
+    429: RateLimitExceeded,
+    502: HostUnavailable,
+    503: HostUnavailable,
+    504: HostUnavailable,
+}
+
+_WHAT_TO_DO: Final[Mapping[type[HostError], str]] = {
+    KeysRefused: "Check both keys, and that they belong to this host: each region has its own.",
+    AccessRefused: "Use the keys of a user with this right.",
+    NotFound: "Check the id; the opportunity may have been deleted.",
+    RequestRefused: "Change the request: the same request gets the same answer.",
+    RateLimitExceeded: "Other programs use the account as well: run fewer at once, or try later.",
+    HostUnavailable: "Try again later.",
+    HostFailed: "Try once more; if the error remains, report it to the operator of the host.",
+}
+
+
+class HostAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer, read completely and decompressed. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """A failed connection. ``was_sent``: the host may have received the request."""
+
+    reason: str
+    was_sent: bool
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """The reason why a call has no result.
+
+    ``is_temporary``: another try may succeed. ``may_be_done``: the host may have done the call.
+    ``retry_after_s`` comes from the host.
+    """
+
+    error: ClientError
+    is_temporary: bool = False
+    may_be_done: bool = False
+    retry_after_s: float | None = None
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """The members of an error, and of the answer to a write."""
+
+    Status: Any = None
+    ExceptionType: Any = None
+    ExceptionMessage: Any = None
+    Message: Any = None
+
+
+_ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
+
+
+def problem_of(reply: HostAnswer | Broken, call: HostCall[Any]) -> Problem | None:
+    """The problem in a reply; None if its body can be read as the call's result."""
+    if isinstance(reply, Broken):
+        error = HostUnreachable(
+            f"{call.name}: {reply.reason}. Check the host's name and the network, then try again."
+        )
+        return Problem(error=error, is_temporary=True, may_be_done=reply.was_sent)
+    envelope = _envelope_of(reply.body)
+    if not 200 <= reply.status < 300 or _is_error(envelope, call):
+        return _refusal(reply, envelope, call)
+    if not reply.body.strip() and not call.may_be_empty:
+        empty = UnexpectedAnswer(
+            f"The answer to {call.name} is empty (status {reply.status}): it has neither a result"
+            " nor an error. Try again later."
+        )
+        return Problem(error=empty, is_temporary=not call.writes)
+    return None
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The seconds of ``Retry-After`` (RFC 9110, 10.2.3), from a number or from a date."""
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _RETRY_AFTER_S_MAX)
+    try:
+        until = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _envelope_of(body: bytes) -> _Envelope:
+    """The envelope in a body; an empty one if the body is not a JSON object."""
+    if body.lstrip()[:1] != b"{":
+        return _Envelope()
+    try:
+        return _ENVELOPE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Envelope()
+
+
+def _is_error(envelope: _Envelope, call: HostCall[Any]) -> bool:
+    """Tell whether a body under a good status is an error."""
+    if isinstance(envelope.ExceptionType, str) and envelope.ExceptionType.strip():
+        return True
+    status = str(envelope.Status).strip().lower()
+    return status not in _GOOD_STATUSES if call.writes else status in _BAD_STATUSES
+
+
+def _refusal(reply: HostAnswer, envelope: _Envelope, call: HostCall[Any]) -> Problem:
+    exception_type = envelope.ExceptionType if isinstance(envelope.ExceptionType, str) else ""
+    message = _host_message(reply, envelope)
+    kind = _kind(reply.status, exception_type, message)
+    where = f"{call.name}: status {reply.status}"
+    where += f", {exception_type}:" if exception_type else "."
+    error = kind(
+        " ".join(filter(None, (where, message, _WHAT_TO_DO[kind]))),
+        status=reply.status,
+        exception_type=exception_type or None,
+        request_id=reply.headers.get("x-request-id"),
+    )
+    return Problem(
+        error=error,
+        is_temporary=kind in (RateLimitExceeded, HostUnavailable),
+        may_be_done=kind in (HostUnavailable, HostFailed),
+        retry_after_s=retry_after_s(reply.headers),
+    )
+
+
+def _kind(status: int, exception_type: str, message: str) -> type[HostError]:
+    if _RATE_LIMIT_WORDS in message.lower():
+        return RateLimitExceeded
+    if exception_type in _BY_TYPE:
+        return _BY_TYPE[exception_type]
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    # the service's own refusals have a type that begins with MX, also under 500
+    # (source: the documentation of errors)
+    is_deliberate = exception_type.startswith("MX")
+    return HostFailed if status >= 500 and not is_deliberate else RequestRefused
+
+
+def _host_message(reply: HostAnswer, envelope: _Envelope) -> str:
+    """The host's own sentence with a full stop; empty if the host gave none."""
+    message = envelope.ExceptionMessage or envelope.Message
+    text = message if isinstance(message, str) else ""
+    if 300 <= reply.status < 400 and "location" in reply.headers:
+        text = f"It redirects to {reply.headers['location'].partition('?')[0]}"
+    text = " ".join(text.split())[:_MESSAGE_CHARACTERS_MAX]
+    return text if not text or text.endswith((".", "?", "!")) else f"{text}."

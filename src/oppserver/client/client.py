@@ -1,17 +1,17 @@
 """The synchronous client."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar, Unpack, overload
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar, Unpack, overload
 from uuid import UUID
 
 import httpx
 
-from oppserver.client.bulk_read import Batch, Id
-from oppserver.client.calls import Call
+from oppserver.client.bulk_read import Batch, BulkPlan, Id, chunks
+from oppserver.client.calls import HostCall
 from oppserver.client.conditions import EVERYTHING, Value, Where, text_value
-from oppserver.client.core import BulkPlan, Core, Options, PagePlan, Pages, chunks, ignore
+from oppserver.client.core import Core, Options
 from oppserver.client.details import (
     OpportunityDetails,
     TypeInfo,
@@ -20,17 +20,17 @@ from oppserver.client.details import (
     types_call,
 )
 from oppserver.client.errors import ClientError
-from oppserver.client.forms import ArrowBatch, ArrowTable, DataFrame, RowsAs, form_of
 from oppserver.client.lists import (
+    ListOptions,
     ModifiedPlan,
-    Sorting,
+    Pages,
     activity_pages,
     count_call,
     lead_field_pages,
     lead_pages,
     search_pages,
 )
-from oppserver.client.results import OnMissing, Rows
+from oppserver.client.results import OnMissing, RowDict, Rows, RowsAs, form_of
 from oppserver.client.rows import Opportunity
 from oppserver.client.transports import SyncTransport
 from oppserver.client.writes import (
@@ -51,12 +51,16 @@ from oppserver.client.writes import (
 
 T = TypeVar("T")
 
+OpportunityRows: TypeAlias = Rows[Opportunity, list[Opportunity]]
+
+DictRows: TypeAlias = Rows[RowDict, list[RowDict]]
+
 
 class Client:
-    """A client of one host, with one key pair: of oppserver, or of the hosted service.
+    """A client of one host (oppserver or the hosted service) with one key pair.
 
-    Keeps connections: use it in a ``with`` block, or close it. It may be used from several threads;
-    all of them share its rate limit.
+    It keeps connections: use it in a ``with`` block, or close it. It is thread-safe; all threads
+    share its rate limit.
     """
 
     def __init__(
@@ -68,9 +72,9 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         **options: Unpack[Options],
     ) -> None:
-        """``host`` is a name (then HTTPS) or a URL; see Options for the rest.
+        """``host`` is a name (then HTTPS) or a URL; see Options for the options.
 
-        ``transport`` takes the place of the network, in tests. Raises InvalidCall.
+        ``transport`` replaces the network, in tests. Raises InvalidCall.
         """
         self._core: Final = Core(host, access_key, secret_key, options)
         self._transport: Final = SyncTransport(self._core.wire, transport)
@@ -90,10 +94,10 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections. The client is not used afterwards."""
+        """Close the connections. The client cannot be used afterwards."""
         self._transport.close()
 
-    # --- reads of many
+    # --- many opportunities
 
     @overload
     def get_opportunities(
@@ -104,7 +108,7 @@ class Client:
         columns: str | Iterable[str],
         rows_as: Literal["row"] = "row",
         on_missing: OnMissing | None = None,
-    ) -> Rows[Opportunity, list[Opportunity]]: ...
+    ) -> OpportunityRows: ...
 
     @overload
     def get_opportunities(
@@ -115,7 +119,7 @@ class Client:
         columns: str | Iterable[str],
         rows_as: Literal["dict"],
         on_missing: OnMissing | None = None,
-    ) -> Rows[dict[str, str | None], list[dict[str, str | None]]]: ...
+    ) -> DictRows: ...
 
     @overload
     def get_opportunities(
@@ -124,20 +128,9 @@ class Client:
         *,
         event_code: int | str,
         columns: str | Iterable[str],
-        rows_as: Literal["arrow"],
+        rows_as: Literal["arrow", "dataframe"],
         on_missing: OnMissing | None = None,
-    ) -> Rows[ArrowBatch, ArrowTable]: ...
-
-    @overload
-    def get_opportunities(
-        self,
-        ids: Iterable[Id],
-        *,
-        event_code: int | str,
-        columns: str | Iterable[str],
-        rows_as: Literal["dataframe"],
-        on_missing: OnMissing | None = None,
-    ) -> Rows[DataFrame, DataFrame]: ...
+    ) -> Rows[Any, Any]: ...
 
     def get_opportunities(
         self,
@@ -148,30 +141,26 @@ class Client:
         rows_as: RowsAs = "row",
         on_missing: OnMissing | None = None,
     ) -> Rows[Any, Any]:
-        """The opportunities of ids of one type, as they come, in the order of the ids.
+        """Read the opportunities with the ids, of one type, in the order of the ids.
 
-        An id that comes twice has its row twice. Ids without a row are in ``missing`` of what is
-        returned, or go to ``on_missing``, call by call. With ``rows_as`` "arrow" or "dataframe" an
-        item is the rows of one call. Memory does not grow with the number of ids.
+        A repeated id repeats its row. Ids without a row are in ``missing`` of the result, or go to
+        ``on_missing``, call by call. With ``rows_as`` "arrow" or "dataframe", an item has the rows
+        of one call. Memory does not grow with the number of ids.
 
-        Raises InvalidCall at once, and the other ClientErrors while rows are read.
+        Raises InvalidCall at once, and other ClientErrors while rows are read.
         """
         plan = BulkPlan.of(event_code, columns)
         return Rows(self._batches(ids, plan), form_of(rows_as, plan.columns), on_missing)
 
-    # --- lists and searches
-
     @overload
     def search(
         self,
         event_code: int | str,
         conditions: Where = ...,
         *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
         rows_as: Literal["row"] = "row",
-    ) -> Rows[Opportunity, list[Opportunity]]: ...
+        **options: Unpack[ListOptions],
+    ) -> OpportunityRows: ...
 
     @overload
     def search(
@@ -179,11 +168,9 @@ class Client:
         event_code: int | str,
         conditions: Where = ...,
         *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
         rows_as: Literal["dict"],
-    ) -> Rows[dict[str, str | None], list[dict[str, str | None]]]: ...
+        **options: Unpack[ListOptions],
+    ) -> DictRows: ...
 
     @overload
     def search(
@@ -191,107 +178,79 @@ class Client:
         event_code: int | str,
         conditions: Where = ...,
         *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
-        rows_as: Literal["arrow"],
-    ) -> Rows[ArrowBatch, ArrowTable]: ...
-
-    @overload
-    def search(
-        self,
-        event_code: int | str,
-        conditions: Where = ...,
-        *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
-        rows_as: Literal["dataframe"],
-    ) -> Rows[DataFrame, DataFrame]: ...
+        rows_as: Literal["arrow", "dataframe"],
+        **options: Unpack[ListOptions],
+    ) -> Rows[Any, Any]: ...
 
     def search(
         self,
         event_code: int | str,
         conditions: Where = EVERYTHING,
         *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
         rows_as: RowsAs = "row",
+        **options: Unpack[ListOptions],
     ) -> Rows[Any, Any]:
-        """The opportunities of a type that meet conditions, page by page, as they come.
+        """Read the opportunities of a type that meet the conditions, page by page.
 
-        ``conditions`` are made by ``where``. Without ``columns`` the host answers its own choice.
-        ``total`` of what is returned is how many there are, once the first row is there.
+        ``where`` makes conditions. Options are ``columns``, ``order_by`` and ``descending``; see
+        ListOptions. ``total`` of the result is the number found, known from the first row.
         """
-        sorting = Sorting(column=order_by, is_descending=descending)
-        pages = search_pages(event_code, conditions, columns=columns, sorting=sorting)
-        return Rows(self._pages(PagePlan(pages)), form_of(rows_as, None), None)
+        pages = search_pages(event_code, conditions, options)
+        return Rows(self._pages(pages), form_of(rows_as, None))
 
     def count(self, event_code: int | str, conditions: Where = EVERYTHING) -> int:
-        """How many opportunities of a type meet conditions."""
-        return (self._run(count_call(event_code, conditions))).total or 0
+        """Count the opportunities of a type that meet the conditions."""
+        return self._run(count_call(event_code, conditions)).total or 0
 
     def get_opportunities_of_lead(
         self,
         lead_id: str | UUID,
         *,
         event_code: int | str | None = None,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
-    ) -> Rows[Opportunity, list[Opportunity]]:
-        """The opportunities of a lead, of one type or all, page by page."""
-        sorting = Sorting(column=order_by, is_descending=descending)
-        pages = lead_pages(lead_id, event_code, columns=columns, sorting=sorting)
-        return Rows(self._pages(PagePlan(pages)), form_of("row", None), None)
+        **options: Unpack[ListOptions],
+    ) -> OpportunityRows:
+        """Read the opportunities of a lead, of one type or all types; options as ``search``."""
+        pages = lead_pages(lead_id, event_code, options)
+        return Rows(self._pages(pages), form_of("row", None))
 
     def get_opportunities_by_lead_field(
-        self,
-        name: str,
-        value: Value,
-        *,
-        columns: str | Iterable[str] | None = None,
-        order_by: str | None = None,
-        descending: bool = True,
-    ) -> Rows[Opportunity, list[Opportunity]]:
-        """The opportunities of the lead that a unique field finds, page by page.
+        self, name: str, value: Value, **options: Unpack[ListOptions]
+    ) -> OpportunityRows:
+        """Read the opportunities of the lead that a unique field finds; options as ``search``.
 
         ``name`` is ``EmailAddress``, for example.
         """
-        sorting = Sorting(column=order_by, is_descending=descending)
-        pages = lead_field_pages(name, value, columns=columns, sorting=sorting)
-        return Rows(self._pages(PagePlan(pages)), form_of("row", None), None)
+        return Rows(self._pages(lead_field_pages(name, value, options)), form_of("row", None))
 
     def get_activities(
         self, opportunity_id: str | UUID, *, event_code: int | str | None = None
-    ) -> Rows[dict[str, str | None], list[dict[str, str | None]]]:
-        """The activities of an opportunity, of one type or all, page by page."""
+    ) -> DictRows:
+        """Read the activities of an opportunity, of one type or all types, page by page."""
         pages = activity_pages(opportunity_id, event_code)
-        return Rows(self._pages(PagePlan(pages)), form_of("dict", None), None)
+        return Rows(self._pages(pages), form_of("dict", None))
 
     def get_modified(
         self, event_code: int, *, since: datetime | None = None, until: datetime | None = None
-    ) -> Rows[Opportunity, list[Opportunity]]:
-        """What was modified in a span, both ends in it, the oldest first: ids and dates.
+    ) -> OpportunityRows:
+        """Read ids and dates of the opportunities modified in a span, the oldest first.
 
-        A row that is modified while the rows are read may come twice; none is skipped.
+        Both ends are included. A row that is modified meanwhile may come twice; none is skipped.
         """
         plan = ModifiedPlan(event_code, since=text_value(since), until=text_value(until))
-        return Rows(self._pages(plan), form_of("row", None), None)
+        return Rows(self._pages(plan), form_of("row", None))
 
     # --- one opportunity, types
 
     def get_opportunity(self, opportunity_id: str | UUID) -> OpportunityDetails:
-        """One opportunity whole. Raises NotFound."""
+        """Read one opportunity with all fields. Raises NotFound."""
         return self._run(details_call(opportunity_id))
 
     def get_type(self, event_code: int | str) -> TypeInfo:
-        """A type with its fields."""
+        """Read a type with its fields."""
         return self._run(type_call(event_code))
 
     def get_types(self) -> list[TypeInfo]:
-        """All types, without their fields."""
+        """Read all types, without their fields."""
         return self._run(types_call())
 
     # --- writes
@@ -307,10 +266,10 @@ class Client:
         created_on: datetime | str | None = None,
         overlap: Overlap = NO_OVERLAP,
     ) -> Captured:
-        """Creates an opportunity, unless a rule for duplicates finds it.
+        """Create an opportunity, unless a rule for duplicates finds an existing one.
 
-        ``fields`` are values by schema name. ``lead`` is the lead's id, or attributes by name, one
-        of them unique; ``search_by`` says which finds it, and a lead that is not there is made.
+        ``fields`` are values by schema name. ``lead`` is the lead's id, or attributes by name with
+        a unique one among them; ``search_by`` names it. An unknown lead is created.
         """
         call = capture_call(
             event_code,
@@ -326,19 +285,20 @@ class Client:
     def update(
         self, opportunity_id: str | UUID, fields: Mapping[str, Value], *, note: str | None = None
     ) -> None:
-        """Changes fields of an opportunity; None clears one. What is not named stays."""
+        """Change fields of an opportunity; None clears a field. Other fields stay."""
         self._run(update_call(Update(opportunity_id, fields, note)))
 
     def delete(self, opportunity_id: str | UUID) -> None:
-        """Deletes an opportunity, where its type allows it. Raises NotFound."""
+        """Delete an opportunity, if its type allows it. Raises NotFound."""
         self._run(delete_call(opportunity_id))
 
     def update_opportunities(self, updates: Iterable[Update], *, event_code: int | str) -> int:
-        """Makes any number of updates in their order, 25 a call; how many.
+        """Make any number of updates in order, 25 per call. Returns their number.
 
-        A call is done whole or not at all. Raises WritesStopped when one in the middle fails.
+        A call is done completely or not at all. Raises WritesStopped if a later call fails.
         """
-        return self._write_all(bulk_update_calls(updates, event_code), ignore)
+        calls = bulk_update_calls(updates, event_code)
+        return sum(number for number, _ in self._write_all(calls))
 
     def add_opportunities(
         self,
@@ -347,38 +307,37 @@ class Client:
         event_code: int | str,
         search_by: str = "EmailAddress",
     ) -> list[Captured]:
-        """Creates any number of opportunities of leads that are there, 25 a call.
+        """Create any number of opportunities of existing leads, 25 per call.
 
-        ``search_by`` is the lead's unique field that ``Addition.lead`` is the value of. As
-        ``update_opportunities`` else.
+        ``search_by`` is the unique field of the lead that has the value ``Addition.lead``. Errors
+        are as in ``update_opportunities``.
         """
-        done: list[Captured] = []
         calls = bulk_add_calls(additions, event_code, search_by=search_by)
-        self._write_all(calls, done.extend)
-        return done
+        return [one for _, captured in self._write_all(calls) for one in captured]
 
     def add_activities(
         self, opportunity_id: str | UUID, activities: Iterable[NewActivity]
     ) -> list[str]:
-        """Posts any number of activities on an opportunity, 25 a call; their ids."""
-        done: list[str] = []
-        self._write_all(activity_calls(opportunity_id, activities), done.extend)
-        return done
+        """Post any number of activities on an opportunity, 25 per call. Returns their ids."""
+        calls = activity_calls(opportunity_id, activities)
+        return [one for _, ids in self._write_all(calls) for one in ids]
 
-    # --- how
+    # --- calls
 
-    def _write_all(self, calls: Iterable[tuple[int, Call[T]]], take: Callable[[T], None]) -> int:
-        """Makes calls one after the other; how many writes they were."""
+    def _write_all(
+        self, calls: Iterable[tuple[int, HostCall[T]]]
+    ) -> Generator[tuple[int, T], None, None]:
+        """Make calls one after the other; yield the number of writes and the result of each."""
         done = 0
         try:
             for number, call in calls:
-                take(self._run(call))
+                result = self._run(call)
                 done += number
+                yield number, result
         except ClientError as error:
             raise stopped(error, done=done) from None
-        return done
 
-    def _run(self, call: Call[T]) -> T:
+    def _run(self, call: HostCall[T]) -> T:
         return self._transport.run(self._core.flow(call))
 
     def _batches(self, ids: Iterable[Id], plan: BulkPlan) -> Generator[Batch, None, None]:
@@ -388,4 +347,4 @@ class Client:
     def _pages(self, plan: Pages) -> Generator[Batch, None, None]:
         while (call := plan.next_call()) is not None:
             batch = self._run(call)
-            yield plan.took(batch)
+            yield plan.take(batch)

@@ -1,7 +1,7 @@
-"""The conditions of a search, written as Python.
+"""Arguments in the form of the API: values, ids, column names, and the conditions of a search.
 
-``where(field("Status") == "Open", field("mx_Custom_6") > 1000)`` has both; ``any_of(…)`` inside has
-one of several. The search takes them as JSON in a text, ``AdvancedSearch``.
+``where(field("Status") == "Open", field("mx_Custom_6") > 1000)`` needs both conditions;
+``any_of(…)`` inside it needs one. The API takes conditions as JSON in a text, ``AdvancedSearch``.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,11 +18,11 @@ from oppserver.contract.identifiers import canonical_guid
 from oppserver.contract.names import quoted
 
 Value: TypeAlias = str | int | float | Decimal | bool | datetime | date | UUID | None
-"""A field's value. None clears it; a moment without a zone is UTC."""
+"""A field's value. None clears the field; a datetime without a zone is UTC."""
 
 
 def text_value(value: Value) -> str | None:
-    """A value as text, the way the API spells it. Raises InvalidCall when it is none."""
+    """A value as the API spells it. Raises InvalidCall if it cannot be stored."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -35,33 +35,43 @@ def text_value(value: Value) -> str | None:
         value = Decimal(repr(value))
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise InvalidCall(f"{value} is no number that can be stored.")
+            raise InvalidCall(f"{value} cannot be stored. Pass a finite number.")
         return f"{value:f}"
     if isinstance(value, (int, UUID)):
         return str(value)
-    raise InvalidCall(f"A {type(value).__name__} is no value of a field.")
+    raise InvalidCall(
+        f"A {type(value).__name__} is not a value of a field. Pass text, a number or a date."
+    )
 
 
 def pairs(values: Mapping[str, Value], *, name: str) -> list[dict[str, Any]]:
-    """Values as the API takes them: an array of objects of ``name`` and Value."""
+    """Values as the API takes them: an array of objects with ``name`` and Value."""
     return [{name: key, "Value": text_value(value)} for key, value in values.items()]
 
 
 def guid_of(value: str | UUID, *, what: str) -> str:
-    """An id in canonical form. Raises InvalidCall, which says what it is the id of."""
+    """An id in canonical form. Raises InvalidCall; ``what`` names the argument."""
     guid = canonical_guid(str(value))
     if guid is None:
-        raise InvalidCall(f"{what}: {quoted(value)} is no GUID.")
+        raise InvalidCall(f"{what}: {quoted(value)} is not a GUID.")
     return guid
 
 
-def names_of(columns: str | Iterable[str] | None) -> dict[str, Any]:
-    """``Columns`` of a list, or nothing where the host's own are wanted."""
-    if columns is None:
-        return {}
+def as_event_code(code: int | str) -> str:
+    """An event code as text. Raises InvalidCall if it is not a number."""
+    text = str(code).strip()
+    if not (text.isascii() and text.isdecimal()):
+        raise InvalidCall(f"event_code is {text!r}; pass a type's event code, such as 12000.")
+    return text
+
+
+def as_columns(columns: str | Iterable[str]) -> str:
+    """Column names as ``Include_CSV`` takes them; empty if there are none."""
     names = columns.split(",") if isinstance(columns, str) else columns
-    csv = ",".join(name.strip() for name in names if name.strip())
-    return {"Columns": {"Include_CSV": csv}} if csv else {}
+    return ",".join(name.strip() for name in names if name.strip())
+
+
+# --- conditions --------------------------------------------------------------------------------
 
 
 Operand: TypeAlias = str | int | float | Decimal | bool | datetime | date
@@ -72,7 +82,7 @@ _BASE: Final = "ActivityEvent"
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison of a field; made by ``field(…)``."""
+    """A comparison of a field; made by ``field(…)``."""
 
     name: str
     operator: str
@@ -81,24 +91,24 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         raise InvalidCall(
-            "A condition has no truth value: pass conditions to where(), apart by commas; any_of()"
-            " stands for 'or'."
+            "A condition has no truth value: pass several conditions to where(), or to any_of()"
+            " for 'or'."
         )
 
 
 class AnyOf(msgspec.Struct, frozen=True):
-    """Conditions of which one is enough; made by ``any_of(…)``."""
+    """Conditions of which one must hold; made by ``any_of(…)``."""
 
     conditions: tuple[Condition, ...]
 
 
 class Where(msgspec.Struct, frozen=True):
-    """What a search looks for: all of these hold; made by ``where(…)``."""
+    """Conditions that must all hold; made by ``where(…)``."""
 
     conditions: tuple[Condition | AnyOf, ...]
 
     def advanced_search(self, event_code: int) -> str:
-        """The text of ``AdvancedSearch`` for a type, whose code stands in it as the API demands."""
+        """The text of ``AdvancedSearch`` for a type; the API requires the code in it."""
         base = Condition(name=_BASE, operator="eq", operand=str(event_code), data_type="PAEvent")
         alone = [base, *(one for one in self.conditions if isinstance(one, Condition))]
         groups = [_group(alone, joiner="And")]
@@ -110,13 +120,13 @@ class Where(msgspec.Struct, frozen=True):
 
 
 EVERYTHING: Final = Where(())
-"""No condition: all opportunities of a type."""
+"""No condition: matches all opportunities of a type."""
 
 
 class FieldName:
-    """A field in a condition. ``None`` stands for a value that is not set. Made by ``field(…)``."""
+    """A field to compare; made by ``field(…)``. ``== None`` means that it is not set."""
 
-    __hash__ = None  # type: ignore[assignment]  # equality makes a condition here
+    __hash__ = None  # type: ignore[assignment]  # == makes a condition here
 
     def __init__(self, name: str, data_type: str | None) -> None:
         self._name: Final = name
@@ -141,24 +151,24 @@ class FieldName:
         return self._compared("gte", other)
 
     def between(self, low: Operand, high: Operand) -> Condition:
-        """From ``low`` to ``high``, both among them."""
+        """The value is from ``low`` to ``high``, both included."""
         ends = f"{_operand(low)} TO {_operand(high)}"
         return self._condition("between", ends, self._type_for(low))
 
     def contains(self, text: str) -> Condition:
-        """The text is somewhere in it, in any case of its letters."""
+        """The value contains the text, in any case."""
         return self._condition("contains", _operand(text), self._type_for(text))
 
     def begins_with(self, text: str) -> Condition:
-        """The text is its beginning, in any case of its letters."""
+        """The value begins with the text, in any case."""
         return self._condition("begins", _operand(text), self._type_for(text))
 
     def is_set(self) -> Condition:
-        """There is a value."""
+        """The field has a value."""
         return self._condition("isnotnull", None, self._type_for(""))
 
     def is_not_set(self) -> Condition:
-        """There is none."""
+        """The field has no value."""
         return self._condition("isnull", None, self._type_for(""))
 
     def _compared(self, operator: str, operand: Any) -> Condition:
@@ -178,25 +188,25 @@ class FieldName:
 
 
 def field(name: str, data_type: str | None = None) -> FieldName:
-    """A field by its schema name, to be compared: ``field("mx_Custom_6") > 1000``.
+    """A field by its schema name, to compare: ``field("mx_Custom_6") > 1000``.
 
-    ``data_type`` is what the type's metadata says, for hosts that look at it; without it, it is
-    taken from what the field is compared with.
+    ``data_type`` is the one in the type's metadata, for hosts that need it; by default it follows
+    from the value compared.
     """
     if not name.strip():
-        raise InvalidCall("A field has a name, such as 'Status' or 'mx_Custom_1'.")
+        raise InvalidCall("A field needs a name, such as 'Status' or 'mx_Custom_1'.")
     return FieldName(name.strip(), data_type)
 
 
 def where(*conditions: Condition | AnyOf) -> Where:
-    """All of these hold; without any, all opportunities of the type."""
+    """Conditions that must all hold; without conditions: all opportunities of the type."""
     return Where(_checked(conditions, (Condition, AnyOf)))
 
 
 def any_of(*conditions: Condition) -> AnyOf:
-    """One of these is enough."""
+    """Conditions of which one must hold."""
     if not conditions:
-        raise InvalidCall("any_of() needs a condition: none would find nothing.")
+        raise InvalidCall("any_of() needs at least one condition.")
     return AnyOf(_checked(conditions, (Condition,)))
 
 
@@ -205,7 +215,7 @@ def _checked(conditions: Iterable[Any], kinds: tuple[type, ...]) -> tuple[Any, .
     for one in found:
         if not isinstance(one, kinds):
             raise InvalidCall(
-                f"{type(one).__name__} is no condition here. Pass what field('…') == value makes."
+                f"{type(one).__name__} is not a condition here. Pass field('…') == value."
             )
     return found
 
@@ -213,7 +223,9 @@ def _checked(conditions: Iterable[Any], kinds: tuple[type, ...]) -> tuple[Any, .
 def _operand(value: Value) -> str:
     text = text_value(value)
     if text is None or not text.strip():
-        raise InvalidCall("A field is compared with a value; is_not_set() finds those without one.")
+        raise InvalidCall(
+            "The value to compare with is empty; use is_not_set() to find empty fields."
+        )
     return text
 
 

@@ -1,57 +1,76 @@
-"""What the two clients share: options, the calls they make, the order of pages. No I/O."""
+"""What a client is made of: its options, the host's address, the keys, and HTTP requests. No I/O.
 
+Below this, the clients use httpx's transports, not its client: so nothing logs a URL, follows a
+redirect with keys in it, or keeps a request that an error could show.
+"""
+
+import re
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any, Final, Literal, NoReturn, Protocol, TypedDict, TypeVar
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Literal, NoReturn, TypedDict, TypeVar
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
+import httpx
 import msgspec
 
-from oppserver.client.address import Keys, base_url_of
-from oppserver.client.bulk_read import (
-    Batch,
-    Chunk,
-    Id,
-    Packer,
-    as_columns,
-    as_event_code,
-    bulk_read,
-)
-from oppserver.client.calls import Call
+import oppserver
+from oppserver.client.calls import Broken, HostAnswer, HostCall
 from oppserver.client.errors import InvalidCall
-from oppserver.client.exchange import Exchange, Flow, Retries, Retry
+from oppserver.client.exchange import Exchange, Flow, Retry
 from oppserver.client.rate_limiter import DEFAULT_RATE_LIMIT, RateLimit, RateLimiter
-from oppserver.client.transports import Wire
+from oppserver.contract.names import quoted
 
 T = TypeVar("T")
 
 CALLS_IN_FLIGHT_DEFAULT: Final = 8
-"""Enough to make 25 calls in 5 seconds of a host that takes 1.5 s for each; 2,000 decoded rows wait
-for each of them."""
+"""Enough for 25 calls in 5 seconds at 1.5 s each. Each call keeps 2,000 decoded rows in memory."""
 
 TIMEOUT_S_DEFAULT: Final = 60.0
-"""Seconds until an answer's next bytes: a shared service may take long for 2,000 ids."""
+"""Seconds until the next bytes of an answer: a shared service may need long for 2,000 ids."""
 
 CONNECT_TIMEOUT_S_DEFAULT: Final = 10.0
 
 RETRY_FOR_S_DEFAULT: Final = 120.0
-"""Seconds for which a call is tried again: a host that is restarted is back by then."""
+"""Seconds for which a call is retried: long enough for a restart of the host."""
+
+_HIDDEN: Final = "[hidden]"
+
+_KEY_CHARACTERS_MIN: Final = 6
+
+_NAMES_IN_HEADERS: Final = ("x-LSQ-AccessKey", "x-LSQ-SecretKey")
+
+_NAMES_IN_QUERY: Final = ("accessKey", "secretKey")
+
+_HEADERS: Final = (
+    ("Accept", "application/json"),
+    ("Accept-Encoding", "zstd, gzip"),
+    ("User-Agent", f"oppserver-client/{oppserver.__version__}"),
+)
+
+_NOT_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.ProxyError,
+)
 
 
 class Options(TypedDict, total=False):
-    """What both clients take by name.
+    """The options of both clients, passed by name.
 
-    - ``keys_in``: ``"headers"`` (default), or ``"query"`` for what cannot pass headers on; a URL
-      ends up in the logs of proxies.
-    - ``rate_limit``: ``"learn"`` (default) begins with 25 calls in 5 seconds and follows what the
-      host says; ``RateLimit(10, 5)`` is never passed; ``"off"`` keeps none.
-    - ``calls_in_flight``: calls under way at once when many ids are read.
-    - ``retry_for_s``: for how long a call is tried again; 0 never.
-    - ``timeout_s``, ``connect_timeout_s``: how long to wait for an answer, and a connection.
-    - ``idempotency_keys``: whether writes carry a key by which a host knows them again (default).
-    - ``on_retry``: told before each call that is sent again, from any thread.
-    - ``proxy``: the URL of a proxy. ``verify``: False, or a context, for a certificate of your own.
+    - ``keys_in``: ``"headers"`` (default), or ``"query"`` if headers cannot pass; proxies log URLs.
+    - ``rate_limit``: ``"learn"`` (default) starts with 25 calls in 5 seconds and follows the host;
+      ``RateLimit(10, 5)`` is an upper bound; ``"off"`` is no limit.
+    - ``calls_in_flight``: parallel calls when many ids are read.
+    - ``retry_for_s``: seconds for which a call is retried; 0: never.
+    - ``timeout_s``, ``connect_timeout_s``: seconds to wait for an answer, and for a connection.
+    - ``idempotency_keys``: send an ``Idempotency-Key`` with writes (default).
+    - ``on_retry``: called before each retry, from any thread.
+    - ``proxy``: URL of a proxy. ``verify``: False or an SSLContext, for your own certificate.
     """
 
     keys_in: Literal["headers", "query"]
@@ -66,150 +85,180 @@ class Options(TypedDict, total=False):
     verify: bool | ssl.SSLContext
 
 
+class Keys:
+    """A key pair. It appears in no repr and in no pickle; only requests contain it."""
+
+    __slots__ = ("_access", "_secret")
+
+    def __init__(self, access_key: str, secret_key: str) -> None:
+        for name, key in (("access_key", access_key), ("secret_key", secret_key)):
+            if not key.strip() or not key.isascii() or not key.isprintable():
+                raise InvalidCall(
+                    f"{name} is empty, or has characters that are not allowed in a key. Pass it"
+                    " exactly as you received it."
+                )
+        self._access: Final = access_key.strip()
+        self._secret: Final = secret_key.strip()
+
+    def __repr__(self) -> str:
+        return f"Keys({_HIDDEN})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Keys cannot be pickled: make a client in each process.")
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The keys as headers (source: recommended by the documentation)."""
+        return list(zip(_NAMES_IN_HEADERS, (self._access, self._secret), strict=True))
+
+    def query(self) -> list[tuple[str, str]]:
+        """The keys as members of the query."""
+        return list(zip(_NAMES_IN_QUERY, (self._access, self._secret), strict=True))
+
+    def hide(self, text: str) -> str:
+        """The text without both keys, plain or percent-encoded.
+
+        A key shorter than six characters is not searched for: many words would contain it.
+        """
+        for key in (self._secret, self._access):
+            if len(key) >= _KEY_CHARACTERS_MIN:
+                for spelled in {key, quote(key, safe="")}:
+                    text = text.replace(spelled, _HIDDEN)
+        return text
+
+
+def base_url_of(host: str) -> str:
+    """The base URL of a host, without a slash at its end; a name without a scheme gets HTTPS.
+
+    Raises InvalidCall if it is not a host's name or URL.
+    """
+    text = host.strip()
+    if "://" not in text:
+        text = f"https://{text}"
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    is_valid = (
+        parts.scheme in ("http", "https")
+        and bool(re.fullmatch(r"[A-Za-z0-9._:\-]+", parts.hostname or "", re.ASCII))
+        and port != -1
+        and parts.path.rstrip("/").lower() in ("", "/v2")
+        and parts.username is None
+        and not parts.query
+    )
+    if not is_valid:
+        raise InvalidCall(
+            f"{quoted(parts.hostname or 'host')} is not a host. Pass a name such as"
+            " 'api.leadsquared.com', or a URL such as 'http://127.0.0.1:8080', without keys."
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to a host: from a call to an HTTP request, and from what happened to a reply."""
+
+    base_url: str
+    keys: Keys
+    are_keys_in_query: bool
+    timeout_s: float
+    connect_timeout_s: float
+    connections_max: int
+    proxy: str | None
+    verify: bool | ssl.SSLContext
+
+    def request(self, call: HostCall[object]) -> httpx.Request:
+        """The request of a call, with the keys. Keep it in no variable: its repr has the URL."""
+        headers = list(_HEADERS)
+        query = list(call.query)
+        if self.are_keys_in_query:
+            query += self.keys.query()
+        else:
+            headers += self.keys.headers()
+        if call.method == "POST":
+            headers.append(("Content-Type", "application/json"))
+        if call.writes and call.idempotency_key is not None:
+            headers.append(("Idempotency-Key", call.idempotency_key))
+        timeouts = {
+            "connect": self.connect_timeout_s,
+            "read": self.timeout_s,
+            "write": self.timeout_s,
+            "pool": None,  # the clients bound the calls in flight themselves
+        }
+        return httpx.Request(
+            call.method,
+            self.base_url + call.path,
+            params=httpx.QueryParams(tuple(query)),
+            headers=headers,
+            content=call.body,
+            extensions={"timeout": timeouts},
+        )
+
+    def limits(self) -> httpx.Limits:
+        """The connections that a transport may keep."""
+        return httpx.Limits(
+            max_connections=self.connections_max,
+            max_keepalive_connections=self.connections_max,
+            keepalive_expiry=4.0,  # below the 5 s after which usual servers close an idle one
+        )
+
+    def broken_by(self, error: Exception) -> Broken:
+        """The reply for an error of the transport; its text has no key and no URL."""
+        if isinstance(error, httpx.ConnectTimeout):
+            reason = f"no connection within {self.connect_timeout_s:g} s"
+        elif isinstance(error, httpx.TimeoutException):
+            reason = f"no answer within {self.timeout_s:g} s"
+        else:
+            what = "no connection" if isinstance(error, _NOT_SENT) else "the connection broke"
+            reason = f"{what} ({self.keys.hide(str(error)) or type(error).__name__})"
+        return Broken(reason=reason, was_sent=not isinstance(error, _NOT_SENT))
+
+
+def answer_of(response: httpx.Response, body: bytes) -> HostAnswer:
+    """The answer in a response whose body was read."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return HostAnswer(status=response.status_code, headers=headers, body=body)
+
+
 class Core:
-    """The state of a client beside its connections: keys, pace, options."""
+    """The state of a client besides its connections: keys, rate limit, retries."""
 
     def __init__(self, host: str, access_key: str, secret_key: str, options: Options) -> None:
         if unknown := options.keys() - Options.__annotations__.keys():
-            raise InvalidCall(f"'{min(unknown)}' is no option of a client.")
+            raise InvalidCall(f"'{min(unknown)}' is not an option of a client.")
         keys = Keys(access_key, secret_key)
         self.calls_in_flight: Final = options.get("calls_in_flight", CALLS_IN_FLIGHT_DEFAULT)
         if not 1 <= self.calls_in_flight <= 1_000:
             raise InvalidCall("calls_in_flight is from 1 to 1000.")
+        keys_in = options.get("keys_in", "headers")
+        if keys_in not in ("headers", "query"):
+            raise InvalidCall("keys_in is 'headers' or 'query'.")
         self._idempotency_keys: Final = options.get("idempotency_keys", True)
         self.wire: Final = Wire(
             base_url=base_url_of(host),
             keys=keys,
-            are_keys_in_query=_are_in_query(options.get("keys_in", "headers")),
+            are_keys_in_query=keys_in == "query",
             timeout_s=options.get("timeout_s", TIMEOUT_S_DEFAULT),
             connect_timeout_s=options.get("connect_timeout_s", CONNECT_TIMEOUT_S_DEFAULT),
             connections_max=self.calls_in_flight,
             proxy=options.get("proxy"),
             verify=options.get("verify", True),
         )
-        self.exchange: Final = Exchange(
+        self._exchange: Final = Exchange(
             rate_limiter=_rate_limiter(options.get("rate_limit", "learn")),
-            retries=Retries(retry_for_s=options.get("retry_for_s", RETRY_FOR_S_DEFAULT)),
-            keys=keys,
+            retry_for_s=options.get("retry_for_s", RETRY_FOR_S_DEFAULT),
+            hide=keys.hide,
             on_retry=options.get("on_retry"),
         )
 
-    def flow(self, call: Call[T]) -> Flow[T]:
-        """The way of a call; a write gets a key by which the host knows it again."""
+    def flow(self, call: HostCall[T]) -> Flow[T]:
+        """The flow of a call; a write gets an idempotency key."""
         if call.writes and self._idempotency_keys and call.idempotency_key is None:
-            call = with_idempotency_key(call, str(uuid4()))
-        return self.exchange.flow(call)
+            call = replace(call, idempotency_key=str(uuid4()))
+        return self._exchange.flow(call)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("A client is not pickled: it holds keys. Make one in each process.")
-
-
-class BulkPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a read by id asks of every chunk, checked before anything is sent."""
-
-    event_code: str
-    columns: str
-
-    @classmethod
-    def of(cls, event_code: int | str, columns: str | Iterable[str]) -> "BulkPlan":
-        """Raises InvalidCall when one of the two cannot be."""
-        return cls(event_code=as_event_code(event_code), columns=as_columns(columns))
-
-    def call(self, chunk: Chunk) -> Call[Batch]:
-        """The call for a chunk."""
-        return bulk_read(chunk, event_code=self.event_code, columns=self.columns)
-
-
-def chunks(ids: Iterable[Id]) -> Iterator[Chunk]:
-    """The chunks of ids; no more ids are taken than the next chunk needs."""
-    _refuse_one_text(ids)
-    packer, source = Packer(), iter(ids)
-    while batch := list(islice(source, packer.room)):
-        packer.add(batch)
-        if not packer.room and (chunk := packer.take()):
-            yield chunk
-    if last := packer.take():
-        yield last
-
-
-async def async_chunks(ids: Iterable[Id] | AsyncIterable[Id]) -> AsyncIterator[Chunk]:
-    """As ``chunks``, of either kind of iterable."""
-    if not isinstance(ids, AsyncIterable):
-        for chunk in chunks(ids):
-            yield chunk
-        return
-    packer = Packer()
-    batch: list[Id] = []
-    async for one in ids:
-        batch.append(one)
-        if len(batch) == packer.room:
-            packer.add(batch)
-            batch = []
-            if not packer.room and (full := packer.take()):
-                yield full
-    packer.add(batch)
-    if last := packer.take():
-        yield last
-
-
-class Pages(Protocol):
-    """Calls that are made one after the other, and what is given of their answers."""
-
-    def next_call(self) -> Call[Batch] | None:
-        """The next call; None when there is none."""
-        ...
-
-    def took(self, batch: Batch) -> Batch:
-        """What is given of the answer to the call that was made last."""
-        ...
-
-
-class PagePlan:
-    """The pages of a list, one after the other, until all rows that it counts were read.
-
-    A host that gives smaller pages than asked for is followed: it is the count that ends a list.
-    """
-
-    def __init__(self, call: Callable[[int], Call[Batch]]) -> None:
-        """``call`` makes the call of a page, from 1."""
-        self._call: Final = call
-        self._page = 0
-        self._rows = 0
-        self._is_done = False
-
-    def next_call(self) -> Call[Batch] | None:
-        """The call of the next page; None when there is none."""
-        if self._is_done:
-            return None
-        self._page += 1
-        return self._call(self._page)
-
-    def took(self, batch: Batch) -> Batch:
-        """Takes note of the page that was asked for last; all of it is given."""
-        self._rows += len(batch.rows)
-        self._is_done = not batch.rows or self._rows >= (batch.total or 0)
-        return batch
-
-
-def with_idempotency_key(call: Call[T], key: str) -> Call[T]:
-    """The call with a key by which the host knows it again."""
-    fields: dict[str, Any] = {name: getattr(call, name) for name in call.__slots__}
-    return Call(**{**fields, "idempotency_key": key})
-
-
-def ignore(_: object) -> None:
-    """Takes an answer that has nothing to be kept."""
-
-
-def _refuse_one_text(ids: object) -> None:
-    if isinstance(ids, (str, bytes)):
-        raise InvalidCall("ids is one text; pass a list of ids, or another iterable of them.")
-
-
-def _are_in_query(keys_in: str) -> bool:
-    if keys_in not in ("headers", "query"):
-        raise InvalidCall("keys_in is 'headers' or 'query'.")
-    return keys_in == "query"
+        raise TypeError("A client cannot be pickled: it has keys. Make one in each process.")
 
 
 def _rate_limiter(rate_limit: RateLimit | str) -> RateLimiter:

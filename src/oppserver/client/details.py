@@ -1,4 +1,4 @@
-"""One opportunity whole, and the types with their fields."""
+"""The details of one opportunity, and the types with their fields."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -7,24 +7,23 @@ from uuid import UUID
 
 import msgspec
 
-from oppserver.client.bulk_read import as_event_code
-from oppserver.client.calls import Call, decoded, get, not_understood
-from oppserver.client.conditions import guid_of
+from oppserver.client.calls import HostCall, decoded, not_understood, reading_call
+from oppserver.client.conditions import as_event_code, guid_of
 from oppserver.client.errors import NotFound
 from oppserver.client.rows import Opportunity, text_of
 
-DETAILS: Final = "GetOpportunityDetails"
+_DETAILS_NAME: Final = "GetOpportunityDetails"
 
-METADATA: Final = "GetOpportunityTypeMetadata"
+_TYPE_NAME: Final = "GetOpportunityTypeMetadata"
 
-TYPES: Final = "GetOpportunityTypes"
+_TYPES_NAME: Final = "GetOpportunityTypes"
 
 
 class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A field of a type. ``options`` are a dropdown's values, in order.
 
-    A dependent dropdown names its ``parent_field``, and ``dependent_options`` has its options by
-    the parent's value.
+    A dependent dropdown has a ``parent_field``; ``dependent_options`` has its options by the
+    parent's value.
     """
 
     schema_name: str
@@ -39,7 +38,7 @@ class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TypeInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An opportunity type; a list of types tells no fields. ``message`` is the host's own JSON."""
+    """An opportunity type, without fields in a list of types. ``message`` is the host's JSON."""
 
     event_code: int
     name: str
@@ -50,7 +49,7 @@ class TypeInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpportunityDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """One opportunity whole: ``row`` has the value of every field, ``fields`` what they are."""
+    """One opportunity: ``row`` has the values of all fields, ``fields`` describes the fields."""
 
     id: str
     type_name: str
@@ -110,30 +109,31 @@ _OPTIONS: Final = msgspec.json.Decoder(list[_Option])
 _DEPENDENTS: Final = msgspec.json.Decoder(list[_Dependent])
 
 
-def details_call(opportunity_id: str | UUID) -> Call[OpportunityDetails]:
-    """The call for one opportunity. Its reading raises NotFound at an envelope that is empty."""
+def details_call(opportunity_id: str | UUID) -> HostCall[OpportunityDetails]:
+    """The call for one opportunity. Reading an empty answer raises NotFound."""
     one = guid_of(opportunity_id, what="opportunity_id")
-    return get(
-        DETAILS, partial(_read_details, one), query=(("OpportunityId", one),), may_be_empty=True
+    read = partial(_read_details, one)
+    return reading_call(
+        _DETAILS_NAME, None, read, query=(("OpportunityId", one),), may_be_empty=True
     )
 
 
-def type_call(event_code: int | str) -> Call[TypeInfo]:
+def type_call(event_code: int | str) -> HostCall[TypeInfo]:
     """The call for one type with its fields."""
-    return get(METADATA, _read_type, query=(("code", as_event_code(event_code)),))
+    return reading_call(_TYPE_NAME, None, _read_type, query=(("code", as_event_code(event_code)),))
 
 
-def types_call() -> Call[list[TypeInfo]]:
+def types_call() -> HostCall[list[TypeInfo]]:
     """The call for all types, without their fields."""
-    return get(TYPES, _read_types)
+    return reading_call(_TYPES_NAME, None, _read_types)
 
 
 def _read_details(asked: str, body: bytes) -> OpportunityDetails:
-    found = decoded(_DETAILS, body or b"{}", name=DETAILS)
+    found = decoded(_DETAILS, body or b"{}", name=_DETAILS_NAME)
     if not found.ID:
         raise NotFound(
-            f"{DETAILS}: there is no opportunity {asked}. Check the id; what was deleted is not"
-            " found either."
+            f"{_DETAILS_NAME}: there is no opportunity {asked}. Check the id; the opportunity may"
+            " have been deleted."
         )
     fields = found.Fields or []
     values = {field.SchemaName: text_of(field.Value) for field in fields}
@@ -152,17 +152,17 @@ def _read_details(asked: str, body: bytes) -> OpportunityDetails:
 
 
 def _read_type(body: bytes) -> TypeInfo:
-    return _type_info(decoded(_TYPE, body, name=METADATA), body)
+    return _type_info(decoded(_TYPE, body, name=_TYPE_NAME), body)
 
 
 def _read_types(body: bytes) -> list[TypeInfo]:
-    return [_type_info(one, b"") for one in decoded(_TYPES, body, name=TYPES)]
+    return [_type_info(one, b"") for one in decoded(_TYPES, body, name=_TYPES_NAME)]
 
 
 def _type_info(one: _Type, message: bytes) -> TypeInfo:
     code = str(one.EventCode).strip()
     if not code.isdecimal():
-        raise not_understood(METADATA, f"EventCode is {code!r}")
+        raise not_understood(_TYPE_NAME, f"EventCode is {code!r}")
     return TypeInfo(
         event_code=int(code),
         name=one.DisplayName or f"Opportunity {code}",
@@ -196,7 +196,7 @@ def _options(options: Sequence[_Option]) -> tuple[str, ...]:
 
 
 def _in_text(decoder: Any, text: str | None) -> Any:
-    """What a text of JSON holds; nothing where it is empty or of another form."""
+    """Decode JSON in a text; an empty list if the text is empty or has another form."""
     try:
         return decoder.decode(text) if text else []
     except msgspec.DecodeError:

@@ -1,7 +1,7 @@
-"""The client's errors: one tree, and each message says what to do.
+"""The client's errors: one tree; each message says what to do.
 
-No error holds a key, a URL, or an error of the HTTP library: its text may be logged and sent on.
-Errors can be copied and pickled.
+No error contains a key, a URL, or an error of the HTTP library, so its text may be logged. Errors
+can be copied and pickled.
 """
 
 from oppserver.contract.errors import OppserverError
@@ -12,28 +12,28 @@ class ClientError(OppserverError):
 
 
 class InvalidCall(ClientError):
-    """An argument cannot be what it has to be. Nothing was sent."""
+    """An argument is invalid. Nothing was sent."""
 
 
 class HostUnreachable(ClientError):
-    """The connection failed, or the answer did not come in time, in every try."""
+    """No connection, or no answer in time, in any try."""
 
 
 class UnexpectedAnswer(ClientError):
-    """The host answered, but not as this API does. It may be another program, or a proxy."""
+    """The answer does not have the form of this API; it may come from another program."""
 
 
 class WriteUnconfirmed(ClientError):
-    """A write was sent and no answer came: it may have been done or not.
+    """A write was sent but got no answer: it may have been done.
 
-    It is sent again only where the host has said that it knows repeated writes.
+    The client repeats it only if the host recognizes repeated writes.
     """
 
 
 class WritesStopped(ClientError):
-    """Of many writes, a call in the middle failed. ``done`` are written, in their order.
+    """One call of many writes failed. The first ``done`` writes are done.
 
-    Whether those of the failed call are, its own words say.
+    The message tells whether the writes of the failed call are done.
     """
 
     def __init__(self, message: str, *, done: int = 0) -> None:
@@ -42,10 +42,10 @@ class WritesStopped(ClientError):
 
 
 class HostError(ClientError):
-    """The host refused the call, or could not do it.
+    """The host refused the call or failed.
 
-    ``status`` is that of HTTP, also where the host sends its errors under 200. ``exception_type``
-    and ``request_id`` are the host's, or None where it gave none.
+    ``status`` is the HTTP status; some hosts send errors under 200. ``exception_type`` and
+    ``request_id`` come from the host; None if it sent none.
     """
 
     def __init__(
@@ -63,28 +63,28 @@ class HostError(ClientError):
 
 
 class KeysRefused(HostError):
-    """The keys are wrong, revoked, of an inactive user, or of another region's host."""
+    """The keys are wrong or revoked, or belong to an inactive user or another region's host."""
 
 
 class AccessRefused(HostError):
-    """The keys are right, and may not do this."""
+    """The keys are right, but their user has no right to do this."""
 
 
 class NotFound(HostError):
-    """There is no such opportunity, or no longer."""
+    """The opportunity does not exist or was deleted."""
 
 
 class RequestRefused(HostError):
-    """The host does not take the request as it is: sending it again gets the same answer."""
+    """The request is invalid: the same request gets the same answer."""
 
 
 class RateLimitExceeded(HostError):
-    """The host's rate limit was met in every try: other programs use the same account."""
+    """Every try exceeded the host's rate limit: other programs use the same account."""
 
 
 class HostUnavailable(HostError):
-    """The host, or what stands before it, could not answer (502, 503, 504) in every try."""
+    """The host, or a proxy in front of it, was unavailable in every try (502, 503, 504)."""
 
 
 class HostFailed(HostError):
-    """The host failed at this call (500)."""
+    """The host failed (500)."""

@@ -1,166 +1,177 @@
-"""Lists and searches: from what is asked to the calls of their pages, and from a page to rows."""
+"""Lists and searches: from arguments to the calls of all pages, and from a page to rows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypedDict
 from uuid import UUID
 
 import msgspec
 
-from oppserver.client.bulk_read import Batch, as_event_code
-from oppserver.client.calls import ACTIVITIES, Call, decoded, not_understood, post
-from oppserver.client.conditions import Value, Where, guid_of, names_of, text_value
-from oppserver.client.errors import InvalidCall
+from oppserver.client.bulk_read import Batch
+from oppserver.client.calls import ACTIVITIES, HostCall, decoded, not_understood, reading_call
+from oppserver.client.conditions import (
+    Value,
+    Where,
+    as_columns,
+    as_event_code,
+    guid_of,
+    text_value,
+)
 from oppserver.client.rows import Opportunity, text_of
 from oppserver.contract.dates import to_stored
 
 PAGE_ROWS: Final = 1_000
-"""Rows of a page. Source: the hosted API gives no more, and cuts larger pages silently."""
-
-PageCall = Callable[[int], Call[Batch]]
-"""Makes the call of a page, from 1."""
+"""Rows of a page. Source: the hosted API's maximum; it cuts larger pages silently."""
 
 
-class _Page(msgspec.Struct):
-    """An answer; where nothing was found, hosts leave ``List`` out."""
+class ListOptions(TypedDict, total=False):
+    """The options of a list of opportunities.
 
-    RecordCount: int | str = 0
-    List: list[dict[str, Any]] | None = None
+    - ``columns``: the columns of the rows; by default the host chooses.
+    - ``order_by``: a column to sort by; by default the host's own order.
+    - ``descending``: sort from high to low (default).
+    """
 
-
-class _Modified(msgspec.Struct):
-    RecordCount: int | str = 0
-    ProspectActivities: list[dict[str, Any]] | None = None
-
-
-_PAGE: Final = msgspec.json.Decoder(_Page)
-
-_MODIFIED: Final = msgspec.json.Decoder(_Modified)
+    columns: str | Iterable[str] | None
+    order_by: str | None
+    descending: bool
 
 
-class Sorting(msgspec.Struct, frozen=True, kw_only=True):
-    """``column`` None is the host's own order."""
+class Pages(Protocol):
+    """Calls made one after the other, and the rows of their answers."""
 
-    column: str | None
-    is_descending: bool
+    def next_call(self) -> HostCall[Batch] | None:
+        """The next call; None after the last one."""
+        ...
 
-    def message(self) -> dict[str, Any]:
-        """``Sorting``, or nothing."""
-        if self.column is None:
-            return {}
-        direction = "1" if self.is_descending else "0"
-        return {"Sorting": {"ColumnName": self.column, "Direction": direction}}
+    def take(self, batch: Batch) -> Batch:
+        """The rows to give to the caller from the answer to the last call."""
+        ...
+
+
+class PagePlan:
+    """The pages of a list, from 1, until all rows that the host counts are read.
+
+    A host may give smaller pages than asked for: the count ends a list, not a short page.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        message: dict[str, Any],
+        *,
+        query: tuple[tuple[str, str], ...] = (),
+        page_rows: int = PAGE_ROWS,
+    ) -> None:
+        self._name: Final = name
+        self._message: Final = message
+        self._query: Final = query
+        self._page_rows: Final = page_rows
+        self._page = 0
+        self._rows = 0
+        self._is_done = False
+
+    def next_call(self) -> HostCall[Batch] | None:
+        """The call of the next page; None after the last one."""
+        if self._is_done:
+            return None
+        self._page += 1
+        return self.call(self._page)
+
+    def call(self, page: int) -> HostCall[Batch]:
+        """The call of a page."""
+        paging = {"Paging": {"PageIndex": page, "PageSize": self._page_rows}}
+        read = partial(_read, self._name)
+        return reading_call(self._name, {**self._message, **paging}, read, query=self._query)
+
+    def take(self, batch: Batch) -> Batch:
+        """Count the rows of a page; all of them go to the caller."""
+        self._rows += len(batch.rows)
+        self._is_done = not batch.rows or self._rows >= (batch.total or 0)
+        return batch
 
 
 def search_pages(
-    event_code: int | str,
-    where: Where,
-    *,
-    columns: str | Iterable[str] | None,
-    sorting: Sorting,
-    page_rows: int = PAGE_ROWS,
-) -> PageCall:
+    event_code: int | str, where: Where, options: ListOptions, *, page_rows: int = PAGE_ROWS
+) -> PagePlan:
     """The pages of a search."""
     code = int(as_event_code(event_code))
     message = {
         "OpportunityEventCode": code,
         "AdvancedSearch": where.advanced_search(code),
-        **names_of(columns),
-        **sorting.message(),
+        **_members(**options),
     }
-    return _pages("Retrieve/BySearchParameter", message, page_rows=page_rows)
+    return PagePlan("Retrieve/BySearchParameter", message, page_rows=page_rows)
 
 
-def lead_pages(
-    lead_id: str | UUID,
-    event_code: int | str | None,
-    *,
-    columns: str | Iterable[str] | None,
-    sorting: Sorting,
-) -> PageCall:
-    """The pages of a lead's opportunities, of one type or all."""
+def count_call(event_code: int | str, where: Where) -> HostCall[Batch]:
+    """The call whose ``total`` is the number of opportunities that a search finds."""
+    return search_pages(event_code, where, {"columns": "Status"}, page_rows=1).call(1)
+
+
+def lead_pages(lead_id: str | UUID, event_code: int | str | None, options: ListOptions) -> PagePlan:
+    """The pages of a lead's opportunities, of one type or all types."""
     query = [("leadId", guid_of(lead_id, what="lead_id"))]
     if event_code is not None:
         query.append(("opportunityType", as_event_code(event_code)))
-    message = {**names_of(columns), **sorting.message()}
-    return _pages("GetOpportunitiesOfLead", message, query=tuple(query))
+    return PagePlan("GetOpportunitiesOfLead", _members(**options), query=tuple(query))
 
 
-def lead_field_pages(
-    name: str, value: Value, *, columns: str | Iterable[str] | None, sorting: Sorting
-) -> PageCall:
-    """The pages of the opportunities of the lead that a unique field names."""
+def lead_field_pages(name: str, value: Value, options: ListOptions) -> PagePlan:
+    """The pages of the opportunities of the lead whose unique field has a value."""
     parameter = {"LookupName": name, "LookupValue": text_value(value), "SqlOperator": "="}
-    message = {"Parameter": parameter, **names_of(columns), **sorting.message()}
-    return _pages("GetOpportunitiesByUniqueLeadField", message)
+    message = {"Parameter": parameter, **_members(**options)}
+    return PagePlan("GetOpportunitiesByUniqueLeadField", message)
 
 
-def count_call(event_code: int | str, where: Where) -> Call[Batch]:
-    """The call whose ``total`` is how many a search finds."""
-    sorting = Sorting(column=None, is_descending=True)
-    pages = search_pages(event_code, where, columns="Status", sorting=sorting, page_rows=1)
-    return pages(1)
-
-
-def activity_pages(opportunity_id: str | UUID, event_code: int | str | None) -> PageCall:
-    """The pages of an opportunity's activities."""
+def activity_pages(opportunity_id: str | UUID, event_code: int | str | None) -> PagePlan:
+    """The pages of an opportunity's activities, of one type or all types."""
     query = [("opportunityId", guid_of(opportunity_id, what="opportunity_id"))]
     if event_code is not None:
         query.append(("activityEventCode", as_event_code(event_code)))
-    return _pages("GetActivitiesOfOpportunity", {}, query=tuple(query))
+    return PagePlan("GetActivitiesOfOpportunity", {}, query=tuple(query))
 
 
-def modified_call(
-    event_code: int, *, from_date: str | None, to_date: str | None, page: int, page_rows: int
-) -> Call[Batch]:
-    """A page of what was modified in a span (stored form, both ends in it), the oldest first.
-
-    The rows have Id, RelatedProspectId, CreatedOn and ModifiedOn.
-    """
-    parameter: dict[str, Any] = {"ActivityEvent": event_code, "IncludeCustomFields": 0}
-    ends = {"FromDate": from_date, "ToDate": to_date}
-    parameter.update({name: date for name, date in ends.items() if date is not None})
-    message = {
-        "Parameter": parameter,
-        "Paging": {"PageIndex": page, "PageSize": page_rows},
-        "Sorting": {"ColumnName": "ModifiedOn", "Direction": 0},
-    }
-    return post("RetrieveRecentlyModified", message, _read_modified, base=ACTIVITIES)
-
-
-def _pages(
-    name: str,
-    message: dict[str, Any],
+def _members(
     *,
-    query: tuple[tuple[str, str], ...] = (),
-    page_rows: int = PAGE_ROWS,
-) -> PageCall:
-    def page_call(page: int) -> Call[Batch]:
-        if page < 1:
-            raise InvalidCall("Pages are counted from 1.")
-        paging = {"Paging": {"PageIndex": page, "PageSize": page_rows}}
-        return post(name, {**message, **paging}, partial(_read, name), query=query)
+    columns: str | Iterable[str] | None = None,
+    order_by: str | None = None,
+    descending: bool = True,
+) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    if columns is not None and (names := as_columns(columns)):
+        members["Columns"] = {"Include_CSV": names}
+    if order_by is not None:
+        members["Sorting"] = {"ColumnName": order_by, "Direction": "1" if descending else "0"}
+    return members
 
-    return page_call
+
+# --- answers -----------------------------------------------------------------------------------
+
+
+class _Page(msgspec.Struct):
+    """A page; recently modified rows are in ``ProspectActivities``. No rows: no member."""
+
+    RecordCount: int | str = 0
+    List: list[dict[str, Any]] | None = None
+    ProspectActivities: list[dict[str, Any]] | None = None
+
+
+_PAGE: Final = msgspec.json.Decoder(_Page)
 
 
 def _read(name: str, body: bytes) -> Batch:
     page = decoded(_PAGE, body, name=name)
-    return _batch(page.List, page.RecordCount)
-
-
-def _read_modified(body: bytes) -> Batch:
-    page = decoded(_MODIFIED, body, name="RetrieveRecentlyModified")
-    return _batch(page.ProspectActivities, page.RecordCount)
-
-
-def _batch(rows: list[dict[str, Any]] | None, count: int | str) -> Batch:
-    texts = [{name: text_of(value) for name, value in row.items()} for row in rows or ()]
-    total = int(count) if str(count).strip().isdecimal() else len(texts)
+    rows = page.List or page.ProspectActivities or ()
+    texts = [{column: text_of(value) for column, value in row.items()} for row in rows]
+    count = str(page.RecordCount).strip()
+    total = int(count) if count.isdecimal() else len(texts)
     return Batch(rows=list(map(Opportunity, texts)), total=total)
 
+
+# --- recently modified -------------------------------------------------------------------------
 
 _NAME: Final = "RetrieveRecentlyModified"
 
@@ -168,9 +179,12 @@ _TRIES_MAX: Final = 5
 
 
 class ModifiedPlan:
-    """The calls for all of a span (stored form, both ends in it; None is open), and their rows.
+    """All opportunities modified in a span, the oldest first: Id, RelatedProspectId and dates.
 
-    A row may be given twice, when it is modified while it is read.
+    ``since`` and ``until`` are in the stored form and included; None is open. Every call asks for
+    the first page from the last second read, so nothing is skipped while the host changes. A second
+    with more rows than a page is read by itself, page by page. A row that is modified meanwhile
+    comes twice.
     """
 
     def __init__(self, event_code: int, *, since: str | None, until: str | None) -> None:
@@ -181,31 +195,38 @@ class ModifiedPlan:
         self._total: int | None = None
         self._is_done = False
 
-    def next_call(self) -> Call[Batch] | None:
-        """The next call; None when all was read."""
+    def next_call(self) -> HostCall[Batch] | None:
+        """The next call; None after the last one."""
         if self._is_done:
             return None
-        second = self._second
-        return modified_call(
-            self._event_code,
-            from_date=second.moment if second else self._from,
-            to_date=second.moment if second else self._until,
-            page=second.page if second else 1,
-            page_rows=PAGE_ROWS,
-        )
+        if self._second is not None:
+            moment = self._second.moment
+            return self._call(from_date=moment, to_date=moment, page=self._second.page)
+        return self._call(from_date=self._from, to_date=self._until, page=1)
 
-    def took(self, batch: Batch) -> Batch:
-        """The rows that are given, of the answer to the call that was made last.
+    def take(self, batch: Batch) -> Batch:
+        """The new rows in the answer to the last call.
 
-        Their ``total`` is how many there were in the span when its reading began.
+        Their ``total`` is the number of rows in the span when its reading began.
         """
         if self._total is None:
             self._total = batch.total
         return Batch(rows=self._rows_of(batch), total=self._total)
 
+    def _call(self, *, from_date: str | None, to_date: str | None, page: int) -> HostCall[Batch]:
+        parameter: dict[str, Any] = {"ActivityEvent": self._event_code, "IncludeCustomFields": 0}
+        ends = {"FromDate": from_date, "ToDate": to_date}
+        parameter.update({name: date for name, date in ends.items() if date is not None})
+        message = {
+            "Parameter": parameter,
+            "Paging": {"PageIndex": page, "PageSize": PAGE_ROWS},
+            "Sorting": {"ColumnName": "ModifiedOn", "Direction": 0},
+        }
+        return reading_call(_NAME, message, partial(_read, _NAME), base=ACTIVITIES)
+
     def _rows_of(self, batch: Batch) -> Sequence[Opportunity]:
         if self._second is not None:
-            return self._took_of_second(self._second, batch)
+            return self._rows_of_second(self._second, batch)
         moments = [_moment(row) for row in batch.rows]
         if any(after < before for before, after in pairwise(moments)):
             raise not_understood(_NAME, "its rows are not sorted by ModifiedOn, as was asked")
@@ -220,8 +241,8 @@ class ModifiedPlan:
             self._second = _Second(last)
         return rows
 
-    def _took_of_second(self, second: "_Second", batch: Batch) -> Sequence[Opportunity]:
-        rows = second.took(batch)
+    def _rows_of_second(self, second: "_Second", batch: Batch) -> Sequence[Opportunity]:
+        rows = second.take(batch)
         if rows is None:
             return ()
         self._second = None
@@ -231,7 +252,7 @@ class ModifiedPlan:
 
 
 class _Second:
-    """The rows of one second, page by page. Owner of what was read of them."""
+    """Owns the rows of one second while they are read page by page."""
 
     def __init__(self, moment: str) -> None:
         self.moment: Final = moment
@@ -240,8 +261,8 @@ class _Second:
         self._read = 0
         self._tries = 1
 
-    def took(self, batch: Batch) -> list[Opportunity] | None:
-        """All rows of the second; None while there are more. Raises UnexpectedAnswer."""
+    def take(self, batch: Batch) -> list[Opportunity] | None:
+        """All rows of the second; None until all are read. Raises UnexpectedAnswer."""
         self._rows.update((row.id, row) for row in batch.rows)
         self._read += len(batch.rows)
         total = batch.total or 0

@@ -1,12 +1,11 @@
-"""The pace of calls: a moving window on the client's side, kept so that the host's is never passed.
+"""A moving-window rate limiter that never exceeds the host's window.
 
-The host counts a call at a moment that the client does not know: after it was sent, and before it
-was answered. A call's place is therefore taken until a window's length after its answer, or after
-it was sent and ``_COUNTED_WITHIN_S`` have gone, whichever is sooner: a host that takes long to
-answer has counted the call long before.
+Invariant: in any window of the host, it counts at most ``calls`` calls of this client. The client
+does not know when the host counts a call, only that it does so after the sending, before the
+answer, and within ``_COUNTED_WITHIN_S``. So a call keeps its slot for one window after the latest
+possible moment: its answer, or its sending plus ``_COUNTED_WITHIN_S``, whichever is sooner.
 
-Time comes in as ``now``, in seconds of any monotonic clock. All methods may be called from several
-threads.
+Time comes in as ``now``, in seconds of any monotonic clock. All methods are thread-safe.
 """
 
 import re
@@ -20,7 +19,7 @@ from oppserver.contract.limits import RATE_LIMIT_CALLS_DEFAULT, RATE_LIMIT_WINDO
 _COUNTED_WITHIN_S: Final = 1.0
 
 _WINDOW_S_MAX: Final = 3_600.0
-"""A policy of a longer window, such as calls in a day, is no pace; its end is told by a 429."""
+"""A policy with a longer window, such as calls per day, is ignored; a 429 enforces it."""
 
 _MESSAGE: Final = re.compile(r"limit of (\d{1,9}) in (\d{1,5}) second", re.IGNORECASE)
 
@@ -39,8 +38,11 @@ class RateLimit(NamedTuple):
 DEFAULT_RATE_LIMIT: Final = RateLimit(RATE_LIMIT_CALLS_DEFAULT, RATE_LIMIT_WINDOW_S_DEFAULT)
 
 
-class Place:
-    """A call's place in the window, from when it is sent. Owner: the RateLimiter that gave it."""
+class Slot:
+    """A call's slot in the window, from its sending. Owned by the RateLimiter that gave it.
+
+    ``counted_by``: the latest moment at which the host counts the call.
+    """
 
     __slots__ = ("counted_by",)
 
@@ -49,9 +51,9 @@ class Place:
 
 
 class RateLimiter:
-    """Says when a call may be sent. ``limit`` None: always.
+    """Decides when a call may be sent. ``limit`` None: always.
 
-    ``is_fixed``: the limit was given by the caller; one that is learned may only lower it.
+    ``is_fixed``: the caller chose the limit; a limit learned from the host can only lower it.
     """
 
     def __init__(self, limit: RateLimit | None, *, is_fixed: bool) -> None:
@@ -59,56 +61,58 @@ class RateLimiter:
         self._ceiling: Final = limit if is_fixed else None
         self._is_off: Final = limit is None
         self._lock: Final = threading.Lock()
-        self._sent: Final[set[Place]] = set()  # not answered yet; owner: this class, under the lock
-        self._counted: Final[list[float]] = []  # a heap: by when the host has counted; as above
+        # owned by this class, under the lock: slots of calls without an answer, and a heap of the
+        # moments by which the host has counted answered calls
+        self._sent: Final[set[Slot]] = set()
+        self._counted: Final[list[float]] = []
         self._held_until = 0.0
 
     @property
     def limit(self) -> RateLimit | None:
-        """The limit that is kept now."""
+        """The current limit."""
         return self._limit
 
-    def enter(self, now: float) -> Place | float:
-        """A place for a call that is sent now, or the seconds to wait before asking again."""
+    def enter(self, now: float) -> Slot | float:
+        """A slot for a call that is sent now, or the seconds to wait before the next attempt."""
         with self._lock:
             if self._held_until > now:
                 return self._held_until - now
             if self._limit is None:
-                return Place(now)
+                return Slot(now)
             free_at = self._free_at(self._limit, now)
             if free_at > now:
                 return free_at - now
-            place = Place(now + _COUNTED_WITHIN_S)
-            self._sent.add(place)
-            return place
+            slot = Slot(now + _COUNTED_WITHIN_S)
+            self._sent.add(slot)
+            return slot
 
-    def leave(self, place: Place, now: float) -> None:
-        """The call of a place was answered, or its connection has failed."""
+    def leave(self, slot: Slot, now: float) -> None:
+        """Report that the call of a slot was answered, or that its connection failed."""
         with self._lock:
-            if place in self._sent:
-                self._sent.remove(place)
-                heappush(self._counted, min(place.counted_by, now))
+            if slot in self._sent:
+                self._sent.remove(slot)
+                heappush(self._counted, min(slot.counted_by, now))
 
     def learn(self, headers: Mapping[str, str], now: float) -> None:
-        """Takes over what an answer's headers tell (names in lower case) of limit and window.
+        """Learn limit and window from the headers of an answer (names in lower case).
 
-        Source: draft-ietf-httpapi-ratelimit-headers-10. Calls that the host has counted and this
-        client has not sent are of others; they take places too.
+        Source: draft-ietf-httpapi-ratelimit-headers-10. If the host counted more calls than this
+        client sent, the others are of other programs; they take slots too.
         """
-        replication_state = _replication_state(headers)
-        limit = _policy(headers, replication_state[0] if replication_state else None)
+        state = _current_state(headers)
+        limit = _policy(headers, state[0] if state else None)
         with self._lock:
             if limit is not None:
                 self._adopt(limit)
-            if limit is None or replication_state is None or limit != self._limit:
+            if limit is None or state is None or limit != self._limit:
                 return
             self._drop_old(limit, now)
-            of_others = limit.calls - replication_state[1] - len(self._counted) - len(self._sent)
+            of_others = limit.calls - state[1] - len(self._counted) - len(self._sent)
             for _ in range(min(of_others, limit.calls)):
                 heappush(self._counted, now)
 
     def refused(self, message: str, *, hold_s: float, now: float) -> None:
-        """The host refused a call for its rate: nothing is sent for ``hold_s`` seconds."""
+        """Report a refusal for the rate: no call is sent for ``hold_s`` seconds."""
         match = _MESSAGE.search(message)
         with self._lock:
             if match and int(match[1]) and int(match[2]):
@@ -124,23 +128,23 @@ class RateLimiter:
         self._limit = limit
 
     def _free_at(self, limit: RateLimit, now: float) -> float:
-        """When a place is free, or may be: ``now``, or the end of the oldest one's window."""
+        """The moment of a free slot: ``now``, or the end of the oldest slot's window."""
         self._drop_old(limit, now)
         if len(self._counted) + len(self._sent) < limit.calls:
             return now
-        ends = [place.counted_by for place in self._sent]
+        ends = [slot.counted_by for slot in self._sent]
         ends += self._counted[:1]
         return min(ends) + limit.window_s
 
     def _drop_old(self, limit: RateLimit, now: float) -> None:
         while self._counted and self._counted[0] + limit.window_s <= now:
             heappop(self._counted)
-        for place in [one for one in self._sent if one.counted_by + limit.window_s <= now]:
-            self._sent.remove(place)
+        for slot in [one for one in self._sent if one.counted_by + limit.window_s <= now]:
+            self._sent.remove(slot)
 
 
-def _replication_state(headers: Mapping[str, str]) -> tuple[str, int] | None:
-    """The policy and the calls that are free, of ``RateLimit: "default";r=24;t=5``."""
+def _current_state(headers: Mapping[str, str]) -> tuple[str, int] | None:
+    """The policy's name and the free calls in ``RateLimit: "default";r=24;t=5``."""
     for name, parameters in _items(headers.get("ratelimit", "")):
         if "r" in parameters:
             return name, parameters["r"]
@@ -148,7 +152,7 @@ def _replication_state(headers: Mapping[str, str]) -> tuple[str, int] | None:
 
 
 def _policy(headers: Mapping[str, str], name: str | None) -> RateLimit | None:
-    """The policy of a name, or the first, of ``RateLimit-Policy: "default";q=25;w=5``."""
+    """The named or first policy in ``RateLimit-Policy: "default";q=25;w=5``."""
     policies = [
         (item, RateLimit(parameters["q"], parameters["w"]))
         for item, parameters in _items(headers.get("ratelimit-policy", ""))
@@ -159,7 +163,7 @@ def _policy(headers: Mapping[str, str], name: str | None) -> RateLimit | None:
 
 
 def _items(text: str) -> list[tuple[str, dict[str, int]]]:
-    """The items of a list of structured fields, with those parameters that are whole numbers."""
+    """The items of a list of structured fields, with their whole-number parameters."""
     return [
         (match[1], {name: int(number) for name, number in _PARAMETER.findall(match[2])})
         for match in _POLICY.finditer(text)

@@ -1,4 +1,4 @@
-"""A row: one opportunity as the host answered it, frozen, with names for what every row has."""
+"""A row: one opportunity as the host answered it, frozen, with typed properties."""
 
 import re
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
@@ -15,15 +15,15 @@ from oppserver.contract.values import plain_number
 _MISSING: Final = object()
 
 _WITH_EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[eE][+-]?\d{1,6}", re.ASCII)
-"""A large or small number of a host that answers JSON numbers: ``1e+21``."""
+"""A large or small JSON number of a host: ``1e+21``."""
 
 
 class Opportunity(msgspec.Struct, frozen=True, gc=False):
-    """One opportunity: its columns by name, ``row["mx_Custom_1"]``; None where nothing is set.
+    """One opportunity: its columns by name, ``row["mx_Custom_1"]``; None if a field is not set.
 
-    Properties stand for the columns that have a name of their own, whatever the call that answered
-    spells them. Dates are read when they are asked for. A column that was not asked for raises
-    KeyError, which says so. Equal to another row with the same columns and values.
+    Properties give the common columns, however the call spells their names. Dates are parsed on
+    access. A column that was not requested raises KeyError. Rows with the same columns and values
+    are equal.
     """
 
     _values: Mapping[str, str | None]
@@ -79,7 +79,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def lead_email(self) -> str | None:
-        """The lead's address."""
+        """The lead's e-mail address."""
         return self["EmailAddress"]
 
     @property
@@ -95,7 +95,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def owner_email(self) -> str | None:
-        """The owner's address; answered with ``Owner`` by a read by id."""
+        """The owner's e-mail address; a read by id answers it with ``Owner``."""
         return self["OwnerEmailAddress"]
 
     @property
@@ -110,18 +110,18 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def created_on(self) -> datetime | None:
-        """When it was created, UTC."""
+        """The date of creation, UTC."""
         return self.date("CreatedOn")
 
     @property
     def modified_on(self) -> datetime | None:
-        """When it was changed last, UTC."""
+        """The date of the last change, UTC."""
         return self.date("ModifiedOn")
 
     def date(self, name: str) -> datetime | None:
-        """A column as a moment, UTC, in any of the API's forms. Raises ValueError when it is none.
+        """A column as a datetime, UTC, from any of the API's forms.
 
-        Column and value are named.
+        Raises ValueError with column and value if it is not a date.
         """
         text = self[name]
         if not text:
@@ -129,19 +129,19 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
         try:
             return datetime.fromisoformat(to_stored(text)).replace(tzinfo=UTC)
         except ValueError as error:
-            raise ValueError(f"{name}: {text!r} is no date: {error}") from None
+            raise ValueError(f"{name}: {text!r} is not a date: {error}") from None
 
     def number(self, name: str) -> Decimal | None:
-        """A column as a number, with or without signs of thousands, or with an exponent.
+        """A column as a number, with or without thousands separators, or with an exponent.
 
-        Raises ValueError when it is none. Column and value are named.
+        Raises ValueError with column and value if it is not a number.
         """
         text = (self[name] or "").strip()
         if not text:
             return None
         number = text if _WITH_EXPONENT.fullmatch(text) else plain_number(text)
         if number is None:
-            raise ValueError(f"{name}: {text!r} is no number")
+            raise ValueError(f"{name}: {text!r} is not a number")
         return Decimal(number)
 
     def _one_of(self, *names: str) -> str | None:
@@ -151,13 +151,13 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
         return self[names[0]]
 
     def _spelled(self, name: str) -> str:
-        """The column's name as the host spells it; raises KeyError when there is none."""
+        """The column's name as the host spells it. Raises KeyError if the row does not have it."""
         folded = name.casefold()
         for known in self._values:
             if known.casefold() == folded:
                 return known
         raise KeyError(
-            f"{name} was not asked for, so this row does not have it."
+            f"{name} was not requested, so this row does not have it."
             f"{did_you_mean(name, self._values)}"
         )
 
@@ -166,7 +166,7 @@ class Opportunity(msgspec.Struct, frozen=True, gc=False):
 
 
 def text_of(value: Any) -> str | None:
-    """A value as rows have them: text or None, also where a host answers numbers or booleans."""
+    """A value as text or None, as in a row; also for numbers and booleans of a host."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -1,13 +1,8 @@
-"""From a call to an HTTP request, and back: what the two transports share.
-
-They stand on httpx's transports, below its client: nothing on the way logs a URL, follows a
-redirect with keys in it, or keeps a request that an error could show.
-"""
+"""The I/O of the two clients: run the steps of calls, one flow or several at once."""
 
 import asyncio
 import logging
 import re
-import ssl
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
@@ -16,37 +11,21 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 import httpx
-import msgspec
 
-import oppserver
-from oppserver.client.address import Keys
-from oppserver.client.answers import Answer, Broken
-from oppserver.client.calls import Call
+from oppserver.client.calls import Broken, HostAnswer, HostCall
+from oppserver.client.core import Wire, answer_of
 from oppserver.client.exchange import Flow, Reply, Send, Wait
 
-_HEADERS: Final = (
-    ("Accept", "application/json"),
-    ("Accept-Encoding", "zstd, gzip"),
-    ("User-Agent", f"oppserver-client/{oppserver.__version__}"),
-)
-
-_NOT_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-    httpx.ProxyError,
-)
+T = TypeVar("T")
 
 _KEYS: Final = re.compile(r"((?:access|secret)_?key(?:=|%3D))[^&\s'\"]+", re.IGNORECASE)
 
 
 class _HidesKeys(logging.Filter):
-    """Hides keys in what the library below logs of answers: a redirect may repeat a query."""
+    """Hides keys in httpcore's logs: it logs headers of answers, and a redirect may repeat keys."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Lets every record through."""
+        """Hide the keys in a record; let every record pass."""
         record.msg = _KEYS.sub(r"\1[hidden]", str(record.msg))
         return True
 
@@ -54,86 +33,12 @@ class _HidesKeys(logging.Filter):
 logging.getLogger("httpcore.http11").addFilter(_HidesKeys())
 
 
-class Wire(msgspec.Struct, frozen=True, kw_only=True):
-    """How a host is spoken to."""
-
-    base_url: str
-    keys: Keys
-    are_keys_in_query: bool
-    timeout_s: float
-    connect_timeout_s: float
-    connections_max: int
-    proxy: str | None
-    verify: bool | ssl.SSLContext
-
-    def request(self, call: Call[object]) -> httpx.Request:
-        """The request of a call, with the keys. Keep it in no variable: its repr has the URL."""
-        headers = list(_HEADERS)
-        query = list(call.query)
-        if self.are_keys_in_query:
-            query += self.keys.query()
-        else:
-            headers += self.keys.headers()
-        if call.method == "POST":
-            headers.append(("Content-Type", "application/json"))
-        if call.writes and call.idempotency_key is not None:
-            headers.append(("Idempotency-Key", call.idempotency_key))
-        return httpx.Request(
-            call.method,
-            self.base_url + call.path,
-            params=httpx.QueryParams(tuple(query)),
-            headers=headers,
-            content=call.body,
-            extensions={"timeout": self._timeouts()},
-        )
-
-    def _timeouts(self) -> dict[str, float | None]:
-        return {
-            "connect": self.connect_timeout_s,
-            "read": self.timeout_s,
-            "write": self.timeout_s,
-            "pool": None,  # the clients bound the calls in flight themselves
-        }
-
-    def limits(self) -> httpx.Limits:
-        """Connections of a transport."""
-        return httpx.Limits(
-            max_connections=self.connections_max,
-            max_keepalive_connections=self.connections_max,
-            keepalive_expiry=4.0,  # below the 5 s after which usual servers close an idle one
-        )
-
-
-def answer_of(response: httpx.Response, body: bytes) -> Answer:
-    """An answer that was read whole."""
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(status=response.status_code, headers=headers, body=body)
-
-
-def broken_by(error: Exception, wire: Wire) -> Broken:
-    """What a failure of the transport comes to; its text has no key and no URL in it."""
-    if isinstance(error, httpx.TimeoutException):
-        reason = (
-            f"no connection within {wire.connect_timeout_s:g} s"
-            if isinstance(error, httpx.ConnectTimeout)
-            else f"no answer within {wire.timeout_s:g} s"
-        )
-    elif isinstance(error, _NOT_SENT):
-        reason = f"no connection ({wire.keys.hide(str(error)) or type(error).__name__})"
-    else:
-        reason = f"the connection broke ({wire.keys.hide(str(error)) or type(error).__name__})"
-    return Broken(reason=reason, was_sent=not isinstance(error, _NOT_SENT))
-
-
-T = TypeVar("T")
-
-
 class _Abandoned(Exception):
-    """Nobody waits for a flow's result any more."""
+    """The result of a flow is no longer needed."""
 
 
 class SyncTransport:
-    """Runs flows. Closed by whoever made it; ``transport`` takes the place of the network."""
+    """Runs flows. Its owner closes it. ``transport`` replaces the network, in tests."""
 
     def __init__(self, wire: Wire, transport: httpx.BaseTransport | None) -> None:
         self._wire: Final = wire
@@ -142,13 +47,13 @@ class SyncTransport:
         )
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         self._http.close()
 
     def run(self, flow: Flow[T], *, abandoned: threading.Event | None = None) -> T:
-        """The result of a flow, or what it raises. ``abandoned`` ends its waits."""
+        """Run a flow to its result; raise its error. ``abandoned`` ends its waits."""
         never = threading.Event() if abandoned is None else abandoned
-        replies: list[Reply] = [None]  # taken out when it is sent: no traceback's frame holds one
+        replies: list[Reply] = [None]  # popped when sent: no frame of a traceback holds a reply
         while True:
             try:
                 step = flow.send(replies.pop())
@@ -164,9 +69,9 @@ class SyncTransport:
                 replies.append(self._send(step.call))
 
     def run_in_order(self, flows: Iterable[Flow[T]], *, at_once: int) -> Iterator[T]:
-        """The results of flows in their order, with up to ``at_once`` of them under way.
+        """Run up to ``at_once`` flows in parallel; yield their results in order.
 
-        The first that fails ends all: its error is raised, those under way end by themselves.
+        The first failure ends all: its error is raised, and the other flows abandon their waits.
         """
         abandoned = threading.Event()
         pool = ThreadPoolExecutor(at_once, thread_name_prefix="oppserver-client")
@@ -182,13 +87,13 @@ class SyncTransport:
             abandoned.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _send(self, call: Call[object]) -> Answer | Broken:
+    def _send(self, call: HostCall[object]) -> HostAnswer | Broken:
         response: httpx.Response | None = None
         try:
             response = self._http.handle_request(self._wire.request(call))
             return answer_of(response, response.read())
         except (httpx.TransportError, httpx.DecodingError) as error:
-            return broken_by(error, self._wire)
+            return self._wire.broken_by(error)
         finally:
             if response is not None:
                 with suppress(httpx.TransportError):
@@ -196,7 +101,7 @@ class SyncTransport:
 
 
 class AsyncTransport:
-    """Runs flows. Closed by whoever made it; ``transport`` takes the place of the network."""
+    """Runs flows. Its owner closes it. ``transport`` replaces the network, in tests."""
 
     def __init__(self, wire: Wire, transport: httpx.AsyncBaseTransport | None) -> None:
         self._wire: Final = wire
@@ -205,12 +110,12 @@ class AsyncTransport:
         )
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def run(self, flow: Flow[T]) -> T:
-        """The result of a flow, or what it raises."""
-        replies: list[Reply] = [None]  # taken out when it is sent: no traceback's frame holds one
+        """Run a flow to its result; raise its error."""
+        replies: list[Reply] = [None]  # popped when sent: no frame of a traceback holds a reply
         while True:
             try:
                 step = flow.send(replies.pop())
@@ -227,9 +132,9 @@ class AsyncTransport:
     async def run_in_order(
         self, flows: AsyncIterable[Flow[T]], *, at_once: int
     ) -> AsyncGenerator[T, None]:
-        """The results of flows in their order, with up to ``at_once`` of them under way.
+        """Run up to ``at_once`` flows in parallel; yield their results in order.
 
-        The first that fails ends all: its error is raised, those under way are cancelled.
+        The first failure ends all: its error is raised, and the other flows are cancelled.
         """
         under_way: deque[asyncio.Task[T]] = deque()
         try:
@@ -244,13 +149,13 @@ class AsyncTransport:
                 task.cancel()
             await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def _send(self, call: Call[object]) -> Answer | Broken:
+    async def _send(self, call: HostCall[object]) -> HostAnswer | Broken:
         response: httpx.Response | None = None
         try:
             response = await self._http.handle_async_request(self._wire.request(call))
             return answer_of(response, await response.aread())
         except (httpx.TransportError, httpx.DecodingError) as error:
-            return broken_by(error, self._wire)
+            return self._wire.broken_by(error)
         finally:
             if response is not None:
                 with suppress(httpx.TransportError):

@@ -1,4 +1,4 @@
-"""Writes: from what is to be written to calls, and from their answers to what was done."""
+"""Writes: from arguments to calls, and from an answer to its result."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -8,30 +8,23 @@ from uuid import UUID
 
 import msgspec
 
-from oppserver.client.bulk_read import as_event_code
-from oppserver.client.calls import ACTIVITIES, Call, decoded, not_understood, write
-from oppserver.client.conditions import Value, guid_of, pairs, text_value
+from oppserver.client.calls import ACTIVITIES, HostCall, decoded, not_understood, writing_call
+from oppserver.client.conditions import Value, as_event_code, guid_of, pairs, text_value
 from oppserver.client.errors import ClientError, InvalidCall, WritesStopped
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
 
-CAPTURE: Final = "Capture"
+_CAPTURE: Final = "Capture"
 
-UPDATE: Final = "Update"
+_BULK_ADD: Final = "Bulk/Add/ByLeadField"
 
-BULK_UPDATE: Final = "Bulk/Update/ByOpportunityId"
-
-BULK_ADD: Final = "Bulk/Add/ByLeadField"
-
-DELETE: Final = "Delete"
-
-ADD_ACTIVITIES: Final = "Bulk/CustomActivity/Add/ByOpportunityId"
+_ADD_ACTIVITIES: Final = "Bulk/CustomActivity/Add/ByOpportunityId"
 
 
 class Captured(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a new opportunity.
+    """The result of a capture.
 
-    ``is_new`` False: a rule for duplicates found one that is there, ``opportunity_id`` is its id.
-    The ids are None where the host does not tell them.
+    ``is_new`` False: a rule for duplicates found an existing opportunity, ``opportunity_id`` is its
+    id. The ids are None if the host does not answer them.
     """
 
     opportunity_id: str | None
@@ -48,7 +41,7 @@ class Update(msgspec.Struct, frozen=True):
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True):
-    """A new opportunity of a lead that is there: ``lead`` is the value that finds it."""
+    """A new opportunity of an existing lead: ``lead`` is the value that finds the lead."""
 
     lead: Value
     fields: Mapping[str, Value]
@@ -57,7 +50,7 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
-    """An activity to be posted on an opportunity."""
+    """An activity to post on an opportunity."""
 
     event_code: int
     owner_email: str
@@ -66,7 +59,7 @@ class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
-    """What a capture does to the opportunity that it would repeat (the API's own flags)."""
+    """What a capture does to an existing opportunity that it would duplicate (the API's flags)."""
 
     overwrite_fields: bool = False
     update_empty_fields: bool = False
@@ -112,8 +105,8 @@ def capture_call(
     note: str | None,
     created_on: datetime | str | None,
     overlap: Overlap,
-) -> Call[Captured]:
-    """The call for a new opportunity. ``lead``: its id, or the values that name or make one."""
+) -> HostCall[Captured]:
+    """The call for a new opportunity. ``lead``: its id, or the values that find or create one."""
     opportunity: dict[str, Any] = {
         "OpportunityEventCode": int(as_event_code(event_code)),
         "Fields": pairs(fields, name="SchemaName"),
@@ -126,62 +119,58 @@ def capture_call(
         opportunity["OpportunityNote"] = note
     if created_on is not None:
         opportunity["OpportunityDateTime"] = text_value(created_on)
-    details = _lead_details(lead, search_by)
-    message = {"LeadDetails": details, "Opportunity": opportunity}
-    return write(CAPTURE, message, _read_captured)
+    message = {"LeadDetails": _lead_details(lead, search_by), "Opportunity": opportunity}
+    return writing_call(_CAPTURE, message, _read_captured)
 
 
-def update_call(update: Update) -> Call[None]:
+def update_call(update: Update) -> HostCall[None]:
     """The call for new values of one opportunity."""
-    return write(UPDATE, _update_message(update), _read_nothing)
+    return writing_call("Update", _update_message(update), _read_nothing)
 
 
-def delete_call(opportunity_id: str | UUID) -> Call[None]:
+def delete_call(opportunity_id: str | UUID) -> HostCall[None]:
     """The call that deletes one opportunity."""
-    one = guid_of(opportunity_id, what="opportunity_id")
-    return write(DELETE, None, _read_nothing, query=(("Id", one),))
+    query = (("Id", guid_of(opportunity_id, what="opportunity_id")),)
+    return writing_call("Delete", None, _read_nothing, query=query)
 
 
 def bulk_update_calls(
     updates: Iterable[Update], event_code: int | str
-) -> Iterator[tuple[int, Call[None]]]:
-    """The calls for any number of updates, 25 each, and how many each has."""
+) -> Iterator[tuple[int, HostCall[None]]]:
+    """The calls for any number of updates, 25 in each; yields the number and the call."""
     code = int(as_event_code(event_code))
     for batch in _batches(updates):
         message = [{**_update_message(one), "OpportunityEventCode": code} for one in batch]
-        yield len(batch), write(BULK_UPDATE, message, _read_nothing)
+        yield len(batch), writing_call("Bulk/Update/ByOpportunityId", message, _read_nothing)
 
 
 def bulk_add_calls(
     additions: Iterable[Addition], event_code: int | str, *, search_by: str
-) -> Iterator[tuple[int, Call[list[Captured]]]]:
-    """The calls for any number of new opportunities, 25 each, and how many each has."""
+) -> Iterator[tuple[int, HostCall[list[Captured]]]]:
+    """The calls for any number of new opportunities; as ``bulk_update_calls``."""
     code = int(as_event_code(event_code))
     for batch in _batches(additions):
         message = [_addition_message(one, code) for one in batch]
         read = partial(_read_added, len(batch))
-        yield len(batch), write(BULK_ADD, message, read, query=(("SearchBy", search_by),))
+        yield len(batch), writing_call(_BULK_ADD, message, read, query=(("SearchBy", search_by),))
 
 
 def activity_calls(
     opportunity_id: str | UUID, activities: Iterable[NewActivity]
-) -> Iterator[tuple[int, Call[list[str]]]]:
-    """The calls that post any number of activities, 25 each, and how many each has."""
-    one = guid_of(opportunity_id, what="opportunity_id")
+) -> Iterator[tuple[int, HostCall[list[str]]]]:
+    """The calls that post any number of activities; as ``bulk_update_calls``."""
+    query = (("opportunityId", guid_of(opportunity_id, what="opportunity_id")),)
     for batch in _batches(activities):
         message = [_activity_message(activity) for activity in batch]
-        query = (("opportunityId", one),)
-        yield (
-            len(batch),
-            write(ADD_ACTIVITIES, message, _read_posted, query=query, base=ACTIVITIES),
-        )
+        call = writing_call(_ADD_ACTIVITIES, message, _read_posted, query=query, base=ACTIVITIES)
+        yield len(batch), call
 
 
 def stopped(error: ClientError, *, done: int) -> ClientError:
-    """The error of many writes, of which ``done`` are written and one call has failed."""
+    """The error for many writes: ``done`` are written, then one call failed."""
     if not done:
         return error
-    return WritesStopped(f"{error} The {done:,} before that are written, none behind.", done=done)
+    return WritesStopped(f"{error} The {done:,} before that are written, none after.", done=done)
 
 
 # --- messages ----------------------------------------------------------------------------------
@@ -248,29 +237,29 @@ def _batches(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def _read_nothing(_: bytes) -> None:
-    """That it is good is all that is known of an answer."""
+    """The answer has no result: a good one means that the write was done."""
 
 
 def _read_captured(body: bytes) -> Captured:
-    return _captured(decoded(_CAPTURED, body or b"{}", name=CAPTURE))
+    return _captured(decoded(_CAPTURED, body or b"{}", name=_CAPTURE))
 
 
 def _read_added(number: int, body: bytes) -> list[Captured]:
-    answers = decoded(_ADDED, body or b"{}", name=BULK_ADD).Response
+    answers = decoded(_ADDED, body or b"{}", name=_BULK_ADD).Response
     if answers is None:
         return [Captured(opportunity_id=None, lead_id=None, is_new=True)] * number
     if len(answers) != number:
-        raise not_understood(BULK_ADD, f"{number} were sent, it tells of {len(answers)}")
+        raise not_understood(_BULK_ADD, f"{number} were sent, it has {len(answers)}")
     return [_captured(one) for one in answers]
 
 
 def _read_posted(body: bytes) -> list[str]:
-    answers = decoded(_POSTED, body or b"{}", name=ADD_ACTIVITIES).Response or []
+    answers = decoded(_POSTED, body or b"{}", name=_ADD_ACTIVITIES).Response or []
     return [one.ProspectActivityId for one in answers if one.ProspectActivityId]
 
 
 def _captured(one: _CaptureAnswer) -> Captured:
-    # IsUnique is true on the hosted service also where nothing was created (source: observed)
+    # on the hosted service, IsUnique is true even if nothing was created (source: observed)
     return Captured(
         opportunity_id=one.CreatedOpportunityId or one.ConflictedOpportunityId,
         lead_id=one.RelatedProspectId,

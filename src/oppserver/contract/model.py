@@ -129,7 +129,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 # --- what is stored ----------------------------------------------------------------------------
 
 
-class Opportunity(msgspec.Struct, frozen=True, kw_only=True):
+class StoredOpportunity(msgspec.Struct, frozen=True, kw_only=True):
     """One opportunity as it goes into and comes out of a store.
 
     Dates are in the stored form, UTC. None on the way in means "as it is stored"; a new one is then

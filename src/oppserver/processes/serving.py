@@ -10,7 +10,7 @@ from oppserver.api.server import listen, serve
 from oppserver.config import Settings
 from oppserver.contract.model import SHARDS_RISKS
 from oppserver.rate_limit.shared import open_shared_window
-from oppserver.rate_limit.window import MovingWindow, RateLimiter
+from oppserver.rate_limit.window import KeyedRateLimiter, MovingWindow
 from oppserver.store import Store, StoreOptions, open_store
 
 
@@ -31,7 +31,7 @@ def run_server(
     settings: Settings,
     *,
     open_listener: Callable[[], socket.socket],
-    machine_window: RateLimiter | None,
+    machine_window: KeyedRateLimiter | None,
     metrics: telemetry.Metrics,
     on_listening: Callable[[str, Store], None],
 ) -> None:
@@ -91,8 +91,8 @@ def tell_listening(settings: Settings, url: str, store: Store) -> None:
 
 @contextmanager
 def _limiter(
-    settings: Settings, machine_window: RateLimiter | None, metrics: telemetry.Metrics
-) -> Iterator[RateLimiter | None]:
+    settings: Settings, machine_window: KeyedRateLimiter | None, metrics: telemetry.Metrics
+) -> Iterator[KeyedRateLimiter | None]:
     """Return the counter of calls: of this machine, or of the configured store."""
     limit, where = settings.rate_limit, settings.rate_limit_store
     if limit is None or machine_window is None or where is None:

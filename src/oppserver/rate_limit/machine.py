@@ -11,7 +11,7 @@ import threading
 from typing import Final
 
 from oppserver.contract.errors import Unavailable
-from oppserver.rate_limit.window import RateLimiter, RateWindow, digest_of
+from oppserver.rate_limit.window import KeyedRateLimiter, RateWindow, digest_of
 
 MACHINE_WINDOW_TIMEOUT_S: Final = 1.0
 """Seconds that a worker waits for its parent to count a call; then 503. Ours: it takes 0.1 ms."""
@@ -23,7 +23,7 @@ _ANSWER: Final = struct.Struct("<QIIII?")  # that number, and the members of a R
 _NOT_COUNTED: Final = "The calls of this key cannot be counted now. Try again."
 
 
-def answer_questions(parent_end: socket.socket, window: RateLimiter) -> None:
+def answer_questions(parent_end: socket.socket, window: KeyedRateLimiter) -> None:
     """Counts the calls that a worker has asked about, as far as they are there.
 
     ``parent_end`` does not block. An answer that the worker has no room for is dropped: whoever

@@ -26,7 +26,7 @@ from typing import Final, Protocol
 from oppserver import telemetry
 from oppserver.contract.errors import InvalidSetting, RateLimitStoreLost, RateLimitStoreRefused
 from oppserver.rate_limit.address import RATE_LIMIT_STORE_TIMEOUT_S, RateLimitStore
-from oppserver.rate_limit.window import RateLimiter, RateWindow
+from oppserver.rate_limit.window import KeyedRateLimiter, RateWindow
 
 RATE_LIMIT_STORE_RETRY_S: Final = 1.0
 """Seconds between tries to reach a shared limit's store that was lost. Ours."""
@@ -60,7 +60,7 @@ class SharedWindow:
         self,
         store: SharedStore,
         *,
-        alone: RateLimiter,
+        alone: KeyedRateLimiter,
         on_alone: Callable[[], None],
         retry_s: float = RATE_LIMIT_STORE_RETRY_S,
     ) -> None:
@@ -146,7 +146,7 @@ def open_shared_window(
     calls: int,
     window_s: int,
     connections: int,
-    alone: RateLimiter,
+    alone: KeyedRateLimiter,
     on_alone: Callable[[], None],
 ) -> SharedWindow:
     """The window in a store, which was tried. Raises InvalidSetting or RateLimitStoreRefused."""

@@ -1,7 +1,7 @@
 """The rate limit: at most N calls in any window of S seconds, per key, exact.
 
-What counts is a ``RateLimiter``. Here is the one of a single process; those that processes and
-machines share are in ``rate_limit_machine.py`` and ``rate_limit_store.py`` (decision 0004).
+A ``KeyedRateLimiter`` counts calls. This module has the limiter of a single process; ``machine.py``
+and ``shared.py`` have those that processes and machines share (decision 0004).
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class RateWindow(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
-class RateLimiter(Protocol):
+class KeyedRateLimiter(Protocol):
     """Counts calls by key. A call that is refused does not count."""
 
     def count(self, key: str) -> RateWindow:

@@ -26,8 +26,8 @@ from oppserver.contract.model import (
     Field,
     Key,
     Lead,
-    Opportunity,
     OpportunityType,
+    StoredOpportunity,
     StoreLibrary,
     StoreServer,
     Tombstone,
@@ -90,7 +90,7 @@ class Transaction(Protocol):
         """All types and fields."""
         ...
 
-    def opportunities(self, ids: Sequence[str]) -> dict[str, Opportunity]:
+    def opportunities(self, ids: Sequence[str]) -> dict[str, StoredOpportunity]:
         """The opportunities of ids, by id, each with its lead's and owner's address."""
         ...
 
@@ -102,7 +102,7 @@ class Transaction(Protocol):
         """The id of the oldest opportunity of a type whose stored columns have these values."""
         ...
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         """Write opportunities, as ``Store.write_opportunities``."""
         ...
 
@@ -266,7 +266,7 @@ class Store(Protocol):
 
     # --- the other reads
 
-    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+    def opportunity(self, one: str) -> StoredOpportunity | Tombstone | None:
         """The opportunity of an id, or what is left of it; None when it was never there."""
         ...
 
@@ -354,7 +354,7 @@ class Store(Protocol):
 
     # --- opportunities
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         """Creates or replaces opportunities by id, as if each were written after the one before.
 
         Types, fields, leads and users that are not there are created. A lead's address that the
@@ -369,7 +369,7 @@ class Store(Protocol):
 
     def load(
         self,
-        batches: Iterable[Sequence[Opportunity]],
+        batches: Iterable[Sequence[StoredOpportunity]],
         *,
         now: Callable[[], str],
         on_written: Callable[[Written], None],
@@ -384,7 +384,7 @@ class Store(Protocol):
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
-    ) -> list[Opportunity]:
+    ) -> list[StoredOpportunity]:
         """Up to ``limit`` opportunities with ids above ``after_id``, by id; of one type or all."""
         ...
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Activity, Opportunity
+from oppserver.contract.model import Activity, StoredOpportunity
 
 
 class PlannedEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class Comparison(StrEnum):
     IS_NOT_NULL = "isnotnull"
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class ColumnCondition(msgspec.Struct, frozen=True, kw_only=True):
     """A stored column compared with values.
 
     BETWEEN has two, which both belong to the span, the tests of null none, all others one.
@@ -122,7 +122,7 @@ class ConditionGroup(msgspec.Struct, frozen=True, kw_only=True):
     Groups stand in each other no deeper than ten: engines bound it (SQLite's parser, at about 50).
     """
 
-    members: "tuple[Condition | ConditionGroup, ...]" = ()
+    members: "tuple[ColumnCondition | ConditionGroup, ...]" = ()
     is_any: bool = False
 
 
@@ -213,7 +213,7 @@ class TimelinePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of activities, in order, and how many there are in all."""
 
     total: int
-    rows: Sequence[Activity | Opportunity]
+    rows: Sequence[Activity | StoredOpportunity]
 
 
 class ChangeNumbers(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from oppserver.api.dispatcher import described_error
 from oppserver.api.observe import Application, Message, Receive, Scope, Send
 from oppserver.api.server import connection_of
 from oppserver.contract.errors import ApiError
-from oppserver.testing.faults import Act, Fault, Prepared
+from oppserver.testing.faults import Act, Fault, PreparedAnswer
 from oppserver.testing.journal import Arrival
 from oppserver.testing.world import World
 
@@ -149,15 +149,15 @@ def _again(messages: list[Message], receive: Receive) -> Receive:
     return again
 
 
-def _prepared(answer: Prepared | ApiError, path: str) -> Prepared:
+def _prepared(answer: PreparedAnswer | ApiError, path: str) -> PreparedAnswer:
     """An answer as it is sent; an error has the form that errors have at the path."""
-    if isinstance(answer, Prepared):
+    if isinstance(answer, PreparedAnswer):
         return answer
     body, media_type = described_error(answer, path, request_id="")
-    return Prepared(answer.status, body, {"Content-Type": media_type, **answer.headers})
+    return PreparedAnswer(answer.status, body, {"Content-Type": media_type, **answer.headers})
 
 
-async def _answer(prepared: Prepared, send: Send) -> None:
+async def _answer(prepared: PreparedAnswer, send: Send) -> None:
     headers = {
         "content-type": "application/json",
         **{name.lower(): value for name, value in prepared.headers.items()},

@@ -55,7 +55,7 @@ class Fault:
         options: FaultOptions,
         *,
         seconds: float = 0.0,
-        answer: "Prepared | ApiError | None" = None,
+        answer: "PreparedAnswer | ApiError | None" = None,
     ) -> None:
         self.act: Final = act
         self.name: Final = name
@@ -94,7 +94,7 @@ class Fault:
         return True
 
 
-class Prepared:
+class PreparedAnswer:
     """An answer that stands in for the server's own."""
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
@@ -141,7 +141,7 @@ class Faults:
         """Any answer; the call is not done. ``body`` is bytes, or becomes JSON; None is empty."""
         data = b"" if body is None else body
         data = data if isinstance(data, bytes) else msgspec.json.encode(data)
-        prepared = Prepared(status, data, headers or {})
+        prepared = PreparedAnswer(status, data, headers or {})
         return self._add(Fault(Act.ANSWER, f"answer {status}", options, answer=prepared))
 
     def slow(self, seconds: float, **options: Unpack[FaultOptions]) -> Fault:

@@ -18,7 +18,14 @@ from oppserver.contract.leads import (
     lead_column_named,
     lead_names,
 )
-from oppserver.contract.model import DataType, Field, Lead, Opportunity, OpportunityType, Tombstone
+from oppserver.contract.model import (
+    DataType,
+    Field,
+    Lead,
+    OpportunityType,
+    StoredOpportunity,
+    Tombstone,
+)
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.testing.world import World
 from oppserver.transfer.records import members_of, opportunity_of
@@ -154,7 +161,7 @@ def opportunities_in(world: World, event_code: int | None, limit: int) -> list[d
     return [_shown(one) for one in found]
 
 
-def _shown(one: Opportunity) -> dict[str, str]:
+def _shown(one: StoredOpportunity) -> dict[str, str]:
     return {name: str(value) for name, value in members_of(one).items()}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from oppserver.contract.errors import RejectedLine, StoppedImport
-from oppserver.contract.model import Opportunity, Written
+from oppserver.contract.model import StoredOpportunity, Written
 from oppserver.store import Store
 from oppserver.transfer.files import Line
 from oppserver.transfer.records import opportunity_of
@@ -77,8 +77,8 @@ class Import:
             created=before.created + written.created, replaced=before.replaced + written.replaced
         )
 
-    def _batches(self, lines: Iterable[Line]) -> Iterator[list[Opportunity]]:
-        batch: list[Opportunity] = []
+    def _batches(self, lines: Iterable[Line]) -> Iterator[list[StoredOpportunity]]:
+        batch: list[StoredOpportunity] = []
         for line in lines:
             try:
                 if isinstance(line.members, RejectedLine):

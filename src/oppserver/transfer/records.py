@@ -15,7 +15,7 @@ from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import RejectedLine
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
-from oppserver.contract.model import Opportunity
+from oppserver.contract.model import StoredOpportunity
 from oppserver.contract.names import did_you_mean, quoted
 
 _MEMBER_ORDER: Final = (
@@ -57,7 +57,7 @@ class _Member(NamedTuple):
     read: Callable[[Any], str | int | None]
 
 
-def opportunity_of(members: Mapping[str, Any]) -> Opportunity:
+def opportunity_of(members: Mapping[str, Any]) -> StoredOpportunity:
     """The opportunity of a line. Raises RejectedLine with the name of the member at fault."""
     values: dict[str, Any] = {}
     slots: dict[str, str] = {}
@@ -75,12 +75,12 @@ def opportunity_of(members: Mapping[str, Any]) -> Opportunity:
     if "owner_email" in values and "owner_id" not in values:
         raise RejectedLine("OwnerEmailAddress is given without Owner: whose address is it?")
     try:
-        return Opportunity(**values, slots=slots)
+        return StoredOpportunity(**values, slots=slots)
     except TypeError:
         raise _without_mandatory(values) from None
 
 
-def members_of(one: Opportunity) -> dict[str, str | int]:
+def members_of(one: StoredOpportunity) -> dict[str, str | int]:
     """The members of a line: what is set, system columns first, then slots by number."""
     members: dict[str, str | int] = {}
     for column in MEMBER_COLUMNS:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from oppserver.contract.model import ActivityType, DataType, Opportunity
+from oppserver.contract.model import ActivityType, DataType, StoredOpportunity
 from tests.support import activity_calls, writing
 from tests.support.activity_calls import (
     CALL,
@@ -80,7 +80,7 @@ def test_dates_among_the_fields_have_the_form_of_answers(server: Server, folder:
     store = store_of(folder)
     store.put_fields([field(n, "A date", code=code, data_type=DataType.DATE_TIME) for n in (1, 2)])
     slots = {"mx_custom_1": "2024-02-29 00:05:09", "mx_custom_2": "some day"}
-    one = Opportunity(id=str(uuid4()), event_code=code, lead_id=lead_id, slots=slots)
+    one = StoredOpportunity(id=str(uuid4()), event_code=code, lead_id=lead_id, slots=slots)
     store.write_opportunities([one], now="2024-03-01 12:00:00")
     store.close()
     [row] = timeline(server, lead_id)

@@ -100,7 +100,7 @@ def capture(
 
 @EITHER
 def test_an_opportunity_s_life(client: Either, server: Server) -> None:
-    """Captured with values of every type, met again as a duplicate, changed, read, deleted."""
+    """Capture with values of every type, meet it as a duplicate, change it, read it, delete it."""
     made = capture(
         client,
         server,
@@ -126,13 +126,13 @@ def test_an_opportunity_s_life(client: Either, server: Server) -> None:
     assert details.row["mx_Custom_9"] == "1"
     assert {field.schema_name for field in details.fields} >= {name for name, *_ in FIELDS}
     assert call(client, server, "delete", one) is None
-    with pytest.raises(NotFound, match="was deleted"):
+    with pytest.raises(NotFound, match="have been deleted"):
         call(client, server, "get_opportunity", one)
 
 
 @EITHER
 def test_many_writes_in_calls_of_25(client: Either, server: Server) -> None:
-    """60 opportunities are added, then updated: three calls each, in order."""
+    """60 opportunities are added and then updated, in three calls each, in order."""
     email = f"many-{client.name}@example.com"
     first = capture(client, server, "first", email=email)
     added = call(
@@ -166,7 +166,7 @@ def test_many_writes_in_calls_of_25(client: Either, server: Server) -> None:
 
 @EITHER
 def test_many_writes_of_which_one_is_refused(client: Either, server: Server) -> None:
-    """The call with the bad one is refused whole; those before it are told, none behind is sent."""
+    """That call fails as a whole; the error has the number written before it."""
     made = capture(client, server, f"stopped {client.name}", email=f"s-{client.name}@example.com")
     email = f"s-{client.name}@example.com"
     values = [f"{client.name} {n}" for n in range(80)]
@@ -185,7 +185,7 @@ def test_many_writes_of_which_one_is_refused(client: Either, server: Server) -> 
 
 @EITHER
 def test_what_a_type_does_not_allow(client: Either, server: Server) -> None:
-    """AccessRefused, with how to allow it."""
+    """AccessRefused, with the command that allows it."""
     made = call(
         client,
         server,
@@ -200,7 +200,7 @@ def test_what_a_type_does_not_allow(client: Either, server: Server) -> None:
 
 @EITHER
 def test_activities_are_posted_and_read(client: Either, server: Server) -> None:
-    """30 in two calls; those of one type are found."""
+    """30 are posted in two calls; a list can be limited to one type."""
     made = capture(client, server, f"active {client.name}")
     ids = call(
         client,
@@ -219,7 +219,7 @@ def test_activities_are_posted_and_read(client: Either, server: Server) -> None:
 
 @EITHER
 def test_types_and_fields(client: Either, server: Server) -> None:
-    """All types by code and name; one with its fields, their types and options."""
+    """All types have code and name; one type has its fields with types and options."""
     types = call(client, server, "get_types")
     assert {one.event_code: one.name for one in types} == {CODE: "Loan", 12001: "Kept"}
     one = call(client, server, "get_type", CODE)
@@ -295,7 +295,7 @@ SEARCHES = [
 def test_conditions_mean_what_they_say(
     client: Either, server: Server, deals: dict[int, str], conditions: Any, found: set[int]
 ) -> None:
-    """Each comparison, and, or, dates and numbers, at the real server."""
+    """Every comparison, and, or, dates and numbers work on the real server."""
     rows = call(client, server, "search", CODE, conditions, columns="mx_Custom_1")
     assert {row.id for row in rows} == {deals[n] for n in found}
     assert call(client, server, "count", CODE, conditions) == len(found)
@@ -305,7 +305,7 @@ def test_conditions_mean_what_they_say(
 def test_searches_are_paged_in_order_and_in_every_form(
     client: Either, server: Server, deals: dict[int, str]
 ) -> None:
-    """Rows by size; dicts and data frames have the same."""
+    """Rows are sorted by size; dicts and data frames have the same rows."""
     given = {"columns": "mx_Custom_6,CreatedOn", "order_by": "mx_Custom_6", "descending": False}
     rows = call(client, server, "search", CODE, where(DEAL), **given)
     assert [row.id for row in rows] == [deals[n] for n in range(1, 11)]
@@ -317,7 +317,7 @@ def test_searches_are_paged_in_order_and_in_every_form(
 
 
 def test_a_search_of_several_pages(me: Client, deals: dict[int, str]) -> None:
-    """Page after page, until all that are counted were read; ``total`` is known with the first."""
+    """Pages are read until all rows are read; ``total`` is known from the first page."""
     me.add_opportunities(
         (
             Addition(
@@ -335,7 +335,7 @@ def test_a_search_of_several_pages(me: Client, deals: dict[int, str]) -> None:
 
 @EITHER
 def test_lists_of_a_lead(client: Either, server: Server, deals: dict[int, str]) -> None:
-    """By the lead's id and by its address; of one type, with the columns asked for."""
+    """By the lead's id and e-mail address; for one type, with the requested columns."""
     [lead] = {
         row.lead_id for row in call(client, server, "search", CODE, where(DEAL), columns="Status")
     }
@@ -350,25 +350,25 @@ def test_lists_of_a_lead(client: Either, server: Server, deals: dict[int, str]) 
     assert len(by_address) == len(rows)
 
 
-# --- what cannot be ----------------------------------------------------------------------------
+# --- invalid arguments ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: field(""), "A field has a name"),
-        (any_of, "needs a condition"),
-        (lambda: where(ANYTHING), "str is no condition"),
-        (lambda: any_of(ANYTHING), "str is no condition"),
+        (lambda: field(""), "A field needs a name"),
+        (any_of, "needs at least one condition"),
+        (lambda: where(ANYTHING), "str is not a condition"),
+        (lambda: any_of(ANYTHING), "str is not a condition"),
         (lambda: SIZE > "", "is_not_set"),
-        (lambda: SIZE == [1], "list is no value"),
+        (lambda: SIZE == [1], "list is not a value"),
         (lambda: bool(SIZE > 1), "no truth value"),
         (lambda: 1_000 < SIZE < 2_000, "no truth value"),
-        (lambda: SIZE > INFINITE, "no number"),
+        (lambda: SIZE > INFINITE, "cannot be stored"),
     ],
 )
-def test_conditions_that_cannot_be(make: Any, said: str) -> None:
-    """InvalidCall where they are written, not an answer that is wrong."""
+def test_invalid_conditions_are_rejected(make: Any, said: str) -> None:
+    """InvalidCall is raised where the condition is written."""
     with pytest.raises(InvalidCall, match=said):
         make()
 
@@ -376,17 +376,17 @@ def test_conditions_that_cannot_be(make: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("method", "arguments", "given", "said"),
     [
-        ("get_opportunity", ("abc",), {}, "opportunity_id: 'abc' is no GUID"),
-        ("delete", ("abc",), {}, "opportunity_id: 'abc' is no GUID"),
+        ("get_opportunity", ("abc",), {}, "opportunity_id: 'abc' is not a GUID"),
+        ("delete", ("abc",), {}, "opportunity_id: 'abc' is not a GUID"),
         ("update", ("24cf277e-70fe-4b2f-a9c2-9a68f45feaba", {}), {}, "nothing to change"),
         ("capture", (CODE, {}), {"lead": {}}, "lead is empty"),
         ("capture", ("x", {}), {"lead": {"a": "b"}}, "event_code is 'x'"),
-        ("capture", (CODE, {"a": object()}), {"lead": {"a": "b"}}, "object is no value"),
-        ("get_opportunities_of_lead", ("abc",), {}, "lead_id: 'abc' is no GUID"),
+        ("capture", (CODE, {"a": object()}), {"lead": {"a": "b"}}, "object is not a value"),
+        ("get_opportunities_of_lead", ("abc",), {}, "lead_id: 'abc' is not a GUID"),
     ],
 )
 @EITHER
-def test_arguments_that_cannot_be(
+def test_invalid_arguments_are_rejected(
     client: Either, method: str, arguments: Any, given: Any, said: str
 ) -> None:
     """Nothing is sent."""

@@ -1,4 +1,4 @@
-"""Keys show up nowhere: no repr, log, error, traceback or pickle, wherever they travel."""
+"""Keys appear in no repr, log, error, traceback or pickle."""
 
 import asyncio
 import copy
@@ -76,7 +76,7 @@ PROBLEMS = {
 def test_no_error_shows_keys(
     client: Either, keys_in: str, problem: Reply, logged: Callable[[], str]
 ) -> None:
-    """Message, repr, chained errors, traceback with variables, pickle, log."""
+    """Message, repr, chained errors, traceback with variables, pickle and log have no key."""
     with scripted_host(problem) as host, pytest.raises(ClientError) as caught:
         client.read(host.url, [ID], keys_in=keys_in, retry_for_s=0, timeout_s=0.2)
     [request] = host.requests
@@ -86,8 +86,10 @@ def test_no_error_shows_keys(
 
 @EITHER
 @EITHER_WAY
-def test_a_host_that_is_not_there(client: Either, keys_in: str, logged: Callable[[], str]) -> None:
-    """Neither does an error of the connection."""
+def test_a_missing_host_shows_no_keys(
+    client: Either, keys_in: str, logged: Callable[[], str]
+) -> None:
+    """A connection error has no key either."""
     told: list[Any] = []
     with pytest.raises(ClientError, match="no connection") as caught:
         client.read(closed_port(), [ID], keys_in=keys_in, retry_for_s=0.6, on_retry=told.append)
@@ -98,7 +100,7 @@ def test_a_host_that_is_not_there(client: Either, keys_in: str, logged: Callable
 @EITHER
 @EITHER_WAY
 def test_a_good_call_logs_no_keys(client: Either, keys_in: str, logged: Callable[[], str]) -> None:
-    """Also at the level debug of every library."""
+    """Not even at the debug level of every library."""
     with scripted_host() as host:
         client.read(host.url, [ID], keys_in=keys_in)
     assert_hidden(logged())
@@ -122,7 +124,7 @@ def everything_in(one: object) -> str:
 
 
 def test_clients_show_and_give_away_no_keys() -> None:
-    """Their repr, that of all they hold, their pickles and copies."""
+    """No repr has a key, also of the values inside; pickles and copies are refused."""
     for kind in (Client, AsyncClient):
         one = kind("127.0.0.1", ACCESS, SECRET)
         assert_hidden(repr(one), everything_in(one))
@@ -132,7 +134,7 @@ def test_clients_show_and_give_away_no_keys() -> None:
 
 
 def test_a_task_that_is_cancelled_shows_no_keys() -> None:
-    """Nor does what asyncio tells of it."""
+    """An asyncio report of it has no key."""
 
     async def cancelled() -> BaseException:
         with scripted_host(Reply(200, b"[]", delay_s=5)) as host:

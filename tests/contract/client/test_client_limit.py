@@ -1,4 +1,4 @@
-"""The host's limit is kept: counted at the host, call by call, in every window."""
+"""The client never exceeds the host's limit, counted at the host in every window."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ def ids(calls: int) -> Iterator[str]:
 @pytest.mark.slow
 @EITHER
 def test_25_in_5_seconds_at_the_host(client: Either) -> None:
-    """In no window of 5 s are there 26 calls, none is refused, and no time is wasted."""
+    """No window of 5 s has 26 calls, no call is refused, and no time is wasted."""
     with scripted_host(answer=lambda _: EMPTY, limit=(CALLS, WINDOW_S)) as host:
         started = time.monotonic()
         client.read(host.url, ids(CALLS * WINDOWS + 1), rate_limit="learn")
@@ -39,7 +39,7 @@ def test_25_in_5_seconds_at_the_host(client: Either) -> None:
 
 @pytest.mark.slow
 def test_a_limited_server_never_refuses(tmp_path: Path) -> None:
-    """Against the real server, whose headers are followed: another limit than the default."""
+    """The client follows the headers of a real server with another limit."""
     run_well("type", "create", "12000", folder=tmp_path)
     keys = create_key(tmp_path)
     with (
@@ -56,7 +56,7 @@ def test_a_limited_server_never_refuses(tmp_path: Path) -> None:
 
 
 def test_the_limit_of_a_message_is_kept() -> None:
-    """A host without headers that allows 4 in 1 s says so in its first 429."""
+    """A host without headers states its limit, 4 in 1 s, in its first 429."""
     refusal = error(429, "API calls exceeded the limit of 4 in 1 second(s)")
     with scripted_host(answer=lambda _: EMPTY, limit=(4, 1.0), refusal=refusal) as host:
         Sync().read(host.url, ids(12), rate_limit="learn", calls_in_flight=2)
@@ -65,7 +65,7 @@ def test_the_limit_of_a_message_is_kept() -> None:
 
 
 def test_threads_of_one_client_share_its_limit() -> None:
-    """Four threads, one window."""
+    """Four threads share one window."""
     with (
         scripted_host(answer=lambda _: EMPTY, limit=(CALLS, WINDOW_S)) as host,
         Client(host.url, ACCESS, SECRET) as client,

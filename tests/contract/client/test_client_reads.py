@@ -1,4 +1,4 @@
-"""Reading by id, against a scripted host: order, packing, spellings, forms of rows, memory."""
+"""Reads by id from a scripted host: order, packing, spellings, forms of rows, memory."""
 
 import gc
 import json
@@ -20,7 +20,7 @@ from tests.support.scripted_host import IDS, Reply, guid, row, scripted_host
 
 @EITHER
 def test_rows_in_request_order_and_what_is_missing(client: Either) -> None:
-    """Three full calls for 5,000 ids; rows in order, though answers are not; missing ids told."""
+    """Three full calls for 5,000 ids: rows in order, though answers are not, and missing ids."""
     absent = frozenset(IDS[7:4_000:500])
     with scripted_host(absent=absent) as host:
         host.answer = lambda request: Reply(
@@ -33,8 +33,8 @@ def test_rows_in_request_order_and_what_is_missing(client: Either) -> None:
 
 
 @EITHER
-def test_an_id_that_comes_twice_has_its_row_twice(client: Either) -> None:
-    """Also across calls; a call asks for it once, in canonical form."""
+def test_a_repeated_id_repeats_its_row(client: Either) -> None:
+    """Also across calls; each call has the id once, in canonical form."""
     ids = [IDS[1].upper(), *IDS, IDS[1]]
     with scripted_host() as host:
         outcome = client.read(host.url, ids)
@@ -44,7 +44,7 @@ def test_an_id_that_comes_twice_has_its_row_twice(client: Either) -> None:
 
 @EITHER
 def test_a_host_answers_in_its_own_order_and_spelling(client: Either) -> None:
-    """Rows in other entries, in another order, with ids in upper case, and some not asked for."""
+    """Rows may be in other entries or another order, have upper-case ids, or be unrequested."""
 
     def answer(request: Any) -> Reply:
         rows = [row(one.upper(), ["Status"]) for one in reversed(request.ids)]
@@ -65,7 +65,7 @@ def test_a_host_answers_in_its_own_order_and_spelling(client: Either) -> None:
 
 
 def test_on_missing_takes_the_missing_ids() -> None:
-    """Call by call, and then they are not kept."""
+    """It gets them per call; then ``missing`` stays empty."""
     told: list[str] = []
     with (
         scripted_host(absent=frozenset(IDS[:3])) as host,
@@ -80,8 +80,8 @@ def test_on_missing_takes_the_missing_ids() -> None:
 
 
 @EITHER
-def test_nothing_is_asked_for_no_ids(client: Either) -> None:
-    """An empty iterable makes no call."""
+def test_no_ids_make_no_call(client: Either) -> None:
+    """An empty iterable sends nothing."""
     with scripted_host() as host:
         assert client.read(host.url, []) == ([], [])
         assert host.requests == []
@@ -90,8 +90,8 @@ def test_nothing_is_asked_for_no_ids(client: Either) -> None:
 # --- as they come ------------------------------------------------------------------------------
 
 
-def test_rows_come_while_ids_are_still_coming() -> None:
-    """The first call's rows are there before the ids of all calls in flight are."""
+def test_rows_arrive_before_all_ids() -> None:
+    """The first call's rows arrive before the ids of all calls in flight."""
     given = threading.Event()
 
     def slowly() -> Iterator[str]:
@@ -109,8 +109,8 @@ def test_rows_come_while_ids_are_still_coming() -> None:
         assert len(rows.all()) == 4_999
 
 
-def test_no_more_is_asked_for_than_is_read() -> None:
-    """Of endless ids: the calls in flight, and no further; leaving the loop ends it."""
+def test_an_endless_read_sends_only_the_calls_in_flight() -> None:
+    """Leaving the loop ends it."""
 
     def endless() -> Iterator[str]:
         number = 0
@@ -130,7 +130,7 @@ def test_no_more_is_asked_for_than_is_read() -> None:
 
 
 def test_memory_is_flat() -> None:
-    """Ten times the ids take no more memory."""
+    """Ten times the ids need no more memory."""
 
     def peak_bytes(number: int) -> int:
         gc.collect()
@@ -165,8 +165,8 @@ class _Forgetful(list[Any]):
 
 
 @EITHER
-def test_values_that_are_no_texts(client: Either) -> None:
-    """Numbers and booleans in rows are read as the API's own text."""
+def test_numbers_and_booleans_become_text(client: Either) -> None:
+    """They are spelled as the API spells them."""
     rows = [{"ProspectActivityId": IDS[0], "mx_Custom_6": 1.5, "mx_Custom_7": True, "Status": None}]
     with scripted_host(Reply(200, [{"RecordCount": 1, "Opportunities": rows}])) as host:
         [read] = client.read(host.url, IDS[:1]).rows
@@ -178,7 +178,7 @@ def test_values_that_are_no_texts(client: Either) -> None:
     "text", ["4/6/2023 3:23:34 PM", "2023-04-06 15:23:34", "2023-04-06 15:23:34.000"]
 )
 def test_dates_in_three_forms(client: Either, text: str) -> None:
-    """They are the same moment."""
+    """All three are the same datetime."""
     rows = [{"ProspectActivityId": IDS[0], "CreatedOn": text}]
     with scripted_host(Reply(200, [{"RecordCount": 1, "Opportunities": rows}])) as host:
         [read] = client.read(host.url, IDS[:1]).rows
@@ -197,8 +197,8 @@ def test_dates_in_three_forms(client: Either, text: str) -> None:
         ({"rows_as": "xml"}, "rows_as is 'xml'"),
     ],
 )
-def test_arguments_that_cannot_be(changed: dict[str, Any], said: str) -> None:
-    """InvalidCall at once, not with the first row."""
+def test_invalid_arguments_are_rejected(changed: dict[str, Any], said: str) -> None:
+    """InvalidCall is raised at once, not at the first row."""
     given: dict[str, Any] = {"event_code": 12000, "columns": "Status", **changed}
     with (
         Client("http://127.0.0.1:1", ACCESS, SECRET) as client,
@@ -210,19 +210,19 @@ def test_arguments_that_cannot_be(changed: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("host", "options", "said"),
     [
-        ("", {}, "is no host"),
-        ("ftp://host", {}, "is no host"),
-        ("http://user:word@host", {}, "is no host"),
-        ("https://host/v2?accessKey=a", {}, "is no host"),
-        ("http://host:99999", {}, "is no host"),
+        ("", {}, "is not a host"),
+        ("ftp://host", {}, "is not a host"),
+        ("http://user:word@host", {}, "is not a host"),
+        ("https://host/v2?accessKey=a", {}, "is not a host"),
+        ("http://host:99999", {}, "is not a host"),
         ("host", {"keys_in": "body"}, "keys_in is"),
         ("host", {"rate_limit": "25/5"}, "rate_limit is"),
         ("host", {"calls_in_flight": 0}, "calls_in_flight is"),
-        ("host", {"colour": 1}, "'colour' is no option"),
+        ("host", {"colour": 1}, "'colour' is not an option"),
     ],
 )
-def test_clients_that_cannot_be(host: str, options: dict[str, Any], said: str) -> None:
-    """Told when it is made."""
+def test_invalid_options_are_rejected(host: str, options: dict[str, Any], said: str) -> None:
+    """InvalidCall is raised by the constructor."""
     with pytest.raises(InvalidCall, match=said):
         Client(host, ACCESS, SECRET, **options)
     for keys in (("", SECRET), (ACCESS, ""), (ACCESS, "with\nline")):
@@ -230,7 +230,7 @@ def test_clients_that_cannot_be(host: str, options: dict[str, Any], said: str) -
             Client("host", *keys)
 
 
-def test_a_name_is_https_and_a_path_of_v2_is_taken_off() -> None:
+def test_a_host_name_becomes_an_https_url() -> None:
     """``api.example.com`` and ``https://api.example.com/v2/`` are the same host."""
     for host in ("api.example.com", " https://api.example.com/v2/ "):
         assert repr(Client(host, ACCESS, SECRET)) == "Client('https://api.example.com')"
@@ -241,7 +241,7 @@ def test_a_name_is_https_and_a_path_of_v2_is_taken_off() -> None:
 
 @EITHER
 def test_rows_as_dicts_arrow_and_data_frames(client: Either) -> None:
-    """All forms have the same rows; dates are moments, and an empty result has its columns."""
+    """All forms have the same rows and typed dates; an empty result has its columns."""
     given: dict[str, Any] = {"event_code": 12000, "columns": "Status,CreatedOn,Owner"}
     names = [
         "ProspectId",
@@ -270,7 +270,7 @@ def test_rows_as_dicts_arrow_and_data_frames(client: Either) -> None:
 
 
 def test_batches_are_the_calls() -> None:
-    """Rows, the ids they were asked by, and those that are missing, call by call."""
+    """A batch has the rows, the ids and the missing ids of one call."""
     with (
         scripted_host(absent=frozenset(IDS[:1])) as host,
         Client(host.url, ACCESS, SECRET) as client,

@@ -1,4 +1,4 @@
-"""Reading by id from a host that fails: what passes is tried again, what lasts is one error."""
+"""Reads by id from a host that fails: temporary errors are retried, permanent ones raised."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ PASSING = {
 @EITHER
 @pytest.mark.parametrize("problem", PASSING.values(), ids=PASSING)
 def test_what_passes_is_tried_again(client: Either, problem: Reply) -> None:
-    """The rows come all the same, once each."""
+    """Every row is still returned, once."""
     with scripted_host(problem) as host:
         outcome = client.read(host.url, IDS[:3])
     assert [one.id for one in outcome.rows] == IDS[:3]
@@ -64,10 +64,10 @@ LASTING = [
 
 @EITHER
 @pytest.mark.parametrize(("problem", "kind"), LASTING)
-def test_what_lasts_is_one_error_at_once(
+def test_permanent_errors_are_not_retried(
     client: Either, problem: Reply, kind: type[Exception]
 ) -> None:
-    """No second request is made."""
+    """No second request is sent."""
     with scripted_host(problem) as host, pytest.raises(kind) as caught:
         client.read(host.url, IDS[:3])
     assert len(host.requests) == 1
@@ -76,7 +76,7 @@ def test_what_lasts_is_one_error_at_once(
 
 @EITHER
 def test_tries_end(client: Either) -> None:
-    """When the time for them has gone, the error is the last answer's."""
+    """After ``retry_for_s`` the error is that of the last answer."""
     with (
         scripted_host(answer=lambda _: Reply(503)) as host,
         pytest.raises(HostUnavailable, match=r"status 503\. Try again later\."),
@@ -87,7 +87,7 @@ def test_tries_end(client: Either) -> None:
 
 @EITHER
 def test_one_refused_call_holds_all_back(client: Either) -> None:
-    """After a 429 nothing is sent until Retry-After has gone, by any call in flight."""
+    """After a 429 no call in flight sends anything before Retry-After has passed."""
     refusal = error(429, LIMIT, kind=LIMIT_TYPE, Retry_After="1")
     with scripted_host(refusal, delay_s=0.05) as host:
         assert len(client.read(host.url, IDS, calls_in_flight=1).rows) == 5_000
@@ -100,7 +100,7 @@ def test_one_refused_call_holds_all_back(client: Either) -> None:
 
 @EITHER
 def test_the_first_error_ends_all(client: Either) -> None:
-    """Rows before it were given; calls behind it are not made without end."""
+    """Rows before it are returned; only the calls in flight follow it."""
 
     def answer(request: Any) -> Reply:
         return error(400) if IDS[2_500] in request.ids else host.rows(request)

@@ -29,7 +29,7 @@ def read(client: Either, server: Server, ids: Any, *, columns: Any, code: int, *
 @EITHER
 @pytest.mark.parametrize("keys_in", ["headers", "query"])
 def test_the_page_s_example(client: Either, server: Server, keys_in: str) -> None:
-    """The documented rows, as they are documented, with the keys in either place."""
+    """The documented rows are read, with the keys in headers or query."""
     [group, _] = json.loads(example.request())["SearchParameters"]
     rows = read(
         client,
@@ -47,7 +47,7 @@ def test_the_page_s_example(client: Either, server: Server, keys_in: str) -> Non
 
 @EITHER
 def test_every_column_of_a_wide_row(client: Either, server: Server) -> None:
-    """250 slots, a note with every kind of character, dates, what is not set."""
+    """250 slots, a note with every kind of character, dates, and unset fields."""
     names = ["OpportunityNote", "EventCode", *(f"mx_Custom_{n}" for n in range(1, 251))]
     rows = read(
         client,
@@ -67,7 +67,7 @@ def test_every_column_of_a_wide_row(client: Either, server: Server) -> None:
 
 @EITHER
 def test_refusals_have_the_server_s_words(client: Either, server: Server) -> None:
-    """The column that was meant is suggested; the request id is there."""
+    """The error suggests the right column and has the request id."""
     with pytest.raises(RequestRefused, match=r"Did you mean Status\?") as caught:
         read(client, server, [WIDE_ID], columns="Statsu", code=WIDE_CODE)
     assert caught.value.exception_type == "MXUnknownAttributeException"
@@ -75,20 +75,20 @@ def test_refusals_have_the_server_s_words(client: Either, server: Server) -> Non
 
 
 def test_every_answer_says_how_long_keys_are_kept(server: Server) -> None:
-    """Good or bad: ``Idempotency-Key-Hours``."""
+    """Good and bad answers have ``Idempotency-Key-Hours``."""
     for answer in (server.post(b"{}"), server.post(b"{}", keys=Keys("x", "y"))):
         assert answer.headers["idempotency-key-hours"] == "24"
 
 
 @EITHER
 def test_wrong_keys(client: Either, server: Server) -> None:
-    """KeysRefused, at once."""
+    """KeysRefused, without a retry."""
     with pytest.raises(KeysRefused, match="each region has its own"):
         client.read(server.url, [WIDE_ID])
 
 
-def test_https_with_a_certificate_of_one_s_own(filled_folder: Path, tmp_path: Path) -> None:
-    """``verify`` takes a context; without it a stranger's certificate is refused."""
+def test_https_with_a_private_certificate(filled_folder: Path, tmp_path: Path) -> None:
+    """``verify`` takes a context; without it the certificate is refused."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")

@@ -1,4 +1,4 @@
-"""Writes of the client against a scripted host: what is repeated, what is not, and the dialects."""
+"""Writes to a scripted host: which are repeated, and the dialects of answers."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ KNOWS = Reply(200, DONE.body, {"Idempotency-Key-Hours": "24"})
 @EITHER
 @pytest.mark.parametrize("problem", [CUT_BEFORE_ANY_ANSWER, Reply(503), Reply(502), Reply(504)])
 def test_a_write_that_may_have_happened_is_not_repeated(client: Either, problem: Reply) -> None:
-    """One request, and an error that says what is not known."""
+    """One request is sent; the error says that the write may have been done."""
     with scripted_host(problem) as host, pytest.raises(WriteUnconfirmed, match="look before"):
         client.call(host.url, "update", ID, {"Status": "Won"})
     assert len(host.requests) == 1
@@ -35,14 +35,14 @@ def test_a_write_that_may_have_happened_is_not_repeated(client: Either, problem:
     "problem", [error(429), error(200, "API calls exceeded the limit of 25 in 5 second(s)")]
 )
 def test_a_write_that_was_refused_for_its_rate_is_repeated(client: Either, problem: Reply) -> None:
-    """It has not happened."""
+    """It was not done."""
     with scripted_host(problem, DONE) as host:
         client.call(host.url, "delete", ID)
     assert len(host.requests) == 2
 
 
-def test_a_host_that_knows_repeated_writes_gets_them_again() -> None:
-    """Once it has said so: the same key and the same body, until there is an answer."""
+def test_a_host_that_recognizes_repeated_writes_gets_them_again() -> None:
+    """All tries have the same key and the same body, until there is an answer."""
     with (
         scripted_host(KNOWS, CUT_BEFORE_ANY_ANSWER, Reply(503), KNOWS) as host,
         Client(host.url, "access-key", "secret-key", rate_limit="off") as client,
@@ -58,7 +58,7 @@ def test_a_host_that_knows_repeated_writes_gets_them_again() -> None:
 
 
 @EITHER
-def test_keys_of_idempotency_on_writes_only_and_off_on_request(client: Either) -> None:
+def test_idempotency_keys_on_writes_only_and_off_on_request(client: Either) -> None:
     """Reads have none; ``idempotency_keys=False`` sends none."""
     with scripted_host(Reply(200, [])) as host:
         client.call(host.url, "get_types")
@@ -74,7 +74,7 @@ CAPTURED = {"RelatedProspectId": LEAD, "CreatedOpportunityId": ID, "ConflictedOp
 @EITHER
 @pytest.mark.parametrize("status", [0, "0", "Success"])
 def test_status_of_a_capture_as_number_or_text(client: Either, status: Any) -> None:
-    """They are the same success."""
+    """All of them mean success."""
     body = {"Status": status, "IsUnique": True, "ExceptionType": None, **CAPTURED}
     with scripted_host(Reply(200, body)) as host:
         made = client.call(host.url, "capture", 12000, {"Status": "Open"}, given={"lead": LEAD})
@@ -88,7 +88,7 @@ def test_status_of_a_capture_as_number_or_text(client: Either, status: Any) -> N
 
 @EITHER
 def test_a_capture_that_met_a_duplicate(client: Either) -> None:
-    """IsUnique is true all the same on the hosted service: the conflicting id is what tells."""
+    """The hosted service still answers IsUnique true: only the conflicting id shows it."""
     body = {
         "Status": 0,
         "IsUnique": True,
@@ -118,7 +118,7 @@ def test_a_capture_that_is_refused(client: Either, reply: Reply) -> None:
 
 @EITHER
 def test_empty_bodies(client: Either) -> None:
-    """Of a write: done. Of details: not found. Of a list: asked again, then an error."""
+    """A write is done; details are not found; a list is retried and then an error."""
     with scripted_host(Reply(200), Reply(204)) as host:
         client.call(host.url, "update", ID, {"Status": "Won"})
         made = client.call(host.url, "capture", 12000, {}, given={"lead": LEAD})
@@ -133,8 +133,8 @@ def test_empty_bodies(client: Either) -> None:
 
 @EITHER
 @pytest.mark.parametrize("body", [{"RecordCount": 0}, {"RecordCount": "0", "List": None}])
-def test_a_list_of_nothing(client: Either, body: Any) -> None:
-    """Where nothing is found, hosts leave the list out."""
+def test_an_empty_list(client: Either, body: Any) -> None:
+    """Hosts leave ``List`` out if nothing was found."""
     with scripted_host(Reply(200, body)) as host:
         assert client.call(host.url, "search", 12000) == []
     assert len(host.requests) == 1
@@ -142,7 +142,7 @@ def test_a_list_of_nothing(client: Either, body: Any) -> None:
 
 @EITHER
 def test_a_host_that_cuts_pages_is_followed(client: Either) -> None:
-    """It gives 3 rows a page whatever is asked for: its count ends the list."""
+    """It gives 3 rows per page whatever the page size; its count ends the list."""
 
     def answer(request: Any) -> Reply:
         page = request.json["Paging"]["PageIndex"]

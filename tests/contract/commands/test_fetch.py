@@ -161,7 +161,7 @@ def test_nothing_can_be_read(tmp_path: Path, reply: Reply, said: str) -> None:
         (("--output", "no/such/folder/out.csv"), "cannot be made"),
         (("--ids", "nowhere.txt"), "nowhere.txt cannot be read"),
         (("--columns", ","), "columns is empty"),
-        (("--host", "ftp://x"), "is no host"),
+        (("--host", "ftp://x"), "is not a host"),
         (("--rate-limit", "many"), "--rate-limit: 'many'"),
         (("--keys-file", "nowhere.json"), "nowhere.json cannot be read"),
         (("--keys-file", "ids.txt"), "has no key pair"),

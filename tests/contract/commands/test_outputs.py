@@ -20,7 +20,7 @@ import pytest
 import zstandard
 from pyarrow import ipc, parquet
 
-from oppserver.contract.model import Opportunity
+from oppserver.contract.model import StoredOpportunity
 from oppserver.store import open_store
 from tests.support.fetching import fetch, files, ids_in, write_ids
 from tests.support.import_lines import line
@@ -43,7 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URL of a store that is only read."""
     file = tmp_path_factory.mktemp("store") / "oppserver.db"
     filled = open_store(f"sqlite:///{file}")
-    rows = [Opportunity(id=guid(n), event_code=12000, lead_id=lead(n)) for n in range(ROWS)]
+    rows = [StoredOpportunity(id=guid(n), event_code=12000, lead_id=lead(n)) for n in range(ROWS)]
     filled.write_opportunities(rows, now="2024-01-01 00:00:00")
     filled.close()
     return f"sqlite:///{file}"

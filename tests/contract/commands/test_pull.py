@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oppserver.client import Client
-from oppserver.contract.model import DataType, Field, Opportunity, OpportunityType
+from oppserver.contract.model import DataType, Field, OpportunityType, StoredOpportunity
 from oppserver.store import Store, open_store
 from oppserver.store.sqlite.library import sqlite3
 from tests.support.both_clients import ACCESS, SECRET
@@ -36,11 +36,11 @@ def guid(number: int) -> str:
     return f"{number:08x}-0000-4000-8000-000000000000"
 
 
-def opportunity(number: int) -> Opportunity:
+def opportunity(number: int) -> StoredOpportunity:
     """The first 1,500 are of one second, as an import leaves them; the rest are spread."""
     minute = 0 if number < 1_500 else number - 1_499
     when = f"2024-{1 + minute // 40_000:02d}-{1 + minute // 1440 % 28:02d}"
-    return Opportunity(
+    return StoredOpportunity(
         id=guid(number),
         event_code=CODE,
         lead_id=guid(number % 1_000),

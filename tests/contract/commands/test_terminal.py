@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from oppserver.contract.model import Field, Opportunity
+from oppserver.contract.model import Field, StoredOpportunity
 from oppserver.store import open_store
 from tests.support.running import OPPSERVER, create_key, serving
 from tests.support.terminal import in_terminal
@@ -25,7 +25,7 @@ def fill(folder: Path) -> None:
     store = open_store(f"sqlite:///{folder}/oppserver.db")
     store.put_fields([Field(event_code=CODE, schema_name="mx_Custom_1", display_name="Name")])
     rows = [
-        Opportunity(
+        StoredOpportunity(
             id=guid(n), event_code=CODE, lead_id=guid(n % 1_000), slots={"mx_custom_1": f"{n}"}
         )
         for n in range(ROWS)

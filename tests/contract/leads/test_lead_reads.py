@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from oppserver.contract.leads import READABLE_COLUMNS
-from oppserver.contract.model import Opportunity
+from oppserver.contract.model import StoredOpportunity
 from tests.support import writing
 from tests.support.lead_calls import (
     BY_IDS,
@@ -312,7 +312,9 @@ def test_a_lead_that_came_with_an_opportunity_has_no_dates(server: Server, folde
     """Until it is changed: then it was modified now, and it is not said when it was created."""
     lead_id = str(uuid4())
     store = store_of(folder)
-    references = Opportunity(id=str(uuid4()), event_code=DEAL, lead_id=lead_id, lead_email=fresh())
+    references = StoredOpportunity(
+        id=str(uuid4()), event_code=DEAL, lead_id=lead_id, lead_email=fresh()
+    )
     store.write_opportunities([references], now="2024-02-29 13:05:09")
     store.close()
     assert {"CreatedOn", "ModifiedOn"}.isdisjoint(known(server, lead_id))

@@ -13,11 +13,11 @@ import pytest
 from oppserver.rate_limit.address import parse_rate_limit_store
 from oppserver.rate_limit.machine import MachineWindow, answer_questions
 from oppserver.rate_limit.redis import RedisWindow
-from oppserver.rate_limit.window import MovingWindow, RateLimiter, RateWindow
+from oppserver.rate_limit.window import KeyedRateLimiter, MovingWindow, RateWindow
 from tests.support.running import poll
 from tests.support.valkeys import ValkeyServer, running_valkey
 
-Opened = Callable[[int, int], RateLimiter]
+Opened = Callable[[int, int], KeyedRateLimiter]
 """A fresh limiter of so many calls in so many seconds."""
 
 
@@ -32,7 +32,7 @@ def of_a_machine(_: ValkeyServer) -> Iterator[Opened]:
     """Both ends of the window that a parent holds; the parent is a thread."""
     with ExitStack() as stack:
 
-        def opened(calls: int, window_s: int) -> RateLimiter:
+        def opened(calls: int, window_s: int) -> KeyedRateLimiter:
             parent_end, worker_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
             window = MovingWindow(calls=calls, window_s=window_s)
             ended = threading.Event()
@@ -61,7 +61,7 @@ def of_several_machines(server: ValkeyServer) -> Iterator[Opened]:
     where = parse_rate_limit_store(server.url)
     with ExitStack() as stack:
 
-        def opened(calls: int, window_s: int) -> RateLimiter:
+        def opened(calls: int, window_s: int) -> KeyedRateLimiter:
             window = RedisWindow(where, calls=calls, window_s=window_s, connections=8)
             return stack.enter_context(closing(window))
 
@@ -80,7 +80,7 @@ def open_limiter(request: pytest.FixtureRequest, valkey: ValkeyServer) -> Iterat
         yield opened
 
 
-def counted(limiter: RateLimiter, number: int, key: str = "key") -> list[RateWindow]:
+def counted(limiter: KeyedRateLimiter, number: int, key: str = "key") -> list[RateWindow]:
     """A number of calls, one after the other."""
     return [limiter.count(key) for _ in range(number)]
 

@@ -12,8 +12,8 @@ from oppserver.contract.model import Lead
 from oppserver.store.postgres import write as postgres_write
 from oppserver.store.postgres.engine import PostgresStore
 from oppserver.store.queries import (
+    ColumnCondition,
     Comparison,
-    Condition,
     ConditionGroup,
     Ordering,
     Search,
@@ -75,7 +75,7 @@ def test_a_value_that_no_index_holds_is_refused_by_name(store: PostgresStore) ->
 
 def test_a_value_that_no_text_has_is_refused_by_name(store: PostgresStore) -> None:
     """PostgreSQL's text has no U+0000: who asks for it is told so, in reads and in sessions."""
-    condition = Condition(stored="status", comparison=Comparison.EQUAL, values=("a\0b",))
+    condition = ColumnCondition(stored="status", comparison=Comparison.EQUAL, values=("a\0b",))
     search = Search(
         event_code=None,
         where=ConditionGroup(members=(condition,)),

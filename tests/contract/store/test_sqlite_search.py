@@ -12,8 +12,8 @@ from oppserver.contract.model import OpportunityType
 from oppserver.store import StoreOptions
 from oppserver.store.queries import (
     Change,
+    ColumnCondition,
     Comparison,
-    Condition,
     ConditionGroup,
     Ordering,
     SearchIndex,
@@ -85,7 +85,9 @@ def steps(store: SqliteStore, work: Callable[[], Any]) -> int:
     return counted
 
 
-def steps_of_page(store: SqliteStore, *members: Condition | ConditionGroup, **more: Any) -> int:
+def steps_of_page(
+    store: SqliteStore, *members: ColumnCondition | ConditionGroup, **more: Any
+) -> int:
     """The steps of a page beside those of its count."""
     search = asked(*members, **{"ordering": BY_MODIFIED_ON, "limit": PAGE} | more)
     of_count = steps(store, lambda: store.search(asked(*members, **more | {"limit": 0})))

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from oppserver.contract.model import Opportunity, Written
+from oppserver.contract.model import StoredOpportunity, Written
 from oppserver.store import Store
 from tests.support import stores
 from tests.support.stores import LATER, NOW, guid, ids_read, lead, opportunity, owner, value
@@ -29,7 +29,9 @@ database, store = stores.database, stores.store
         ],
     ],
 )
-def test_a_batch_is_the_same_as_one_at_a_time(batch: Sequence[Opportunity], store: Store) -> None:
+def test_a_batch_is_the_same_as_one_at_a_time(
+    batch: Sequence[StoredOpportunity], store: Store
+) -> None:
     """Where a batch is cut makes no difference: two with one id are as two writes."""
     for one in batch:
         store.write_opportunities([one], now=NOW)
@@ -121,7 +123,7 @@ def test_a_load_that_fails_keeps_the_batches_before(store: Store) -> None:
     """What came before a fault in the source of the batches is stored, and the store is whole."""
     told: list[Written] = []
 
-    def batches() -> Iterator[list[Opportunity]]:
+    def batches() -> Iterator[list[StoredOpportunity]]:
         yield [opportunity(1)]
         raise ZeroDivisionError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from oppserver.store import Store
-from oppserver.store.queries import Comparison, Condition, ConditionGroup, Search, SearchIndex
+from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Search, SearchIndex
 from tests.support import stores
 from tests.support.searches import BY_MODIFIED_ON, ID
 from tests.support.stores import NOW, opportunity
@@ -47,7 +47,7 @@ def test_an_index_changes_no_answer(is_loaded: bool, store: Store) -> None:
         event_code=12_000,
         where=ConditionGroup(
             members=tuple(
-                Condition(stored=stored, comparison=Comparison.EQUAL, values=(value,))
+                ColumnCondition(stored=stored, comparison=Comparison.EQUAL, values=(value,))
                 for stored, value in equal
             )
         ),

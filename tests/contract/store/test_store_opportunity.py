@@ -1,6 +1,6 @@
 """What every engine promises of one opportunity, read by its id."""
 
-from oppserver.contract.model import Opportunity, Tombstone
+from oppserver.contract.model import StoredOpportunity, Tombstone
 from oppserver.store import Store
 from tests.support import stores
 from tests.support.stores import LATER, NOW, guid, lead, opportunity, owner
@@ -10,7 +10,7 @@ database, store = stores.read_database, stores.store
 
 def test_an_opportunity_comes_out_whole(store: Store) -> None:
     """All that was written, with its lead's and its owner's address; every slot that is set."""
-    whole = Opportunity(
+    whole = StoredOpportunity(
         id=guid(1),
         event_code=12_000,
         lead_id=lead(1),
@@ -29,7 +29,7 @@ def test_an_opportunity_comes_out_whole(store: Store) -> None:
     store.write_opportunities([whole, sparse], now=NOW)
     assert store.opportunity(guid(1)) == whole
     found = store.opportunity(guid(2))
-    assert isinstance(found, Opportunity)
+    assert isinstance(found, StoredOpportunity)
     assert (found.created_on, found.modified_on) == (NOW, NOW)
     assert (found.owner_id, found.owner_email, found.lead_email) == (None, None, None)
     assert found.slots == sparse.slots
@@ -55,7 +55,7 @@ def test_a_deleted_one_leaves_a_tombstone(store: Store) -> None:
     )
     assert store.opportunity(guid(3)) is None
     store.write_opportunities([opportunity(1)], now=NOW)
-    assert isinstance(store.opportunity(guid(1)), Opportunity)
+    assert isinstance(store.opportunity(guid(1)), StoredOpportunity)
 
 
 def test_another_store_sees_a_change_at_once(database: stores.Database) -> None:
@@ -64,7 +64,7 @@ def test_another_store_sees_a_change_at_once(database: stores.Database) -> None:
     for number in range(1, 4):
         store.write_opportunities([opportunity(1, status=f"Status {number}")], now=NOW)
         found = other.opportunity(guid(1))
-        assert isinstance(found, Opportunity)
+        assert isinstance(found, StoredOpportunity)
         assert found.status == f"Status {number}"
     other.delete_opportunities([guid(1)], now=LATER, by=None)
     assert isinstance(store.opportunity(guid(1)), Tombstone)

@@ -7,7 +7,7 @@ import pytest
 
 from oppserver.contract.columns import LIST_COLUMNS, Column, column_named
 from oppserver.contract.leads import lead_column_named
-from oppserver.contract.model import Lead, Opportunity
+from oppserver.contract.model import Lead, StoredOpportunity
 from oppserver.store import Store
 from oppserver.store.queries import Ordering, RowForm
 from tests.support import stores
@@ -58,7 +58,7 @@ def test_what_is_looked_up_can_be_the_order(store: Store) -> None:
         assert numbers(store, asked(ordering=order)) == wanted, stored
 
 
-def dated(number: int) -> Opportunity:
+def dated(number: int) -> StoredOpportunity:
     """One of many opportunities; three at a time have one date, every fifth is Won."""
     day = f"2024-01-{1 + number // 3 % 28:02d} 00:00:00"
     status = "Won" if number % 5 == 0 else "Open"
@@ -186,7 +186,7 @@ def test_columns_of_the_lead(store: Store) -> None:
     ]
 
 
-def all_slots(number: int) -> Opportunity:
+def all_slots(number: int) -> StoredOpportunity:
     return opportunity(
         number, slots={f"mx_custom_{slot}": f"[{{{slot}}}]" for slot in range(1, 251)}
     )

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from oppserver.contract.model import Activity, Opportunity, OpportunityType, Tombstone, Written
+from oppserver.contract.model import (
+    Activity,
+    OpportunityType,
+    StoredOpportunity,
+    Tombstone,
+    Written,
+)
 from oppserver.store import Store
 from oppserver.store.port import Transaction
 from oppserver.store.queries import IdempotencyRecord
@@ -22,7 +28,7 @@ class Refused(Exception):
     """What work raises of itself."""
 
 
-def written(number: int, **values: Any) -> Opportunity:
+def written(number: int, **values: Any) -> StoredOpportunity:
     """An opportunity as it is read back."""
     return opportunity(number, **{"created_on": NOW, "modified_on": NOW} | values)
 

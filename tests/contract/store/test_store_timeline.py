@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oppserver.contract.model import Activity, Opportunity
+from oppserver.contract.model import Activity, StoredOpportunity
 from oppserver.store import Store
 from oppserver.store.queries import ActivitySearch
 from tests.support import stores
@@ -34,14 +34,14 @@ def add(store: Store, *activities: Activity) -> None:
     store.write(lambda transaction: transaction.write_activities(activities))
 
 
-def found(store: Store, **asked: Any) -> Sequence[Activity | Opportunity]:
+def found(store: Store, **asked: Any) -> Sequence[Activity | StoredOpportunity]:
     """All rows that are found, in order; their number is what the store counted."""
     page = store.timeline(ActivitySearch(**{"offset": 0, "limit": 1_000} | asked))
     assert page.total == len(page.rows)
     return page.rows
 
 
-def ids(rows: Sequence[Activity | Opportunity]) -> list[str]:
+def ids(rows: Sequence[Activity | StoredOpportunity]) -> list[str]:
     return [one.id for one in rows]
 
 
@@ -219,7 +219,7 @@ def test_pages_are_the_whole_in_pieces(
     )
     search = {"with_opportunities": True, "by_modified_on": by_modified_on, **asked}
     whole = found(store, **search)
-    rows: list[Activity | Opportunity] = []
+    rows: list[Activity | StoredOpportunity] = []
     for offset in range(0, len(whole) + 3, 3):
         page = store.timeline(ActivitySearch(offset=offset, limit=3, **search))
         assert page.total == len(whole)

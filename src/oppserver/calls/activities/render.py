@@ -14,7 +14,7 @@ from oppserver.calls.shared.messages import (
 from oppserver.calls.shared.names import POSTED_NAMES
 from oppserver.contract.columns import slot_of
 from oppserver.contract.dates import to_answer, to_stored
-from oppserver.contract.model import Activity, Catalogue, DataType, Opportunity
+from oppserver.contract.model import Activity, Catalogue, DataType, StoredOpportunity
 from oppserver.store.queries import TimelinePage
 
 _OPPORTUNITY_SLOTS: Final = ("mx_Custom_1", "mx_Custom_2")
@@ -94,7 +94,7 @@ def render_timeline(page: TimelinePage, catalogue: Catalogue) -> bytes:
     return msgspec.json.encode(TimelineAnswerWire(RecordCount=page.total, ProspectActivities=rows))
 
 
-def _timeline_row(one: Activity | Opportunity, catalogue: Catalogue) -> TimelineRowWire:
+def _timeline_row(one: Activity | StoredOpportunity, catalogue: Catalogue) -> TimelineRowWire:
     fields = _fields_of(one, catalogue)
     is_posted = one.event_code in POSTED_NAMES
     assert one.created_on is not None, "what is stored has its dates"
@@ -115,7 +115,7 @@ def _timeline_row(one: Activity | Opportunity, catalogue: Catalogue) -> Timeline
     )
 
 
-def _fields_of(one: Activity | Opportunity, catalogue: Catalogue) -> _Values:
+def _fields_of(one: Activity | StoredOpportunity, catalogue: Catalogue) -> _Values:
     """The fields of an activity, dates in the form of answers."""
     own = one.fields if isinstance(one, Activity) else _opportunity_fields(one, catalogue)
     return {
@@ -128,7 +128,7 @@ def _fields_of(one: Activity | Opportunity, catalogue: Catalogue) -> _Values:
     }
 
 
-def _opportunity_fields(one: Opportunity, catalogue: Catalogue) -> _Values:
+def _opportunity_fields(one: StoredOpportunity, catalogue: Catalogue) -> _Values:
     slots = {name: one.slots.get(name.lower()) for name in _OPPORTUNITY_SLOTS}
     defined = catalogue.fields.get(one.event_code, {})
     return {
@@ -189,7 +189,7 @@ def render_modified_activities(
 
 
 def _modified_row(
-    one: Activity | Opportunity, catalogue: Catalogue, *, with_custom_fields: bool
+    one: Activity | StoredOpportunity, catalogue: Catalogue, *, with_custom_fields: bool
 ) -> ModifiedActivityWire:
     fields = {
         name: value
@@ -209,7 +209,7 @@ def _modified_row(
     )
 
 
-def _modified_fields(one: Activity | Opportunity, catalogue: Catalogue) -> _Values:
+def _modified_fields(one: Activity | StoredOpportunity, catalogue: Catalogue) -> _Values:
     of_every = {
         "Owner": one.owner_id,
         "ActivityEvent_Note": one.note,

@@ -32,7 +32,13 @@ from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX, LEADS_BY_IDS_MAX, LEA
 from oppserver.contract.model import DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import FieldValue, plain_number, plain_text
-from oppserver.store.queries import Comparison, Condition, ConditionGroup, LeadSearch, Ordering
+from oppserver.store.queries import (
+    ColumnCondition,
+    Comparison,
+    ConditionGroup,
+    LeadSearch,
+    Ordering,
+)
 
 
 class LeadLookupWire(msgspec.Struct, forbid_unknown_fields=True):
@@ -169,7 +175,7 @@ def _operator(lookup: LeadLookupWire) -> str:
     return operator.upper() or "="
 
 
-def _condition(column: Column, operator: str, text: str) -> Condition | ConditionGroup:
+def _condition(column: Column, operator: str, text: str) -> ColumnCondition | ConditionGroup:
     if operator == _LIKE:
         return _like(column.stored, text)
     comparison = OPERATORS[operator]
@@ -193,7 +199,7 @@ def _data_type(stored: str, comparison: Comparison, text: str) -> DataType:
     return DataType.STRING
 
 
-def _like(stored: str, pattern: str) -> Condition:
+def _like(stored: str, pattern: str) -> ColumnCondition:
     """``%`` at the end, or at both ends. ``_`` stands for itself."""
     begins = not pattern.startswith("%")
     text = pattern.removesuffix("%").removeprefix("%")
@@ -203,7 +209,7 @@ def _like(stored: str, pattern: str) -> Condition:
             " for what begins with a text, '%text%' for what contains it."
         )
     comparison = Comparison.BEGINS if begins else Comparison.CONTAINS
-    return Condition(stored=stored, comparison=comparison, values=(text,))
+    return ColumnCondition(stored=stored, comparison=comparison, values=(text,))
 
 
 # --- columns and order -------------------------------------------------------------------------

@@ -29,8 +29,8 @@ from oppserver.contract.leads import STANDARD_COLUMNS
 from oppserver.contract.model import Catalogue
 from oppserver.store.queries import (
     ActivitySearch,
+    ColumnCondition,
     Comparison,
-    Condition,
     ConditionGroup,
     Ordering,
     RowForm,
@@ -69,7 +69,7 @@ def plan_lead_list(asked: AskedLeadList, catalogue: Catalogue) -> Search:
         columns = [*_named(*_IDS, *_LEAD, *_EVENT, *_OWN), *custom_columns(scope)]
     else:
         columns = [*_named(*_IDS), *columns_asked(asked.rows.columns, scope)]
-    lead_is_asked = Condition(
+    lead_is_asked = ColumnCondition(
         stored="lead_id", comparison=Comparison.EQUAL, values=(asked.lead_id,)
     )
     return _search(lead_is_asked, columns, asked.rows, scope)
@@ -87,7 +87,7 @@ def plan_lead_field_list(asked: AskedLeadFieldList, catalogue: Catalogue) -> Sea
         columns = [*_named(*_LEAD), *always, *custom_columns(scope)]
     else:
         columns = [*columns_asked(asked.rows.columns, scope), *always]
-    lead_is_found = Condition(
+    lead_is_found = ColumnCondition(
         stored=LEAD + asked.stored, comparison=Comparison.EQUAL, values=(asked.value,)
     )
     return _search(lead_is_found, columns, asked.rows, scope)
@@ -97,7 +97,9 @@ def _named(*names: str) -> list[Column]:
     return [_KNOWN[name] for name in names]
 
 
-def _search(condition: Condition, columns: list[Column], rows: AskedList, scope: Scope) -> Search:
+def _search(
+    condition: ColumnCondition, columns: list[Column], rows: AskedList, scope: Scope
+) -> Search:
     return Search(
         event_code=scope.event_code,
         where=ConditionGroup(members=(condition,)),
@@ -139,7 +141,7 @@ def _group(asked: AskedComparisons, scope: Scope) -> ConditionGroup:
     return ConditionGroup(members=members, is_any=asked.is_any)
 
 
-def _condition(asked: AskedComparison, scope: Scope) -> Condition | ConditionGroup:
+def _condition(asked: AskedComparison, scope: Scope) -> ColumnCondition | ConditionGroup:
     column = opportunity_column_at(asked.name, scope, place=f"{asked.place}.LSO")
     return condition_of(
         column,
@@ -197,13 +199,13 @@ def plan_modified_activities(asked: AskedRecentlyModified) -> ActivitySearch:
     )
 
 
-def _conditions(asked: AskedRecentlyModified) -> tuple[Condition, ...]:
+def _conditions(asked: AskedRecentlyModified) -> tuple[ColumnCondition, ...]:
     bounds = (
         (Comparison.GREATER_OR_EQUAL, asked.from_date),
         (Comparison.LESS_OR_EQUAL, asked.to_date),
     )
     return tuple(
-        Condition(stored="modified_on", comparison=comparison, values=(date,))
+        ColumnCondition(stored="modified_on", comparison=comparison, values=(date,))
         for comparison, date in bounds
         if date is not None
     )

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from oppserver.contract.formats import Format
 from oppserver.contract.model import Principal
-from oppserver.rate_limit.window import RateLimiter, RateWindow
+from oppserver.rate_limit.window import KeyedRateLimiter, RateWindow
 from oppserver.store.port import Store
 from oppserver.store.row_cache import RowCache
 
@@ -97,7 +97,7 @@ class Services:
     """
 
     store: Store
-    rate_limiter: RateLimiter | None
+    rate_limiter: KeyedRateLimiter | None
     row_cache: RowCache | None = None
     body_bytes_max: int
     made_by: str = ""

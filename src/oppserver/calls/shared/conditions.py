@@ -17,7 +17,7 @@ from oppserver.contract.identifiers import canonical_guid, guid_at
 from oppserver.contract.model import DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import matching, options_of, stored_value
-from oppserver.store.queries import Comparison, Condition, ConditionGroup
+from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup
 
 OPERATORS: Final[Mapping[str, Comparison]] = MappingProxyType(
     {
@@ -77,7 +77,7 @@ def comparison_named(operator: str, *, place: str) -> Comparison:
 
 def condition_of(
     column: Column, field: Field, comparison: Comparison, operand: str | None, *, place: str
-) -> Condition | ConditionGroup:
+) -> ColumnCondition | ConditionGroup:
     """The condition of a comparison by its field's data type; ``place`` is that of the operand.
 
     Raises MissingAttribute, InvalidValue or InvalidFieldValue.
@@ -85,15 +85,15 @@ def condition_of(
     stored = _looked_up(column.stored, comparison)
     is_number = field.data_type is DataType.NUMBER
     if comparison in WITHOUT_OPERAND:
-        return Condition(stored=stored, comparison=comparison, is_number=is_number)
+        return ColumnCondition(stored=stored, comparison=comparison, is_number=is_number)
     operands = _operands(comparison, operand, place=place)
     if comparison in _OF_TEXT:
-        return Condition(stored=stored, comparison=comparison, values=operands)
+        return ColumnCondition(stored=stored, comparison=comparison, values=operands)
     if field.data_type is DataType.DATE_TIME:
         spans = [span_at(text, place=place, error=InvalidFieldValue) for text in operands]
         return _of_dates(stored, comparison, spans)
     values = tuple(_value(text, column, field, place=place) for text in operands)
-    return Condition(stored=stored, comparison=comparison, values=values, is_number=is_number)
+    return ColumnCondition(stored=stored, comparison=comparison, values=values, is_number=is_number)
 
 
 def _looked_up(stored: str, comparison: Comparison) -> str:
@@ -133,12 +133,14 @@ def _value(text: str, column: Column, field: Field, *, place: str) -> str:
     return text
 
 
-def _of_dates(stored: str, comparison: Comparison, spans: list[Span]) -> Condition | ConditionGroup:
+def _of_dates(
+    stored: str, comparison: Comparison, spans: list[Span]
+) -> ColumnCondition | ConditionGroup:
     """A comparison with a moment, or with a whole day, which lies between its ends."""
     first, last = spans[0].first, spans[-1].last
 
-    def one(comparison: Comparison, *values: str) -> Condition:
-        return Condition(stored=stored, comparison=comparison, values=values)
+    def one(comparison: Comparison, *values: str) -> ColumnCondition:
+        return ColumnCondition(stored=stored, comparison=comparison, values=values)
 
     if first == last and len(spans) == 1:
         return one(comparison, first)

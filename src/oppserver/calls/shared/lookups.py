@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from oppserver.contract.errors import OpportunityNotFound
 from oppserver.contract.identifiers import canonical_guid
-from oppserver.contract.model import Lead, Opportunity, OpportunityType, Tombstone, User
+from oppserver.contract.model import Lead, OpportunityType, StoredOpportunity, Tombstone, User
 from oppserver.contract.names import quoted
 from oppserver.store.port import Store, Transaction
 
@@ -30,10 +30,10 @@ def leads_by_value(
     return {value: by_id[guid] for value, guid in ids.items() if guid in by_id}
 
 
-def opportunity_here(store: Store, one: str, *, place: str) -> Opportunity:
+def opportunity_here(store: Store, one: str, *, place: str) -> StoredOpportunity:
     """The opportunity of an id. Raises OpportunityNotFound that names the place."""
     found = store.opportunity(one)
-    if isinstance(found, Opportunity):
+    if isinstance(found, StoredOpportunity):
         return found
     if found is None:
         raise OpportunityNotFound(f"{place}: {_never_here(one)}")

@@ -16,7 +16,7 @@ from oppserver.formats.id_lines import Arrived, BadId
 from oppserver.store.queries import IdStatus
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class IdBatch(msgspec.Struct, frozen=True, kw_only=True):
     """Ids to be read at once, distinct, in order, and what else has come with them.
 
     ``unit``: which unit of the stream it is of, from 0. ``lines``: how many have come, ids and bad
@@ -46,7 +46,7 @@ class Gathering:
         self._given_lines = 0
         self._bad: list[BadId] = []
 
-    def add(self, arrived: Arrived) -> Iterator[Batch]:
+    def add(self, arrived: Arrived) -> Iterator[IdBatch]:
         """The batches that are full now; the last of them may refuse the rest."""
         start = 0
         for one in arrived.bad:
@@ -55,7 +55,7 @@ class Gathering:
             if not self._skips_bad_ids:
                 yield from self.rest()
                 faults = [bad.fault for bad in arrived.bad]
-                yield Batch(unit=self._unit, refusal=refusal(InvalidValue, faults))
+                yield IdBatch(unit=self._unit, refusal=refusal(InvalidValue, faults))
                 return
             self._bad.append(one)
             self._lines += 1
@@ -63,12 +63,12 @@ class Gathering:
                 yield self._end_unit()
         yield from self._add_ids(arrived.ids[start:])
 
-    def rest(self) -> Iterator[Batch]:
+    def rest(self) -> Iterator[IdBatch]:
         """What has come and is in no batch yet, if there is any."""
         if self._lines > self._given_lines:
             yield self._batch()
 
-    def _add_ids(self, ids: Sequence[str]) -> Iterator[Batch]:
+    def _add_ids(self, ids: Sequence[str]) -> Iterator[IdBatch]:
         start = 0
         while start < len(ids):
             some = ids[start : start + STREAM_UNIT_IDS - self._lines]
@@ -78,14 +78,14 @@ class Gathering:
             if self._lines == STREAM_UNIT_IDS:
                 yield self._end_unit()
 
-    def _batch(self) -> Batch:
+    def _batch(self) -> IdBatch:
         ids = list(islice(self._ids, self._given_ids, None))
         lines = self._lines - self._given_lines
-        batch = Batch(unit=self._unit, ids=ids, lines=lines, bad=self._bad)
+        batch = IdBatch(unit=self._unit, ids=ids, lines=lines, bad=self._bad)
         self._given_ids, self._given_lines, self._bad = len(self._ids), self._lines, []
         return batch
 
-    def _end_unit(self) -> Batch:
+    def _end_unit(self) -> IdBatch:
         batch = self._batch()
         self._unit += 1
         self._ids = {}

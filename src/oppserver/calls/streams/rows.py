@@ -17,7 +17,7 @@ from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.tables import table_of_plan, table_rows, table_writer
 from oppserver.calls.streams.batches import (
     MISSING_COLUMNS,
-    Batch,
+    IdBatch,
     StreamMissingWire,
     missing_lines,
     missing_of_batch,
@@ -104,7 +104,7 @@ class RowStream:
         self._digest: Final = sha256()
         self._lines = self._requested = self._found = self._skipped = 0
 
-    def wait_s(self, batch: Batch) -> int:
+    def wait_s(self, batch: IdBatch) -> int:
         """Seconds to wait before the unit of a batch can be counted; 0: it is counted.
 
         Raises Unavailable when it cannot be counted.
@@ -118,7 +118,7 @@ class RowStream:
         self._units_counted += 1
         return 0
 
-    def fetch(self, batch: Batch) -> StreamFound:
+    def fetch(self, batch: IdBatch) -> StreamFound:
         """Read a batch in one snapshot, if the key is still good.
 
         Raises the refusal of the batch, InvalidCredentials when the key was revoked, Unavailable.
@@ -142,7 +142,7 @@ class RowStream:
         """The bytes before all rows."""
         return b"" if self._writer is None else self._writer.begin()
 
-    def render(self, batch: Batch, found: StreamFound) -> bytes:
+    def render(self, batch: IdBatch, found: StreamFound) -> bytes:
         """The bytes of the rows of a batch, and of its missing ids.
 
         Raises InvalidFieldValue when a value is not of its column's type.
@@ -208,7 +208,7 @@ class RowStream:
 
 
 def _find_in(
-    snapshot: Snapshot, *, plan: Plan, batch: Batch, is_table: bool, with_missing: bool
+    snapshot: Snapshot, *, plan: Plan, batch: IdBatch, is_table: bool, with_missing: bool
 ) -> StreamFound:
     """Read the rows of a batch. ``with_missing``: also why the other ids have none."""
     columns = snapshot.bulk_read_columns(plan) if is_table else []

@@ -18,7 +18,7 @@ import msgspec
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
 from oppserver.calls.shared.operation import Stream
-from oppserver.calls.streams.batches import Batch, Gathering
+from oppserver.calls.streams.batches import Gathering, IdBatch
 from oppserver.calls.streams.parse import (
     EXPORT_FORMATS,
     STREAM_FORMATS,
@@ -86,15 +86,15 @@ class ReadStream(RowStream):
         self._reader: Final = reader
         self._gathering: Final = gathering
 
-    def feed(self, data: bytes) -> list[Batch]:
+    def feed(self, data: bytes) -> list[IdBatch]:
         """The batches that are full with the data that came. Raises MalformedBody."""
         return list(self._gathering.add(self._reader.feed(data)))
 
-    def pause(self) -> list[Batch]:
+    def pause(self) -> list[IdBatch]:
         """The ids that came and are in no batch yet, as a batch: no more data comes now."""
         return list(self._gathering.rest())
 
-    def finish(self) -> list[Batch]:
+    def finish(self) -> list[IdBatch]:
         """The last batches: the body has ended. Raises MalformedBody."""
         last = list(self._gathering.add(self._reader.end()))
         is_refused = bool(last) and last[-1].refusal is not None
@@ -158,7 +158,7 @@ class ExportStream(RowStream):
         self._unit = 0
         self._has_more = True
 
-    def more(self) -> list[Batch]:
+    def more(self) -> list[IdBatch]:
         """The next batch of ids; empty after the last id, and when the limit is reached."""
         if self._room == 0 or not self._has_more:
             return []
@@ -172,7 +172,7 @@ class ExportStream(RowStream):
         if self._room is not None:
             self._room -= len(ids)
         self._unit += 1
-        return [Batch(unit=self._unit - 1, ids=ids, lines=len(ids))]
+        return [IdBatch(unit=self._unit - 1, ids=ids, lines=len(ids))]
 
     def _ids(self, snapshot: Snapshot, *, limit: int) -> list[str]:
         return snapshot.ids_of_type(

@@ -28,7 +28,7 @@ from oppserver.calls.types.run import (
 )
 from oppserver.contract import errors, example
 from oppserver.contract.metadata import ActivityTypeWire, FieldWire, OpportunityTypeWire
-from oppserver.contract.model import Catalogue, Opportunity
+from oppserver.contract.model import Catalogue, StoredOpportunity
 
 _FIELD: Final[Schema] = schema_of(
     FieldWire, {name: mandatory() for name in FieldWire.__struct_fields__ if name != "Value"}
@@ -66,7 +66,7 @@ _CATALOGUE: Final = Catalogue(
     activity_types={example.ACTIVITY_TYPE.event_code: example.ACTIVITY_TYPE},
 )
 
-_OPPORTUNITY: Final = Opportunity(
+_OPPORTUNITY: Final = StoredOpportunity(
     id=example.OPPORTUNITY_ID,
     event_code=_EVENT_CODE,
     lead_id=example.LEAD_ID,

@@ -21,7 +21,7 @@ from oppserver.contract.metadata import (
     type_metadata,
     type_summary,
 )
-from oppserver.contract.model import Catalogue, Field, Opportunity, OpportunityType
+from oppserver.contract.model import Catalogue, Field, OpportunityType, StoredOpportunity
 
 _CUSTOM: Final = 2
 """The type of events that are not built in. Source: the documented rows of activities."""
@@ -108,7 +108,7 @@ def details_form(one: OpportunityType, fields: Iterable[Field]) -> DetailsForm:
     return DetailsForm(tuple(pieces), tuple(stored))
 
 
-def render_details(one: Opportunity, form: DetailsForm) -> bytes:
+def render_details(one: StoredOpportunity, form: DetailsForm) -> bytes:
     """The body of ``GetOpportunityDetails``. Dates are in the stored form: requests take it."""
     known: dict[str, Any] = {**msgspec.structs.asdict(one), **one.slots}
     parts = [b""] * (len(form.between) + len(form.stored))
@@ -222,7 +222,7 @@ OPPORTUNITY_TYPE_METADATA: Final = Read(
 class DetailsFound(NamedTuple):
     """An opportunity, and the catalogue that has its type."""
 
-    opportunity: Opportunity
+    opportunity: StoredOpportunity
     catalogue: Catalogue
 
 

@@ -11,8 +11,8 @@ from oppserver.calls.writes.plan import (
     plan_new,
     values_for_duplicate,
 )
-from oppserver.calls.writes.wire import Capture, CaptureAction, Captured
-from oppserver.contract.model import Activity, Catalogue, Opportunity
+from oppserver.calls.writes.wire import Capture, CaptureAction, CaptureResult
+from oppserver.contract.model import Activity, Catalogue, StoredOpportunity
 from oppserver.store.port import Transaction
 
 
@@ -21,7 +21,7 @@ def captured_all(
     captures: Sequence[Capture],
     catalogue: Catalogue,
     context: WriteContext,
-) -> list[Captured]:
+) -> list[CaptureResult]:
     """What was done, capture by capture: each sees what those before it have written.
 
     Raises InvalidFieldValue when one cannot be stored as it is.
@@ -44,10 +44,10 @@ class _Capturing:
         self._session = transaction
         self._catalogue = catalogue
         self._context = context
-        self._unwritten: list[Opportunity] = []
+        self._unwritten: list[StoredOpportunity] = []
         self._activities: list[Activity] = []
 
-    def capture(self, capture: Capture) -> Captured:
+    def capture(self, capture: Capture) -> CaptureResult:
         """Creates the opportunity, or does to the one that it would repeat what the flags say."""
         fields = self._catalogue.fields[capture.event_code]
         new = plan_new(capture, fields, now=self._context.now, by=self._context.user_id)
@@ -57,7 +57,7 @@ class _Capturing:
         check_new(new, capture, fields)
         self._unwritten.append(new)
         activity_id = self._post(OPPORTUNITY_CAPTURED, new, on=capture.created_on)
-        return Captured(
+        return CaptureResult(
             action=CaptureAction.CREATED,
             lead_id=capture.lead.id,
             opportunity_id=new.id,
@@ -69,7 +69,7 @@ class _Capturing:
         self._write()
         self._session.write_activities(self._activities)
 
-    def _met(self, stored: Opportunity, capture: Capture) -> Captured:
+    def _met(self, stored: StoredOpportunity, capture: Capture) -> CaptureResult:
         taken = values_for_duplicate(stored, capture.values, capture.flags)
         if taken:
             fields = self._catalogue.fields[stored.event_code]
@@ -78,7 +78,7 @@ class _Capturing:
             )
             self._unwritten.append(changed)
         is_reported = not capture.flags.do_not_post_duplicate_activity
-        return Captured(
+        return CaptureResult(
             action=CaptureAction.UPDATED if taken else CaptureAction.NOTHING,
             lead_id=capture.lead.id,
             opportunity_id=stored.id,
@@ -87,7 +87,7 @@ class _Capturing:
             else None,
         )
 
-    def _duplicated(self, new: Opportunity) -> Opportunity | None:
+    def _duplicated(self, new: StoredOpportunity) -> StoredOpportunity | None:
         """The stored opportunity that a new one would repeat, by the first rule that finds one."""
         for rule in self._catalogue.types[new.event_code].duplicate_rules:
             values = duplicate_values(new, rule)
@@ -104,7 +104,7 @@ class _Capturing:
             self._session.write_opportunities(self._unwritten, now=self._context.now)
             self._unwritten = []
 
-    def _post(self, event_code: int, one: Opportunity, *, on: str) -> str:
+    def _post(self, event_code: int, one: StoredOpportunity, *, on: str) -> str:
         activity = Activity(
             id=self._context.new_id(),
             event_code=event_code,

@@ -35,7 +35,7 @@ from oppserver.calls.writes.render import (
     render_delete,
     render_update,
 )
-from oppserver.calls.writes.wire import CaptureAction, Captured, CaptureFlags
+from oppserver.calls.writes.wire import CaptureAction, CaptureFlags, CaptureResult
 from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
 
@@ -69,7 +69,7 @@ def _new_opportunity(path: str) -> dict[str, Member]:
 
 _DONE: Final = "1 created, 2 the stored one took values, 3 nothing."
 
-_CAPTURED: Final = Captured(
+_CAPTURED: Final = CaptureResult(
     action=CaptureAction.CREATED,
     lead_id=example.LEAD_ID,
     opportunity_id=example.OPPORTUNITY_ID,

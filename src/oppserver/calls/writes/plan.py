@@ -30,7 +30,7 @@ from oppserver.contract.errors import (
     InvalidValue,
     UnknownColumn,
 )
-from oppserver.contract.model import Catalogue, Field, Lead, Opportunity, User
+from oppserver.contract.model import Catalogue, Field, Lead, StoredOpportunity, User
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import listed, plain_text, status_field, stored_value
 
@@ -179,14 +179,16 @@ Values = Mapping[str, GivenValue]
 """Given values by stored column."""
 
 
-def plan_new(capture: Capture, fields: Mapping[str, Field], *, now: str, by: str) -> Opportunity:
+def plan_new(
+    capture: Capture, fields: Mapping[str, Field], *, now: str, by: str
+) -> StoredOpportunity:
     """The opportunity of a capture, as it is when there is none like it.
 
     A mandatory field that the capture does not name has its default option. ``by`` is the user who
     captures it. ``check_new`` says whether it may be stored.
     """
     lead = capture.lead
-    new = Opportunity(
+    new = StoredOpportunity(
         id=capture.id,
         event_code=capture.event_code,
         lead_id=lead.id,
@@ -199,7 +201,7 @@ def plan_new(capture: Capture, fields: Mapping[str, Field], *, now: str, by: str
     return _with_defaults(_with_values(new, capture.values), capture.values, fields)
 
 
-def check_new(new: Opportunity, capture: Capture, fields: Mapping[str, Field]) -> None:
+def check_new(new: StoredOpportunity, capture: Capture, fields: Mapping[str, Field]) -> None:
     """Raises InvalidFieldValue unless every mandatory field is set and dependent values fit."""
     for field in (status_field(new.event_code), *fields.values()):
         if field.is_mandatory and value_of(new, _stored(field.schema_name)) is None:
@@ -208,8 +210,8 @@ def check_new(new: Opportunity, capture: Capture, fields: Mapping[str, Field]) -
 
 
 def plan_change(
-    stored: Opportunity, values: Values, fields: Mapping[str, Field], *, now: str, by: str
-) -> Opportunity:
+    stored: StoredOpportunity, values: Values, fields: Mapping[str, Field], *, now: str, by: str
+) -> StoredOpportunity:
     """A stored opportunity as it is with new values.
 
     Raises InvalidFieldValue when a mandatory field would be cleared, or when a value does not go
@@ -224,7 +226,7 @@ def plan_change(
     return changed
 
 
-def values_for_duplicate(stored: Opportunity, values: Values, flags: CaptureFlags) -> Values:
+def values_for_duplicate(stored: StoredOpportunity, values: Values, flags: CaptureFlags) -> Values:
     """The values that the stored one takes of one that would repeat it; none unless asked for."""
     if not (flags.overwrite_fields or flags.update_empty_fields):
         return {}
@@ -238,14 +240,14 @@ def values_for_duplicate(stored: Opportunity, values: Values, flags: CaptureFlag
     return taken
 
 
-def duplicate_values(new: Opportunity, rule: Iterable[str]) -> dict[str, str] | None:
+def duplicate_values(new: StoredOpportunity, rule: Iterable[str]) -> dict[str, str] | None:
     """What a duplicate has in the columns of a rule; None when one of them is not set."""
     values = {stored: value_of(new, stored) for stored in map(_stored, rule)}
     texts = {stored: value for stored, value in values.items() if value is not None}
     return texts if texts and len(texts) == len(values) else None
 
 
-def value_of(one: Opportunity, stored: str) -> str | None:
+def value_of(one: StoredOpportunity, stored: str) -> str | None:
     """The value in a stored column."""
     if stored.startswith("mx_custom_"):
         return one.slots.get(stored)
@@ -253,7 +255,7 @@ def value_of(one: Opportunity, stored: str) -> str | None:
     return value
 
 
-def _with_values(one: Opportunity, values: Values) -> Opportunity:
+def _with_values(one: StoredOpportunity, values: Values) -> StoredOpportunity:
     own: dict[str, Any] = {}
     slots = dict(one.slots)
     for stored, given in values.items():
@@ -267,7 +269,9 @@ def _with_values(one: Opportunity, values: Values) -> Opportunity:
     return msgspec.structs.replace(one, owner_email=None, slots=slots, **own)
 
 
-def _with_defaults(one: Opportunity, named: Values, fields: Mapping[str, Field]) -> Opportunity:
+def _with_defaults(
+    one: StoredOpportunity, named: Values, fields: Mapping[str, Field]
+) -> StoredOpportunity:
     """Parents come before what depends on them: a default has to go with the parent's value."""
     waiting = {
         field.schema_name: field
@@ -283,14 +287,14 @@ def _with_defaults(one: Opportunity, named: Values, fields: Mapping[str, Field])
     return one
 
 
-def _goes_with_parent(option: str | None, field: Field, one: Opportunity) -> bool:
+def _goes_with_parent(option: str | None, field: Field, one: StoredOpportunity) -> bool:
     if field.parent_field is None or not field.dependent_options:
         return True
     parent = value_of(one, _stored(field.parent_field))
     return option in field.dependent_options.get(parent or "", ())
 
 
-def _check_dependents(one: Opportunity, changed: Values, fields: Mapping[str, Field]) -> None:
+def _check_dependents(one: StoredOpportunity, changed: Values, fields: Mapping[str, Field]) -> None:
     for field in fields.values():
         if field.parent_field is None or not field.dependent_options:
             continue

@@ -11,7 +11,7 @@ from oppserver.calls.shared.messages import (
     BulkSuccessWire,
     SuccessWire,
 )
-from oppserver.calls.writes.wire import CaptureAction, Captured, CaptureFlags
+from oppserver.calls.writes.wire import CaptureAction, CaptureFlags, CaptureResult
 
 
 class LeadAction(IntEnum):
@@ -80,7 +80,7 @@ class DeletedWire(msgspec.Struct, frozen=True):
 
 
 def render_capture(
-    captured: Captured, *, is_lead_new: bool, flags: CaptureFlags, request_id: str
+    captured: CaptureResult, *, is_lead_new: bool, flags: CaptureFlags, request_id: str
 ) -> bytes:
     """The body of ``Capture``, in the order of the members that is known of the hosted API."""
     return msgspec.json.encode(
@@ -101,7 +101,7 @@ def render_capture(
     )
 
 
-def render_bulk_add(captured: Sequence[Captured]) -> bytes:
+def render_bulk_add(captured: Sequence[CaptureResult]) -> bytes:
     """The body of ``Bulk/Add/ByLeadField``: a row for each entry, in their order."""
     rows = [
         AddedWire(
@@ -137,17 +137,17 @@ def _bulk(affected: int, rows: Sequence[msgspec.Struct]) -> bytes:
     return msgspec.json.encode(answer)
 
 
-def _is_unique(one: Captured) -> bool:
+def _is_unique(one: CaptureResult) -> bool:
     return one.action is CaptureAction.CREATED
 
 
-def _created_id(one: Captured) -> str | None:
+def _created_id(one: CaptureResult) -> str | None:
     return one.opportunity_id if _is_unique(one) else None
 
 
-def _conflicted_id(one: Captured) -> str | None:
+def _conflicted_id(one: CaptureResult) -> str | None:
     return None if _is_unique(one) else one.opportunity_id
 
 
-def _details(one: Captured) -> list[CaptureDetailWire]:
+def _details(one: CaptureResult) -> list[CaptureDetailWire]:
     return [CaptureDetailWire(PostDeDupActionPerformed=one.action, ActivityId=one.activity_id)]

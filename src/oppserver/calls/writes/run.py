@@ -41,7 +41,7 @@ from oppserver.contract.errors import (
     InvalidValue,
     OpportunityNotFound,
 )
-from oppserver.contract.model import Catalogue, Lead, Opportunity
+from oppserver.contract.model import Catalogue, Lead, StoredOpportunity
 from oppserver.contract.names import quoted
 from oppserver.store.port import Transaction
 
@@ -133,7 +133,7 @@ def bulk_update(
 def _update_all(
     transaction: Transaction,
     asked: Sequence[AskedUpdate],
-    stored: Mapping[str, Opportunity],
+    stored: Mapping[str, StoredOpportunity],
     context: WriteContext,
 ) -> None:
     """Write the new values. ``stored`` has every opportunity that is asked for, by id.
@@ -156,7 +156,7 @@ def _update_all(
     transaction.write_opportunities(changed, now=context.now)
 
 
-def _check_type(one: AskedUpdate, stored: Opportunity, catalogue: Catalogue) -> None:
+def _check_type(one: AskedUpdate, stored: StoredOpportunity, catalogue: Catalogue) -> None:
     if one.event_code is None:
         return
     event_code = event_code_of(one.event_code, catalogue, place=one.place)

@@ -151,7 +151,7 @@ class CaptureAction(IntEnum):
     NOTHING = 3
 
 
-class Captured(msgspec.Struct, frozen=True, kw_only=True):
+class CaptureResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a capture: a new opportunity, or the one that it would have repeated."""
 
     action: CaptureAction

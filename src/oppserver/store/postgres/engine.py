@@ -19,8 +19,8 @@ from oppserver.contract.model import (
     Catalogue,
     Field,
     Key,
-    Opportunity,
     OpportunityType,
+    StoredOpportunity,
     StoreServer,
     Tombstone,
     User,
@@ -131,7 +131,7 @@ class PostgresStore:
 
     # --- the other reads
 
-    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+    def opportunity(self, one: str) -> StoredOpportunity | Tombstone | None:
         return self._servers.fetch(lambda driver: read_opportunity(driver, one))
 
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
@@ -219,7 +219,7 @@ class PostgresStore:
 
     # --- opportunities
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         return self._write_prepared(postgres_write.prepare(batch, now=now))
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
@@ -229,12 +229,12 @@ class PostgresStore:
 
     def load(
         self,
-        batches: Iterable[Sequence[Opportunity]],
+        batches: Iterable[Sequence[StoredOpportunity]],
         *,
         now: Callable[[], str],
         on_written: Callable[[Written], None],
     ) -> None:
-        def write(batch: postgres_write.Prepared) -> None:
+        def write(batch: postgres_write.PreparedBatch) -> None:
             on_written(self._write_prepared(batch))
 
         common_batches.write_in_turn(
@@ -246,7 +246,7 @@ class PostgresStore:
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
-    ) -> list[Opportunity]:
+    ) -> list[StoredOpportunity]:
         return self._connections.read(
             lambda c: common.select_opportunities(
                 c, event_code=event_code, after_id=after_id, limit=limit
@@ -313,7 +313,7 @@ class PostgresStore:
 
     # --- inside
 
-    def _write_prepared(self, batch: postgres_write.Prepared) -> Written:
+    def _write_prepared(self, batch: postgres_write.PreparedBatch) -> Written:
         def write(connection: Connection) -> Written:
             catalogue = catalogue_sql.select_catalogue(connection)
             missing = common.missing_types_and_fields(batch.references.slots, catalogue)

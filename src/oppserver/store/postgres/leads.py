@@ -9,7 +9,13 @@ from oppserver.contract.leads import EVERY_ATTRIBUTE
 from oppserver.store.postgres.connection import Driver
 from oppserver.store.postgres.read import array_of, object_sql, one_snapshot, placed, rows_json
 from oppserver.store.postgres.search import POSTGRES
-from oppserver.store.queries import Condition, LeadSearch, Ordering, RenderedPage, RenderedRows
+from oppserver.store.queries import (
+    ColumnCondition,
+    LeadSearch,
+    Ordering,
+    RenderedPage,
+    RenderedRows,
+)
 from oppserver.store.sql.conditions import (
     Sql,
     condition_sql,
@@ -88,7 +94,7 @@ def read_lead_page(driver: Driver, search: LeadSearch) -> RenderedPage:
     return RenderedPage(total=total, json=rows_json(found))
 
 
-def _condition(condition: Condition) -> Sql:
+def _condition(condition: ColumnCondition) -> Sql:
     return condition_sql(condition, _value(condition.stored), POSTGRES)
 
 

@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import Final, TypeVar
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Key, Opportunity, Tombstone
+from oppserver.contract.model import Key, StoredOpportunity, Tombstone
 from oppserver.store.postgres.connection import Driver
 from oppserver.store.queries import PlannedEntry, RenderedRows
 from oppserver.store.sql.lookups import (
@@ -61,7 +61,7 @@ def read_key(driver: Driver, access_key: str) -> Key | None:
     return None if row is None else key_of(row)
 
 
-def read_opportunity(driver: Driver, one: str) -> Opportunity | Tombstone | None:
+def read_opportunity(driver: Driver, one: str) -> StoredOpportunity | Tombstone | None:
     """The opportunity of an id, or what is left of it."""
     with one_snapshot(driver), driver.cursor(binary=True) as cursor:
         row = cursor.execute(_OPPORTUNITY, (one,), prepare=True).fetchone()

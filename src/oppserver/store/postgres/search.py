@@ -13,7 +13,7 @@ from oppserver.contract.columns import LEAD, Column
 from oppserver.store import schema
 from oppserver.store.postgres.connection import Driver
 from oppserver.store.postgres.read import object_sql, one_snapshot, rows_json
-from oppserver.store.queries import Condition, Ordering, RenderedPage, RowForm, Search
+from oppserver.store.queries import ColumnCondition, Ordering, RenderedPage, RowForm, Search
 from oppserver.store.sql.conditions import (
     Dialect,
     Sql,
@@ -82,7 +82,7 @@ def _where(search: Search) -> Sql:
     return Sql(f"o.event_code = %s AND {found.text}", (str(search.event_code), *found.values))
 
 
-def _condition(condition: Condition) -> Sql:
+def _condition(condition: ColumnCondition) -> Sql:
     return opportunity_condition(condition, POSTGRES)
 
 

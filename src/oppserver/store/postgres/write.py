@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from oppserver.contract.model import Field, Opportunity, OpportunityType, Written
+from oppserver.contract.model import Field, OpportunityType, StoredOpportunity, Written
 from oppserver.store.sql import batches
 from oppserver.store.sql import catalogue as catalogue_sql
 from oppserver.store.sql.batches import (
@@ -31,7 +31,7 @@ POSTGRES_JSON_BYTES_MAX: Final = 32 << 20
 JENTRY_OFFLENMASK); ours: bounds the server's memory, where they are several times as large."""
 
 
-class Prepared(NamedTuple):
+class PreparedBatch(NamedTuple):
     """A batch that is ready to be written: all that can be done without the database is done.
 
     ``rows`` are statements, each with JSON arrays of its rows; ``leads`` are arrays of pairs of id
@@ -46,10 +46,10 @@ class Prepared(NamedTuple):
     ids: Sequence[str]
 
 
-def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
+def prepare(batch: Sequence[StoredOpportunity], *, now: str) -> PreparedBatch:
     """Makes a batch ready; holds no lock and may run while another batch is written."""
     references = references_of(batch)
-    return Prepared(
+    return PreparedBatch(
         rows_count=len(batch),
         references=references,
         leads=_arrays(sorted(references.leads.items())),
@@ -63,7 +63,7 @@ def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
 
 def write_batch(
     connection: Connection,
-    batch: Prepared,
+    batch: PreparedBatch,
     types: Sequence[OpportunityType],
     fields: Sequence[Field],
 ) -> Written:
@@ -234,7 +234,7 @@ class PostgresTransaction(SqlTransaction):
         found = self._connection.exec_driver_sql(statement, parameters).first()
         return None if found is None else str(found[0])
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         prepared = prepare(batch, now=now)
         missing = batches.missing_types_and_fields(prepared.references.slots, self.catalogue())
         self._has_looked = not any(missing)

@@ -23,7 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from oppserver.contract.model import Activity, Opportunity
+from oppserver.contract.model import Activity, StoredOpportunity
 from oppserver.store import schema
 from oppserver.store.queries import ActivitySearch, TimelinePage
 from oppserver.store.sql.transaction import ASKED, rows_of, select_opportunities_of
@@ -50,8 +50,8 @@ def select_timeline(connection: Connection, search: ActivitySearch) -> TimelineP
 _ACTIVITIES: Final = select(schema.activity).where(schema.activity.c.id.in_(ASKED))
 
 
-def _details(connection: Connection, ids: Sequence[str]) -> list[Activity | Opportunity]:
-    found: dict[str, Activity | Opportunity] = {
+def _details(connection: Connection, ids: Sequence[str]) -> list[Activity | StoredOpportunity]:
+    found: dict[str, Activity | StoredOpportunity] = {
         row.id: _activity(row) for row in rows_of(connection, _ACTIVITIES, ids)
     }
     others = [one for one in ids if one not in found]

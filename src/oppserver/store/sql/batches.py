@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from oppserver.contract.limits import CUSTOM_SLOTS
-from oppserver.contract.model import Catalogue, Field, Opportunity, OpportunityType
+from oppserver.contract.model import Catalogue, Field, OpportunityType, StoredOpportunity
 from oppserver.store import schema
 from oppserver.store.sql import changes
 from oppserver.store.sql.catalogue import _plain_type
@@ -30,7 +30,7 @@ _FIRST_SLOT: Final = schema.opportunity.columns.keys().index(schema.SLOT_NAMES[0
 
 def select_opportunities(
     connection: Connection, *, event_code: int | None, after_id: str, limit: int
-) -> list[Opportunity]:
+) -> list[StoredOpportunity]:
     """A page by id, with each owner's address."""
     statement = (
         select(schema.opportunity, schema.user.c.email.label("owner_email"))
@@ -44,10 +44,10 @@ def select_opportunities(
     return [opportunity_of(row) for row in connection.execute(statement)]
 
 
-def opportunity_of(row: Row[Any]) -> Opportunity:
+def opportunity_of(row: Row[Any]) -> StoredOpportunity:
     """The opportunity of a row of all columns, in the order of the schema, and ``owner_email``."""
     slots = zip(schema.SLOT_NAMES, row[_FIRST_SLOT : _FIRST_SLOT + CUSTOM_SLOTS], strict=True)
-    return Opportunity(
+    return StoredOpportunity(
         id=row.id,
         event_code=row.event_code,
         lead_id=row.lead_id,
@@ -86,7 +86,7 @@ class References(NamedTuple):
     leads: Mapping[str, str | None]
 
 
-def references_of(batch: Sequence[Opportunity]) -> References:
+def references_of(batch: Sequence[StoredOpportunity]) -> References:
     """The types and slots, the owners and the leads that a batch names."""
     slots = {
         code: frozenset().union(*(one.slots for one in batch if one.event_code == code))
@@ -121,12 +121,12 @@ def missing_types_and_fields(
     return types, fields
 
 
-def runs_without_repeats(batch: Sequence[Opportunity]) -> list[list[Opportunity]]:
+def runs_without_repeats(batch: Sequence[StoredOpportunity]) -> list[list[StoredOpportunity]]:
     """The batch in order, cut before every id that its run has already: mostly one run.
 
     A run can be written by one statement, and runs in turn are the same as one at a time.
     """
-    runs: list[dict[str, Opportunity]] = [{}]
+    runs: list[dict[str, StoredOpportunity]] = [{}]
     for one in batch:
         if one.id in runs[-1]:
             runs.append({})
@@ -210,14 +210,14 @@ MOVED_AGAIN: Final = (
 
 BatchRow = tuple[object, ...]
 
-_Prepared = TypeVar("_Prepared")
+_PreparedBatch = TypeVar("_PreparedBatch")
 
 
 def write_in_turn(
-    batches: Iterable[Sequence[Opportunity]],
+    batches: Iterable[Sequence[StoredOpportunity]],
     *,
-    prepare: Callable[[Sequence[Opportunity]], _Prepared],
-    write: Callable[[_Prepared], None],
+    prepare: Callable[[Sequence[StoredOpportunity]], _PreparedBatch],
+    write: Callable[[_PreparedBatch], None],
 ) -> None:
     """Writes batches in order, on a thread of its own, while the next one is made ready."""
     with ThreadPoolExecutor(1, thread_name_prefix="load") as writer:
@@ -232,7 +232,7 @@ def write_in_turn(
 
 
 def shaped(
-    batch: Sequence[Opportunity], references: References, *, now: str
+    batch: Sequence[StoredOpportunity], references: References, *, now: str
 ) -> list[tuple[Shape, list[BatchRow]]]:
     """The batch as statements in order: what each is made of, and its rows, by id.
 
@@ -245,14 +245,14 @@ def shaped(
     ]
 
 
-def _by_shape(rows: Sequence[Opportunity]) -> dict[Shape, list[Opportunity]]:
+def _by_shape(rows: Sequence[StoredOpportunity]) -> dict[Shape, list[StoredOpportunity]]:
     """Rows by the dates that they leave as they are; one set of columns for all."""
     used = set().union(*(one.slots for one in rows))
     slots = tuple(name for name in schema.SLOT_NAMES if name in used)
     others = tuple(
         name for name in _SOMETIMES if any(getattr(one, name) is not None for one in rows)
     )
-    by_dates: dict[tuple[bool, bool], list[Opportunity]] = {}
+    by_dates: dict[tuple[bool, bool], list[StoredOpportunity]] = {}
     for one in rows:
         missing = one.created_on is None, one.modified_on is None
         by_dates.setdefault(missing, []).append(one)
@@ -263,7 +263,7 @@ def _by_shape(rows: Sequence[Opportunity]) -> dict[Shape, list[Opportunity]]:
 
 
 def _values(
-    one: Opportunity, shape: Shape, lead_emails: Mapping[str, str | None], now: str
+    one: StoredOpportunity, shape: Shape, lead_emails: Mapping[str, str | None], now: str
 ) -> BatchRow:
     created_on = one.created_on or now
     modified_on = one.modified_on or created_on

@@ -13,7 +13,7 @@ from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
 from oppserver.contract.leads import ATTRIBUTE
 from oppserver.contract.names import ascii_lower
 from oppserver.store import schema
-from oppserver.store.queries import Comparison, Condition, ConditionGroup, Ordering
+from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Ordering
 
 
 class Dialect(NamedTuple):
@@ -118,12 +118,12 @@ def literal(text: str) -> str:
 # --- conditions --------------------------------------------------------------------------------
 
 
-def group_sql(group: ConditionGroup, one: Callable[[Condition], Sql]) -> Sql:
+def group_sql(group: ConditionGroup, one: Callable[[ColumnCondition], Sql]) -> Sql:
     """The SQL of a group, out of that of ``one`` condition."""
     if not group.members:
         return Sql("TRUE")
     parts = [
-        one(member) if isinstance(member, Condition) else group_sql(member, one)
+        one(member) if isinstance(member, ColumnCondition) else group_sql(member, one)
         for member in group.members
     ]
     joined = (" OR " if group.is_any else " AND ").join(part.text for part in parts)
@@ -132,10 +132,10 @@ def group_sql(group: ConditionGroup, one: Callable[[Condition], Sql]) -> Sql:
 
 def flattened(group: ConditionGroup) -> ConditionGroup:
     """The same conditions with no more groups in groups than they need."""
-    members: list[Condition | ConditionGroup] = []
+    members: list[ColumnCondition | ConditionGroup] = []
     for member in group.members:
         one = flattened(member) if isinstance(member, ConditionGroup) else member
-        if isinstance(one, Condition):
+        if isinstance(one, ColumnCondition):
             members.append(one)
         elif len(one.members) == 1 or (one.members and one.is_any is group.is_any):
             members += one.members
@@ -146,7 +146,7 @@ def flattened(group: ConditionGroup) -> ConditionGroup:
     return ConditionGroup(members=tuple(members), is_any=group.is_any)
 
 
-def opportunity_condition(condition: Condition, dialect: Dialect) -> Sql:
+def opportunity_condition(condition: ColumnCondition, dialect: Dialect) -> Sql:
     """The SQL of a condition on opportunities.
 
     One on the lead picks leads first, for which there are indexes; a lead that is named is here.
@@ -160,7 +160,7 @@ def opportunity_condition(condition: Condition, dialect: Dialect) -> Sql:
     return condition_sql(condition, opportunity_sql(condition.stored, dialect), dialect)
 
 
-def condition_sql(condition: Condition, column: str, dialect: Dialect) -> Sql:
+def condition_sql(condition: ColumnCondition, column: str, dialect: Dialect) -> Sql:
     """The SQL of a condition, whose column has this SQL; true or not, never null where negated."""
     comparison, values = condition.comparison, condition.values
     place = dialect.value

@@ -7,7 +7,7 @@ of what is asked for.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from oppserver.contract.model import Key, Opportunity, Role, Tombstone
+from oppserver.contract.model import Key, Role, StoredOpportunity, Tombstone
 from oppserver.store.schema import SLOT_NAMES
 
 KEY: Final = (
@@ -75,11 +75,11 @@ def key_of(row: Sequence[Any]) -> Key:
     )
 
 
-def opportunity_of(row: Sequence[Any]) -> Opportunity:
+def opportunity_of(row: Sequence[Any]) -> StoredOpportunity:
     """The opportunity of a row of ``OPPORTUNITY``."""
     first_slot = 1 + len(_MEMBERS)
     slots = zip(SLOT_NAMES, row[first_slot:], strict=True)
-    return Opportunity(
+    return StoredOpportunity(
         owner_email=row[0],
         **dict(zip(_MEMBERS, row[1:first_slot], strict=True)),
         slots={name: value for name, value in slots if value is not None},

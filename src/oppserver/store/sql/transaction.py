@@ -25,8 +25,8 @@ from oppserver.contract.model import (
     Activity,
     Catalogue,
     Lead,
-    Opportunity,
     Role,
+    StoredOpportunity,
     Tombstone,
     User,
     Written,
@@ -64,7 +64,7 @@ class SqlTransaction(ABC):
 
     # --- opportunities
 
-    def opportunities(self, ids: Sequence[str]) -> dict[str, Opportunity]:
+    def opportunities(self, ids: Sequence[str]) -> dict[str, StoredOpportunity]:
         return select_opportunities_of(self._connection, ids)
 
     def tombstones(self, ids: Sequence[str]) -> dict[str, Tombstone]:
@@ -74,7 +74,7 @@ class SqlTransaction(ABC):
     def opportunity_like(self, event_code: int, values: Mapping[str, str]) -> str | None: ...
 
     @abstractmethod
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written: ...
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written: ...
 
     @abstractmethod
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int: ...
@@ -145,7 +145,9 @@ _TOMBSTONES: Final = select(schema.deleted_opportunity).where(
 )
 
 
-def select_opportunities_of(connection: Connection, ids: Sequence[str]) -> dict[str, Opportunity]:
+def select_opportunities_of(
+    connection: Connection, ids: Sequence[str]
+) -> dict[str, StoredOpportunity]:
     """The opportunities of ids, each with its owner's address."""
     return {row.id: opportunity_of(row) for row in rows_of(connection, _OPPORTUNITIES, ids)}
 

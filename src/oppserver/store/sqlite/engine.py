@@ -20,8 +20,8 @@ from oppserver.contract.model import (
     Catalogue,
     Field,
     Key,
-    Opportunity,
     OpportunityType,
+    StoredOpportunity,
     StoreLibrary,
     StoreServer,
     Tombstone,
@@ -146,7 +146,7 @@ class SqliteStore:
 
     # --- the other reads
 
-    def opportunity(self, one: str) -> Opportunity | Tombstone | None:
+    def opportunity(self, one: str) -> StoredOpportunity | Tombstone | None:
         with self._reader() as connection, one_snapshot(connection):
             return read_opportunity(connection, one)
 
@@ -235,7 +235,7 @@ class SqliteStore:
 
     # --- opportunities
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         return self._write_prepared(sqlite_write.prepare(batch, now=now))
 
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
@@ -244,12 +244,12 @@ class SqliteStore:
 
     def load(
         self,
-        batches: Iterable[Sequence[Opportunity]],
+        batches: Iterable[Sequence[StoredOpportunity]],
         *,
         now: Callable[[], str],
         on_written: Callable[[Written], None],
     ) -> None:
-        def write(batch: sqlite_write.Prepared) -> None:
+        def write(batch: sqlite_write.PreparedBatch) -> None:
             on_written(self._write_prepared(batch))
 
         with self._loading():
@@ -261,7 +261,7 @@ class SqliteStore:
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
-    ) -> list[Opportunity]:
+    ) -> list[StoredOpportunity]:
         with self._read() as connection:
             return common.select_opportunities(
                 connection, event_code=event_code, after_id=after_id, limit=limit
@@ -367,7 +367,7 @@ class SqliteStore:
             driver_of(connection).execute(MARK_LOG)
         self._files.check()
 
-    def _write_prepared(self, batch: sqlite_write.Prepared) -> Written:
+    def _write_prepared(self, batch: sqlite_write.PreparedBatch) -> Written:
         with self._write() as connection:
             catalogue = catalogue_sql.select_catalogue(connection)
             missing = common.missing_types_and_fields(batch.references.slots, catalogue)

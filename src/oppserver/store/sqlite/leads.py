@@ -6,7 +6,13 @@ from typing import Final
 
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
-from oppserver.store.queries import Condition, LeadSearch, Ordering, RenderedPage, RenderedRows
+from oppserver.store.queries import (
+    ColumnCondition,
+    LeadSearch,
+    Ordering,
+    RenderedPage,
+    RenderedRows,
+)
 from oppserver.store.sql.conditions import (
     Sql,
     condition_sql,
@@ -81,7 +87,7 @@ def read_lead_page(connection: sqlite3.Connection, search: LeadSearch) -> Render
     return RenderedPage(total=total, json=json)
 
 
-def _condition(condition: Condition) -> Sql:
+def _condition(condition: ColumnCondition) -> Sql:
     return condition_sql(condition, _value(condition.stored), SQLITE)
 
 

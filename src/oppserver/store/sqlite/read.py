@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Key, Opportunity, Tombstone
+from oppserver.contract.model import Key, StoredOpportunity, Tombstone
 from oppserver.store.queries import PlannedEntry, RenderedRows
 from oppserver.store.sql.lookups import (
     KEY,
@@ -44,7 +44,9 @@ def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
     return None if row is None else key_of(row)
 
 
-def read_opportunity(connection: sqlite3.Connection, one: str) -> Opportunity | Tombstone | None:
+def read_opportunity(
+    connection: sqlite3.Connection, one: str
+) -> StoredOpportunity | Tombstone | None:
     """The opportunity of an id, or what is left of it; to be read in one moment."""
     row = connection.execute(_OPPORTUNITY, (one,)).fetchone()
     if row is not None:

@@ -10,7 +10,14 @@ from typing import Final
 import msgspec
 
 from oppserver.contract.columns import LEAD, Column
-from oppserver.store.queries import Comparison, Condition, Ordering, RenderedPage, RowForm, Search
+from oppserver.store.queries import (
+    ColumnCondition,
+    Comparison,
+    Ordering,
+    RenderedPage,
+    RowForm,
+    Search,
+)
 from oppserver.store.sql.conditions import (
     Dialect,
     Sql,
@@ -137,13 +144,13 @@ def _where(search: Search) -> tuple[str, Parameters]:
     return f"{event_code} = ? AND {found.text}", (search.event_code, *found.values)
 
 
-def _condition(condition: Condition) -> Sql:
+def _condition(condition: ColumnCondition) -> Sql:
     return opportunity_condition(condition, SQLITE)
 
 
 def _names_a_lead(search: Search) -> bool:
     return not search.where.is_any and any(
-        isinstance(member, Condition)
+        isinstance(member, ColumnCondition)
         and member.comparison is Comparison.EQUAL
         and (member.stored == "lead_id" or member.stored.startswith(LEAD))
         for member in search.where.members
@@ -160,7 +167,7 @@ def _is_better_sorted(
     that it meets nothing else.
     """
     if all(
-        isinstance(member, Condition) and member.stored == search.ordering.stored
+        isinstance(member, ColumnCondition) and member.stored == search.ordering.stored
         for member in search.where.members
     ):
         return False

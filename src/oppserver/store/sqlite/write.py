@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from oppserver.contract.model import Field, Lead, Opportunity, OpportunityType, Written
+from oppserver.contract.model import Field, Lead, OpportunityType, StoredOpportunity, Written
 from oppserver.store.sql import batches
 from oppserver.store.sql.batches import (
     HAS_MOVED,
@@ -29,7 +29,7 @@ from oppserver.store.sql.transaction import SqlTransaction
 from oppserver.store.sqlite.maintenance import create_missing
 
 
-class Prepared(NamedTuple):
+class PreparedBatch(NamedTuple):
     """A batch that is ready to be written: all that can be done without the database is done.
 
     ``rows`` are statements, each with the JSON array of its rows; ``leads`` is one of pairs of id
@@ -43,10 +43,10 @@ class Prepared(NamedTuple):
     ids: str
 
 
-def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
+def prepare(batch: Sequence[StoredOpportunity], *, now: str) -> PreparedBatch:
     """Makes a batch ready; holds no lock and may run while another batch is written."""
     references = references_of(batch)
-    return Prepared(
+    return PreparedBatch(
         rows_count=len(batch),
         references=references,
         leads=_json(sorted(references.leads.items())),
@@ -57,7 +57,7 @@ def prepare(batch: Sequence[Opportunity], *, now: str) -> Prepared:
 
 def write_batch(
     connection: Connection,
-    batch: Prepared,
+    batch: PreparedBatch,
     types: Sequence[OpportunityType],
     fields: Sequence[Field],
 ) -> Written:
@@ -68,7 +68,7 @@ def write_batch(
     return _write_opportunities(connection, batch)
 
 
-def _write_opportunities(connection: Connection, batch: Prepared) -> Written:
+def _write_opportunities(connection: Connection, batch: PreparedBatch) -> Written:
     """Creates or replaces a batch and its leads; types, fields and owners are there already."""
     _write_leads(connection, batch.leads, count=len(batch.references.leads))
     last_before = _last_rowid(connection)
@@ -204,7 +204,7 @@ class SqliteTransaction(SqlTransaction):
         found = self._connection.exec_driver_sql(statement, parameters).first()
         return None if found is None else str(found[0])
 
-    def write_opportunities(self, batch: Sequence[Opportunity], *, now: str) -> Written:
+    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
         prepared = prepare(batch, now=now)
         missing = batches.missing_types_and_fields(prepared.references.slots, self.catalogue())
         self._has_looked = not any(missing)
