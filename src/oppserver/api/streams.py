@@ -22,6 +22,7 @@ batch gets its row again, because nobody remembers millions of ids.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
@@ -99,7 +100,8 @@ class Streams:
             await exchange.cut(at_once=True)
         except asyncio.CancelledError:  # the server has waited for as long as it is to wait
             telemetry.logger().warning("stream_cut", call=route.name)
-            await exchange.cut(at_once=True)
+            with suppress(asyncio.CancelledError):  # once more, when the event loop ends
+                await exchange.cut(at_once=True)
         finally:
             self._open -= 1
 

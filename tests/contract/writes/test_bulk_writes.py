@@ -138,10 +138,9 @@ def test_a_deleted_one_among_them(server: Server) -> None:
 @pytest.mark.parametrize("path", [BULK_UPDATE, f"{BULK_ADD}?SearchBy=EmailAddress"])
 def test_1_to_25_entries(path: str, server: Server) -> None:
     """None, more, and what is no array."""
-    one = captured(server)
-    both = updating(one, c10="x") | {"SearchByValue": "x"}
+    one = updating(captured(server), c10="x") if path == BULK_UPDATE else adding("x")
     assert refused(server.post([], path=path)).startswith("The body is an empty array.")
-    assert refused(server.post([both] * 26, path=path)) == (
+    assert refused(server.post([one] * 26, path=path)) == (
         "The body has 26 entries; one call takes 25. Split them over several calls."
     )
     assert refused(server.post({}, path=path)).startswith("$: Expected array")
