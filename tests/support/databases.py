@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import NullPool, create_engine, text
 
+from oppserver.store.sqlite.library import sqlite3
 from tests.support import postgres
 
 _ELSEWHERE: dict[Path, str] = {}
@@ -37,7 +38,9 @@ def environment_of(folder: Path) -> dict[str, str]:
 def execute(folder: Path, statement: str, **values: Any) -> list[tuple[Any, ...]]:
     """What another program reads, or changes, in a folder's database."""
     url = database_of(folder).replace("postgresql://", "postgresql+psycopg://")
-    engine = create_engine(url, poolclass=NullPool)
+    # SQLAlchemy would load the standard library's SQLite beside the store's, and its locks would go
+    more: dict[str, Any] = {"module": sqlite3} if url.startswith("sqlite") else {}
+    engine = create_engine(url, poolclass=NullPool, **more)
     with engine.begin() as connection:
         done = connection.execute(text(statement), values)
         return [tuple(row) for row in done] if done.returns_rows else []
