@@ -135,7 +135,7 @@ session_calls = st.one_of(
     does("write_leads", batch=st.lists(session_leads, max_size=4)),
     does("users", ids=some_owners),
     does("users_by_email", emails=st.lists(emails, max_size=3)),
-    does("kept_answer", key_sha256=kept_keys, not_before=dates),
+    does("idempotency_record", key_sha256=kept_keys, not_before=dates),
     does("put_idempotency_record", answer=kept_answers, not_before=dates),
 )
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 import oppserver
 from oppserver import telemetry
 from oppserver.api.app import app_behind
-from oppserver.api.server import BackgroundServer, listen, url_of
+from oppserver.api.background import BackgroundServer
+from oppserver.api.server import listen, url_of
 from oppserver.calls.shared.call import THE_WORLD
 from oppserver.config import Settings
 from oppserver.contract.dates import now_stored

@@ -281,7 +281,7 @@ def test_production_does_not_load_it(tmp_path: Path) -> None:
     script = (
         "import sys, threading, oppserver.cli.main, oppserver.processes.serving,"
         " oppserver.cli.serve, oppserver.api.app, oppserver.processes.worker\n"
-        "ours = ('oppserver.testing', 'oppserver.pytest_plugin', 'oppserver.api.server')\n"
+        "ours = ('oppserver.testing', 'oppserver.pytest_plugin', 'oppserver.api.background')\n"
         "print([name for name in sys.modules if name.startswith(ours)])"
     )
     done = subprocess.run(
