@@ -13,7 +13,7 @@ SECRET = "secret-key-of-tests"
 
 
 class Outcome(NamedTuple):
-    """What a read by id gave."""
+    """The result of a read by id."""
 
     rows: list[Any]
     missing: list[str]
@@ -33,7 +33,7 @@ class Sync:
             return Outcome(rows.all(), rows.missing)
 
     def call(self, host: str, method: str, *arguments: Any, **options: Any) -> Any:
-        """A method's result; ``given`` are its keywords, and what is iterated is a list."""
+        """A method's result, as a list if it is iterable; ``given`` are its keywords."""
         given = options.pop("given", {})
         options.setdefault("rate_limit", "off")
         access, secret = options.pop("keys", (ACCESS, SECRET))
@@ -78,4 +78,4 @@ class Async:
 Either = Sync | Async
 
 EITHER = pytest.mark.parametrize("client", [Sync(), Async()], ids=lambda one: one.name)
-"""The test is run with each; it takes a ``client`` that is ``Either``."""
+"""Runs the test with each client; it takes a ``client`` of type ``Either``."""

@@ -40,7 +40,7 @@ FIELDS = [
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with one type of five fields, a type whose rows are kept, and activities."""
+    """A server with one type of five fields, a type without deletes, and activities."""
     folder = tmp_path_factory.mktemp("calls")
     store = open_store(f"sqlite:///{folder}/oppserver.db")
     store.put_types(
@@ -239,7 +239,7 @@ def test_types_and_fields(client: Either, server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def deals(server: Server) -> dict[int, str]:
-    """Ten opportunities of one lead by their size, 1,000 to 10,000; of every second no date."""
+    """Ten opportunities of one lead by their size, 1,000 to 10,000; every second has no date."""
     with Client(server.url, server.keys.access, server.keys.secret, rate_limit="off") as client:
         made = {}
         for n in range(1, 11):
@@ -350,7 +350,7 @@ def test_lists_of_a_lead(client: Either, server: Server, deals: dict[int, str]) 
     assert len(by_address) == len(rows)
 
 
-# --- invalid arguments ----------------------------------------------------------------------------
+# --- invalid arguments -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

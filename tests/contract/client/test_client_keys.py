@@ -28,7 +28,7 @@ def assert_hidden(*texts: str) -> None:
 
 
 def told_of(caught: BaseException) -> str:
-    """All that a report shows of an error: message, and variables of every frame but the tests'."""
+    """The text of an error report: message, and variables of every frame outside the tests."""
     told = [repr(caught), repr(vars(caught))]
     for frame, _ in traceback.walk_tb(caught.__traceback__):
         if not frame.f_code.co_filename.startswith(str(Path(__file__).parents[2])):
@@ -40,7 +40,7 @@ def told_of(caught: BaseException) -> str:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """All that any logger says, at its most talkative."""
+    """The output of all loggers at their lowest level."""
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
@@ -108,7 +108,7 @@ def test_a_good_call_logs_no_keys(client: Either, keys_in: str, logged: Callable
 
 
 def everything_in(one: object) -> str:
-    """The reprs of a value and of all values in it."""
+    """The reprs of a value and of all values inside it."""
     seen: dict[int, object] = {}
 
     def walk(value: object) -> None:
