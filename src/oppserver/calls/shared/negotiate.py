@@ -24,7 +24,7 @@ _ELEMENT: Final = re.compile(rf'(?:[^,"]++|{_QUOTED})++', re.DOTALL)
 
 _PARAMETER: Final = re.compile(rf'(?:[^;"]++|{_QUOTED})++', re.DOTALL)
 
-_WEIGHT: Final = re.compile(r"-?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+_WEIGHT: Final = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 
 _WITHOUT_WEIGHT: Final = 1.0
 

@@ -22,8 +22,10 @@ the files that are open, and the file holds the database that the log is of.
 - The last connection that is closed copies the log into the file and removes it by its *path*. So
   when other files have the paths, the anchor is never closed: the process ends with it.
 
-**What breaks it.** A raw copy of the file has the identity of the original. Copied over the
-original, or given its log, it is taken for it. ``oppserver db backup`` makes no such copy.
+**What breaks it.** A file that is overwritten with something that is no database is noticed after
+seconds only: during a checkpoint the right file looks like one. A raw copy of the file has the
+identity of the original. Copied over the original, or given its log, it is taken for it.
+``oppserver db backup`` makes no such copy.
 """
 
 import ctypes
@@ -52,6 +54,9 @@ _TRIES: Final = 3
 _PAUSE_S: Final = 0.02
 """A page that is read while a checkpoint writes it may be torn, so it is read again."""
 
+_CHECKPOINT_S: Final = 5.0
+"""Seconds for which a file may be unreadable. Chosen: above the longest checkpoint of a load."""
+
 _FileId = tuple[int, int]
 
 
@@ -68,6 +73,7 @@ class DatabaseFiles:
         self._anchor: sqlite3.Connection | None = None
         self._lock: Final = threading.Lock()  # of the anchor
         self._verified: tuple[int, int] | None = None  # size and time of the file
+        self._unreadable_since: float | None = None
         self._looked_at = float("-inf")
 
     def connect(self, open_connection: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
@@ -142,15 +148,28 @@ class DatabaseFiles:
             time.sleep(_PAUSE_S if turn else 0)
             with self._lock:
                 identity = _read_identity(self._anchor)
-            if _identity_in_file(self.path) in (identity, *self._not_yet(found)):
+            in_file = _identity_in_file(self.path)
+            if in_file == identity or (in_file is None and self._may_be_in_the_log(found)):
                 self._verified = found.st_size, found.st_mtime_ns
+                self._unreadable_since = None
                 return
+            if in_file is None and self._is_under_a_checkpoint():
+                return  # not verified: the next check looks again
         raise StoreReplaced(f"{self.path} was written over with something else")
 
-    def _not_yet(self, found: os.stat_result) -> tuple[None, ...]:
-        """None, when the file may not hold the identity: all that was written is in the log."""
-        is_new = self._verified is None and found.st_size > 0
-        return (None,) if is_new else ()
+    def _may_be_in_the_log(self, found: os.stat_result) -> bool:
+        """Return true when the file may not hold the identity yet: all writes are in the log."""
+        return self._verified is None and found.st_size > 0
+
+    def _is_under_a_checkpoint(self) -> bool:
+        """Return true while the file may be unreadable because a checkpoint writes its pages.
+
+        A checkpoint writes the first page first: until its last page the file does not fit its
+        header, and cannot be read without the log.
+        """
+        now = time.monotonic()
+        since = self._unreadable_since = self._unreadable_since or now
+        return now - since < _CHECKPOINT_S
 
     def _are_others_there(self) -> bool:
         found = {path: _file_id(path) for path in self._known}
