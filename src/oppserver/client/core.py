@@ -37,6 +37,8 @@ RETRY_FOR_S_DEFAULT: Final = 120.0
 
 _HIDDEN: Final = "[hidden]"
 
+_HOST_NAME: Final = re.compile(r"[A-Za-z0-9._:\-]+", re.ASCII)
+
 _KEY_CHARACTERS_MIN: Final = 6
 
 _NAMES_IN_HEADERS: Final = ("x-LSQ-AccessKey", "x-LSQ-SecretKey")
@@ -141,7 +143,7 @@ def base_url_of(host: str) -> str:
         port = -1
     is_valid = (
         parts.scheme in ("http", "https")
-        and bool(re.fullmatch(r"[A-Za-z0-9._:\-]+", parts.hostname or "", re.ASCII))
+        and bool(_HOST_NAME.fullmatch(parts.hostname or ""))
         and port != -1
         and parts.path.rstrip("/").lower() in ("", "/v2")
         and parts.username is None

@@ -36,6 +36,8 @@ _NAME_BYTES_MAX: Final = 200
 _RANDOM_BYTES: Final = 8
 """Chance in an unfinished name. Ours: two runs do not meet by accident, and O_EXCL notices it."""
 
+_ENDING: Final = re.compile(rf"[0-9a-f]{{{2 * _RANDOM_BYTES}}}\.part")
+
 _DESCRIPTOR_DIGITS_MAX: Final = 9
 
 _DESCRIPTOR_FOLDERS: Final = ("/dev/fd", "/proc/self/fd", "/proc/thread-self/fd")
@@ -179,11 +181,13 @@ def leftovers_of(place: Place) -> list[Path]:
     """
     if place.is_stream:
         return []
-    form = re.compile(
-        rf"\.{re.escape(_short(place.target))}\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}\.part"
-    )
+    start = f".{_short(place.target)}."
     try:
-        found = sorted(one for one in place.target.parent.iterdir() if form.fullmatch(one.name))
+        found = sorted(
+            one
+            for one in place.target.parent.iterdir()
+            if one.name.startswith(start) and _ENDING.fullmatch(one.name.removeprefix(start))
+        )
     except OSError:  # a folder that takes files and shows none
         return []
     return [one for one in found if not _is_in_use(one)]
