@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
@@ -81,8 +82,9 @@ class Dispatcher:
             headers["Idempotent-Replayed"] = "true"
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
+        media_type = None if answer.status == HTTPStatus.NOT_MODIFIED else answer.media_type
         return Response(
-            answer.body, status_code=answer.status, media_type=answer.media_type, headers=headers
+            answer.body, status_code=answer.status, media_type=media_type, headers=headers
         )
 
     async def on_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:

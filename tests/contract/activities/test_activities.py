@@ -262,7 +262,7 @@ def test_twenty_five_activities_at_once(server: Server) -> None:
     """One more is a 400 that names number and limit; so is none."""
     one = capture(server)["CreatedOpportunityId"]
     assert len(well(post_on(server, one, *[item()] * 25))["Response"]) == 25
-    refused(post_on(server, one, *[item()] * 26), "LimitExceeded", "has 26 activities; one call")
+    refused(post_on(server, one, *[item()] * 26), "LimitExceeded", "has 26 entries; one call")
     refused(post_on(server, one), "MandatoryAttributeMissing", "The body is an empty array")
 
 

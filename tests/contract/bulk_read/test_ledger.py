@@ -101,11 +101,11 @@ def test_without_a_ledger_nothing_changes(server: Server) -> None:
     """The same bytes as ever; with it, the same and one member more in each entry."""
     message = asking(wide(WIDE_ID, UNKNOWN_ID))
     plain = server.post(message)
-    for query in ("missing=false", "missing=0", "missing", "LEDGER=False"):
+    for query in ("missing=false", "missing=0", "missing", "MISSING=False"):
         assert server.post(message, path=f"{BULK_READ}?{query}").body == plain.body
-    told = server.post(message, path=f"{BULK_READ}?Ledger=TRUE").body
-    missing = b',"Missing":[{"ProspectActivityId":"%b","Reason":"NotFound"}]' % UNKNOWN_ID.encode()
-    assert told == plain.body.removesuffix(b"}]") + missing + b"}]"
+    told = server.post(message, path=f"{BULK_READ}?Missing=TRUE").body
+    member = b',"Missing":[{"ProspectActivityId":"%b","Reason":"NotFound"}]' % UNKNOWN_ID.encode()
+    assert told == plain.body.removesuffix(b"}]") + member + b"}]"
 
 
 @pytest.mark.parametrize("value", ["yes", "2", "tru"])

@@ -52,7 +52,7 @@ def test_a_stream_of_ids_takes_query_too(server: Server) -> None:
     assert end_of(records(asked))["Requested"] == 2
     assert asked.headers["cache-control"] == "private, no-cache"
     refused = sent_raw(server, "PUT", path)
-    assert (refused.status, refused.headers["allow"]) == (405, "POST, QUERY")
+    assert (refused.status, refused.headers["allow"]) == (405, "POST, QUERY, OPTIONS")
     assert JSON_LINES in refused.headers["accept-query"]
 
 
@@ -81,7 +81,7 @@ def test_allow_names_both(server: Server) -> None:
 def test_other_paths_take_no_query(server: Server) -> None:
     """405 where there is another call, 404 where there is none."""
     answer = sent_raw(server, "QUERY", "/v2/UserManagement.svc/Users.Get")
-    assert (answer.status, answer.headers["allow"]) == (405, "GET, OPTIONS")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert sent_raw(server, "QUERY", "/v2/nothing").status == 404
 
 
