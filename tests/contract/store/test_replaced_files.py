@@ -204,12 +204,14 @@ def test_a_server_whose_log_was_removed_saves_it_at_its_end(
     assert stored(folder / DATABASE, ids) == set(ids)
 
 
-def test_a_server_whose_file_was_moved_saves_it_at_its_end(server: Server, folder: Path) -> None:
-    """The moved file is whole when the server has ended in order, without its log."""
+def test_a_server_whose_file_was_moved_leaves_the_log(server: Server, folder: Path) -> None:
+    """The log has the last writes; the next start is refused until it is beside its database."""
     ids = [captured(server) for _ in range(3)]
     move_away(folder, DATABASE)
     assert capture(server).status == 503
     assert server.stop() == 0
+    assert f"{DATABASE}-wal is there" in one_line(run("serve", "--port", "0", folder=folder))
+    move_away(folder, *ALL[1:])
     assert stored(folder / "away" / DATABASE, ids) == set(ids)
 
 
