@@ -152,6 +152,8 @@ class Model:
         new |= {"CreatedOn": created_on} | stored(entry.values)
         there = self.like(new) if entry.code == UNIQUE else None
         if there is None:
+            if "Status" not in entry.values:  # mandatory: a new row takes the default option
+                new["Status"] = "Open"
             check_row(new, entry.code, changed=new)
             self.rows[new_id], self.codes[new_id] = new, entry.code
             return new_id, 1
