@@ -52,8 +52,9 @@ class ParquetRows:
                 yield UnreadableRows(1, f"a value cannot be read: {error}")
                 return
             half = batch.num_rows // 2
-            yield from self._rows_of(batch.slice(0, half))
-            yield from self._rows_of(batch.slice(half))
+            for part in (batch.slice(0, half), batch.slice(half)):
+                own = {n: _own(c) for n, c in zip(part.schema.names, part.columns, strict=True)}
+                yield from self._rows_of(type(part).from_pydict(own))
         else:
             for values in zip(*columns, strict=True):
                 yield dict(zip(self.names, values, strict=True))
@@ -100,6 +101,11 @@ def _small_columns(file: Any) -> list[str]:
         for index, name in enumerate(metadata.schema.names)
         if all(one.column(index).total_uncompressed_size <= PARQUET_BATCH_BYTES for one in groups)
     ]
+
+
+def _own(column: Any) -> Any:
+    """A dictionary may hold texts of other rows: the values of these rows, without it."""
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
 
 
 def _values(column: Any) -> list[Any]:
