@@ -44,7 +44,7 @@ def watched() -> Iterator[None]:
 
 KNOWN: Final = {
     "db check, of a database that is not sharded": (
-        r"^SELECT count\(\*\) AS count_1\s+FROM (opportunity|activity) LEFT OUTER JOIN",
+        r"^SELECT count\(\*\) FROM (opportunity|activity) LEFT JOIN",
         r"^(opportunity|activity) and \w+ are joined by something else than their ids$",
     ),
     "a search in the order of a lead's column, which a sharded database refuses": (
@@ -100,7 +100,7 @@ def _read(text: str) -> str:
     """A statement with a value in each place of a parameter."""
     for place in ("%s", "%b", "%t"):
         text = text.replace(place, "$1")
-    text = text.replace("%%", "%") if "%(" not in text else _named(text)
+    text = _named(text).replace("%%", "%")
     # the parser takes the ON of a conflict for that of a join, which a CROSS JOIN does not have
     return re.sub(r"(CROSS JOIN .* AS \w+) ON CONFLICT", r"\1 WHERE true ON CONFLICT", text)
 

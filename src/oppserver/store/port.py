@@ -169,9 +169,9 @@ class Snapshot(Protocol):
     def fingerprint(self, plan: Plan) -> Fingerprint:
         """Return a fingerprint of the rows. Equal fingerprints mean equal bytes; much cheaper.
 
-        Two moments with one stamp for a plan have the same rows for it, byte for byte, also when
-        the database was restored or made anew in between. A write that changes nothing that the
-        rows show may change the stamp; without a write to its opportunities, or to users, it stays.
+        Two moments with one fingerprint for a plan have the same rows for it, byte for byte, also
+        when the database was restored or made anew in between. A write that changes nothing that
+        the rows show may change it; without a write to its opportunities, or to users, it stays.
         """
         ...
 

@@ -296,7 +296,7 @@ def test_the_tests_of_the_store_are_watched(store: Store, request: pytest.Fixtur
             b"SELECT o.id FROM unnest('{}'::text[]) AS a LEFT JOIN opportunity AS o ON o.id = a"
         )
         with pytest.raises(BrokenRule, match="reads all of it"):
-            store._connections.fetch(lambda driver: driver.execute(statement))  # type: ignore[attr-defined] # it is of PostgreSQL
+            store._connections.read(lambda driver: driver.execute(statement))  # type: ignore[attr-defined] # it is of PostgreSQL
 
 
 KEPT = [

@@ -9,7 +9,6 @@ import pytest
 
 from oppserver.contract.errors import DatabaseRefused, InvalidValue
 from oppserver.contract.model import Lead
-from oppserver.store.postgres import write as postgres_write
 from oppserver.store.postgres.engine import PostgresStore
 from oppserver.store.queries import (
     ColumnCondition,
@@ -19,6 +18,7 @@ from oppserver.store.queries import (
     Search,
     SearchIndex,
 )
+from oppserver.store.sql import batches as sql_batches
 from tests.contract.store import test_postgres_faults as faults
 from tests.contract.store.test_postgres_faults import asked, opened
 from tests.support import postgres, stores
@@ -33,7 +33,7 @@ def test_a_write_is_durable_whatever_the_database_says(store: PostgresStore, url
     postgres.shared().run("ALTER DATABASE {} SET synchronous_commit = off", name)
     again = opened(url)
     setting = "SHOW synchronous_commit"
-    assert again._connections.write(lambda c: c.exec_driver_sql(setting).scalar_one()) == "on"
+    assert again._connections.write(lambda c: c.rows(setting)) == [("on",)]
     again.close()
 
 
@@ -48,7 +48,7 @@ def test_rows_of_any_size_are_written(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch that is larger than a statement carries is several, and is as one."""
-    monkeypatch.setattr(postgres_write, "POSTGRES_JSON_BYTES_MAX", 1_000)
+    monkeypatch.setattr(sql_batches, "JSON_BYTES_MAX", 1_000)
     batch = [opportunity(n, note="x" * (n * 100), lead_email="a") for n in range(30)]
     written = store.write_opportunities(batch, now=NOW)
     assert (written.created, written.replaced) == (28, 2)

@@ -7,18 +7,19 @@ from typing import Any, Final
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, event
 
 from oppserver.contract.errors import StoreFull, Unavailable
 from oppserver.store import StoreOptions
-from oppserver.store import schema as tables
 from oppserver.store.postgres import connections as postgres_connections
+from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.postgres.engine import PostgresStore
+from oppserver.store.postgres.read import in_one_snapshot
 from oppserver.store.queries import Plan
 from tests.support import postgres, stores
 from tests.support.stores import NOW, entry, guid, ids_read, opportunity
 
 RAISE: Final = "DO $$ BEGIN RAISE EXCEPTION 'made by a test' USING ERRCODE = '{}'; END $$"
+INSERT: Final = "INSERT INTO lead (id) VALUES (:id)"
 GATE: Final = "SELECT version FROM catalogue_version FOR UPDATE"
 
 
@@ -88,10 +89,12 @@ def test_a_read_that_takes_too_long_is_ended_by_the_server(store: PostgresStore,
 def test_a_check_may_take_its_time(url: str) -> None:
     """What reads everything has no limit of time."""
     store = opened(url, query_timeout_s=0.5)
-    seen = store._connections.read(
-        lambda c: c.exec_driver_sql("SHOW statement_timeout").scalar_one(), is_limited=False
-    )
-    assert seen == "0"
+
+    def look(driver: PostgresConnection) -> list[tuple[Any, ...]]:
+        postgres_connections.lift_limit(driver)
+        return driver.rows("SHOW statement_timeout")
+
+    assert store._connections.read(in_one_snapshot(look)) == [("0",)]
     store.close()
 
 
@@ -131,9 +134,9 @@ def test_a_program_that_stops_in_mid_write_lets_others_in(
     stopped, other = opened(url), opened(url)
     turns: list[int] = []
 
-    def work(connection: Connection) -> int:
+    def work(connection: PostgresConnection) -> int:
         turns.append(1)
-        connection.execute(tables.lead.insert().values(id=f"of turn {len(turns)}"))
+        connection.run(INSERT, id=f"of turn {len(turns)}")
         if len(turns) == 1:
             other.write_opportunities([opportunity(1)], now=NOW)
         return len(turns)
@@ -162,10 +165,10 @@ def test_a_call_that_met_another_is_done_again(
     for call in (store._connections.read, store._connections.write):
         turns: list[int] = []
 
-        def work(connection: Connection, turns: list[int] = turns) -> int:
+        def work(connection: PostgresConnection, turns: list[int] = turns) -> int:
             turns.append(1)
             if len(turns) < 4:
-                connection.exec_driver_sql(RAISE.format(code))
+                connection.run(RAISE.format(code))
             return len(turns)
 
         assert call(work) == 4
@@ -178,9 +181,9 @@ def test_a_call_that_always_meets_another_ends(
     monkeypatch.setattr(postgres_connections, "POSTGRES_RETRY_PAUSE_S", 0.00001)
     turns: list[int] = []
 
-    def work(connection: Connection) -> None:
+    def work(connection: PostgresConnection) -> None:
         turns.append(1)
-        connection.exec_driver_sql(RAISE.format("40001"))
+        connection.run(RAISE.format("40001"))
 
     with pytest.raises(Unavailable, match="busy with other writes"):
         store._connections.write(work)
@@ -243,7 +246,7 @@ def test_a_pool_of_dead_connections_costs_one_failure(store: PostgresStore, url:
         driver.execute("SELECT 1")
         together.wait()
 
-    threads = [threading.Thread(target=store._connections.fetch, args=(hold,)) for _ in range(4)]
+    threads = [threading.Thread(target=store._connections.read, args=(hold,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -260,11 +263,11 @@ def test_a_write_that_lost_its_connection_is_done_once_more(
     """Before its end it has surely left nothing. A second loss is Unavailable."""
     turns: list[int] = []
 
-    def work(connection: Connection) -> str:
+    def work(connection: PostgresConnection) -> str:
         turns.append(1)
-        connection.execute(tables.lead.insert().values(id="new"))
+        connection.run(INSERT, id="new")
         if len(turns) <= losses:
-            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+            connection.run("SELECT pg_terminate_backend(pg_backend_pid())")
         return "done"
 
     if losses == 1:
@@ -276,21 +279,25 @@ def test_a_write_that_lost_its_connection_is_done_once_more(
     assert store.write_opportunities([opportunity(5)], now=NOW).created == 1
 
 
-def test_a_write_that_was_lost_at_its_end_is_not_done_again(store: PostgresStore, url: str) -> None:
+def test_a_write_that_was_lost_at_its_end_is_not_done_again(
+    store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody knows whether it is there, and the caller is told so."""
     turns: list[int] = []
 
-    def work(connection: Connection) -> None:
+    def work(connection: PostgresConnection) -> None:
         turns.append(1)
-        connection.execute(tables.lead.insert().values(id=f"turn {len(turns)}"))
+        connection.run(INSERT, id=f"turn {len(turns)}")
 
-    def before_the_end(_: Connection) -> None:
+    commit = PostgresConnection.commit
+
+    def end_before(driver: PostgresConnection) -> None:
         end_all(url)
+        commit(driver)
 
-    event.listen(store._connections._writers, "commit", before_the_end)
-    with pytest.raises(Unavailable, match="may be there or not"):
+    with monkeypatch.context() as patched, pytest.raises(Unavailable, match="may be there or not"):
+        patched.setattr(PostgresConnection, "commit", end_before)
         store._connections.write(work)
-    event.remove(store._connections._writers, "commit", before_the_end)
     assert len(turns) == 1
     assert store.write_opportunities([opportunity(5)], now=NOW).created == 1
 
@@ -298,8 +305,8 @@ def test_a_write_that_was_lost_at_its_end_is_not_done_again(store: PostgresStore
 def test_what_the_work_raises_undoes_it(store: PostgresStore, url: str) -> None:
     """And is raised, and the connection goes on to be used."""
 
-    def work(connection: Connection) -> None:
-        connection.execute(tables.lead.insert().values(id="lost"))
+    def work(connection: PostgresConnection) -> None:
+        connection.run(INSERT, id="lost")
         raise ZeroDivisionError
 
     for _ in range(10):
@@ -326,6 +333,6 @@ def test_errors_have_names(
 ) -> None:
     """The server's codes, each as what it is to a caller, without the server's own words."""
     with pytest.raises(error, match=said) as raised:
-        store._connections.write(lambda c: c.exec_driver_sql(RAISE.format(code)))
+        store._connections.write(lambda c: c.run(RAISE.format(code)))
     assert "made by a test" not in str(raised.value)
     assert "made by a test" in str(raised.value.__cause__)

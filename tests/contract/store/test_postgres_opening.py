@@ -253,8 +253,8 @@ def test_a_migration_whose_lease_was_lost_is_undone(
     """A process that slept past its lease leaves nothing: another one has begun meanwhile."""
     upgrade = migrations.upgrade
 
-    def slow(connection: Any) -> None:
-        upgrade(connection)
+    def slow(connection: Any, *more: Any, **options: Any) -> None:
+        upgrade(connection, *more, **options)
         change(url, "UPDATE oppserver_lease SET holder = 'somebody'")
 
     monkeypatch.setattr(migrations, "upgrade", slow)
@@ -268,8 +268,8 @@ def test_a_lease_is_renewed_while_its_holder_works(
     """A migration may take longer than a lease lasts."""
     upgrade = migrations.upgrade
 
-    def slow(connection: Any) -> None:
-        upgrade(connection)
+    def slow(connection: Any, *more: Any, **options: Any) -> None:
+        upgrade(connection, *more, **options)
         first = ask(url, "SELECT expires_at FROM oppserver_lease")
         stores.wait_until(lambda: ask(url, "SELECT expires_at FROM oppserver_lease") > first)
 

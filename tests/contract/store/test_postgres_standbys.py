@@ -59,9 +59,7 @@ def states(store: PostgresStore) -> list[ServerState]:
 
 def server_of_reads(store: PostgresStore) -> int:
     """The port of the server that reads go to."""
-    port = store._servers.read(
-        lambda c: c.exec_driver_sql("SELECT current_setting('port')").scalar_one()
-    )
+    [(port,)] = store._servers.read(lambda c: c.rows("SELECT current_setting('port')"))
     return int(port)
 
 
@@ -126,7 +124,7 @@ def test_a_standby_that_was_passed_over_shows_no_old_moment(
     count = "SELECT count(*) FROM opportunity"
 
     def counted() -> object:
-        return store._servers.read(lambda c: c.exec_driver_sql(count).scalar_one())
+        return store._servers.read(lambda c: c.rows(count)[0][0])
 
     for number in range(1, 4):
         family.standby.pause()

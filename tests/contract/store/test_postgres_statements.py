@@ -13,7 +13,7 @@ from oppserver.contract.leads import EVERY_ATTRIBUTE
 from oppserver.contract.model import Lead, Written
 from oppserver.store import StoreOptions
 from oppserver.store import schema as tables
-from oppserver.store.postgres.connection import Driver
+from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.postgres.engine import PostgresStore
 from oppserver.store.queries import ChangesPage, LeadSearch, Ordering, Plan
 from oppserver.store.sql import changes as common_changes
@@ -40,7 +40,7 @@ def store() -> Iterator[PostgresStore]:
     """A store that reads through cursors that listen."""
     url = postgres.shared().migrated_database()
     store = PostgresStore.open(url, StoreOptions(readers=1), migrate=False)
-    store._connections.fetch(lambda driver: setattr(driver, "cursor_factory", Listening))
+    store._connections.read(lambda driver: setattr(driver, "cursor_factory", Listening))
     store.write_opportunities([opportunity(n, event_code=12_000 + n) for n in (0, 1)], now=NOW)
     asked.clear()
     parameters.clear()
@@ -143,7 +143,7 @@ def test_members_of_leads_have_names(more: tuple[Column, ...], store: PostgresSt
 def _held_to_names(store: PostgresStore) -> None:
     """Looks at how PostgreSQL takes each statement that was asked, and at the rules of shards."""
 
-    def explained(driver: Driver) -> None:
+    def explained(driver: PostgresConnection) -> None:
         rendering = [n for n, statement in enumerate(asked) if "row_to_json" in statement]
         assert rendering
         for n in rendering:
@@ -151,7 +151,7 @@ def _held_to_names(store: PostgresStore) -> None:
             assert not [row for (row,) in plan if "row_to_json(ROW" in row], asked[n]
             assert broken_rules(asked[n]) == ()
 
-    store._connections.fetch(explained)
+    store._connections.read(explained)
 
 
 def test_reads_lock_nothing(store: PostgresStore) -> None:
@@ -174,16 +174,16 @@ def test_a_page_of_changes_is_read_in_their_order(
         now=lambda: NOW,
         on_written=written.append,
     )
-    statement = common_changes.changes_statement("%s::bigint", of_type=event_code is not None)
+    statement = common_changes.changes_statement(event_code)
     values = common_changes.changes_parameters(
         ChangesPage(after=100, until=5_000, limit=50, event_code=event_code)
     )
 
-    def explained(driver: Driver) -> str:
-        rows = driver.execute(f"EXPLAIN {statement}".encode(), values).fetchall()
+    def explained(driver: PostgresConnection) -> str:
+        rows = driver.rows(f"EXPLAIN {statement}", **values)
         return "\n".join(row[0] for row in rows)
 
-    plan = store._connections.fetch(explained)
+    plan = store._connections.read(explained)
     assert "using opportunity_by_change_number on opportunity" in plan
     assert "Seq Scan on opportunity" not in plan
 

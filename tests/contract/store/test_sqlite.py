@@ -165,10 +165,10 @@ def test_the_file_says_whose_it_is(store: SqliteStore, path: Path, tmp_path: Pat
 
 def test_a_write_is_on_the_disk_when_it_returns(store: SqliteStore) -> None:
     """Every connection is opened with ``synchronous=FULL``; readers cannot write."""
-    with store._write() as connection:
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
-    with store._read() as connection:
-        assert connection.exec_driver_sql("PRAGMA query_only").scalar_one() == 1
+    with store._writing() as connection:
+        assert connection.rows("PRAGMA synchronous") == [(2,)]
+    with store._snapshot() as connection:
+        assert connection.rows("PRAGMA query_only") == [(1,)]
 
 
 # --- what goes wrong ---------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_more_threads_than_connections_end_in_unavailable(
     store = SqliteStore.open(f"sqlite:///{path}", StoreOptions(readers=1), migrate=True)
     with store._reader(), pytest.raises(Unavailable, match="connections to the store are busy"):
         store.ping()
-    with store._write(), pytest.raises(Unavailable, match="busy with other writes"):
+    with store._writing(), pytest.raises(Unavailable, match="busy with other writes"):
         store.write_opportunities([opportunity(1)], now=NOW)
     store.ping()
     store.close()

@@ -7,7 +7,6 @@ from oppserver.contract.errors import DatabaseRefused
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from sqlalchemy import Connection
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every revision of this version, oldest first. A test holds it against the scripts."""
@@ -15,13 +14,33 @@ REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 HEAD: Final = REVISIONS[-1]
 
 
-def upgrade(connection: "Connection") -> None:
-    """Runs the migrations that are missing, inside the connection's transaction."""
-    from alembic import command  # noqa: PLC0415 (0.15 s that a start on a ready store is spared)
+def upgrade(driver: object, dialect: str, **options: object) -> None:
+    """Run the migrations that are missing, inside the transaction that is open on a connection.
 
+    ``driver`` is the driver's connection, for which ``dialect`` and ``options`` are SQLAlchemy's.
+    Raises the driver's errors.
+    """
+    from alembic import command  # noqa: PLC0415 (0.15 s that a start on a ready store is spared)
+    from sqlalchemy import create_engine  # noqa: PLC0415 (as above)
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 (as above)
+    from sqlalchemy.pool import StaticPool  # noqa: PLC0415 (as above)
+
+    engine = create_engine(
+        f"{dialect}://",
+        creator=lambda: driver,
+        poolclass=StaticPool,
+        pool_reset_on_return=None,
+        skip_autocommit_rollback=True,  # the transaction is ended by whoever began it
+        **options,
+    )
     config = alembic_config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    try:
+        with engine.connect() as connection:
+            connection.begin()
+            config.attributes["connection"] = connection
+            command.upgrade(config, HEAD)
+    except DBAPIError as error:
+        raise error.orig or error from error
 
 
 def refuse_unknown(revision: str | None, database: object) -> None:

@@ -1,8 +1,9 @@
 """One connection to a PostgreSQL server, and the requirements for a server."""
 
+import re
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import psycopg
@@ -14,8 +15,6 @@ from oppserver.store.postgres.address import POSTGRES_LOOK_S, Address
 
 POSTGRES_VERSION_MIN: Final = 12
 """Source: postgresql.org/docs/12/release-12.html: the first with stored generated columns."""
-
-Driver = psycopg.Connection[tuple[Any, ...]]
 
 _DURABLE: Final = (
     b"SELECT set_config('synchronous_commit', 'on', false)"
@@ -37,7 +36,24 @@ is found by all that it does there later.
 _T = TypeVar("_T")
 
 
-class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
+_IN_LIST: Final = re.compile(r"IN \(SELECT value FROM json_each\(:(\w+)\)\)")
+
+_PARAMETER: Final = re.compile(r"""'[^']*'|"[^"]*"|(?<!:):([a-z]\w*)""")
+"""A parameter, or what may only look as if it held one."""
+
+
+@lru_cache(maxsize=1_024)
+def translated(statement: str) -> bytes:
+    """A statement of ``store/sql`` in the form of the driver; a list of values is an array."""
+    text = _IN_LIST.sub(r"= ANY(:\1)", statement.replace("%", "%%"))
+    return _PARAMETER.sub(lambda found: _named(found[0], found[1]), text).encode()
+
+
+def _named(text: str, name: str | None) -> str:
+    return text if name is None else f"%({name})s"
+
+
+class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
     """A connection that waits for its server until ``is_over`` says that this has no end.
 
     It is asked ten times a second while nothing comes, and not while anything does. An answer that
@@ -47,9 +63,23 @@ class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
     is_over: Callable[[], bool] = staticmethod(lambda: False)
     deadline_s = float("inf")
     timeline = 0
-    """That of a primary, or whose mark a standby has (``postgres_position.py``)."""
+    """That of a primary, or whose mark a standby has (``position.py``)."""
     was_warned = False
     """True when a warning has come; callers reset it before."""
+
+    def rows(self, statement: str, /, **values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement; a value that is a list is the list of an ``IN``."""
+        with self.cursor(binary=True) as cursor:
+            return cursor.execute(translated(statement), values).fetchall()
+
+    def run(self, statement: str, /, **values: object) -> int:
+        """Run a statement; return the number of rows it has written."""
+        return self.execute(translated(statement), values).rowcount
+
+    def run_many(self, statement: str, batch: Sequence[Mapping[str, object]], /) -> None:
+        """Run a statement once for each set of values, in order; nothing for none."""
+        with self.cursor() as cursor:
+            cursor.executemany(translated(statement), batch)
 
     def note_warning(self, notice: psycopg.errors.Diagnostic) -> None:
         """Takes what a server says beside its answers. Its words may be in any language."""
@@ -74,20 +104,20 @@ class Connect(Protocol):
 
     def __call__(
         self, settings: Mapping[str, str], *, is_over: Callable[[], bool]
-    ) -> DeadlineConnection:
+    ) -> PostgresConnection:
         """Raises StoreUnreachable, with the driver's error as its cause."""
         ...
 
 
 def connect(
     address: Address, settings: Mapping[str, str], *, is_over: Callable[[], bool]
-) -> DeadlineConnection:
+) -> PostgresConnection:
     """A new connection, outside a transaction, which waits until it is over.
 
     Raises StoreUnreachable, with the driver's error as its cause.
     """
     try:
-        connection = DeadlineConnection.connect(address.conninfo, autocommit=True)
+        connection = PostgresConnection.connect(address.conninfo, autocommit=True)
     except psycopg.Error as error:
         raise StoreUnreachable from error
     connection.is_over = is_over
@@ -113,7 +143,7 @@ def connecting(address: Address) -> Connect:
     return partial(connect, address)
 
 
-def refuse_unfit(driver: Driver, address: Address) -> None:
+def refuse_unfit(driver: PostgresConnection, address: Address) -> None:
     """Raises DatabaseRefused for a server that lacks what the statements need."""
     version = driver.info.server_version // 10_000
     if version < POSTGRES_VERSION_MIN:

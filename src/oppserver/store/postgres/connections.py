@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine, Transaction, create_engine, event
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy import event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from oppserver.contract.errors import DatabaseRefused, StoreFull, Unavailable
@@ -20,14 +20,12 @@ from oppserver.store.port import BUSY_TIMEOUT_S, StoreOptions
 from oppserver.store.postgres.address import Address
 from oppserver.store.postgres.connection import (
     Connect,
-    DeadlineConnection,
-    Driver,
+    PostgresConnection,
     connecting,
     is_silence,
 )
 from oppserver.store.postgres.errors import (
     DRIVER_ERRORS,
-    DriverError,
     is_conflict,
     is_demoted,
     is_lost,
@@ -35,7 +33,7 @@ from oppserver.store.postgres.errors import (
     raise_named,
     told,
 )
-from oppserver.store.sql.lookups import GATE
+from oppserver.store.sql.catalogue import GATE
 
 POSTGRES_GRACE_S: Final = 3.0
 """Seconds that a statement, and the end of a write, is waited for beyond ``query_timeout_s``. Ours:
@@ -88,13 +86,10 @@ class Connections:
         self._pool_wait_s: Final = BUSY_TIMEOUT_S if pool_wait_s is None else pool_wait_s
         self._lost_at = float("-inf")
         limit_ms = {"statement_timeout": _milliseconds(options.query_timeout_s), "jit": "off"}
-        self._readers: Final = self._engine(
-            options.readers,
-            limit_ms | {"default_transaction_read_only": "on"},
-            "AUTOCOMMIT",
+        self._readers: Final = self._pool(
+            options.readers, limit_ms | {"default_transaction_read_only": "on"}
         )
-        self._moments: Final = self._readers.execution_options(isolation_level="REPEATABLE READ")
-        self._writers: Final = self._engine(
+        self._writers: Final = self._pool(
             options.readers,
             limit_ms
             | {
@@ -102,7 +97,6 @@ class Connections:
                 "lock_timeout": _milliseconds(BUSY_TIMEOUT_S),
                 "idle_in_transaction_session_timeout": _milliseconds(POSTGRES_IDLE_WRITE_S),
             },
-            "READ COMMITTED",
         )
 
     def close(self) -> None:
@@ -112,61 +106,28 @@ class Connections:
 
     # --- calls
 
-    def fetch(self, work: Callable[[Driver], _T]) -> _T:
-        """Does work on a driver's connection that cannot write; each statement is of its moment."""
-        return self._repeated(lambda: self.fetch_once(work))
-
-    def read(self, work: Callable[[Connection], _T], *, is_limited: bool = True) -> _T:
-        """Does work that reads one moment; unless ``is_limited``, statements take any time."""
-        return self._repeated(lambda: self.read_once(work, is_limited=is_limited))
-
-    def fetch_once(
-        self, work: Callable[[Driver], _T], *, first: Callable[[Driver], None] | None = None
-    ) -> _T:
-        """Run work as ``fetch``, once, with the driver's own errors.
-
-        ``first`` is done before it, on the same connection, in a transaction of its own.
-        """
-        pooled = self._readers.raw_connection()
-        try:
-            driver = pooled.driver_connection
-            assert isinstance(driver, DeadlineConnection)
-            driver.deadline_s = self._deadline_s
-            if first is not None:
-                first(driver)
-            return work(driver)
-        except psycopg.Error as error:
-            if is_lost(error):
-                self._lose(error)
-                pooled.invalidate(error)
-            raise
-        finally:
-            pooled.close()
+    def read(self, work: Callable[[PostgresConnection], _T]) -> _T:
+        """Do work on a connection that cannot write; each statement is of its moment."""
+        return self._repeated(lambda: self.read_once(work))
 
     def read_once(
         self,
-        work: Callable[[Connection], _T],
+        work: Callable[[PostgresConnection], _T],
         *,
-        is_limited: bool = True,
-        first: Callable[[Driver], None] | None = None,
+        first: Callable[[PostgresConnection], None] | None = None,
     ) -> _T:
-        """Run work as ``read``, once, with the driver's own errors."""
-        try:
-            with self._moments.connect() as connection:
-                if first is not None:
-                    driver = _with_deadline(connection)
-                    with _no_transaction(driver):
-                        first(driver)
-                with connection.begin():
-                    self._limit(connection, is_limited=is_limited)
-                    return work(connection)
-        except DRIVER_ERRORS as error:
-            self._lose(error)
-            raise
+        """Run work as ``read``, once, with the driver's own errors.
+
+        ``first`` is done before it, on the same connection.
+        """
+        with self._pooled(self._readers) as driver:
+            if first is not None:
+                first(driver)
+            return work(driver)
 
     def write(
         self,
-        work: Callable[[Connection], _T],
+        work: Callable[[PostgresConnection], _T],
         *,
         is_limited: bool = True,
         is_gated: bool = True,
@@ -180,21 +141,20 @@ class Connections:
         """
 
         def once() -> _T:
-            with self._writers.connect() as connection:
-                driver = _with_deadline(connection)
-                with connection.begin() as transaction:
-                    self._limit(connection, is_limited=is_limited)
-                    if is_gated:
-                        connection.exec_driver_sql(GATE)
-                    answer = work(connection)
-                    self.refuse_old(driver)
-                    driver.deadline_s = self._deadline_s
-                    _commit(transaction, driver)
+            with self._pooled(self._writers) as driver, _transaction(driver):
+                if not is_limited:
+                    lift_limit(driver)
+                if is_gated:
+                    driver.execute(GATE.encode())
+                answer = work(driver)
+                self.refuse_old(driver)
+                driver.deadline_s = self._deadline_s
+                _commit(driver)
             return answer
 
         return self._repeated(once)
 
-    def refuse_old(self, driver: DeadlineConnection) -> None:
+    def refuse_old(self, driver: PostgresConnection) -> None:
         """Raises a lost connection's error for one to a primary that a newer one has replaced."""
         if driver.timeline < self._newest_timeline():
             raise psycopg.OperationalError("there is a newer primary")
@@ -207,7 +167,7 @@ class Connections:
                 return once()
             except DRIVER_ERRORS as error:
                 if is_lost(error) or is_demoted(error):
-                    self._lose(error)
+                    self._lost_at = time.monotonic()
                     if was_lost or self.is_silent:
                         raise_named(error)
                     was_lost = True
@@ -222,66 +182,70 @@ class Connections:
 
     # --- inside
 
-    def _limit(self, connection: Connection, *, is_limited: bool) -> None:
-        """Sets how long statements of a transaction may take, by the server's clock and by ours."""
-        _with_deadline(connection).deadline_s = self._deadline_s if is_limited else float("inf")
-        if not is_limited:
-            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    @contextmanager
+    def _pooled(self, pool: QueuePool) -> Iterator[PostgresConnection]:
+        """A connection of a pool, with the clock set; it goes back unless it was lost."""
+        taken = pool.connect()
+        driver = taken.driver_connection
+        assert isinstance(driver, PostgresConnection)
+        driver.deadline_s = self._deadline_s
+        try:
+            yield driver
+        except psycopg.Error as error:
+            if is_lost(error):
+                driver.close()
+            raise
+        finally:
+            if driver.closed:
+                self._lost_at = time.monotonic()
+                taken.invalidate()
+            taken.close()
 
-    def _lose(self, error: DriverError) -> None:
-        if is_lost(error) or is_demoted(error):
-            self._lost_at = time.monotonic()
-
-    def _engine(self, size: int, settings: Mapping[str, str], isolation_level: Any) -> Engine:
-        engine = create_engine(
-            "postgresql+psycopg://",
-            creator=lambda: self.connect(settings, is_over=lambda: self.is_silent),
-            isolation_level=isolation_level,
+    def _pool(self, size: int, settings: Mapping[str, str]) -> QueuePool:
+        pool = QueuePool(
+            lambda: self.connect(settings, is_over=lambda: self.is_silent),  # type: ignore[arg-type] # psycopg's is a DB-API connection
             pool_size=size,
             max_overflow=0,
-            pool_timeout=self._pool_wait_s,
-            pool_use_lifo=True,  # the connection that was used last is the likeliest to be alive
-            pool_reset_on_return=None,  # every transaction is ended by the one who began it
-            poolclass=QueuePool,
-            use_native_hstore=False,  # it would look for a type that we do not have
-            hide_parameters=True,  # an error is logged, what callers send is not
+            timeout=self._pool_wait_s,
+            use_lifo=True,  # the connection that was used last is the likeliest to be alive
+            reset_on_return=None,  # every transaction is ended by the one who began it
         )
 
         def opened(_: object, record: ConnectionPoolEntry) -> None:
             record.info["opened_at"] = time.monotonic()
 
-        def taken(driver: DeadlineConnection, record: ConnectionPoolEntry, _: object) -> None:
+        def taken(driver: PostgresConnection, record: ConnectionPoolEntry, _: object) -> None:
             is_old = driver.timeline < self._newest_timeline()
             if is_old or record.info["opened_at"] <= self._lost_at:
                 raise InvalidatePoolError
 
-        event.listen(engine, "connect", opened)
-        event.listen(engine, "checkout", taken)
-        return engine
+        event.listen(pool, "connect", opened)
+        event.listen(pool, "checkout", taken)
+        return pool
 
 
 @contextmanager
-def _no_transaction(driver: Driver) -> Iterator[None]:
-    """Statements of the block are of a moment each, on a connection that else is of one."""
-    driver.autocommit = True
+def _transaction(driver: PostgresConnection) -> Iterator[None]:
+    """A transaction, which is undone unless the block ends it."""
+    driver.execute(b"BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
         yield
     finally:
         if not driver.closed:
-            driver.autocommit = False
+            driver.rollback()
+
+
+def lift_limit(driver: PostgresConnection) -> None:
+    """Let the statements of a transaction take any time."""
+    driver.deadline_s = float("inf")
+    driver.execute(b"SET LOCAL statement_timeout = 0")
 
 
 def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1_000)))
 
 
-def _with_deadline(connection: Connection) -> DeadlineConnection:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, DeadlineConnection)
-    return driver
-
-
-def _commit(transaction: Transaction, driver: DeadlineConnection) -> None:
+def _commit(driver: PostgresConnection) -> None:
     """Makes a write durable; where nobody knows whether it is, it is not done again.
 
     A commit that was not waited for to its end, because somebody has cancelled the wait for
@@ -290,18 +254,18 @@ def _commit(transaction: Transaction, driver: DeadlineConnection) -> None:
     """
     driver.was_warned = False
     try:
-        transaction.commit()
-    except DBAPIError as error:
-        if is_silence(error.orig):
+        driver.commit()
+    except psycopg.Error as error:
+        if is_silence(error):
             raise Unavailable(
                 "The store has not confirmed in time that a write is durable: it may be there or"
                 f" not. {_WHAT_TO_DO}"
-            ) from error.orig
+            ) from error
         if is_lost(error) and not is_undone(error):
             raise Unavailable(
                 "The connection to the store broke while a write was made durable: it may be"
                 f" there or not. {_WHAT_TO_DO}"
-            ) from error.orig
+            ) from error
         raise
     if driver.was_warned:
         raise Unavailable(

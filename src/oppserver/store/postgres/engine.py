@@ -1,56 +1,34 @@
 """The engine for more than one machine: PostgreSQL, or what speaks as it does.
 
-Any number of processes share a database. Readers never wait; writes go in one at a time. The hot
-calls (a key, the catalogue's version, the bulk read) go straight to the driver; the rest goes
-through SQLAlchemy. Numbers behind the choices: docs/performance.md.
+Any number of processes share a database. Readers never wait; writes go in one at a time. Numbers
+behind the choices: docs/performance.md.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
-
-from sqlalchemy import Connection
+from typing import Final, Self, TypeVar
 
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused
-from oppserver.contract.model import (
-    ActivityType,
-    Catalogue,
-    Field,
-    Key,
-    OpportunityType,
-    StoredOpportunity,
-    StoreServer,
-    Tombstone,
-    User,
-    Written,
-)
-from oppserver.store.port import Snapshot, StoreOptions, Transaction
-from oppserver.store.postgres import maintenance
+from oppserver.contract.model import Catalogue, Key, StoreServer
+from oppserver.store.port import Snapshot, StoreOptions
 from oppserver.store.postgres import migrate as postgres_migrate
-from oppserver.store.postgres import write as postgres_write
 from oppserver.store.postgres.address import Address
+from oppserver.store.postgres.checks import problems_of
 from oppserver.store.postgres.citus import cluster, layout
-from oppserver.store.postgres.connection import Driver, refuse_unfit
-from oppserver.store.postgres.connections import Connections, opening
+from oppserver.store.postgres.connection import PostgresConnection, refuse_unfit
+from oppserver.store.postgres.connections import Connections, lift_limit, opening
 from oppserver.store.postgres.leads import read_lead_page, read_leads
-from oppserver.store.postgres.maintenance import problems_of
-from oppserver.store.postgres.read import (
-    one_snapshot,
-    read_entries,
-    read_key,
-    read_opportunity,
-    read_version,
-)
+from oppserver.store.postgres.read import in_one_snapshot, read_entries
 from oppserver.store.postgres.replicas.primary import Primary
 from oppserver.store.postgres.replicas.servers import Servers
 from oppserver.store.postgres.replicas.standby import STANDBY_CONNECT_TIMEOUT_S
 from oppserver.store.postgres.search import read_page
-from oppserver.store.postgres.snapshot import PostgresSnapshot, read_change_numbers
+from oppserver.store.postgres.snapshot import PostgresSnapshot
 from oppserver.store.postgres.write import PostgresTransaction
 from oppserver.store.queries import (
-    ActivitySearch,
     ChangeNumbers,
     LeadSearch,
     Plan,
@@ -58,19 +36,31 @@ from oppserver.store.queries import (
     RenderedRows,
     Search,
     SearchIndex,
-    TimelinePage,
 )
-from oppserver.store.sql import activities
-from oppserver.store.sql import batches as common
-from oppserver.store.sql import batches as common_batches
-from oppserver.store.sql import catalogue as catalogue_sql
-from oppserver.store.sql.lookups import is_text
+from oppserver.store.sql import SqlConnection
+from oppserver.store.sql.catalogue import (
+    add_search_index,
+    select_catalogue,
+    select_catalogue_version,
+)
+from oppserver.store.sql.changes import select_change_numbers
+from oppserver.store.sql.store import SqlStore
+from oppserver.store.sql.transaction import SqlTransaction
+from oppserver.store.sql.users import is_text, select_key
 
 _T = TypeVar("_T")
 
+_ANALYSE: Final = 'ANALYZE opportunity, lead, "user"'
+"""Has the server look at what the tables hold now, which its plans are made of.
 
-class PostgresStore:
+It does so by itself, but a minute later: meanwhile a look-up may walk through a whole type.
+"""
+
+
+class PostgresStore(SqlStore):
     """The promises of ``port.Store`` on one PostgreSQL database."""
+
+    _transaction = PostgresTransaction
 
     def __init__(self, url: str, options: StoreOptions) -> None:
         # a primary that says nothing is not waited for where standbys stand in for it
@@ -97,7 +87,7 @@ class PostgresStore:
         address = store._connections.address
         try:
             with opening(address):
-                store._connections.fetch(lambda driver: refuse_unfit(driver, address))
+                store._connections.read(lambda driver: refuse_unfit(driver, address))
                 postgres_migrate.prepare(store._connections, migrate=migrate)
                 store._servers.open()
                 if address.wants_primary:
@@ -114,84 +104,41 @@ class PostgresStore:
     # --- the hot read
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
-        return self._servers.fetch(lambda driver: read_entries(driver, plan.entries))
+        return self._servers.read(lambda driver: read_entries(driver, plan.entries))
 
     def read(self, work: Callable[[Snapshot], _T]) -> _T:
-        def within(driver: Driver) -> _T:
-            with one_snapshot(driver):
-                return work(PostgresSnapshot(driver, self.timeline_id))
-
-        return self._servers.fetch(within)
+        return self._servers.read(
+            in_one_snapshot(lambda driver: work(PostgresSnapshot(driver, self.timeline_id)))
+        )
 
     def change_numbers(self) -> ChangeNumbers:
-        return self._servers.fetch(read_change_numbers)
+        return self._servers.read(select_change_numbers)
 
     def timeline_id(self) -> int:
         return self._primary.newest_timeline()
 
     # --- the other reads
 
-    def opportunity(self, one: str) -> StoredOpportunity | Tombstone | None:
-        return self._servers.fetch(lambda driver: read_opportunity(driver, one))
-
     def leads(self, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
-        return self._servers.fetch(lambda driver: read_leads(driver, ids, columns))
+        return self._servers.read(lambda driver: read_leads(driver, ids, columns))
 
     def search(self, search: Search) -> RenderedPage:
-        return self._servers.fetch(lambda driver: read_page(driver, search))
+        return self._servers.read(lambda driver: read_page(driver, search))
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
-        return self._servers.fetch(lambda driver: read_lead_page(driver, search))
-
-    def timeline(self, search: ActivitySearch) -> TimelinePage:
-        return self._servers.read(lambda c: activities.select_timeline(c, search))
-
-    def users(self) -> list[User]:
-        return self._servers.read(catalogue_sql.select_users)
-
-    # --- writes
-
-    def write(self, work: Callable[[Transaction], _T]) -> _T:
-        def within(connection: Connection) -> tuple[_T, Catalogue | None]:
-            transaction = PostgresTransaction(connection, self._cached_catalogue())
-            return work(transaction), transaction.cached_catalogue
-
-        timeline = self._primary.newest_timeline()
-        answer, catalogue = self._servers.write(within)
-        if catalogue is not None:
-            self._catalogue = (timeline, catalogue)
-        return answer
-
-    # --- who may call
+        return self._servers.read(lambda driver: read_lead_page(driver, search))
 
     def key(self, access_key: str) -> Key | None:
         if not is_text(access_key):
             return None
-        return self._servers.fetch_newest(lambda driver: read_key(driver, access_key))
-
-    def keys(self) -> list[Key]:
-        return self._connections.read(catalogue_sql.select_keys)
-
-    def add_key(
-        self, key: Key, *, first_name: str | None = None, last_name: str | None = None
-    ) -> Key:
-        return self._servers.write(
-            lambda c: catalogue_sql.insert_key(c, key, first_name=first_name, last_name=last_name)
-        )
-
-    def revoke_key(self, access_key: str, *, now: str) -> bool:
-        if not is_text(access_key):
-            return False
-        return self._servers.write(lambda c: catalogue_sql.revoke_key(c, access_key, now=now))
-
-    # --- types and fields
+        return self._servers.read_newest(lambda driver: select_key(driver, access_key))
 
     def catalogue(self) -> Catalogue:
         timeline = self._primary.newest_timeline()
-        version = self._servers.fetch_newest(read_version)
+        version = self._servers.read_newest(select_catalogue_version)
         kept = self._cached_catalogue()
         if kept is None or kept.version != version:
-            read = self._servers.read_newest(catalogue_sql.select_catalogue)
+            read = self._servers.read_newest(in_one_snapshot(select_catalogue))
             # a standby that stands in for the primary may not have what this process has seen
             is_older = kept is not None and read.version < kept.version
             if kept is None or not (is_older and self._servers.is_primary_lost):
@@ -208,71 +155,13 @@ class PostgresStore:
             return None
         return self._catalogue[1]
 
-    def put_types(self, types: Sequence[OpportunityType]) -> None:
-        self._servers.write(lambda c: catalogue_sql.replace_types(c, types))
-
-    def put_fields(self, fields: Sequence[Field]) -> None:
-        self._servers.write(lambda c: catalogue_sql.put_fields(c, fields))
-
-    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
-        self._servers.write(lambda c: catalogue_sql.replace_activity_types(c, types))
-
-    # --- opportunities
-
-    def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
-        return self._write_prepared(postgres_write.prepare(batch, now=now))
-
-    def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
-        return self._servers.write(
-            lambda c: postgres_write.delete_opportunities(c, ids, now=now, by=by)
-        )
-
-    def load(
-        self,
-        batches: Iterable[Sequence[StoredOpportunity]],
-        *,
-        now: Callable[[], str],
-        on_written: Callable[[Written], None],
-    ) -> None:
-        def write(batch: postgres_write.PreparedBatch) -> None:
-            on_written(self._write_prepared(batch))
-
-        common_batches.write_in_turn(
-            batches,
-            prepare=lambda batch: postgres_write.prepare(batch, now=now()),
-            write=write,
-        )
-        self._servers.write(postgres_write.analyse, is_gated=False, is_limited=False)
-
-    def read_opportunities(
-        self, *, event_code: int | None, after_id: str, limit: int
-    ) -> list[StoredOpportunity]:
-        return self._connections.read(
-            lambda c: common.select_opportunities(
-                c, event_code=event_code, after_id=after_id, limit=limit
-            )
-        )
-
-    def count_opportunities(self, *, event_code: int | None) -> int:
-        return self._connections.read(
-            lambda c: common.count_opportunities(c, event_code=event_code)
-        )
-
-    # --- indexes of searches
-
-    def search_indexes(self) -> list[SearchIndex]:
-        return self._connections.read(catalogue_sql.select_search_indexes)
-
     def add_search_index(self, index: SearchIndex) -> bool:
-        return self._servers.write(lambda c: maintenance.add(c, index), is_limited=False)
-
-    def drop_search_index(self, name: str) -> bool:
-        return self._servers.write(lambda c: maintenance.drop(c, name))
+        return self._servers.write(lambda c: add_search_index(c, index), is_limited=False)
 
     # --- the store itself
 
     def ping(self) -> None:
-        self._servers.fetch_newest(read_version)
+        self._servers.read_newest(select_catalogue_version)
 
     def servers(self) -> list[StoreServer]:
         return self._servers.told()
@@ -281,7 +170,11 @@ class PostgresStore:
         return None
 
     def check(self) -> list[str]:
-        return self._connections.read(problems_of, is_limited=False)
+        def look(driver: PostgresConnection) -> list[str]:
+            lift_limit(driver)
+            return problems_of(driver)
+
+        return self._connections.read(in_one_snapshot(look))
 
     def backup(self, path: Path) -> list[Path]:
         raise DatabaseRefused(
@@ -293,16 +186,15 @@ class PostgresStore:
         return self._connections.read(cluster.is_sharded)
 
     def distribute(self, *, shards: int) -> list[str]:
-        def lay_out(connection: Connection) -> list[str]:
-            moved = cluster.still_to_lay_out(connection, self._connections.address)
+        def lay_out(driver: PostgresConnection) -> list[str]:
+            moved = cluster.still_to_lay_out(driver, self._connections.address)
             if moved:
-                connection.exec_driver_sql(layout.SEQUENTIAL)
-                for statement in layout.layout_statements(shards):
-                    connection.exec_driver_sql(statement)
+                for statement in (layout.SEQUENTIAL, *layout.layout_statements(shards)):
+                    driver.execute(statement.encode())
             return moved
 
-        def give_back(connection: Connection, statement: str) -> None:
-            connection.exec_driver_sql(statement)
+        def give_back(driver: PostgresConnection, statement: str) -> None:
+            driver.execute(statement.encode())
 
         moved = self._connections.write(lay_out, is_limited=False)
         if moved:
@@ -313,10 +205,27 @@ class PostgresStore:
 
     # --- inside
 
-    def _write_prepared(self, batch: postgres_write.PreparedBatch) -> Written:
-        def write(connection: Connection) -> Written:
-            catalogue = catalogue_sql.select_catalogue(connection)
-            missing = common.missing_types_and_fields(batch.references.slots, catalogue)
-            return postgres_write.write_batch(connection, batch, *missing)
+    def _read(self, work: Callable[[SqlConnection], _T]) -> _T:
+        return self._servers.read(in_one_snapshot(work))
 
-        return self._servers.write(write, is_limited=False)
+    def _read_primary(self, work: Callable[[SqlConnection], _T]) -> _T:
+        return self._connections.read(in_one_snapshot(work))
+
+    def _write(self, work: Callable[[SqlConnection], _T]) -> _T:
+        return self._servers.write(work)
+
+    def _transact(self, work: Callable[[SqlTransaction], _T], *, is_limited: bool) -> _T:
+        def within(driver: PostgresConnection) -> tuple[_T, Catalogue | None]:
+            transaction = PostgresTransaction(driver, self._cached_catalogue())
+            return work(transaction), transaction.cached_catalogue
+
+        timeline = self._primary.newest_timeline()
+        answer, catalogue = self._servers.write(within, is_limited=is_limited)
+        if catalogue is not None:
+            self._catalogue = (timeline, catalogue)
+        return answer
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        yield
+        self._servers.write(lambda c: c.run(_ANALYSE), is_gated=False, is_limited=False)

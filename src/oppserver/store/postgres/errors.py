@@ -8,15 +8,14 @@ from typing import Final, NoReturn
 
 import psycopg
 from psycopg import errors
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from oppserver.contract.errors import InvalidValue, StoreFull, StoreUnreachable, Unavailable
 
-DriverError = DBAPIError | psycopg.Error | PoolTimeoutError
+DriverError = psycopg.Error | PoolTimeoutError
 """Errors of a call to the server that are not ours."""
 
-DRIVER_ERRORS: Final = (DBAPIError, psycopg.Error, PoolTimeoutError)
+DRIVER_ERRORS: Final = (psycopg.Error, PoolTimeoutError)
 """The same, for ``except``."""
 
 _CONFLICTS: Final = (errors.SerializationFailure, errors.DeadlockDetected)
@@ -42,16 +41,9 @@ The driver has no codes for what comes before a session. What a server says in a
 not known, and is tried again."""
 
 
-def cause_of(error: DriverError) -> BaseException:
-    """The driver's own error below SQLAlchemy's."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        return error.orig
-    return error
-
-
 def is_conflict(error: DriverError) -> bool:
     """Return true when a call failed only because another was under way; a repeat may succeed."""
-    return isinstance(cause_of(error), _CONFLICTS)
+    return isinstance(error, _CONFLICTS)
 
 
 def is_busy(error: DriverError) -> bool:
@@ -61,22 +53,21 @@ def is_busy(error: DriverError) -> bool:
 
 def is_undone(error: DriverError) -> bool:
     """Return true when the server has undone a transaction because it was left alone."""
-    return isinstance(cause_of(error), errors.IdleInTransactionSessionTimeout)
+    return isinstance(error, errors.IdleInTransactionSessionTimeout)
 
 
 def is_lost(error: DriverError) -> bool:
     """Return true when the connection is lost, so that the same call on a new one may succeed."""
-    cause = cause_of(error)
-    if isinstance(cause, _ENDS):
+    if isinstance(error, _ENDS):
         return True
-    if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False
-    return cause.sqlstate is None or cause.sqlstate.startswith(_CONNECTION_CLASS)
+    return error.sqlstate is None or error.sqlstate.startswith(_CONNECTION_CLASS)
 
 
 def is_demoted(error: DriverError) -> bool:
     """Return true when the server takes no writes (any more); nothing was done, another one may."""
-    return isinstance(cause_of(error), errors.ReadOnlySqlTransaction)
+    return isinstance(error, errors.ReadOnlySqlTransaction)
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -95,31 +86,30 @@ def raise_named(error: DriverError) -> NoReturn:
     """Raises what a driver's error is in our tree; a fault of ours is raised as it is."""
     if isinstance(error, PoolTimeoutError):
         raise Unavailable("All connections to the store are busy. Try again.") from None
-    cause = cause_of(error)
-    if is_conflict(error) or isinstance(cause, errors.LockNotAvailable):
-        raise Unavailable("The store is busy with other writes. Try again.") from cause
-    if isinstance(cause, errors.QueryCanceled):
-        raise Unavailable("The call took longer in the store than it may. Ask for less.") from cause
-    if isinstance(cause, errors.ProgramLimitExceeded):
+    if is_conflict(error) or isinstance(error, errors.LockNotAvailable):
+        raise Unavailable("The store is busy with other writes. Try again.") from error
+    if isinstance(error, errors.QueryCanceled):
+        raise Unavailable("The call took longer in the store than it may. Ask for less.") from error
+    if isinstance(error, errors.ProgramLimitExceeded):
         raise InvalidValue(
             "A value is longer than an index of searches takes, 2,700 bytes. Shorten it, or have"
             " the index dropped by whoever runs the server."
-        ) from cause
-    if isinstance(cause, psycopg.DataError) and "NUL" in str(cause):  # the driver's own, no code
+        ) from error
+    if isinstance(error, psycopg.DataError) and "NUL" in str(error):  # the driver's own, no code
         raise InvalidValue(
             "A value has the character U+0000 in it, which no value here has. Send it without."
-        ) from cause
-    if isinstance(cause, errors.FeatureNotSupported):
+        ) from error
+    if isinstance(error, errors.FeatureNotSupported):
         raise InvalidValue(
             "The store is spread over several machines and cannot do this across them, such as sort"
             " opportunities by a column of their leads. Ask for it in another way."
-        ) from cause
-    if isinstance(cause, errors.DiskFull):
-        raise StoreFull("The disk of the store is full. Free some space.") from cause
-    if is_lost(error) or (getattr(cause, "sqlstate", None) or "").startswith(_RESOURCE_CLASS):
-        raise StoreUnreachable from cause
-    if isinstance(cause, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
-        raise Unavailable("The store cannot be written to. Try again.") from cause
+        ) from error
+    if isinstance(error, errors.DiskFull):
+        raise StoreFull("The disk of the store is full. Free some space.") from error
+    if is_lost(error) or (error.sqlstate or "").startswith(_RESOURCE_CLASS):
+        raise StoreUnreachable from error
+    if isinstance(error, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
+        raise Unavailable("The store cannot be written to. Try again.") from error
     raise error
 
 

@@ -6,32 +6,25 @@ from typing import Final
 
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
-from oppserver.store.postgres.connection import Driver
+from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.postgres.read import array_of, object_sql, one_snapshot, placed, rows_json
 from oppserver.store.postgres.search import POSTGRES
-from oppserver.store.queries import (
-    ColumnCondition,
-    LeadSearch,
-    Ordering,
-    RenderedPage,
-    RenderedRows,
-)
+from oppserver.store.queries import LeadSearch, RenderedPage, RenderedRows
 from oppserver.store.sql.conditions import (
-    Sql,
-    condition_sql,
-    group_sql,
-    lead_sql,
+    lead_conditions,
     literal,
+    order_key,
     order_sql,
-    owner_sql,
+    rendered_lead_sql,
+    stored_lead_sql,
 )
-
-_OF_OWNER: Final = ("owner_email", "owner_name")
 
 _OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = l.owner_id'
 
 
-def read_leads(driver: Driver, ids: Sequence[str], columns: Sequence[Column]) -> RenderedRows:
+def read_leads(
+    driver: PostgresConnection, ids: Sequence[str], columns: Sequence[Column]
+) -> RenderedRows:
     """The leads of ids, in their order."""
     statement = _leads_statement(tuple(columns)).encode()
     with driver.cursor(binary=True) as cursor:
@@ -50,7 +43,7 @@ def _row_sql(columns: Sequence[Column]) -> tuple[str, str]:
     """The SQL of a row as JSON, and of the joins that it needs."""
     named = [column for column in columns if column != EVERY_ATTRIBUTE]
     assert named, "a row begins with columns of its own"
-    row = object_sql((column.name, _rendered(column.stored)) for column in named)
+    row = object_sql((column.name, rendered_lead_sql(column.stored, POSTGRES)) for column in named)
     if len(named) == len(columns):
         return row, _OWNER
     # the attributes as they are stored, in their order, each once
@@ -63,21 +56,13 @@ def _row_sql(columns: Sequence[Column]) -> tuple[str, str]:
     return f"(left({row}::text, -1) || coalesce({others}, '') || '}}')::json", _OWNER
 
 
-def _rendered(stored: str) -> str:
-    """The SQL of a value as it is answered. The form of dates: the documented answer of reads."""
-    if stored in _OF_OWNER:
-        return owner_sql(stored)
-    value = lead_sql(stored, POSTGRES)
-    return f"{value} || '.000'" if stored in ("created_on", "modified_on") else value
-
-
 # --- searches ----------------------------------------------------------------------------------
 
 
-def read_lead_page(driver: Driver, search: LeadSearch) -> RenderedPage:
+def read_lead_page(driver: PostgresConnection, search: LeadSearch) -> RenderedPage:
     """A page of a search: its ids are found first, then its rows."""
-    where = group_sql(search.where, _condition)
-    key = _order_key(search.ordering)
+    where = lead_conditions(search.where, POSTGRES)
+    key = order_key(search.ordering, stored_lead_sql(search.ordering.stored, POSTGRES), POSTGRES)
     row, joins = _row_sql(search.columns)
     page = (
         f"SELECT {row} FROM (SELECT l.id, {key} AS key FROM lead AS l WHERE {where.text}"
@@ -92,19 +77,3 @@ def read_lead_page(driver: Driver, search: LeadSearch) -> RenderedPage:
         [(total,)] = cursor.execute(count.encode(), where.values, prepare=False).fetchall()
         found = cursor.execute(page.encode(), parameters, prepare=False).fetchall()
     return RenderedPage(total=total, json=rows_json(found))
-
-
-def _condition(condition: ColumnCondition) -> Sql:
-    return condition_sql(condition, _value(condition.stored), POSTGRES)
-
-
-def _order_key(ordering: Ordering) -> str:
-    value = _value(ordering.stored)
-    return POSTGRES.number.format(value) if ordering.is_number else value
-
-
-def _value(stored: str) -> str:
-    """The SQL of a value as it is stored, with what has to be looked up for it."""
-    if stored in _OF_OWNER:
-        return f'(SELECT {owner_sql(stored)} FROM "user" AS u WHERE u.id = l.owner_id)'
-    return lead_sql(stored, POSTGRES)

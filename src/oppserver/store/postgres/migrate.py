@@ -9,16 +9,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+import psycopg
 
 from oppserver.contract.errors import DatabaseRefused, Unavailable
 from oppserver.store import migrations
+from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.postgres.connections import Connections
+from oppserver.store.postgres.read import in_one_snapshot
+from oppserver.store.sql import SqlConnection
 
 MIGRATION_LEASE_S: Final = 15
 """Seconds after which a process that migrates and has not said so again counts as dead. Ours."""
@@ -37,12 +39,15 @@ _CREATE: Final = (
 )
 
 _TAKE: Final = (
-    f"INSERT INTO {_OUR_TABLE} AS kept (name, holder, expires_at) VALUES ('migration', %s, %s)"
+    f"INSERT INTO {_OUR_TABLE} AS kept (name, holder, expires_at)"
+    " VALUES ('migration', :holder, :expires_at)"
     " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at"
-    " WHERE kept.expires_at < %s OR kept.holder = excluded.holder"
+    " WHERE kept.expires_at < :now OR kept.holder = excluded.holder"
 )
 
-_RELEASE: Final = f"DELETE FROM {_OUR_TABLE} WHERE name = 'migration' AND holder = %s"
+_RELEASE: Final = f"DELETE FROM {_OUR_TABLE} WHERE name = 'migration' AND holder = :holder"
+
+_REVISION: Final = "SELECT version_num FROM alembic_version"
 
 _TABLES: Final = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -88,10 +93,10 @@ def _revision(connections: Connections) -> str | None:
     """The schema's revision; None in an empty database. Raises DatabaseRefused for another's."""
     address = connections.address
 
-    def look(connection: Connection) -> str | None:
-        if connection.exec_driver_sql("SELECT current_schema()").scalar_one() is None:
+    def look(connection: SqlConnection) -> str | None:
+        if connection.rows("SELECT current_schema()") == [(None,)]:
             raise DatabaseRefused(f"The database {address} has no schema for the tables")
-        tables = set(connection.exec_driver_sql(_TABLES).scalars())
+        tables = {table for (table,) in connection.rows(_TABLES)}
         if tables and _OUR_TABLE not in tables:
             raise DatabaseRefused(
                 f"The database {address} holds tables of something else. oppserver needs a"
@@ -99,15 +104,15 @@ def _revision(connections: Connections) -> str | None:
             )
         if "alembic_version" not in tables:
             return None
-        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return next((at for (at,) in connection.rows(_REVISION)), None)
 
-    return connections.read(look)
+    return connections.read(in_one_snapshot(look))
 
 
-def _upgrade(connection: Connection, holder: str) -> None:
+def _upgrade(connection: PostgresConnection, holder: str) -> None:
     """Migrates in one transaction, which counts only if the lease is still ours at its end."""
-    migrations.upgrade(connection)
-    if connection.exec_driver_sql(_RELEASE, (holder,)).rowcount != 1:
+    migrations.upgrade(connection, "postgresql+psycopg", use_native_hstore=False)
+    if connection.run(_RELEASE, holder=holder) != 1:
         raise Unavailable("Another process has taken over the migration of the store. Try again.")
 
 
@@ -116,8 +121,8 @@ def _upgrade(connection: Connection, holder: str) -> None:
 
 def _create_leases(connections: Connections) -> None:
     # two that create it at once may both find that it is not there; then one of them fails
-    with suppress(IntegrityError, ProgrammingError):
-        connections.write(lambda c: c.exec_driver_sql(_CREATE), is_gated=False)
+    with suppress(psycopg.IntegrityError, psycopg.ProgrammingError):
+        connections.write(lambda c: c.run(_CREATE), is_gated=False)
 
 
 def _has_lease(connections: Connections, holder: str) -> bool:
@@ -136,14 +141,14 @@ def _has_lease(connections: Connections, holder: str) -> bool:
 
 
 def _release(connections: Connections, holder: str) -> None:
-    connections.write(lambda c: c.exec_driver_sql(_RELEASE, (holder,)), is_gated=False)
+    connections.write(lambda c: c.run(_RELEASE, holder=holder), is_gated=False)
 
 
-def _take(connection: Connection, holder: str) -> bool:
+def _take(connection: SqlConnection, holder: str) -> bool:
     """Takes the lease when it is free, expired or ours, by the server's clock."""
-    now: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+    [(now,)] = connection.rows("SELECT clock_timestamp()")
     expires_at = now + timedelta(seconds=MIGRATION_LEASE_S)
-    return connection.exec_driver_sql(_TAKE, (holder, expires_at, now)).rowcount == 1
+    return connection.run(_TAKE, holder=holder, expires_at=expires_at, now=now) == 1
 
 
 @contextmanager

@@ -1,43 +1,28 @@
-"""The frequent reads on PostgreSQL: a key, the bulk read, one opportunity.
+"""The bulk read on PostgreSQL.
 
-The bulk read is one statement for all entries. It renders rows and lets them come as they are
+It is one statement for all entries. It renders rows and lets them come as they are
 found; here they are placed. A join with the list of ids would keep their order, but reads whole
 tables where the table is sharded.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import repeat
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Key, StoredOpportunity, Tombstone
-from oppserver.store.postgres.connection import Driver
+from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.queries import PlannedEntry, RenderedRows
-from oppserver.store.sql.lookups import (
-    KEY,
-    OPPORTUNITY,
-    TOMBSTONE,
-    VERSION,
-    key_of,
-    opportunity_of,
-    tombstone_of,
-)
+from oppserver.store.sql.conditions import bulk_column_sql
 
 _Place = TypeVar("_Place", bound=Hashable)
 
-_KEY: Final = KEY.format("%s").encode()
-
-_VERSION: Final = VERSION.encode()
-
-_OPPORTUNITY: Final = OPPORTUNITY.format("%s").encode()
-
-_TOMBSTONE: Final = TOMBSTONE.format("%s").encode()
+_T = TypeVar("_T")
 
 
 @contextmanager
-def one_snapshot(driver: Driver) -> Iterator[None]:
+def one_snapshot(driver: PostgresConnection) -> Iterator[None]:
     """Give all reads in the block one snapshot."""
     driver.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ")
     try:
@@ -47,28 +32,16 @@ def one_snapshot(driver: Driver) -> Iterator[None]:
             driver.rollback()
 
 
-def read_version(driver: Driver) -> int:
-    """The version of the catalogue."""
-    row = driver.execute(_VERSION, prepare=True).fetchone()
-    assert row is not None, "the migrations have made the row"
-    version: int = row[0]
-    return version
+def in_one_snapshot(
+    work: Callable[[PostgresConnection], _T],
+) -> Callable[[PostgresConnection], _T]:
+    """The same work, whose reads have one snapshot."""
 
+    def within(driver: PostgresConnection) -> _T:
+        with one_snapshot(driver):
+            return work(driver)
 
-def read_key(driver: Driver, access_key: str) -> Key | None:
-    """Return a key with its user; None for an unknown one."""
-    row = driver.execute(_KEY, (access_key,), prepare=True).fetchone()
-    return None if row is None else key_of(row)
-
-
-def read_opportunity(driver: Driver, one: str) -> StoredOpportunity | Tombstone | None:
-    """The opportunity of an id, or what is left of it."""
-    with one_snapshot(driver), driver.cursor(binary=True) as cursor:
-        row = cursor.execute(_OPPORTUNITY, (one,), prepare=True).fetchone()
-        if row is not None:
-            return opportunity_of(row)
-        row = cursor.execute(_TOMBSTONE, (one,), prepare=True).fetchone()
-        return None if row is None else tombstone_of(row)
+    return within
 
 
 # --- rendered rows -----------------------------------------------------------------------------
@@ -104,7 +77,7 @@ def placed(rows: Mapping[_Place, bytes], places: Iterable[_Place]) -> RenderedRo
 # --- the bulk read -----------------------------------------------------------------------------
 
 
-def read_entries(driver: Driver, entries: Sequence[PlannedEntry]) -> list[RenderedRows]:
+def read_entries(driver: PostgresConnection, entries: Sequence[PlannedEntry]) -> list[RenderedRows]:
     """The rows of each entry, all of one moment."""
     if len(entries) == 1:
         return [_read_entry(driver, entries[0])]
@@ -118,7 +91,7 @@ def read_entries(driver: Driver, entries: Sequence[PlannedEntry]) -> list[Render
     return [placed(rows, zip(repeat(place), entry.ids)) for place, entry in enumerate(entries)]
 
 
-def _read_entry(driver: Driver, entry: PlannedEntry) -> RenderedRows:
+def _read_entry(driver: PostgresConnection, entry: PlannedEntry) -> RenderedRows:
     statement = bulk_read_statement(entry.columns).encode()
     with driver.cursor(binary=True) as cursor:
         found = cursor.execute(statement, _parameters(entry), prepare=True).fetchall()
@@ -135,23 +108,10 @@ def bulk_read_statement(columns: tuple[Column, ...], place: str = "") -> str:
 
     Parameters: the ids as an array, the event code.
     """
-    row = object_sql((column.name, column_sql(column)) for column in columns)
+    row = object_sql((column.name, bulk_column_sql(column)) for column in columns)
     has_owner = any(column.stored == "owner_email" for column in columns)
     owner = ' LEFT JOIN "user" AS u ON u.id = o.owner_id' if has_owner else ""
     return (
         f"SELECT {place}o.id, {row} FROM opportunity AS o{owner}"
         " WHERE o.id = ANY(%s::text[]) AND o.event_code = %s"
     )
-
-
-def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
-    """The value of a column, as text; dates in the form of answers, unless said otherwise."""
-    match column.stored:
-        case "owner_email":
-            return "u.email"
-        case "event_code" | "version":
-            return f"o.{column.stored}::text"
-        case "created_on" | "modified_on" if not dates_are_stored:
-            return f"o.{column.stored}_answer"
-        case stored:
-            return f"o.{stored}"

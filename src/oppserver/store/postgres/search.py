@@ -11,20 +11,19 @@ import msgspec
 
 from oppserver.contract.columns import LEAD, Column
 from oppserver.store import schema
-from oppserver.store.postgres.connection import Driver
+from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.postgres.read import object_sql, one_snapshot, rows_json
-from oppserver.store.queries import ColumnCondition, Ordering, RenderedPage, RowForm, Search
+from oppserver.store.queries import RenderedPage, RowForm, Search
 from oppserver.store.sql.conditions import (
+    OF_OWNER,
     Dialect,
     Sql,
     flattened,
-    group_sql,
-    lead_sql,
-    opportunity_condition,
+    opportunity_conditions,
     opportunity_sql,
+    order_key,
     order_sql,
-    own_sql,
-    owner_sql,
+    rendered_sql,
 )
 
 # A number of 300 and more digits may be no double precision. It is brought into its bounds, by way
@@ -56,7 +55,7 @@ _ALWAYS_SET: Final = frozenset(
 )
 
 
-def read_page(driver: Driver, search: Search) -> RenderedPage:
+def read_page(driver: PostgresConnection, search: Search) -> RenderedPage:
     """A page of a search. The count comes first: it says from which end the page is nearer."""
     search = msgspec.structs.replace(search, where=flattened(search.where))
     where, values = _where(search)
@@ -76,14 +75,10 @@ def read_page(driver: Driver, search: Search) -> RenderedPage:
 
 
 def _where(search: Search) -> Sql:
-    found = group_sql(search.where, _condition)
+    found = opportunity_conditions(search.where, POSTGRES)
     if search.event_code is None:
         return found
     return Sql(f"o.event_code = %s AND {found.text}", (str(search.event_code), *found.values))
-
-
-def _condition(condition: ColumnCondition) -> Sql:
-    return opportunity_condition(condition, POSTGRES)
 
 
 # --- statements --------------------------------------------------------------------------------
@@ -95,7 +90,8 @@ def _page_statement(search: Search, where: str, *, is_reversed: bool) -> str:
     The first order finds the page, maybe from its end; the second puts its rows in order. Both name
     the key: a constant could not be an order.
     """
-    ordering, key = search.ordering, _order_key(search.ordering)
+    ordering = search.ordering
+    key = order_key(ordering, opportunity_sql(ordering.stored, POSTGRES), POSTGRES)
     is_set = ordering.stored in _ALWAYS_SET and not ordering.is_number
     order = order_sql(ordering, "key", "o.id", is_reversed=is_reversed, is_set=is_set)
     picked = (
@@ -119,31 +115,18 @@ _LEADS: Final = (
 _LEADS_JOINED: Final = " LEFT JOIN leads AS l ON l.id = page.lead_id"
 
 
-def _order_key(ordering: Ordering) -> str:
-    column = opportunity_sql(ordering.stored, POSTGRES)
-    return POSTGRES.number.format(column) if ordering.is_number else column
-
-
 @lru_cache(maxsize=256)
 def _row_sql(columns: tuple[Column, ...], form: RowForm) -> tuple[str, str]:
     """The SQL of a row as JSON, and of the joins that it needs."""
     joins = ""
-    if any(column.stored in ("owner_email", "owner_name") for column in columns):
+    if any(column.stored in OF_OWNER for column in columns):
         joins += ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
     if any(column.stored.startswith(LEAD) for column in columns):
         joins += _LEADS_JOINED
-    values = [(column.name, _rendered(column.stored)) for column in columns]
+    values = [(column.name, rendered_sql(column.stored, POSTGRES)) for column in columns]
     if form is RowForm.FLAT:
         return object_sql(values), joins
     return _keyed_json(values), joins
-
-
-def _rendered(stored: str) -> str:
-    if stored in ("owner_email", "owner_name"):
-        return owner_sql(stored)
-    if stored.startswith(LEAD):
-        return lead_sql(stored, POSTGRES)
-    return own_sql(stored)
 
 
 _SYSTEM_MEMBERS: Final = (

@@ -1,7 +1,7 @@
 """One snapshot of a PostgreSQL database: the reads around a bulk read.
 
 Rows come as they are found and are placed here, as those of the bulk read are
-(``postgres_read.py``).
+(``read.py``).
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from oppserver.contract.columns import Column
-from oppserver.store.postgres.connection import Driver
-from oppserver.store.postgres.read import array_of, column_sql, object_sql, read_entries, rows_json
+from oppserver.store.postgres.connection import PostgresConnection
+from oppserver.store.postgres.read import array_of, object_sql, read_entries, rows_json
 from oppserver.store.queries import (
     Change,
     ChangeNumbers,
@@ -28,14 +28,14 @@ from oppserver.store.queries import (
 )
 from oppserver.store.sql.changes import (
     DELETED_ON,
-    IDENTITY,
-    NUMBERS,
-    change_of,
     changes_parameters,
     changes_statement,
     kind_sql,
-    numbers_of,
+    select_change_numbers,
+    select_changes,
+    select_identity,
 )
+from oppserver.store.sql.conditions import bulk_column_sql
 
 _DIGEST_BYTES: Final = 32
 
@@ -65,7 +65,7 @@ class PostgresSnapshot:
     ``timeline_id`` is the store's.
     """
 
-    def __init__(self, driver: Driver, timeline_id: Callable[[], int]) -> None:
+    def __init__(self, driver: PostgresConnection, timeline_id: Callable[[], int]) -> None:
         self._driver: Final = driver
         self._timeline_id: Final = timeline_id
 
@@ -94,16 +94,22 @@ class PostgresSnapshot:
         return Fingerprint(counts=counts, digest=digest.digest())
 
     def change_numbers(self) -> ChangeNumbers:
-        return read_change_numbers(self._driver)
+        return select_change_numbers(self._driver)
 
     def changes(
         self, *, after: int, until: int, limit: int, event_code: int | None
     ) -> list[Change]:
         page = ChangesPage(after=after, until=until, limit=limit, event_code=event_code)
-        return read_changes(self._driver, page)
+        return select_changes(self._driver, page)
 
     def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
-        return read_rendered_changes(self._driver, page, columns)
+        statement = _rendered_statement(page.event_code, columns)
+        rows = self._driver.rows(statement, **changes_parameters(page))
+        return RenderedChanges(
+            count=len(rows),
+            last=rows[-1][0] if rows else 0,
+            json=rows_json((json,) for _, json in rows),
+        )
 
     def ids_of_type(
         self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
@@ -112,7 +118,7 @@ class PostgresSnapshot:
         return [row[0] for row in self._fetched(_IDS, (event_code, since, after_id, limit))]
 
     def identity(self) -> str:
-        return read_identity(self._driver)
+        return select_identity(self._driver)
 
     def versions(self, plan: Plan) -> list[bytes]:
         return [
@@ -166,49 +172,14 @@ def columns_statement(columns: tuple[Column, ...]) -> str:
 
     Parameters as those of ``bulk_read_statement``.
     """
-    values = ", ".join(column_sql(column, dates_are_stored=True) for column in columns)
+    values = ", ".join(bulk_column_sql(column, dates_are_stored=True) for column in columns)
     return (
         f"SELECT o.id, {values} FROM opportunity AS o"
         f' LEFT JOIN "user" AS u ON u.id = o.owner_id{_OF_TYPE}'
     )
 
 
-_PLACE: Final = "%s::bigint"
-
 _HEAD: Final = (("ProspectActivityId", "c.id"), ("EventCode", "c.event_code::text"))
-
-
-def read_change_numbers(driver: Driver) -> ChangeNumbers:
-    """Return the last change numbers."""
-    row = driver.execute(NUMBERS.encode(), prepare=True).fetchone()
-    assert row is not None, "the migrations have made the row"
-    return numbers_of(row)
-
-
-def read_identity(driver: Driver) -> str:
-    """The database's random name."""
-    row = driver.execute(IDENTITY.encode(), prepare=True).fetchone()
-    assert row is not None, "the migrations have made the row"
-    return str(row[0])
-
-
-def read_changes(driver: Driver, page: ChangesPage) -> list[Change]:
-    """A page of changes, by number."""
-    statement = changes_statement(_PLACE, of_type=page.event_code is not None)
-    return [change_of(row) for row in _fetched(driver, statement, changes_parameters(page))]
-
-
-def read_rendered_changes(
-    driver: Driver, page: ChangesPage, columns: tuple[Column, ...]
-) -> RenderedChanges:
-    """A page of changes as JSON, by number."""
-    statement = _rendered_statement(page.event_code, columns)
-    rows = _fetched(driver, statement, changes_parameters(page))
-    return RenderedChanges(
-        count=len(rows),
-        last=rows[-1][0] if rows else 0,
-        json=rows_json((json,) for _, json in rows),
-    )
 
 
 @lru_cache(maxsize=256)
@@ -217,7 +188,7 @@ def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> 
     found, rows = "", ""
     upserted: tuple[tuple[str, str], ...] = ()
     if columns:
-        row = object_sql((column.name, column_sql(column)) for column in columns)
+        row = object_sql((column.name, bulk_column_sql(column)) for column in columns)
         upserted, rows = (("Opportunity", "o.json"),), " LEFT JOIN found AS o ON o.id = c.id"
         # found by themselves: a left join with the table would read all of it, were it sharded
         found = (
@@ -225,13 +196,12 @@ def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> 
             ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
             " WHERE o.id = ANY(ARRAY(SELECT c.id FROM c)))"
         )
-    deleted_on = DELETED_ON.replace("%", "%%")  # its modulo is no place of a parameter
-    changes = changes_statement(_PLACE, of_type=event_code is not None)
+    changes = changes_statement(event_code)
     return (
         f"WITH c AS MATERIALIZED ({changes}){found}"
         f" SELECT c.change_number, CASE {kind_sql(event_code)}"
         f" WHEN 'Upserted' THEN {_change('Upserted', *upserted)}"
-        f" WHEN 'Deleted' THEN {_change('Deleted', ('DeletedOn', deleted_on))}"
+        f" WHEN 'Deleted' THEN {_change('Deleted', ('DeletedOn', DELETED_ON))}"
         f" ELSE {_change('Moved')} END"
         f" FROM c{rows} ORDER BY c.change_number"
     )
@@ -239,8 +209,3 @@ def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> 
 
 def _change(kind: str, *more: tuple[str, str]) -> str:
     return object_sql((("Change", f"'{kind}'"), *_HEAD, *more))
-
-
-def _fetched(driver: Driver, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with driver.cursor(binary=True) as cursor:
-        return cursor.execute(statement.encode(), parameters, prepare=True).fetchall()

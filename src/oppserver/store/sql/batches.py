@@ -1,76 +1,31 @@
-"""Batches of opportunities in the SQL that engines share, over an open connection of the caller.
+"""Batches of opportunities, made ready to be written, and the SQL of writing that engines share.
 
-Whoever calls owns the transaction. Nothing here knows an engine; where their SQL would differ, the
-difference is a parameter.
+Each batch is a handful of statements: what they need travels as JSON arrays, rows in the order of
+their ids, which touches each page of the index once.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import compress
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+import msgspec
 
-from oppserver.contract.limits import CUSTOM_SLOTS
 from oppserver.contract.model import Catalogue, Field, OpportunityType, StoredOpportunity
 from oppserver.store import schema
-from oppserver.store.sql import changes
-from oppserver.store.sql.catalogue import _plain_type
+from oppserver.store.sql import SqlConnection
+from oppserver.store.sql.catalogue import plain_type
+from oppserver.store.sql.changes import last_number, take_numbers
+
+JSON_BYTES_MAX: Final = 32 << 20
+"""Bytes of rows that one statement carries. Source: PostgreSQL's jsonb array takes 256 MB (jsonb.h,
+JENTRY_OFFLENMASK); chosen: bounds the engine's memory, where they are several times as large."""
 
 OPPORTUNITY_COLUMNS: Final = tuple(
     column.name for column in schema.opportunity.columns if column.computed is None
 )
 """The columns of an opportunity that are written; the others are generated."""
-
-_FIRST_SLOT: Final = schema.opportunity.columns.keys().index(schema.SLOT_NAMES[0])
-
-# --- opportunities -----------------------------------------------------------------------------
-
-
-def select_opportunities(
-    connection: Connection, *, event_code: int | None, after_id: str, limit: int
-) -> list[StoredOpportunity]:
-    """A page by id, with each owner's address."""
-    statement = (
-        select(schema.opportunity, schema.user.c.email.label("owner_email"))
-        .outerjoin(schema.user, schema.user.c.id == schema.opportunity.c.owner_id)
-        .where(schema.opportunity.c.id > after_id)
-        .order_by(schema.opportunity.c.id)
-        .limit(limit)
-    )
-    if event_code is not None:
-        statement = statement.where(schema.opportunity.c.event_code == event_code)
-    return [opportunity_of(row) for row in connection.execute(statement)]
-
-
-def opportunity_of(row: Row[Any]) -> StoredOpportunity:
-    """The opportunity of a row of all columns, in the order of the schema, and ``owner_email``."""
-    slots = zip(schema.SLOT_NAMES, row[_FIRST_SLOT : _FIRST_SLOT + CUSTOM_SLOTS], strict=True)
-    return StoredOpportunity(
-        id=row.id,
-        event_code=row.event_code,
-        lead_id=row.lead_id,
-        lead_email=row.lead_email,
-        owner_id=row.owner_id,
-        owner_email=row.owner_email,
-        status=row.status,
-        note=row.note,
-        created_on=row.created_on,
-        modified_on=row.modified_on,
-        created_by=row.created_by,
-        modified_by=row.modified_by,
-        slots={name: value for name, value in slots if value is not None},
-    )
-
-
-def count_opportunities(connection: Connection, *, event_code: int | None) -> int:
-    """Count opportunities, of one type or all."""
-    statement = select(func.count()).select_from(schema.opportunity)
-    if event_code is not None:
-        statement = statement.where(schema.opportunity.c.event_code == event_code)
-    return connection.execute(statement).scalar_one()
-
 
 # --- what a batch of opportunities brings with it ----------------------------------------------
 
@@ -111,7 +66,7 @@ def missing_types_and_fields(
     used: Mapping[int, frozenset[str]], catalogue: Catalogue
 ) -> tuple[list[OpportunityType], list[Field]]:
     """The types and fields that a batch uses and the catalogue lacks, with plain names."""
-    types = [_plain_type(code) for code in sorted(used.keys() - catalogue.types.keys())]
+    types = [plain_type(code) for code in sorted(used.keys() - catalogue.types.keys())]
     fields = [
         Field(event_code=code, schema_name=name, display_name=name, sequence=slot)
         for code in sorted(used)
@@ -132,36 +87,6 @@ def runs_without_repeats(batch: Sequence[StoredOpportunity]) -> list[list[Stored
             runs.append({})
         runs[-1][one.id] = one
     return [list(run.values()) for run in runs]
-
-
-def write_owners(connection: Connection, references: Mapping[str, str | None]) -> None:
-    """Creates the owners that are not there and sets the addresses that a batch brings.
-
-    Owners are few beside opportunities, so each that is new or changed is a statement of its own.
-    """
-    stored = _emails(connection, sorted(references))
-    changed = False
-    for owner_id, email in sorted(references.items()):
-        if owner_id not in stored:
-            values = {"id": owner_id, "email": email, "is_active": True}
-            connection.execute(insert(schema.user).values(values))
-        elif email is not None and email != stored[owner_id]:
-            connection.execute(
-                update(schema.user).where(schema.user.c.id == owner_id).values(email=email)
-            )
-            changed = True
-    if changed:
-        changes.addresses_have_changed(connection)
-
-
-def _emails(connection: Connection, ids: Sequence[str]) -> Mapping[str, str | None]:
-    found: dict[str, str | None] = {}
-    for start in range(0, len(ids), 500):
-        statement = select(schema.user.c.id, schema.user.c.email).where(
-            schema.user.c.id.in_(ids[start : start + 500])
-        )
-        found.update((row.id, row.email) for row in connection.execute(statement))
-    return found
 
 
 _ALWAYS: Final = ("id", "event_code", "lead_id", "lead_email", "created_on", "modified_on")
@@ -203,21 +128,61 @@ HAS_MOVED: Final = (
 )
 """The value that a replaced row takes beside its columns: true when its type has changed."""
 
-MOVED_AGAIN: Final = (
-    "has_moved = opportunity.has_moved OR d.has_moved OR opportunity.event_code <> d.event_code"
-)
-"""The same of a row that was deleted before; ``d`` is its tombstone."""
-
 BatchRow = tuple[object, ...]
 
-_PreparedBatch = TypeVar("_PreparedBatch")
+
+class PreparedBatch(NamedTuple):
+    """A batch that is ready to be written: all that can be done without the database is done.
+
+    ``leads`` are JSON arrays of pairs of id and address; ``rows`` are statements, each with JSON
+    arrays of its rows.
+    """
+
+    rows_count: int
+    references: References
+    leads: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str]]]
+    ids: list[str]
+
+
+def prepare(
+    batch: Sequence[StoredOpportunity], *, now: str, upsert: Callable[[Shape], str]
+) -> PreparedBatch:
+    """Makes a batch ready; holds no lock and may run while another batch is written."""
+    references = references_of(batch)
+    return PreparedBatch(
+        rows_count=len(batch),
+        references=references,
+        leads=json_arrays(sorted(references.leads.items())),
+        rows=[
+            (upsert(shape), json_arrays(rows)) for shape, rows in shaped(batch, references, now=now)
+        ],
+        ids=[one.id for one in batch],
+    )
+
+
+def json_arrays(rows: Sequence[object]) -> list[str]:
+    """JSON arrays of rows, in order, none larger than the limit unless one row alone is."""
+    encoded = [msgspec.json.encode(row) for row in rows]
+    return [f"[{b','.join(part).decode()}]" for part in _parts(encoded)]
+
+
+def _parts(encoded: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    first, size = 0, 0
+    for index, row in enumerate(encoded):
+        if size + len(row) > JSON_BYTES_MAX and index > first:
+            yield encoded[first:index]
+            first, size = index, 0
+        size += len(row)
+    if encoded:
+        yield encoded[first:]
 
 
 def write_in_turn(
     batches: Iterable[Sequence[StoredOpportunity]],
     *,
-    prepare: Callable[[Sequence[StoredOpportunity]], _PreparedBatch],
-    write: Callable[[_PreparedBatch], None],
+    prepare: Callable[[Sequence[StoredOpportunity]], PreparedBatch],
+    write: Callable[[PreparedBatch], None],
 ) -> None:
     """Writes batches in order, on a thread of its own, while the next one is made ready."""
     with ThreadPoolExecutor(1, thread_name_prefix="load") as writer:
@@ -273,3 +238,47 @@ def _values(
         *(getattr(one, name) for name in shape.others),
         *map(one.slots.get, shape.slots),
     )
+
+
+# --- deleting ----------------------------------------------------------------------------------
+
+_LEAVE_TOMBSTONES: Final = (
+    "INSERT INTO deleted_opportunity (id, event_code, version, deleted_on, deleted_by,"
+    " change_number, has_moved)"
+    " SELECT id, event_code, version + 1, :now, :by, :number + row_number() OVER (), has_moved"
+    " FROM opportunity WHERE id IN (SELECT value FROM json_each(:ids))"
+)
+
+_DELETE: Final = "DELETE FROM opportunity WHERE id IN (SELECT value FROM json_each(:ids))"
+
+_ANY_TOMBSTONE: Final = "SELECT 1 FROM deleted_opportunity LIMIT 1"
+
+_GO_ON: Final = (
+    "UPDATE opportunity SET version = opportunity.version + d.version,"
+    " has_moved = opportunity.has_moved OR d.has_moved OR opportunity.event_code <> d.event_code"
+    " FROM deleted_opportunity AS d WHERE d.id = opportunity.id"
+    " AND d.id IN (SELECT value FROM json_each(:ids))"
+)
+
+_REMOVE_TOMBSTONES: Final = (
+    "DELETE FROM deleted_opportunity WHERE id IN (SELECT value FROM json_each(:ids))"
+)
+
+
+def delete_opportunities(
+    connection: SqlConnection, ids: Sequence[str], *, now: str, by: str | None
+) -> int:
+    """Deletes a batch and leaves tombstones; how many were there."""
+    asked = sorted(set(ids))
+    number = last_number(connection)
+    connection.run(_LEAVE_TOMBSTONES, now=now, by=by, number=number, ids=asked)
+    deleted = connection.run(_DELETE, ids=asked)
+    take_numbers(connection, deleted)
+    return deleted
+
+
+def forget_tombstones(connection: SqlConnection, ids: list[str]) -> None:
+    """Removes the tombstones of what is here again; its versions go on from those it had."""
+    if connection.rows(_ANY_TOMBSTONE):
+        connection.run(_GO_ON, ids=ids)
+        connection.run(_REMOVE_TOMBSTONES, ids=ids)

@@ -1,281 +1,208 @@
-"""Keys, users, types and fields in the SQL that engines share.
-
-Whoever calls owns the transaction. Nothing here knows an engine; where their SQL would differ, the
-difference is a parameter.
-"""
+"""Types, fields, and the indexes of searches, in the SQL that engines share."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, delete, exists, insert, select, update
 
-from oppserver.contract.model import (
-    ActivityType,
-    Catalogue,
-    DataType,
-    Field,
-    Key,
-    OpportunityType,
-    Role,
-    User,
-)
+from oppserver.contract.model import ActivityType, Catalogue, DataType, Field, OpportunityType
 from oppserver.store import schema
 from oppserver.store.queries import SearchIndex
+from oppserver.store.sql import SqlConnection
 
 _RULES: Final = tuple[tuple[str, ...], ...]
+
+_OPTIONS: Final = tuple[str, ...]
+
+_DEPENDENT: Final = dict[str, tuple[str, ...]]
+
+VERSION: Final = "SELECT version FROM catalogue_version"
+"""There is one row."""
+
+GATE: Final = f"{VERSION} WHERE id = 1 FOR UPDATE"
+"""The first statement of a write on PostgreSQL: one row's lock, held to the end of the write, lets
+one write in at a time.
+
+So nothing that the write reads changes before it ends. Numbers: docs/decisions.
+"""
+
+_TYPES: Final = (
+    "SELECT event_code, name, description, can_delete, duplicate_rules FROM opportunity_type"
+    " ORDER BY event_code"
+)
+
+_ACTIVITY_TYPES: Final = "SELECT event_code, name FROM activity_type ORDER BY event_code"
+
+_FIELDS: Final = (
+    "SELECT event_code, schema_name, display_name, data_type, is_mandatory, sequence, options,"
+    " default_option, max_length, parent_field, dependent_options FROM field"
+    " ORDER BY event_code, sequence, schema_name"
+)
+
+_PUT_TYPE: Final = (
+    "INSERT INTO opportunity_type (event_code, name, description, can_delete, duplicate_rules)"
+    " VALUES (:event_code, :name, :description, :can_delete, :duplicate_rules)"
+    " ON CONFLICT (event_code) DO UPDATE SET name = excluded.name,"
+    " description = excluded.description, can_delete = excluded.can_delete,"
+    " duplicate_rules = excluded.duplicate_rules"
+)
+
+_PUT_ACTIVITY_TYPE: Final = (
+    "INSERT INTO activity_type (event_code, name) VALUES (:event_code, :name)"
+    " ON CONFLICT (event_code) DO UPDATE SET name = excluded.name"
+)
+
+_PUT_FIELD: Final = (
+    "INSERT INTO field (event_code, schema_name, display_name, data_type, is_mandatory, sequence,"
+    " options, default_option, max_length, parent_field, dependent_options)"
+    " VALUES (:event_code, :schema_name, :display_name, :data_type, :is_mandatory, :sequence,"
+    " :options, :default_option, :max_length, :parent_field, :dependent_options)"
+    " ON CONFLICT (event_code, schema_name) DO UPDATE SET display_name = excluded.display_name,"
+    " data_type = excluded.data_type, is_mandatory = excluded.is_mandatory,"
+    " sequence = excluded.sequence, options = excluded.options,"
+    " default_option = excluded.default_option, max_length = excluded.max_length,"
+    " parent_field = excluded.parent_field, dependent_options = excluded.dependent_options"
+)
+
+_RAISE_VERSION: Final = "UPDATE catalogue_version SET version = version + 1"
+
+
+def select_catalogue_version(connection: SqlConnection) -> int:
+    """The number that every write of types and fields raises."""
+    [(version,)] = connection.rows(VERSION)
+    return int(version)
+
+
+def select_catalogue(connection: SqlConnection) -> Catalogue:
+    """All types and fields; fields by type in their sequence."""
+    types = {
+        row[0]: OpportunityType(
+            event_code=row[0],
+            name=row[1],
+            description=row[2],
+            can_delete=bool(row[3]),
+            duplicate_rules=msgspec.json.decode(row[4], type=_RULES),
+        )
+        for row in connection.rows(_TYPES)
+    }
+    fields: dict[int, dict[str, Field]] = {code: {} for code in types}
+    for row in connection.rows(_FIELDS):
+        fields.setdefault(row[0], {})[row[1]] = Field(
+            event_code=row[0],
+            schema_name=row[1],
+            display_name=row[2],
+            data_type=DataType(row[3]),
+            is_mandatory=bool(row[4]),
+            sequence=row[5],
+            options=msgspec.json.decode(row[6], type=_OPTIONS),
+            default_option=row[7],
+            max_length=row[8],
+            parent_field=row[9],
+            dependent_options=msgspec.json.decode(row[10], type=_DEPENDENT),
+        )
+    return Catalogue(
+        version=select_catalogue_version(connection),
+        types=types,
+        fields=fields,
+        activity_types={
+            code: ActivityType(event_code=code, name=name)
+            for code, name in connection.rows(_ACTIVITY_TYPES)
+        },
+    )
+
+
+def replace_types(connection: SqlConnection, types: Sequence[OpportunityType]) -> None:
+    """Creates or replaces types, and raises the catalogue's version if there are any."""
+    _put(
+        connection,
+        _PUT_TYPE,
+        [
+            msgspec.structs.asdict(one) | {"duplicate_rules": _json(one.duplicate_rules)}
+            for one in types
+        ],
+    )
+
+
+def replace_activity_types(connection: SqlConnection, types: Sequence[ActivityType]) -> None:
+    """Creates or renames activity types, and raises the catalogue's version if there are any."""
+    _put(connection, _PUT_ACTIVITY_TYPE, [msgspec.structs.asdict(one) for one in types])
+
+
+def put_fields(connection: SqlConnection, fields: Sequence[Field]) -> None:
+    """Creates or replaces fields, and creates their types where they are missing."""
+    stored = {row[0] for row in connection.rows(_TYPES)}
+    missing = sorted({one.event_code for one in fields} - stored)
+    replace_types(connection, [plain_type(code) for code in missing])
+    replace_fields(connection, fields)
+
+
+def plain_type(event_code: int) -> OpportunityType:
+    """The type of an event code of which nothing else is known."""
+    return OpportunityType(event_code=event_code, name=f"Opportunity {event_code}")
+
+
+def replace_fields(connection: SqlConnection, fields: Sequence[Field]) -> None:
+    """Creates or replaces fields, and raises the catalogue's version if there are any."""
+    _put(
+        connection,
+        _PUT_FIELD,
+        [
+            msgspec.structs.asdict(one)
+            | {
+                "data_type": one.data_type.value,
+                "options": _json(one.options),
+                "dependent_options": _json(one.dependent_options),
+            }
+            for one in fields
+        ],
+    )
+
+
+def _put(connection: SqlConnection, statement: str, batch: Sequence[dict[str, object]]) -> None:
+    """Write rows; by the version, every process learns that its copy of the catalogue is old."""
+    if batch:
+        connection.run_many(statement, batch)
+        connection.run(_RAISE_VERSION)
 
 
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-# --- keys --------------------------------------------------------------------------------------
+# --- indexes of searches -----------------------------------------------------------------------
+
+_INDEXES: Final = "SELECT name, columns FROM search_index ORDER BY name"
+
+_INSERT_INDEX: Final = (
+    "INSERT INTO search_index (name, columns) VALUES (:name, :columns)"
+    " ON CONFLICT (name) DO NOTHING"
+)
+
+_DELETE_INDEX: Final = "DELETE FROM search_index WHERE name = :name"
 
 
-def select_keys(connection: Connection) -> list[Key]:
-    """All keys, oldest first."""
-    statement = (
-        select(schema.api_key, schema.user.c.email, schema.user.c.is_active)
-        .join(schema.user, schema.user.c.id == schema.api_key.c.user_id)
-        .order_by(schema.api_key.c.created_on, schema.api_key.c.access_key)
-    )
-    return [
-        Key(
-            access_key=row.access_key,
-            secret_sha256=row.secret_sha256,
-            user_id=row.user_id,
-            email=row.email,
-            role=Role(row.role),
-            user_is_active=bool(row.is_active),
-            created_on=row.created_on,
-            revoked_on=row.revoked_on,
-        )
-        for row in connection.execute(statement)
-    ]
-
-
-def insert_key(
-    connection: Connection, key: Key, *, first_name: str | None, last_name: str | None
-) -> Key:
-    """Add a key to the user of that address, who is created for a new address."""
-    # compared here, because no two engines agree on the lower case of letters outside ASCII
-    folded = key.email.casefold()
-    users = connection.execute(select(schema.user).where(schema.user.c.email.is_not(None)))
-    same = [user for user in users if user.email.casefold() == folded]
-    if same:
-        user = min(same, key=lambda user: user.id)
-        key = msgspec.structs.replace(
-            key, user_id=user.id, email=user.email, user_is_active=bool(user.is_active)
-        )
-    else:
-        values = {"id": key.user_id, "email": key.email, "is_active": key.user_is_active}
-        connection.execute(insert(schema.user).values(values))
-    given = {"first_name": first_name, "last_name": last_name}
-    names = {name: value for name, value in given.items() if value is not None}
-    if names:
-        connection.execute(update(schema.user).where(schema.user.c.id == key.user_id).values(names))
-    connection.execute(
-        insert(schema.api_key).values(
-            access_key=key.access_key,
-            secret_sha256=key.secret_sha256,
-            user_id=key.user_id,
-            role=key.role.value,
-            created_on=key.created_on,
-            revoked_on=key.revoked_on,
-        )
-    )
-    return key
-
-
-def revoke_key(connection: Connection, access_key: str, *, now: str) -> bool:
-    """Revoke a key; False when no live key has the name."""
-    result = connection.execute(
-        update(schema.api_key)
-        .where(schema.api_key.c.access_key == access_key, schema.api_key.c.revoked_on.is_(None))
-        .values(revoked_on=now)
-    )
-    return result.rowcount == 1
-
-
-def select_users(connection: Connection) -> list[User]:
-    """All users, by id."""
-    key = schema.api_key.c
-    is_administrator = exists().where(
-        key.user_id == schema.user.c.id,
-        key.role == Role.ADMINISTRATOR.value,
-        key.revoked_on.is_(None),
-    )
-    statement = select(schema.user, is_administrator.label("is_administrator"))
-    return [
-        User(
-            id=row.id,
-            email=row.email,
-            first_name=row.first_name,
-            last_name=row.last_name,
-            is_active=bool(row.is_active),
-            is_administrator=bool(row.is_administrator),
-        )
-        for row in connection.execute(statement.order_by(schema.user.c.id))
-    ]
-
-
-# --- types and fields --------------------------------------------------------------------------
-
-
-def select_catalogue_version(connection: Connection) -> int:
-    """The number that every write of types and fields raises."""
-    version: int = connection.execute(select(schema.catalogue_version.c.version)).scalar_one()
-    return version
-
-
-def select_catalogue(connection: Connection) -> Catalogue:
-    """All types and fields; fields by type in their sequence."""
-    version = select_catalogue_version(connection)
-    types = {
-        row.event_code: OpportunityType(
-            event_code=row.event_code,
-            name=row.name,
-            description=row.description,
-            can_delete=bool(row.can_delete),
-            duplicate_rules=msgspec.json.decode(row.duplicate_rules, type=_RULES),
-        )
-        for row in connection.execute(
-            select(schema.opportunity_type).order_by(schema.opportunity_type.c.event_code)
-        )
-    }
-    activity_types = {
-        row.event_code: ActivityType(event_code=row.event_code, name=row.name)
-        for row in connection.execute(
-            select(schema.activity_type).order_by(schema.activity_type.c.event_code)
-        )
-    }
-    fields: dict[int, dict[str, Field]] = {code: {} for code in types}
-    statement = select(schema.field).order_by(
-        schema.field.c.event_code, schema.field.c.sequence, schema.field.c.schema_name
-    )
-    for row in connection.execute(statement):
-        fields.setdefault(row.event_code, {})[row.schema_name] = Field(
-            event_code=row.event_code,
-            schema_name=row.schema_name,
-            display_name=row.display_name,
-            data_type=DataType(row.data_type),
-            is_mandatory=bool(row.is_mandatory),
-            sequence=row.sequence,
-            options=msgspec.json.decode(row.options, type=tuple[str, ...]),
-            default_option=row.default_option,
-            max_length=row.max_length,
-            parent_field=row.parent_field,
-            dependent_options=msgspec.json.decode(
-                row.dependent_options, type=dict[str, tuple[str, ...]]
-            ),
-        )
-    return Catalogue(version=version, types=types, fields=fields, activity_types=activity_types)
-
-
-def replace_types(connection: Connection, types: Sequence[OpportunityType]) -> None:
-    """Creates or replaces types, and raises the catalogue's version if there are any."""
-    if not types:
-        return
-    codes = [one.event_code for one in types]
-    connection.execute(
-        delete(schema.opportunity_type).where(schema.opportunity_type.c.event_code.in_(codes))
-    )
-    rows = {
-        one.event_code: {
-            "event_code": one.event_code,
-            "name": one.name,
-            "description": one.description,
-            "can_delete": one.can_delete,
-            "duplicate_rules": _json(one.duplicate_rules),
-        }
-        for one in types
-    }
-    connection.execute(insert(schema.opportunity_type), list(rows.values()))
-    raise_catalogue_version(connection)
-
-
-def replace_activity_types(connection: Connection, types: Sequence[ActivityType]) -> None:
-    """Creates or renames activity types, and raises the catalogue's version if there are any."""
-    if not types:
-        return
-    table = schema.activity_type
-    rows = {one.event_code: {"event_code": one.event_code, "name": one.name} for one in types}
-    connection.execute(delete(table).where(table.c.event_code.in_(list(rows))))
-    connection.execute(insert(table), list(rows.values()))
-    raise_catalogue_version(connection)
-
-
-def put_fields(connection: Connection, fields: Sequence[Field]) -> None:
-    """Creates or replaces fields, and creates their types where they are missing."""
-    codes = {one.event_code for one in fields}
-    stored = select(schema.opportunity_type.c.event_code)
-    missing = sorted(codes.difference(connection.execute(stored).scalars()))
-    replace_types(connection, [_plain_type(code) for code in missing])
-    replace_fields(connection, fields)
-
-
-def _plain_type(event_code: int) -> OpportunityType:
-    return OpportunityType(event_code=event_code, name=f"Opportunity {event_code}")
-
-
-def replace_fields(connection: Connection, fields: Sequence[Field]) -> None:
-    """Creates or replaces fields, and raises the catalogue's version if there are any."""
-    if not fields:
-        return
-    rows = {}
-    for one in fields:
-        connection.execute(
-            delete(schema.field).where(
-                schema.field.c.event_code == one.event_code,
-                schema.field.c.schema_name == one.schema_name,
-            )
-        )
-        rows[one.event_code, one.schema_name] = {
-            "event_code": one.event_code,
-            "schema_name": one.schema_name,
-            "display_name": one.display_name,
-            "data_type": one.data_type.value,
-            "is_mandatory": one.is_mandatory,
-            "sequence": one.sequence,
-            "options": _json(one.options),
-            "default_option": one.default_option,
-            "max_length": one.max_length,
-            "parent_field": one.parent_field,
-            "dependent_options": _json(one.dependent_options),
-        }
-    connection.execute(insert(schema.field), list(rows.values()))
-    raise_catalogue_version(connection)
-
-
-def raise_catalogue_version(connection: Connection) -> None:
-    """Tells every process that its copy of the catalogue is old, as of this commit."""
-    version = schema.catalogue_version.c.version
-    connection.execute(update(schema.catalogue_version).values(version=version + 1))
-
-
-def select_search_indexes(connection: Connection) -> list[SearchIndex]:
+def select_search_indexes(connection: SqlConnection) -> list[SearchIndex]:
     """Return the indexes that operators added, by name."""
-    statement = select(schema.search_index).order_by(schema.search_index.c.name)
     return [
-        SearchIndex(name=row.name, columns=msgspec.json.decode(row.columns, type=tuple[str, ...]))
-        for row in connection.execute(statement)
+        SearchIndex(name=name, columns=msgspec.json.decode(columns, type=_OPTIONS))
+        for name, columns in connection.rows(_INDEXES)
     ]
 
 
-def insert_search_index(connection: Connection, index: SearchIndex) -> bool:
-    """Remembers an index; False when there is one of that name."""
-    if any(known.name == index.name for known in select_search_indexes(connection)):
+def add_search_index(connection: SqlConnection, index: SearchIndex) -> bool:
+    """Build an index and remember it; False when there is one of that name."""
+    if connection.run(_INSERT_INDEX, name=index.name, columns=_json(index.columns)) == 0:
         return False
-    columns = msgspec.json.encode(index.columns).decode()
-    connection.execute(insert(schema.search_index).values(name=index.name, columns=columns))
+    connection.run(create_statement(index))
     return True
 
 
-def delete_search_index(connection: Connection, name: str) -> bool:
-    """Forget an index; False when no index has the name."""
-    statement = delete(schema.search_index).where(schema.search_index.c.name == name)
-    return connection.execute(statement).rowcount == 1
+def drop_search_index(connection: SqlConnection, name: str) -> bool:
+    """Drop an index, which a load may have dropped; False when no index has the name."""
+    if connection.run(_DELETE_INDEX, name=name) == 0:
+        return False
+    connection.run(f'DROP INDEX IF EXISTS "{name}"')
+    return True
 
 
 def create_statement(index: SearchIndex) -> str:

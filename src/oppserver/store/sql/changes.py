@@ -22,76 +22,73 @@ A promoted standby without the last writes, which gives their numbers again: cur
 therefore hold for one timeline or one database identity.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
-
-from sqlalchemy import Connection
+from typing import Final
 
 from oppserver.store import schema
 from oppserver.store.queries import Change, ChangeNumbers, ChangesPage
+from oppserver.store.sql import SqlConnection
 
 _LAST: Final = "SELECT last_number FROM change_counter"
+
+_TAKE: Final = "UPDATE change_counter SET last_number = last_number + :count RETURNING last_number"
 
 _ADDRESSES: Final = (
     "UPDATE change_counter SET last_number = last_number + 1, addresses_number = last_number + 1"
 )
 
 
-def last_number(connection: Connection) -> int:
+def last_number(connection: SqlConnection) -> int:
     """The number that was given last, in this transaction too."""
-    number: int = connection.exec_driver_sql(_LAST).scalar_one()
-    return number
+    [(number,)] = connection.rows(_LAST)
+    return int(number)
 
 
-def take_numbers(connection: Connection, count: int) -> int:
+def take_numbers(connection: SqlConnection, count: int) -> int:
     """Take the next change numbers; return the number before the first of them."""
-    # past SQLAlchemy, as every write has one; the number is written out, as engines differ in how
-    # parameters are
-    number: int = connection.exec_driver_sql(
-        f"UPDATE change_counter SET last_number = last_number + {count:d} RETURNING last_number"
-    ).scalar_one()
-    return number - count
+    [(number,)] = connection.rows(_TAKE, count=count)
+    return int(number) - count
 
 
-def addresses_have_changed(connection: Connection) -> None:
+def addresses_have_changed(connection: SqlConnection) -> None:
     """Notes that an owner's address is another one: rows show it, and are not numbered for it."""
-    connection.exec_driver_sql(_ADDRESSES)
+    connection.run(_ADDRESSES)
 
 
-# --- reading them, past SQLAlchemy -------------------------------------------------------------
+# --- reading them ------------------------------------------------------------------------------
 
-NUMBERS: Final = "SELECT last_number, addresses_number FROM change_counter"
+_NUMBERS: Final = "SELECT last_number, addresses_number FROM change_counter"
 
-IDENTITY: Final = "SELECT id FROM database_identity"
+_IDENTITY: Final = "SELECT id FROM database_identity"
 
 _MEMBERS: Final = "id, change_number, event_code, has_moved"
 
-_OF_TYPE: Final = " AND (event_code = {place} OR has_moved)"
-
 _PAGE: Final = (
-    " WHERE change_number > {{place}} AND change_number <= {{place}}{of_type}"
-    " ORDER BY change_number LIMIT {{place}}"
+    " WHERE change_number > CAST(:after AS bigint) AND change_number <= CAST(:until AS bigint){}"
+    " ORDER BY change_number LIMIT :limit"
 )
 
+_CHANGES: Final = (
+    f"SELECT * FROM (SELECT {_MEMBERS}, NULL AS deleted_on FROM opportunity{_PAGE}) AS o"
+    f" UNION ALL SELECT * FROM (SELECT {_MEMBERS}, deleted_on FROM deleted_opportunity{_PAGE})"
+    " AS d ORDER BY change_number LIMIT :limit"
+)
+"""Each table gives a page of its own, in the order of its index, and the two are merged."""
 
-def changes_statement(place: str, *, of_type: bool) -> str:
-    """The statement of a page of changes, by number. ``place`` is where a parameter goes.
+CHANGES: Final = _CHANGES.format("", "")
+"""A page of changes, by number. Parameters: those of ``changes_parameters``."""
 
-    Each table gives a page of its own, in the order of its index, and the two are merged.
-    """
-    page = _PAGE.format(of_type=_OF_TYPE if of_type else "").format(place=place)
-    return (
-        f"SELECT * FROM (SELECT {_MEMBERS}, NULL AS deleted_on FROM opportunity{page}) AS o"
-        f" UNION ALL SELECT * FROM (SELECT {_MEMBERS}, deleted_on FROM deleted_opportunity{page})"
-        f" AS d ORDER BY change_number LIMIT {place}"
-    )
+CHANGES_OF_TYPE: Final = _CHANGES.format(*[" AND (event_code = :event_code OR has_moved)"] * 2)
 
 
-def changes_parameters(page: ChangesPage) -> tuple[int, ...]:
+def changes_statement(event_code: int | None) -> str:
+    """The statement of a page of changes of a type, or of all."""
+    return CHANGES if event_code is None else CHANGES_OF_TYPE
+
+
+def changes_parameters(page: ChangesPage) -> dict[str, int]:
     """The parameters of that statement."""
-    of_type = () if page.event_code is None else (page.event_code,)
-    of_table = (page.after, page.until, *of_type, page.limit)
-    return (*of_table, *of_table, page.limit)
+    asked = {"after": page.after, "until": page.until, "limit": page.limit}
+    return asked if page.event_code is None else asked | {"event_code": page.event_code}
 
 
 DELETED_ON: Final = schema.answer_form("c.deleted_on")
@@ -104,17 +101,24 @@ def kind_sql(event_code: int | None) -> str:
     return f"CASE WHEN c.deleted_on IS NOT NULL THEN 'Deleted'{moved} ELSE 'Upserted' END"
 
 
-def change_of(row: Sequence[Any]) -> Change:
-    """The change of a row of that statement."""
-    return Change(
-        id=row[0],
-        number=row[1],
-        event_code=row[2],
-        has_moved=bool(row[3]),
-        deleted_on=row[4],
-    )
+def select_changes(connection: SqlConnection, page: ChangesPage) -> list[Change]:
+    """A page of changes, by number."""
+    found = connection.rows(changes_statement(page.event_code), **changes_parameters(page))
+    return [
+        Change(
+            id=row[0], number=row[1], event_code=row[2], has_moved=bool(row[3]), deleted_on=row[4]
+        )
+        for row in found
+    ]
 
 
-def numbers_of(row: Sequence[Any]) -> ChangeNumbers:
-    """The numbers of a row of ``NUMBERS``."""
-    return ChangeNumbers(last=row[0], addresses=row[1])
+def select_change_numbers(connection: SqlConnection) -> ChangeNumbers:
+    """Return the last change numbers."""
+    [(last, addresses)] = connection.rows(_NUMBERS)
+    return ChangeNumbers(last=last, addresses=addresses)
+
+
+def select_identity(connection: SqlConnection) -> str:
+    """The database's random name."""
+    [(identity,)] = connection.rows(_IDENTITY)
+    return str(identity)

@@ -3,100 +3,80 @@
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, true
-
-from oppserver.store.schema import (
-    activity,
-    api_key,
-    change_counter,
-    deleted_opportunity,
-    field,
-    lead,
-    opportunity,
-    opportunity_type,
-    user,
-)
-
-
-def _was_not_given(table: Table) -> ColumnElement[bool]:
-    number = table.c.change_number
-    return (number < 1) | (number > change_counter.c.last_number)
-
+from oppserver.store.sql import SqlConnection
 
 _BROKEN: Final = MappingProxyType(
     {
         "opportunities of no known type": (
-            opportunity.outerjoin(
-                opportunity_type, opportunity_type.c.event_code == opportunity.c.event_code
-            ),
-            opportunity_type.c.event_code.is_(None),
+            "SELECT count(*) FROM opportunity AS o"
+            " LEFT JOIN opportunity_type AS t ON t.event_code = o.event_code"
+            " WHERE t.event_code IS NULL"
         ),
         "opportunities of an unknown owner": (
-            opportunity.outerjoin(user, user.c.id == opportunity.c.owner_id),
-            and_(opportunity.c.owner_id.is_not(None), user.c.id.is_(None)),
+            'SELECT count(*) FROM opportunity AS o LEFT JOIN "user" AS u ON u.id = o.owner_id'
+            " WHERE o.owner_id IS NOT NULL AND u.id IS NULL"
         ),
         "opportunities that are marked as deleted": (
-            deleted_opportunity.join(opportunity, opportunity.c.id == deleted_opportunity.c.id),
-            opportunity.c.id.is_not(None),
+            "SELECT count(*) FROM deleted_opportunity AS d JOIN opportunity AS o ON o.id = d.id"
         ),
         "opportunities whose change has a number that was not given": (
-            opportunity.join(change_counter, true()),
-            _was_not_given(opportunity),
+            "SELECT count(*) FROM opportunity AS o JOIN change_counter AS c ON true"
+            " WHERE o.change_number < 1 OR o.change_number > c.last_number"
         ),
         "deletions whose change has a number that was not given": (
-            deleted_opportunity.join(change_counter, true()),
-            _was_not_given(deleted_opportunity),
+            "SELECT count(*) FROM deleted_opportunity AS d JOIN change_counter AS c ON true"
+            " WHERE d.change_number < 1 OR d.change_number > c.last_number"
         ),
         "leads of an unknown owner": (
-            lead.outerjoin(user, user.c.id == lead.c.owner_id),
-            and_(lead.c.owner_id.is_not(None), user.c.id.is_(None)),
+            'SELECT count(*) FROM lead AS l LEFT JOIN "user" AS u ON u.id = l.owner_id'
+            " WHERE l.owner_id IS NOT NULL AND u.id IS NULL"
         ),
         "fields of no known type": (
-            field.outerjoin(opportunity_type, opportunity_type.c.event_code == field.c.event_code),
-            opportunity_type.c.event_code.is_(None),
+            "SELECT count(*) FROM field AS f"
+            " LEFT JOIN opportunity_type AS t ON t.event_code = f.event_code"
+            " WHERE t.event_code IS NULL"
         ),
         "keys of an unknown user": (
-            api_key.outerjoin(user, user.c.id == api_key.c.user_id),
-            user.c.id.is_(None),
+            'SELECT count(*) FROM api_key AS k LEFT JOIN "user" AS u ON u.id = k.user_id'
+            " WHERE u.id IS NULL"
         ),
     }
 )
-"""Faults that no engine checks: the meaning of each, and the rows that have it."""
+"""Faults that no engine checks: the meaning of each, and how many rows have it."""
 
 _BROKEN_ACROSS: Final = MappingProxyType(
     {
+        # a null differs from an address, and not from a null
         "opportunities whose EmailAddress is not their lead's": (
-            opportunity.outerjoin(lead, lead.c.id == opportunity.c.lead_id),
-            lead.c.id.is_(None) | lead.c.email.is_distinct_from(opportunity.c.lead_email),
+            "SELECT count(*) FROM opportunity LEFT JOIN lead ON lead.id = opportunity.lead_id"
+            " WHERE lead.id IS NULL OR coalesce(lead.email <> opportunity.lead_email,"
+            " lead.email IS NOT NULL OR opportunity.lead_email IS NOT NULL)"
         ),
         "activities of an unknown lead": (
-            activity.outerjoin(lead, lead.c.id == activity.c.lead_id),
-            lead.c.id.is_(None),
+            "SELECT count(*) FROM activity LEFT JOIN lead ON lead.id = activity.lead_id"
+            " WHERE lead.id IS NULL"
         ),
         "activities of an opportunity that was never there": (
-            activity.outerjoin(
-                opportunity, opportunity.c.id == activity.c.opportunity_id
-            ).outerjoin(deleted_opportunity, deleted_opportunity.c.id == activity.c.opportunity_id),
-            and_(
-                activity.c.opportunity_id.is_not(None),
-                opportunity.c.id.is_(None),
-                deleted_opportunity.c.id.is_(None),
-            ),
+            "SELECT count(*) FROM activity"
+            " LEFT JOIN opportunity ON opportunity.id = activity.opportunity_id"
+            " LEFT JOIN deleted_opportunity ON deleted_opportunity.id = activity.opportunity_id"
+            " WHERE activity.opportunity_id IS NOT NULL AND opportunity.id IS NULL"
+            " AND deleted_opportunity.id IS NULL"
         ),
     }
 )
 """The same of rows that name rows which a sharded database may have on another machine."""
 
 
-def broken_promises(connection: Connection, *, is_sharded: bool = False) -> list[str]:
+def broken_promises(connection: SqlConnection, *, is_sharded: bool = False) -> list[str]:
     """The faults that are there, a line each, with how many rows have it.
 
     Of a sharded database, without those that take a look at two of its machines.
     """
     found = []
     promises = _BROKEN if is_sharded else {**_BROKEN, **_BROKEN_ACROSS}
-    for meaning, (rows, is_broken) in promises.items():
-        statement = select(func.count()).select_from(rows).where(is_broken)
-        if number := connection.execute(statement).scalar_one():
+    for meaning, statement in promises.items():
+        [(number,)] = connection.rows(statement)
+        if number:
             found.append(f"{number} {meaning}")
     return found

@@ -1,4 +1,4 @@
-"""Conditions and orders of searches, as SQL.
+"""Columns, conditions and orders of reads, as SQL.
 
 A value is never in the text: its place is marked, and it comes beside. What is in the text are our
 own names: in it an opportunity is ``o``, a lead ``l``, a user ``u``.
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
+from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD, Column
 from oppserver.contract.leads import ATTRIBUTE
 from oppserver.contract.names import ascii_lower
 from oppserver.store import schema
@@ -66,6 +66,9 @@ _OF_TEXT: Final = (Comparison.CONTAINS, Comparison.BEGINS)
 
 _OF_EQUALITY: Final = (Comparison.EQUAL, Comparison.NOT_EQUAL)
 
+OF_OWNER: Final = ("owner_email", "owner_name")
+"""Columns that are the owner's."""
+
 OWNER_NAME: Final = (
     "CASE WHEN u.first_name <> '' AND u.last_name <> '' THEN u.first_name || ' ' || u.last_name"
     " ELSE coalesce(nullif(u.first_name, ''), nullif(u.last_name, ''), u.email) END"
@@ -77,7 +80,7 @@ OWNER_NAME: Final = (
 
 def opportunity_sql(stored: str, dialect: Dialect) -> str:
     """The SQL of a stored column of an opportunity, with what has to be looked up for it."""
-    if stored in ("owner_email", "owner_name"):
+    if stored in OF_OWNER:
         return f'(SELECT {owner_sql(stored)} FROM "user" AS u WHERE u.id = o.owner_id)'
     if stored.startswith(LEAD):
         return f"(SELECT {lead_sql(stored, dialect)} FROM lead AS l WHERE l.id = o.lead_id)"
@@ -110,6 +113,44 @@ def lead_sql(stored: str, dialect: Dialect) -> str:
     return f"l.{stored}"
 
 
+def rendered_sql(stored: str, dialect: Dialect) -> str:
+    """The SQL of a column of a search's rows; the owner and the lead it needs are joined."""
+    if stored in OF_OWNER:
+        return owner_sql(stored)
+    return lead_sql(stored, dialect) if stored.startswith(LEAD) else own_sql(stored)
+
+
+def bulk_column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
+    """The SQL of a column of the bulk read, as text; dates in the form of answers, or as stored."""
+    match column.stored:
+        case "owner_email":
+            return "u.email"
+        case "event_code" | "version":
+            return f"CAST(o.{column.stored} AS TEXT)"
+        case "created_on" | "modified_on" if not dates_are_stored:
+            return f"o.{column.stored}_answer"
+        case stored:
+            return f"o.{stored}"
+
+
+def rendered_lead_sql(stored: str, dialect: Dialect) -> str:
+    """The SQL of a column of a lead as it is answered; its owner is joined.
+
+    The form of dates: the documented answer of reads.
+    """
+    if stored in OF_OWNER:
+        return owner_sql(stored)
+    value = lead_sql(stored, dialect)
+    return f"{value} || '.000'" if stored in ("created_on", "modified_on") else value
+
+
+def stored_lead_sql(stored: str, dialect: Dialect) -> str:
+    """The SQL of a column of a lead as it is stored, with what has to be looked up for it."""
+    if stored in OF_OWNER:
+        return f'(SELECT {owner_sql(stored)} FROM "user" AS u WHERE u.id = l.owner_id)'
+    return lead_sql(stored, dialect)
+
+
 def literal(text: str) -> str:
     """A text of ours as SQL."""
     return "'" + text.replace("'", "''") + "'"
@@ -118,12 +159,17 @@ def literal(text: str) -> str:
 # --- conditions --------------------------------------------------------------------------------
 
 
-def group_sql(group: ConditionGroup, one: Callable[[ColumnCondition], Sql]) -> Sql:
+def opportunity_conditions(group: ConditionGroup, dialect: Dialect) -> Sql:
+    """The SQL of conditions on opportunities."""
+    return _group_sql(group, lambda one: _opportunity_condition(one, dialect))
+
+
+def _group_sql(group: ConditionGroup, one: Callable[[ColumnCondition], Sql]) -> Sql:
     """The SQL of a group, out of that of ``one`` condition."""
     if not group.members:
         return Sql("TRUE")
     parts = [
-        one(member) if isinstance(member, ColumnCondition) else group_sql(member, one)
+        one(member) if isinstance(member, ColumnCondition) else _group_sql(member, one)
         for member in group.members
     ]
     joined = (" OR " if group.is_any else " AND ").join(part.text for part in parts)
@@ -146,7 +192,7 @@ def flattened(group: ConditionGroup) -> ConditionGroup:
     return ConditionGroup(members=tuple(members), is_any=group.is_any)
 
 
-def opportunity_condition(condition: ColumnCondition, dialect: Dialect) -> Sql:
+def _opportunity_condition(condition: ColumnCondition, dialect: Dialect) -> Sql:
     """The SQL of a condition on opportunities.
 
     One on the lead picks leads first, for which there are indexes; a lead that is named is here.
@@ -154,13 +200,13 @@ def opportunity_condition(condition: ColumnCondition, dialect: Dialect) -> Sql:
     if condition.stored.startswith(LEAD):
         stored = condition.stored.removeprefix(LEAD)
         on_lead = msgspec.structs.replace(condition, stored=stored)
-        picked = condition_sql(on_lead, lead_sql(stored, dialect), dialect)
+        picked = _condition_sql(on_lead, lead_sql(stored, dialect), dialect)
         text = f"o.lead_id IN (SELECT l.id FROM lead AS l WHERE {picked.text})"
         return Sql(text, picked.values)
-    return condition_sql(condition, opportunity_sql(condition.stored, dialect), dialect)
+    return _condition_sql(condition, opportunity_sql(condition.stored, dialect), dialect)
 
 
-def condition_sql(condition: ColumnCondition, column: str, dialect: Dialect) -> Sql:
+def _condition_sql(condition: ColumnCondition, column: str, dialect: Dialect) -> Sql:
     """The SQL of a condition, whose column has this SQL; true or not, never null where negated."""
     comparison, values = condition.comparison, condition.values
     place = dialect.value
@@ -185,6 +231,13 @@ def condition_sql(condition: ColumnCondition, column: str, dialect: Dialect) -> 
     return Sql(text, values)
 
 
+def lead_conditions(group: ConditionGroup, dialect: Dialect) -> Sql:
+    """The SQL of conditions on leads."""
+    return _group_sql(
+        group, lambda one: _condition_sql(one, stored_lead_sql(one.stored, dialect), dialect)
+    )
+
+
 # --- orders ------------------------------------------------------------------------------------
 
 
@@ -204,3 +257,8 @@ def order_sql(
     if ordering.is_descending is not is_reversed:
         return f"{column} DESC{'' if is_set else ' NULLS LAST'}, {row_id} DESC"
     return f"{column} ASC{'' if is_set else ' NULLS FIRST'}, {row_id} ASC"
+
+
+def order_key(ordering: Ordering, column: str, dialect: Dialect) -> str:
+    """The SQL of what rows are sorted by, whose column has this SQL."""
+    return dialect.number.format(column) if ordering.is_number else column

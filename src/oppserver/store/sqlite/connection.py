@@ -1,15 +1,14 @@
 """SQLite files and connections: opening, settings, errors."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, create_engine, event
-from sqlalchemy.exc import DBAPIError
+import msgspec
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import QueuePool
 
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
 from oppserver.store import migrations
@@ -79,51 +78,77 @@ class _Deadline:
     def set(self, seconds: float) -> None:
         self._at = time.monotonic() + seconds
 
-    def passed(self) -> bool:
+    def is_over(self) -> bool:
         return time.monotonic() > self._at
 
 
-def open_engine(files: DatabaseFiles, options: StoreOptions, *, writes: bool) -> Engine:
-    """Return a pool of connections to the file: one that writes, or ``options.readers`` that read.
+class SqliteConnection(sqlite3.Connection):
+    """A connection, and what it remembers between its transactions.
 
-    A connection's ``info["deadline"]`` limits the time of each of its statements; its
-    ``info["totals"]`` and ``info["stamps"]`` remember, until something is written, how many rows
-    searches have found and the fingerprints of bulk reads.
+    ``deadline`` limits the time of each of its statements. ``totals`` and ``fingerprints`` are what
+    searches and bulk reads have found, until something is written.
     """
-    engine = create_engine(
-        "sqlite://",
-        module=sqlite3,  # SQLAlchemy would load the standard library's
-        creator=lambda: files.connect(lambda: connect(files.path, options, writes=writes)),
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.deadline: Final = _Deadline()
+        self.totals: Final = Totals()
+        self.fingerprints: Final = Fingerprints()
+
+    def rows(self, statement: str, /, **values: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement; a value that is a list is the list of an ``IN``."""
+        return self.execute(statement, _parameters(values)).fetchall()
+
+    def run(self, statement: str, /, **values: object) -> int:
+        """Run a statement; return the number of rows it has written."""
+        return self.execute(statement, _parameters(values)).rowcount
+
+    def run_many(self, statement: str, batch: Sequence[Mapping[str, object]], /) -> None:
+        """Run a statement once for each set of values, in order; nothing for none."""
+        self.executemany(statement, batch)
+
+
+def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: msgspec.json.encode(value).decode() if isinstance(value, list) else value
+        for name, value in values.items()
+    }
+
+
+def open_pool(files: DatabaseFiles, options: StoreOptions, *, writes: bool) -> QueuePool:
+    """A pool of connections to the file: one that writes, or ``options.readers`` that read."""
+    return QueuePool(
+        lambda: files.connect(lambda: connect(files.path, options, writes=writes)),  # type: ignore[arg-type] # sqlite3's is a DB-API connection
         pool_size=1 if writes else options.readers,
         max_overflow=0,
-        pool_timeout=BUSY_TIMEOUT_S,
-        pool_use_lifo=True,  # the connection that was used last has its pages at hand
-        pool_reset_on_return=None,  # _reader() leaves no transaction, begin() ends its own
-        poolclass=QueuePool,
+        timeout=BUSY_TIMEOUT_S,
+        use_lifo=True,  # the connection that was used last has its pages at hand
+        reset_on_return=None,  # whoever begins a transaction ends it
     )
 
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    def connected(driver: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-        deadline = record.info["deadline"] = _Deadline()
-        driver.set_progress_handler(deadline.passed, _PROGRESS_OPCODES)
-        record.info["totals"] = Totals()
-        record.info["stamps"] = Fingerprints()
+@contextmanager
+def pooled(pool: QueuePool) -> Iterator[SqliteConnection]:
+    """A connection of a pool, which goes back to it."""
+    taken = pool.connect()
+    try:
+        connection = taken.driver_connection
+        assert isinstance(connection, SqliteConnection)
+        yield connection
+    finally:
+        taken.close()
 
-    event.listen(engine, "begin", begin)
-    event.listen(engine, "connect", connected)
-    return engine
 
-
-def connect(path: Path, options: StoreOptions, *, writes: bool) -> sqlite3.Connection:
+def connect(path: Path, options: StoreOptions, *, writes: bool) -> SqliteConnection:
     """Open a connection that writes, or one that cannot."""
     connection = sqlite3.connect(
         path,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,  # transactions begin where we say, not where the driver guesses
         check_same_thread=False,  # a pooled connection is used by one thread at a time
+        factory=SqliteConnection,
     )
+    connection.set_progress_handler(connection.deadline.is_over, _PROGRESS_OPCODES)
     cache_bytes = options.sqlite_writer_cache_bytes if writes else options.sqlite_cache_bytes
     connection.execute("PRAGMA synchronous=FULL")
     # what the writer has read, it changes: it keeps pages of its own, whose memory has a bound
@@ -141,14 +166,6 @@ def tune_writer(driver: sqlite3.Connection, cache_bytes: int, checkpoint_pages: 
     driver.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
 
 
-def driver_of(connection: Connection | PoolProxiedConnection) -> sqlite3.Connection:
-    """The driver's connection under one of SQLAlchemy's, or of its pool."""
-    pooled = connection.connection if isinstance(connection, Connection) else connection
-    driver = pooled.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
-
-
 @contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
     """Turns the driver's errors into ours."""
@@ -156,9 +173,8 @@ def translated_errors(path: Path) -> Iterator[None]:
         yield
     except PoolTimeoutError:
         raise Unavailable("All connections to the store are busy. Try again.") from None
-    except (DBAPIError, sqlite3.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _TRANSIENT:
             raise Unavailable("The store is busy with another write. Try again.") from error
         if code == sqlite3.SQLITE_INTERRUPT:
@@ -177,7 +193,7 @@ def translated_errors(path: Path) -> Iterator[None]:
             sqlite3.SQLITE_NOTADB,
             sqlite3.SQLITE_PERM,
         ):
-            raise Unavailable(f"The store cannot be used: {cause}") from error
+            raise Unavailable(f"The store cannot be used: {error}") from error
         raise
 
 

@@ -1,7 +1,7 @@
 """Fingerprints of bulk reads: equal ones mean equal rows, without rendering them.
 
-A stamp is made of what was asked, which ids are there, in which version, and the addresses of their
-owners: all that a row shows raises its version, but the address of its owner.
+A fingerprint is made of what was asked, which ids are there, in which version, and the addresses of
+their owners: all that a row shows raises its version, but the address of its owner.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from oppserver.store.sqlite.library import sqlite3
 from oppserver.store.sqlite.read import FROM_IDS, OF_TYPE, json_of_ids
 
 SQLITE_FINGERPRINTS_MAX: Final = 1_024
-"""Bulk reads whose stamp a connection remembers. Ours: more than are polled; half a MB."""
+"""Bulk reads whose fingerprint a connection remembers. Ours: more than are polled; half a MB."""
 
 _DIGEST_BYTES: Final = 32
 
@@ -30,10 +30,10 @@ _ADDRESSES: Final = (
 
 
 class Fingerprints:
-    """The stamps that one connection remembers until something is written.
+    """The fingerprints that one connection remembers until something is written.
 
     Owner: that connection, in one thread at a time. When something is written, ``PRAGMA
-    data_version`` tells (see ``sqlite_totals.py``).
+    data_version`` tells (see ``search.py``).
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Fingerprints:
         self._fingerprints: Final[OrderedDict[bytes, Fingerprint]] = OrderedDict()
 
     def fingerprint(self, connection: sqlite3.Connection, plan: Plan) -> Fingerprint:
-        """The stamp of a plan's rows at the moment of the connection's transaction."""
+        """The fingerprint of a plan's rows at the moment of the connection's transaction."""
         (data_version,) = connection.execute("PRAGMA data_version").fetchone()
         if data_version != self._data_version:
             self._fingerprints.clear()
@@ -57,7 +57,7 @@ class Fingerprints:
 
 
 def give_identity(copy: sqlite3.Connection) -> None:
-    """Makes the stamps of a copy unlike those of the database that it is a copy of.
+    """Makes the fingerprints of a copy unlike those of the database that it is a copy of.
 
     Once the copy is served in its place, the same versions come again, with other values.
     """

@@ -6,26 +6,17 @@ from typing import Final
 
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
-from oppserver.store.queries import (
-    ColumnCondition,
-    LeadSearch,
-    Ordering,
-    RenderedPage,
-    RenderedRows,
-)
+from oppserver.store.queries import LeadSearch, RenderedPage, RenderedRows
 from oppserver.store.sql.conditions import (
-    Sql,
-    condition_sql,
-    group_sql,
-    lead_sql,
+    lead_conditions,
+    order_key,
     order_sql,
-    owner_sql,
+    rendered_lead_sql,
+    stored_lead_sql,
 )
 from oppserver.store.sqlite.library import sqlite3
-from oppserver.store.sqlite.read import row_json
+from oppserver.store.sqlite.read import json_of_ids, row_json
 from oppserver.store.sqlite.search import SQLITE
-
-_OF_OWNER: Final = ("owner_email", "owner_name")
 
 _OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = l.owner_id'
 
@@ -34,9 +25,8 @@ def read_leads(
     connection: sqlite3.Connection, ids: Sequence[str], columns: Sequence[Column]
 ) -> RenderedRows:
     """The leads of ids, in their order."""
-    # canonical GUIDs need no escaping, so this is the JSON array of them
-    array = '["' + '","'.join(ids) + '"]' if ids else "[]"
-    json, count = connection.execute(_leads_statement(tuple(columns)), (array,)).fetchone()
+    statement = _leads_statement(tuple(columns))
+    json, count = connection.execute(statement, (json_of_ids(ids),)).fetchone()
     return RenderedRows(count=count, json=json)
 
 
@@ -44,7 +34,7 @@ def read_leads(
 def _leads_statement(columns: tuple[Column, ...]) -> str:
     """One row, ``(json, count)``. Parameter: the ids as a JSON array.
 
-    Why ``CROSS JOIN``: as in ``sqlite_read.py``.
+    Why ``CROSS JOIN``: as in ``read.py``.
     """
     return (
         f"SELECT CAST(json_group_array({_lead_json(columns)}) AS BLOB), count(*)"
@@ -54,18 +44,10 @@ def _leads_statement(columns: tuple[Column, ...]) -> str:
 
 def _lead_json(columns: Sequence[Column]) -> str:
     named = [column for column in columns if column != EVERY_ATTRIBUTE]
-    row = row_json([(column.name, _rendered(column.stored)) for column in named])
+    row = row_json([(column.name, rendered_lead_sql(column.stored, SQLITE)) for column in named])
     if EVERY_ATTRIBUTE in columns:
         return f"json_patch({row}, coalesce(l.attributes, '{{}}'))"
     return row
-
-
-def _rendered(stored: str) -> str:
-    """The SQL of a value as it is answered. The form of dates: the documented answer of reads."""
-    if stored in _OF_OWNER:
-        return owner_sql(stored)
-    value = lead_sql(stored, SQLITE)
-    return f"{value} || '.000'" if stored in ("created_on", "modified_on") else value
 
 
 # --- searches ----------------------------------------------------------------------------------
@@ -73,31 +55,16 @@ def _rendered(stored: str) -> str:
 
 def read_lead_page(connection: sqlite3.Connection, search: LeadSearch) -> RenderedPage:
     """A page of a search, to be read in one moment: its ids are found first, then its rows."""
-    where = group_sql(search.where, _condition)
+    key = order_key(search.ordering, stored_lead_sql(search.ordering.stored, SQLITE), SQLITE)
+    where = lead_conditions(search.where, SQLITE)
     count = f"SELECT count(*) FROM lead AS l WHERE {where.text}"
     (total,) = connection.execute(count, where.values).fetchone()
     statement = (
         f"SELECT CAST(json_group_array({_lead_json(search.columns)}) AS BLOB)"
         f" FROM (SELECT l.id FROM lead AS l WHERE {where.text}"
-        f" ORDER BY {order_sql(search.ordering, _order_key(search.ordering), 'l.id')}"
+        f" ORDER BY {order_sql(search.ordering, key, 'l.id')}"
         f" LIMIT ? OFFSET ?) AS page CROSS JOIN lead AS l ON l.id = page.id{_OWNER}"
     )
     parameters = (*where.values, search.limit, search.offset)
     (json,) = connection.execute(statement, parameters).fetchone()
     return RenderedPage(total=total, json=json)
-
-
-def _condition(condition: ColumnCondition) -> Sql:
-    return condition_sql(condition, _value(condition.stored), SQLITE)
-
-
-def _order_key(ordering: Ordering) -> str:
-    value = _value(ordering.stored)
-    return SQLITE.number.format(value) if ordering.is_number else value
-
-
-def _value(stored: str) -> str:
-    """The SQL of a value as it is stored, with what has to be looked up for it."""
-    if stored in _OF_OWNER:
-        return f'(SELECT {owner_sql(stored)} FROM "user" AS u WHERE u.id = l.owner_id)'
-    return lead_sql(stored, SQLITE)

@@ -13,16 +13,15 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Index
+from sqlalchemy import Index
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DatabaseError
 from sqlalchemy.schema import CreateIndex
 
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.limits import SQLITE_BACKUP_STEP_PAGES
 from oppserver.store import schema
-from oppserver.store.queries import SearchIndex
-from oppserver.store.sql import catalogue as catalogue_sql
+from oppserver.store.sql import SqlConnection
+from oppserver.store.sql.catalogue import create_statement, select_search_indexes
 from oppserver.store.sql.checks import broken_promises
 from oppserver.store.sqlite.files import MARK_LOG
 from oppserver.store.sqlite.fingerprints import give_identity
@@ -49,60 +48,41 @@ _BUILT_IN: Final = {
     str(index.name): str(CreateIndex(index).compile(dialect=sqlite.dialect())) for index in INDEXES
 }
 
+_INDEXES_THERE: Final = "SELECT name FROM sqlite_schema WHERE type = 'index'"
 
-def missing(connection: Connection) -> Mapping[str, str]:
+
+def missing(connection: SqlConnection) -> Mapping[str, str]:
     """The indexes that the file should have and has not: the statement of each by its name."""
     there = _there(connection)
     return {name: sql for name, sql in _wanted(connection).items() if name not in there}
 
 
-def create_missing(connection: Connection) -> None:
+def create_missing(connection: SqlConnection) -> None:
     """Build what is missing; next to nothing when nothing is."""
     statements = missing(connection).values()
     for statement in statements:
-        connection.exec_driver_sql(statement)
+        connection.run(statement)
     if statements:
-        connection.exec_driver_sql(MARK_LOG)  # such a change is not counted by SQLite
+        connection.run(MARK_LOG)  # such a change is not counted by SQLite
 
 
-def drop_if_empty(connection: Connection) -> None:
+def drop_if_empty(connection: SqlConnection) -> None:
     """Drops the indexes of a store without opportunities, but those that cost a load nothing."""
-    if connection.exec_driver_sql("SELECT 1 FROM opportunity LIMIT 1").first() is None:
+    if not connection.rows("SELECT 1 FROM opportunity LIMIT 1"):
         for name in _wanted(connection).keys() & _there(connection) - _KEPT:
-            _drop(connection, name)
+            connection.run(f'DROP INDEX IF EXISTS "{name}"')
 
 
-def add(connection: Connection, index: SearchIndex) -> bool:
-    """Builds an operator's index; False when there is one of that name."""
-    is_new = catalogue_sql.insert_search_index(connection, index)
-    if is_new:
-        connection.exec_driver_sql(catalogue_sql.create_statement(index))
-    return is_new
+def _wanted(connection: SqlConnection) -> Mapping[str, str]:
+    added = select_search_indexes(connection)
+    return _BUILT_IN | {index.name: create_statement(index) for index in added}
 
 
-def drop(connection: Connection, name: str) -> bool:
-    """Drop an operator's index, which a load may have dropped; False when no index has the name."""
-    is_known = catalogue_sql.delete_search_index(connection, name)
-    if is_known:
-        _drop(connection, name)
-    return is_known
+def _there(connection: SqlConnection) -> set[str]:
+    return {name for (name,) in connection.rows(_INDEXES_THERE)}
 
 
-def _drop(connection: Connection, name: str) -> None:
-    connection.exec_driver_sql(f'DROP INDEX IF EXISTS "{name}"')
-
-
-def _wanted(connection: Connection) -> Mapping[str, str]:
-    added = catalogue_sql.select_search_indexes(connection)
-    return _BUILT_IN | {index.name: catalogue_sql.create_statement(index) for index in added}
-
-
-def _there(connection: Connection) -> set[str]:
-    statement = "SELECT name FROM sqlite_schema WHERE type = 'index'"
-    return set(connection.exec_driver_sql(statement).scalars())
-
-
-def problems_of(connection: Connection) -> list[str]:
+def problems_of(connection: SqlConnection) -> list[str]:
     """List the faults, one line each; empty when all holds. A damaged file lists only damage."""
     damage = _damage(connection)
     if damage:
@@ -117,14 +97,13 @@ def problems_of(connection: Connection) -> list[str]:
     ]
 
 
-def _damage(connection: Connection) -> list[str]:
+def _damage(connection: SqlConnection) -> list[str]:
     try:
-        lines = list(connection.exec_driver_sql("PRAGMA integrity_check").scalars())
-    except DatabaseError as error:
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-        if code != sqlite3.SQLITE_CORRUPT:
+        lines = [line for (line,) in connection.rows("PRAGMA integrity_check")]
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
-        return [str(error.orig)]
+        return [str(error)]
     return [] if lines == ["ok"] else lines
 
 

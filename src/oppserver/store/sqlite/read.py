@@ -1,4 +1,4 @@
-"""The frequent reads on SQLite: a key, the bulk read's entries as JSON, one opportunity."""
+"""The bulk read on SQLite: the rows of each entry as JSON."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,23 +6,9 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.model import Key, StoredOpportunity, Tombstone
 from oppserver.store.queries import PlannedEntry, RenderedRows
-from oppserver.store.sql.lookups import (
-    KEY,
-    OPPORTUNITY,
-    TOMBSTONE,
-    key_of,
-    opportunity_of,
-    tombstone_of,
-)
+from oppserver.store.sql.conditions import bulk_column_sql
 from oppserver.store.sqlite.library import sqlite3
-
-_KEY: Final = KEY.format("?")
-
-_OPPORTUNITY: Final = OPPORTUNITY.format("?")
-
-_TOMBSTONE: Final = TOMBSTONE.format("?")
 
 _JSON_OBJECT_COLUMNS_MAX: Final = 63
 """A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
@@ -36,23 +22,6 @@ def one_snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]
         yield connection
     finally:
         connection.rollback()
-
-
-def read_key(connection: sqlite3.Connection, access_key: str) -> Key | None:
-    """Return a key with its user; None for an unknown one."""
-    row = connection.execute(_KEY, (access_key,)).fetchone()
-    return None if row is None else key_of(row)
-
-
-def read_opportunity(
-    connection: sqlite3.Connection, one: str
-) -> StoredOpportunity | Tombstone | None:
-    """The opportunity of an id, or what is left of it; to be read in one moment."""
-    row = connection.execute(_OPPORTUNITY, (one,)).fetchone()
-    if row is not None:
-        return opportunity_of(row)
-    row = connection.execute(_TOMBSTONE, (one,)).fetchone()
-    return None if row is None else tombstone_of(row)
 
 
 def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedRows:
@@ -83,7 +52,7 @@ def bulk_read_statement(columns: tuple[Column, ...]) -> str:
     with it the order of the rows (sqlite.org/optoverview.html, "Manual control of query plans").
     The cast hands the text over as bytes, which are not decoded and encoded again.
     """
-    row = row_json([(column.name, column_sql(column)) for column in columns])
+    row = row_json([(column.name, bulk_column_sql(column)) for column in columns])
     return f"SELECT CAST(json_group_array({row}) AS BLOB), count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
 
 
@@ -99,16 +68,3 @@ def row_json(values: Sequence[tuple[str, str]]) -> str:
     # Every value is a string or null, so the only braces at an object's ends are its own.
     members = " || ',' || ".join(f"trim({part}, '{{}}')" for part in parts)
     return f"json('{{' || {members} || '}}')"
-
-
-def column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
-    """The value of a column, as text; dates in the form of answers, unless said otherwise."""
-    match column.stored:
-        case "owner_email":
-            return "u.email"
-        case "event_code" | "version":
-            return f"CAST(o.{column.stored} AS TEXT)"
-        case "created_on" | "modified_on" if not dates_are_stored:
-            return f"o.{column.stored}_answer"
-        case stored:
-            return f"o.{stored}"

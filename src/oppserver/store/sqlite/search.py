@@ -13,23 +13,20 @@ from oppserver.contract.columns import LEAD, Column
 from oppserver.store.queries import (
     ColumnCondition,
     Comparison,
-    Ordering,
     RenderedPage,
     RowForm,
     Search,
 )
 from oppserver.store.sql.conditions import (
+    OF_OWNER,
     Dialect,
-    Sql,
     flattened,
-    group_sql,
-    lead_sql,
     literal,
-    opportunity_condition,
+    opportunity_conditions,
     opportunity_sql,
+    order_key,
     order_sql,
-    own_sql,
-    owner_sql,
+    rendered_sql,
 )
 from oppserver.store.sqlite.library import sqlite3
 from oppserver.store.sqlite.read import row_json
@@ -137,15 +134,11 @@ def _where(search: Search) -> tuple[str, Parameters]:
     the column (sqlite.org/optoverview.html): without statistics SQLite takes a type to be as rare
     as a lead, and would walk through the type to spare itself the sorting of a few rows.
     """
-    found = group_sql(search.where, _condition)
+    found = opportunity_conditions(search.where, SQLITE)
     if search.event_code is None:
         return found.text, found.values
     event_code = "+o.event_code" if _names_a_lead(search) else "o.event_code"
     return f"{event_code} = ? AND {found.text}", (search.event_code, *found.values)
-
-
-def _condition(condition: ColumnCondition) -> Sql:
-    return opportunity_condition(condition, SQLITE)
 
 
 def _names_a_lead(search: Search) -> bool:
@@ -184,7 +177,8 @@ def _page_statement(search: Search, where: str, *, is_reversed: bool, is_sorted:
     ``CROSS JOIN`` fixes the order of the join, and with it the order of the rows. The outer limit
     keeps the order of what was turned round: SQLite may drop that of a subquery without one.
     """
-    key = _order_key(search.ordering)
+    ordering = search.ordering
+    key = order_key(ordering, opportunity_sql(ordering.stored, SQLITE), SQLITE)
     order = order_sql(
         search.ordering, f"+{key}" if is_sorted else key, "o.id", is_reversed=is_reversed
     )
@@ -202,29 +196,16 @@ def _page_statement(search: Search, where: str, *, is_reversed: bool, is_sorted:
     )
 
 
-def _order_key(ordering: Ordering) -> str:
-    column = opportunity_sql(ordering.stored, SQLITE)
-    return SQLITE.number.format(column) if ordering.is_number else column
-
-
 @lru_cache(maxsize=256)
 def _row_sql(columns: tuple[Column, ...], form: RowForm) -> tuple[str, str]:
     """The SQL of a row as JSON, and of the joins that it needs."""
     joins = ""
-    if any(column.stored in ("owner_email", "owner_name") for column in columns):
+    if any(column.stored in OF_OWNER for column in columns):
         joins += ' LEFT JOIN "user" AS u ON u.id = o.owner_id'
     if any(column.stored.startswith(LEAD) for column in columns):
         joins += " LEFT JOIN lead AS l ON l.id = o.lead_id"
-    values = [(column.name, _rendered(column.stored)) for column in columns]
+    values = [(column.name, rendered_sql(column.stored, SQLITE)) for column in columns]
     return (row_json(values) if form is RowForm.FLAT else _keyed_json(values)), joins
-
-
-def _rendered(stored: str) -> str:
-    if stored in ("owner_email", "owner_name"):
-        return owner_sql(stored)
-    if stored.startswith(LEAD):
-        return lead_sql(stored, SQLITE)
-    return own_sql(stored)
 
 
 def _keyed_json(values: list[tuple[str, str]]) -> str:

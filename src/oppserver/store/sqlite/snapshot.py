@@ -22,21 +22,19 @@ from oppserver.store.queries import (
 )
 from oppserver.store.sql.changes import (
     DELETED_ON,
-    IDENTITY,
-    NUMBERS,
-    change_of,
     changes_parameters,
     changes_statement,
     kind_sql,
-    numbers_of,
+    select_change_numbers,
+    select_changes,
+    select_identity,
 )
-from oppserver.store.sqlite.fingerprints import Fingerprints
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sql.conditions import bulk_column_sql
+from oppserver.store.sqlite.connection import SqliteConnection
 from oppserver.store.sqlite.read import (
     FROM_IDS,
     OF_TYPE,
     WITH_OWNER,
-    column_sql,
     json_of_ids,
     read_entry,
     row_json,
@@ -59,14 +57,10 @@ _DECODE_ID_STATUSES: Final = msgspec.json.Decoder(list[tuple[str, int, str | Non
 
 
 class SqliteSnapshot:
-    """The promises of ``port.Snapshot`` on a connection that is in a transaction.
+    """The promises of ``port.Snapshot`` on a connection that is in a transaction."""
 
-    ``stamps`` are the connection's.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, fingerprints: Fingerprints) -> None:
+    def __init__(self, connection: SqliteConnection) -> None:
         self._connection: Final = connection
-        self._fingerprints: Final = fingerprints
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         return [read_entry(self._connection, entry) for entry in plan.entries]
@@ -75,29 +69,46 @@ class SqliteSnapshot:
         return [self._columns(entry) for entry in plan.entries]
 
     def fingerprint(self, plan: Plan) -> Fingerprint:
-        return self._fingerprints.fingerprint(self._connection, plan)
+        return self._connection.fingerprints.fingerprint(self._connection, plan)
 
     def change_numbers(self) -> ChangeNumbers:
-        return read_change_numbers(self._connection)
+        return select_change_numbers(self._connection)
 
     def changes(
         self, *, after: int, until: int, limit: int, event_code: int | None
     ) -> list[Change]:
         page = ChangesPage(after=after, until=until, limit=limit, event_code=event_code)
-        return read_changes(self._connection, page)
+        return select_changes(self._connection, page)
 
     def rendered_changes(self, page: ChangesPage, columns: tuple[Column, ...]) -> RenderedChanges:
-        return read_rendered_changes(self._connection, page, columns)
+        statement = _rendered_statement(page.event_code, columns)
+        [(json, count, last)] = self._connection.rows(statement, **changes_parameters(page))
+        return RenderedChanges(count=count, last=last or 0, json=json)
 
     def ids_of_type(
         self, event_code: int, *, after_id: str, modified_since: str | None, limit: int
     ) -> list[str]:
-        since = modified_since or ""
-        asked = (event_code, since, after_id, limit)
-        return read_ids_of_type(self._connection, *asked)
+        """Sort all ids that match, out of the index of dates, or walk through the store's ids.
+
+        Whichever looks at fewer ids (docs/decisions, 0010).
+        """
+        connection, since = self._connection, modified_since or ""
+        [(rows,)] = connection.rows("SELECT coalesce(max(rowid), 0) FROM opportunity")
+        few = isqrt(limit * rows)
+        [(matching,)] = connection.rows(
+            _MATCHING, event_code=event_code, since=since, limit=few + 1
+        )
+        found = connection.rows(
+            _SORTED if matching <= few else _WALKED,
+            event_code=event_code,
+            since=since,
+            after_id=after_id,
+            limit=limit,
+        )
+        return [one for (one,) in found]
 
     def identity(self) -> str:
-        return read_identity(self._connection)
+        return select_identity(self._connection)
 
     def versions(self, plan: Plan) -> list[bytes]:
         found: list[bytes] = []
@@ -129,71 +140,28 @@ def columns_statement(columns: tuple[Column, ...]) -> str:
     quarters of the time.
     """
     arrays = ", ".join(
-        f"CAST(json_group_array({column_sql(column, dates_are_stored=True)}) AS BLOB)"
+        f"CAST(json_group_array({bulk_column_sql(column, dates_are_stored=True)}) AS BLOB)"
         for column in columns
     )
     return f"SELECT {arrays}, count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
 
 
 _MATCHING: Final = (
-    "SELECT count(*) FROM (SELECT 1 FROM opportunity WHERE event_code = ? AND modified_on >= ?"
-    " LIMIT ?)"
+    "SELECT count(*) FROM (SELECT 1 FROM opportunity WHERE event_code = :event_code"
+    " AND modified_on >= :since LIMIT :limit)"
 )
 
 _SORTED: Final = (
-    "SELECT id FROM opportunity WHERE event_code = ? AND modified_on >= ? AND +id > ?"
-    " ORDER BY +id LIMIT ?"
+    "SELECT id FROM opportunity WHERE event_code = :event_code AND modified_on >= :since"
+    " AND +id > :after_id ORDER BY +id LIMIT :limit"
 )
 
 _WALKED: Final = (
-    "SELECT id FROM opportunity WHERE +event_code = ? AND +modified_on >= ? AND id > ?"
-    " ORDER BY id LIMIT ?"
+    "SELECT id FROM opportunity WHERE +event_code = :event_code AND +modified_on >= :since"
+    " AND id > :after_id ORDER BY id LIMIT :limit"
 )
 
 _HEAD: Final = "'ProspectActivityId', c.id, 'EventCode', CAST(c.event_code AS TEXT)"
-
-
-def read_change_numbers(connection: sqlite3.Connection) -> ChangeNumbers:
-    """Return the last change numbers."""
-    return numbers_of(connection.execute(NUMBERS).fetchone())
-
-
-def read_identity(connection: sqlite3.Connection) -> str:
-    """The database's random name."""
-    (identity,) = connection.execute(IDENTITY).fetchone()
-    return str(identity)
-
-
-def read_changes(connection: sqlite3.Connection, page: ChangesPage) -> list[Change]:
-    """A page of changes, by number."""
-    statement = changes_statement("?", of_type=page.event_code is not None)
-    return [change_of(row) for row in connection.execute(statement, changes_parameters(page))]
-
-
-def read_rendered_changes(
-    connection: sqlite3.Connection, page: ChangesPage, columns: tuple[Column, ...]
-) -> RenderedChanges:
-    """A page of changes as JSON, by number."""
-    json, count, last = connection.execute(
-        _rendered_statement(page.event_code, columns), changes_parameters(page)
-    ).fetchone()
-    return RenderedChanges(count=count, last=last or 0, json=json)
-
-
-def read_ids_of_type(
-    connection: sqlite3.Connection, event_code: int, since: str, after_id: str, limit: int
-) -> list[str]:
-    """Return the next ids of a type above one, modified since ``since``, in order.
-
-    All ids that match are sorted, out of the index of dates, or all ids of the store are walked
-    through until there are enough: whichever looks at fewer (docs/decisions, 0010).
-    """
-    (rows,) = connection.execute("SELECT max(rowid) FROM opportunity").fetchone()
-    few = isqrt(limit * (rows or 0))
-    (matching,) = connection.execute(_MATCHING, (event_code, since, few + 1)).fetchone()
-    statement = _SORTED if matching <= few else _WALKED
-    found = connection.execute(statement, (event_code, since, after_id, limit))
-    return [one for (one,) in found]
 
 
 @lru_cache(maxsize=256)
@@ -206,10 +174,10 @@ def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> 
     upserted = f"json_object('Change', 'Upserted', {_HEAD})"
     rows = ""
     if columns:
-        row = row_json([(column.name, column_sql(column)) for column in columns])
+        row = row_json([(column.name, bulk_column_sql(column)) for column in columns])
         upserted = f"json_object('Change', 'Upserted', {_HEAD}, 'Opportunity', json({row}))"
         rows = f" LEFT JOIN opportunity AS o ON o.id = c.id{WITH_OWNER}"
-    changes = changes_statement("?", of_type=event_code is not None)
+    changes = changes_statement(event_code)
     return (
         f"SELECT CAST(json_group_array(json(CASE {kind} WHEN 'Upserted' THEN {upserted}"
         f" WHEN 'Deleted' THEN json_object('Change', 'Deleted', {_HEAD}, 'DeletedOn', {DELETED_ON})"

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection
-
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.store.postgres.address import Address
 from oppserver.store.postgres.citus.layout import (
@@ -15,6 +13,7 @@ from oppserver.store.postgres.citus.layout import (
     ON_THE_COORDINATOR,
     literal,
 )
+from oppserver.store.sql import SqlConnection
 
 _IS_CITUS: Final = "SELECT extversion FROM pg_extension WHERE extname = 'citus'"
 
@@ -50,14 +49,14 @@ class _Lies(NamedTuple):
         return self.method == "h" and self.column == COLUMN
 
 
-def is_sharded(connection: Connection) -> bool:
+def is_sharded(connection: SqlConnection) -> bool:
     """Return true when opportunities are spread over the machines of a cluster."""
-    if connection.exec_driver_sql(_IS_CITUS).first() is None:
+    if not connection.rows(_IS_CITUS):
         return False
     return BY_ID[0] in _layout(connection)
 
 
-def still_to_lay_out(connection: Connection, address: Address) -> list[str]:
+def still_to_lay_out(connection: SqlConnection, address: Address) -> list[str]:
     """The tables that do not lie as they are to. Raises DatabaseRefused where that cannot be."""
     _refuse_other_servers(connection, address)
     layout = _layout(connection)
@@ -66,9 +65,11 @@ def still_to_lay_out(connection: Connection, address: Address) -> list[str]:
     return [table for table in (*ON_EVERY_MACHINE, *BY_ID) if table not in layout]
 
 
-def _layout(connection: Connection) -> Mapping[str, _Lies]:
-    rows = connection.exec_driver_sql(_LAYOUT)
-    found = {row[0]: _Lies(_text(row[1]), _text(row[2]), row[3], row[4]) for row in rows}
+def _layout(connection: SqlConnection) -> Mapping[str, _Lies]:
+    found = {
+        row[0]: _Lies(_text(row[1]), _text(row[2]), row[3], row[4])
+        for row in connection.rows(_LAYOUT)
+    }
     return {table: lies for table, lies in found.items() if not lies.is_local}
 
 
@@ -77,8 +78,8 @@ def _text(one: str | bytes) -> str:
     return one.decode() if isinstance(one, bytes) else one
 
 
-def _refuse_other_servers(connection: Connection, address: Address) -> None:
-    version = connection.exec_driver_sql(_IS_CITUS).scalar()
+def _refuse_other_servers(connection: SqlConnection, address: Address) -> None:
+    version = next((one for (one,) in connection.rows(_IS_CITUS)), None)
     if version is None:
         raise DatabaseRefused(
             f"The database {address} has no Citus. On a server whose shared_preload_libraries"
@@ -89,7 +90,7 @@ def _refuse_other_servers(connection: Connection, address: Address) -> None:
             f"The database {address} has Citus {version}; oppserver needs {CITUS_VERSION_MIN} or"
             " later. After its packages: ALTER EXTENSION citus UPDATE"
         )
-    if not connection.exec_driver_sql(_IS_COORDINATOR).scalar():
+    if connection.rows(_IS_COORDINATOR) != [(True,)]:
         raise DatabaseRefused(
             f"The database {address} is on a worker of the cluster. Name the coordinator: servers"
             " connect to it, and tables are laid out from there."

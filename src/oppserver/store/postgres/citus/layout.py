@@ -8,7 +8,7 @@ without one.
 
 from typing import Final
 
-from oppserver.store.sql.lookups import GATE
+from oppserver.store.sql.catalogue import GATE
 
 CITUS_VERSION_MIN: Final = 14
 """Source: what a sharded database is asked was tried, and its rules were read, on Citus 14."""

@@ -9,7 +9,7 @@ to an ordinary role, so we leave a mark in each: a row that only its followers h
 from typing import Final, NamedTuple
 
 from oppserver.contract.errors import StoreUnreachable
-from oppserver.store.postgres.connection import Driver
+from oppserver.store.postgres.connection import PostgresConnection
 
 
 class Position(NamedTuple):
@@ -56,7 +56,7 @@ class ReplicationState(NamedTuple):
     received_byte: int
 
 
-def read_position(driver: Driver) -> Position:
+def read_position(driver: PostgresConnection) -> Position:
     """Return the position of a primary. Raises StoreUnreachable when the server is no primary."""
     row = driver.execute(_POSITION, prepare=True).fetchone()
     if row is None:
@@ -66,27 +66,27 @@ def read_position(driver: Driver) -> Position:
     return Position(timeline=int(row[0], 16), byte=row[1])
 
 
-def read_replication_state(driver: Driver) -> ReplicationState:
+def read_replication_state(driver: PostgresConnection) -> ReplicationState:
     """Return the progress of a server, now."""
     row = driver.execute(_REPLICATION_STATE, prepare=True).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     return ReplicationState(*row)
 
 
-def read_identity(driver: Driver) -> tuple[int, str]:
+def read_identity(driver: PostgresConnection) -> tuple[int, str]:
     """Return the identity that a primary shares with its standbys, and with no other server."""
     row = driver.execute(_IDENTITY).fetchone()
     assert row is not None, "the migrations have made the row"
     return row[0], row[1]
 
 
-def read_mark(driver: Driver) -> int:
+def read_mark(driver: PostgresConnection) -> int:
     """The timeline whose mark a server has; 0 when it has none."""
     row = driver.execute(_MARK).fetchone()
     return 0 if row is None else int(row[0], 16)
 
 
-def leave_mark(driver: Driver) -> None:
+def leave_mark(driver: PostgresConnection) -> None:
     """Marks the primary's timeline. Waits for no standby: one that is away would be waited for."""
     driver.execute(b"BEGIN READ WRITE")
     try:

@@ -17,9 +17,8 @@ from oppserver import telemetry
 from oppserver.contract.errors import StoreUnreachable, Unavailable
 from oppserver.store.postgres.address import POSTGRES_LOOK_S, Address
 from oppserver.store.postgres.connection import (
-    DeadlineConnection,
-    Driver,
     GivenUp,
+    PostgresConnection,
     connect,
     connecting,
     is_silence,
@@ -85,7 +84,7 @@ class Primary:
 
     def connect(
         self, settings: Mapping[str, str], *, is_over: Callable[[], bool]
-    ) -> DeadlineConnection:
+    ) -> PostgresConnection:
         """A connection to the primary, which has its timeline. Raises StoreUnreachable.
 
         First where the primary was last; if it is not there, wherever it is now.
@@ -104,7 +103,7 @@ class Primary:
 
     def _connected(
         self, place: Address, settings: Mapping[str, str], is_over: Callable[[], bool]
-    ) -> DeadlineConnection:
+    ) -> PostgresConnection:
         driver = connect(place.of_primary(), settings, is_over=is_over)
         try:
             driver.timeline = self._accepted(place, _rank(driver))
@@ -173,13 +172,13 @@ class Primary:
         is_silent = any(isinstance(one, GivenUp) for one in asked)
         return (GivenUp if is_silent else NotThePrimary)("; ".join(refusals))
 
-    def _look(self, place: Address, driver: Driver) -> None:
+    def _look(self, place: Address, driver: PostgresConnection) -> None:
         rank = _rank(driver)
         if rank.timeline > self._timeline and rank.system == self._system:
             self._accepted(place, rank)
 
 
-def _rank(driver: Driver) -> Rank:
+def _rank(driver: PostgresConnection) -> Rank:
     row = driver.execute(_RANK, prepare=True).fetchone()
     assert row is not None, "a SELECT without FROM has one row"
     return Rank(system=row[0], timeline=int(row[1] or "0", 16))

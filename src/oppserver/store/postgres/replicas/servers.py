@@ -31,13 +31,11 @@ from contextlib import suppress
 from itertools import count
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection
-
 from oppserver import telemetry
 from oppserver.contract.errors import InvalidDatabaseUrl, StoreUnreachable, Unavailable
 from oppserver.contract.model import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
-from oppserver.store.postgres.connection import DeadlineConnection, Driver
+from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.postgres.connections import Connections
 from oppserver.store.postgres.errors import told
 from oppserver.store.postgres.replicas.position import (
@@ -48,7 +46,7 @@ from oppserver.store.postgres.replicas.position import (
     read_mark,
     read_position,
 )
-from oppserver.store.postgres.replicas.standby import CheckFresh, Standby, StandbyUnusable
+from oppserver.store.postgres.replicas.standby import Standby, StandbyUnusable
 from oppserver.store.postgres.replicas.watch import Watch
 
 STANDBY_WAIT_S: Final = 0.02
@@ -97,12 +95,12 @@ class Servers:
         """Looks at all standbys of a database that is up to date. Raises DatabaseRefused."""
         if not self._standbys:
             return
-        self._note(self._primary.fetch(read_position))
+        self._note(self._primary.read(read_position))
         self._watch.look_now()  # leaves the mark too
         if self._is_primary_lost:
             raise StoreUnreachable from self._cause
-        self._note(self._primary.fetch(read_position))
-        identity = self._primary.fetch(read_identity)
+        self._note(self._primary.read(read_position))
+        identity = self._primary.read(read_identity)
         for standby in self._standbys:
             standby.open(identity)
         self._watch.start()
@@ -129,39 +127,40 @@ class Servers:
 
     # --- calls
 
-    def fetch(self, work: Callable[[Driver], _T]) -> _T:
-        """Run ``Connections.fetch``, on a standby where that sees the same."""
-        return self._read(
-            lambda connections, check_fresh: connections.fetch_once(work, first=check_fresh),
-            lambda: self._primary.fetch(work),
-        )
-
-    def read(self, work: Callable[[Connection], _T]) -> _T:
+    def read(self, work: Callable[[PostgresConnection], _T]) -> _T:
         """Run ``Connections.read``, on a standby where that sees the same."""
-        return self._read(
-            lambda connections, check_fresh: connections.read_once(work, first=check_fresh),
-            lambda: self._primary.read(work),
-        )
+        if not self._standbys:
+            return self._primary.read(work)
+        try:
+            position = self._on_primary(read_position)
+        except StoreUnreachable as error:
+            return self._without_primary(work, error)
+        self._note(position)
+        ends_at = time.monotonic() + STANDBY_WAIT_S
+        for standby in self._in_turn(is_primary_lost=False):
+            with suppress(StandbyUnusable):
+                return standby.read(work, position=position, is_primary_lost=False, ends_at=ends_at)
+        answer = self.read_newest(work)
+        with self._lock:
+            self._reads += 1
+        return answer
 
-    def fetch_newest(self, work: Callable[[Driver], _T]) -> _T:
-        """Run ``Connections.fetch``; on a standby only while the primary cannot be reached.
+    def read_newest(self, work: Callable[[PostgresConnection], _T]) -> _T:
+        """Run ``Connections.read``; on a standby only while the primary cannot be reached.
 
         For what is so short that asking how far the primary is would take as long.
         """
-        return self._read_newest(
-            lambda connections, check_fresh: connections.fetch_once(work, first=check_fresh),
-            lambda: self._primary.fetch(work),
-        )
-
-    def read_newest(self, work: Callable[[Connection], _T]) -> _T:
-        """Run ``Connections.read``; on a standby only while the primary cannot be reached."""
-        return self._read_newest(
-            lambda connections, check_fresh: connections.read_once(work, first=check_fresh),
-            lambda: self._primary.read(work),
-        )
+        try:
+            return self._on_primary(work)
+        except StoreUnreachable as error:
+            return self._without_primary(work, error)
 
     def write(
-        self, work: Callable[[Connection], _T], *, is_limited: bool = True, is_gated: bool = True
+        self,
+        work: Callable[[PostgresConnection], _T],
+        *,
+        is_limited: bool = True,
+        is_gated: bool = True,
     ) -> _T:
         """Run ``Connections.write``; all later reads see what it wrote."""
         if self._primary.is_silent:
@@ -171,44 +170,14 @@ class Servers:
             # for reads without the primary. When it dies before it can be asked, all that a standby
             # has received has to do, which includes this write where commits wait for standbys
             with suppress(Unavailable):
-                self._note(self._primary.fetch(read_position))
+                self._note(self._primary.read(read_position))
                 self._is_primary_lost = False
         return answer
 
     # --- which server
 
-    def _read(
-        self, once: Callable[[Connections, CheckFresh], _T], on_primary: Callable[[], _T]
-    ) -> _T:
-        if not self._standbys:
-            return on_primary()
-        try:
-            position = self._on_primary(lambda: self._primary.fetch(read_position))
-        except StoreUnreachable as error:
-            return self._without_primary(once, on_primary, error)
-        self._note(position)
-        ends_at = time.monotonic() + STANDBY_WAIT_S
-        for standby in self._in_turn(is_primary_lost=False):
-            with suppress(StandbyUnusable):
-                return standby.read(once, position=position, is_primary_lost=False, ends_at=ends_at)
-        answer = self._read_newest(once, on_primary)
-        with self._lock:
-            self._reads += 1
-        return answer
-
-    def _read_newest(
-        self, once: Callable[[Connections, CheckFresh], _T], on_primary: Callable[[], _T]
-    ) -> _T:
-        try:
-            return self._on_primary(on_primary)
-        except StoreUnreachable as error:
-            return self._without_primary(once, on_primary, error)
-
     def _without_primary(
-        self,
-        once: Callable[[Connections, CheckFresh], _T],
-        on_primary: Callable[[], _T],
-        error: StoreUnreachable,
+        self, work: Callable[[PostgresConnection], _T], error: StoreUnreachable
     ) -> _T:
         """Reads on a standby that has all that this process knows of.
 
@@ -218,10 +187,10 @@ class Servers:
         ends_at = time.monotonic() + STANDBY_STAND_IN_S
         for standby in self._in_turn(is_primary_lost=True):
             with suppress(StandbyUnusable):
-                return standby.read(once, position=position, is_primary_lost=True, ends_at=ends_at)
+                return standby.read(work, position=position, is_primary_lost=True, ends_at=ends_at)
         if self._primary.is_silent or not self._standbys:
             raise error
-        return on_primary()
+        return self._primary.read(work)
 
     def _in_turn(self, *, is_primary_lost: bool) -> list[Standby]:
         """The standbys that can be read, the least busy first, and each of them in its turn."""
@@ -232,12 +201,12 @@ class Servers:
             able.sort(key=lambda standby: standby.reads_under_way)
         return able
 
-    def _on_primary(self, call: Callable[[], _T]) -> _T:
-        """Does a call on the primary, unless it is known to be lost. Raises StoreUnreachable."""
+    def _on_primary(self, work: Callable[[PostgresConnection], _T]) -> _T:
+        """Reads on the primary, unless it is known to be lost. Raises StoreUnreachable."""
         if self._is_primary_lost:
             raise StoreUnreachable
         try:
-            return call()
+            return self._primary.read(work)
         except StoreUnreachable:
             if self._standbys:
                 self._is_primary_lost = True
@@ -260,7 +229,7 @@ class Servers:
             reads=self._reads,
         )
 
-    def _look(self, driver: DeadlineConnection) -> None:
+    def _look(self, driver: PostgresConnection) -> None:
         self._primary.refuse_old(driver)
         position = read_position(driver)
         self._note(position)

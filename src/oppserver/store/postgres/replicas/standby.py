@@ -16,7 +16,7 @@ from oppserver.contract.errors import DatabaseRefused, StoreUnreachable
 from oppserver.contract.model import ServerState, StoreServer
 from oppserver.store.port import StoreOptions
 from oppserver.store.postgres.address import Address
-from oppserver.store.postgres.connection import DeadlineConnection, Driver, connecting
+from oppserver.store.postgres.connection import PostgresConnection, connecting
 from oppserver.store.postgres.connections import Connections
 from oppserver.store.postgres.errors import (
     DRIVER_ERRORS,
@@ -56,9 +56,6 @@ STANDBY_OPEN_S: Final = 5.0
 given. Ours: a database that was made a moment ago is on its way."""
 
 _T = TypeVar("_T")
-
-CheckFresh = Callable[[Driver], None]
-"""The check before a read; raises StandbyUnusable."""
 
 
 class StandbyUnusable(Exception):
@@ -153,7 +150,7 @@ class Standby:
 
     def read(
         self,
-        once: Callable[[Connections, CheckFresh], _T],
+        work: Callable[[PostgresConnection], _T],
         *,
         position: Position,
         is_primary_lost: bool,
@@ -161,15 +158,15 @@ class Standby:
     ) -> _T:
         """Reads when the standby has the position, for which it is waited until a moment.
 
-        ``once`` does the read on its connections, after what it is given. Raises StandbyUnusable.
+        Raises StandbyUnusable.
         """
 
-        def check_fresh(driver: Driver) -> None:
+        def check_fresh(driver: PostgresConnection) -> None:
             self._check_fresh(driver, position, is_whole=is_primary_lost, ends_at=ends_at)
 
         try:
             with self._counted():
-                return once(self._connections, check_fresh)
+                return self._connections.read_once(work, first=check_fresh)
         except StandbyUnusable as passed:
             self._leave_out(passed.state)
             raise
@@ -188,7 +185,7 @@ class Standby:
         return StandbyUnusable(ServerState.LOST)
 
     def _check_fresh(
-        self, driver: Driver, position: Position, *, is_whole: bool, ends_at: float
+        self, driver: PostgresConnection, position: Position, *, is_whole: bool, ends_at: float
     ) -> None:
         """Returns when the standby has a position; ``is_whole``: and all that it has received."""
         while True:
@@ -205,12 +202,11 @@ class Standby:
             time.sleep(STANDBY_POLL_S)  # no statement waits for it before PostgreSQL 19
         self._check_timeline(driver, position.timeline)
 
-    def _check_timeline(self, driver: Driver, timeline: int) -> None:
+    def _check_timeline(self, driver: PostgresConnection, timeline: int) -> None:
         """Check that the standby has the mark of the timeline, or of a later one.
 
         A connection that has shown the mark has it for good.
         """
-        assert isinstance(driver, DeadlineConnection)
         if driver.timeline >= timeline:
             return
         if read_identity(driver) != self._identity:
@@ -257,7 +253,7 @@ class Standby:
             reads=self._reads,
         )
 
-    def _look(self, driver: Driver) -> None:
+    def _look(self, driver: PostgresConnection) -> None:
         replication_state = read_replication_state(driver)
         newest = self._newest()
         self._bytes_behind = max(0, newest.byte - replication_state.replayed_byte)
@@ -268,7 +264,7 @@ class Standby:
         self._report()
 
     def _state_of(
-        self, driver: Driver, replication_state: ReplicationState, newest: Position
+        self, driver: PostgresConnection, replication_state: ReplicationState, newest: Position
     ) -> ServerState:
         if read_identity(driver) != self._identity:
             return ServerState.OTHER_DATABASE

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from oppserver.contract.errors import Unavailable
-from oppserver.store.postgres.connection import Connect, DeadlineConnection, is_silence
+from oppserver.store.postgres.connection import Connect, PostgresConnection, is_silence
 from oppserver.store.postgres.errors import DRIVER_ERRORS
 
 STANDBY_LOOK_S: Final = 0.5
@@ -33,13 +33,13 @@ class Watch:
         self,
         connect: Connect,
         *,
-        look: Callable[[DeadlineConnection], None],
+        look: Callable[[PostgresConnection], None],
         failed: Callable[[BaseException, bool], None],
     ) -> None:
         self._connect: Final = connect
         self._look: Final = look
         self._failed: Final = failed
-        self._driver: DeadlineConnection | None = None  # owner: whoever looks
+        self._driver: PostgresConnection | None = None  # owner: whoever looks
         self._ends_at = 0.0
         self._wanted: Final = threading.Event()
         self._is_closing = False
