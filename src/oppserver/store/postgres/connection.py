@@ -69,8 +69,7 @@ class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
 
     def rows(self, statement: str, /, **values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement; a value that is a list is the list of an ``IN``."""
-        with self.cursor(binary=True) as cursor:
-            return cursor.execute(translated(statement), values).fetchall()
+        return self.cursor(binary=True).execute(translated(statement), values).fetchall()
 
     def run(self, statement: str, /, **values: object) -> int:
         """Run a statement; return the number of rows it has written."""
@@ -78,8 +77,7 @@ class PostgresConnection(psycopg.Connection[tuple[Any, ...]]):
 
     def run_many(self, statement: str, batch: Sequence[Mapping[str, object]], /) -> None:
         """Run a statement once for each set of values, in order; nothing for none."""
-        with self.cursor() as cursor:
-            cursor.executemany(translated(statement), batch)
+        self.cursor().executemany(translated(statement), batch)
 
     def note_warning(self, notice: psycopg.errors.Diagnostic) -> None:
         """Takes what a server says beside its answers. Its words may be in any language."""

@@ -97,22 +97,22 @@ class SqliteConnection(sqlite3.Connection):
 
     def rows(self, statement: str, /, **values: object) -> list[tuple[Any, ...]]:
         """Return the rows of a statement; a value that is a list is the list of an ``IN``."""
-        return self.execute(statement, _parameters(values)).fetchall()
+        return self.execute(statement, values).fetchall()
 
     def run(self, statement: str, /, **values: object) -> int:
         """Run a statement; return the number of rows it has written."""
-        return self.execute(statement, _parameters(values)).rowcount
+        return self.execute(statement, values).rowcount
 
     def run_many(self, statement: str, batch: Sequence[Mapping[str, object]], /) -> None:
         """Run a statement once for each set of values, in order; nothing for none."""
         self.executemany(statement, batch)
 
 
-def _parameters(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: msgspec.json.encode(value).decode() if isinstance(value, list) else value
-        for name, value in values.items()
-    }
+def _json_of_list(values: list[object]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+sqlite3.register_adapter(list, _json_of_list)  # what json_each() makes a list of again
 
 
 def open_pool(files: DatabaseFiles, options: StoreOptions, *, writes: bool) -> QueuePool:
