@@ -20,12 +20,11 @@ from oppserver.store.postgres.checks import problems_of
 from oppserver.store.postgres.citus import cluster, layout
 from oppserver.store.postgres.connection import PostgresConnection, refuse_unfit
 from oppserver.store.postgres.connections import Connections, lift_limit, opening
-from oppserver.store.postgres.leads import read_lead_page, read_leads
-from oppserver.store.postgres.read import in_one_snapshot, read_entries
+from oppserver.store.postgres.read import in_one_snapshot, read_entries, read_leads
 from oppserver.store.postgres.replicas.primary import Primary
 from oppserver.store.postgres.replicas.servers import Servers
 from oppserver.store.postgres.replicas.standby import STANDBY_CONNECT_TIMEOUT_S
-from oppserver.store.postgres.search import read_page
+from oppserver.store.postgres.search import read_lead_page, read_page
 from oppserver.store.postgres.snapshot import PostgresSnapshot
 from oppserver.store.postgres.write import PostgresTransaction
 from oppserver.store.queries import (
@@ -44,8 +43,7 @@ from oppserver.store.sql.catalogue import (
     select_catalogue_version,
 )
 from oppserver.store.sql.changes import select_change_numbers
-from oppserver.store.sql.store import SqlStore
-from oppserver.store.sql.transaction import SqlTransaction
+from oppserver.store.sql.store import SqlStore, SqlTransaction
 from oppserver.store.sql.users import is_text, select_key
 
 _T = TypeVar("_T")

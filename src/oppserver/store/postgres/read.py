@@ -1,6 +1,6 @@
-"""The bulk read on PostgreSQL.
+"""Rows by their ids on PostgreSQL, as JSON: those of the bulk read, and leads.
 
-It is one statement for all entries. It renders rows and lets them come as they are
+The bulk read is one statement for all entries. It renders rows and lets them come as they are
 found; here they are placed. A join with the list of ids would keep their order, but reads whole
 tables where the table is sharded.
 """
@@ -9,16 +9,47 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import repeat
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from oppserver.contract.columns import Column
+from oppserver.contract.leads import EVERY_ATTRIBUTE
 from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.queries import PlannedEntry, RenderedRows
-from oppserver.store.sql.conditions import bulk_column_sql
+from oppserver.store.sql.conditions import (
+    Dialect,
+    bulk_column_sql,
+    literal,
+    rendered_lead_sql,
+)
 
 _Place = TypeVar("_Place", bound=Hashable)
 
 _T = TypeVar("_T")
+
+
+# A number of 300 and more digits may be no double precision. It is brought into its bounds, by way
+# of what has room for more, though not for all: zeros at its front are left out, and its end is.
+_BOUNDED: Final = (
+    "greatest(least(left(regexp_replace({0}, '^(-?)0+([0-9])', '\\1\\2'), 10000)::numeric,"
+    " 1.7e308), -1.7e308)"
+)
+
+_AS_NUMBER: Final = (
+    "CASE WHEN {0} ~ '^-?[0-9]+([.][0-9]+)?$' THEN CASE WHEN length({0}) < 300"
+    " THEN ({0})::double precision"
+    f" ELSE round({_BOUNDED}, 300)::double precision END END"
+)
+
+POSTGRES: Final = Dialect(
+    value='(%s::text COLLATE "C")',
+    number_value=f"(SELECT {_AS_NUMBER.format('given.x')} FROM (SELECT %s::text AS x) AS given)",
+    number=_AS_NUMBER,
+    unequal="{} IS DISTINCT FROM {}",
+    lower="lower({})",
+    lower_unindexed="lower({})",
+    position="strpos({}, {})",
+    attribute='(({}::json ->> {}) COLLATE "C")',
+)
 
 
 @contextmanager
@@ -115,3 +146,42 @@ def bulk_read_statement(columns: tuple[Column, ...], place: str = "") -> str:
         f"SELECT {place}o.id, {row} FROM opportunity AS o{owner}"
         " WHERE o.id = ANY(%s::text[]) AND o.event_code = %s"
     )
+
+
+# --- leads -------------------------------------------------------------------------------------
+
+LEAD_OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = l.owner_id'
+
+
+def read_leads(
+    driver: PostgresConnection, ids: Sequence[str], columns: Sequence[Column]
+) -> RenderedRows:
+    """The leads of ids, in their order."""
+    statement = _leads_statement(tuple(columns)).encode()
+    with driver.cursor(binary=True) as cursor:
+        found = cursor.execute(statement, (array_of(ids),), prepare=True).fetchall()
+    return placed(dict(found), ids)
+
+
+@lru_cache(maxsize=256)
+def _leads_statement(columns: tuple[Column, ...]) -> str:
+    """Rows of ``(id, json)``. Parameter: the ids as an array."""
+    row = lead_json(columns)
+    return f"SELECT l.id, {row} FROM lead AS l{LEAD_OWNER} WHERE l.id = ANY(%s::text[])"
+
+
+def lead_json(columns: Sequence[Column]) -> str:
+    """The SQL of a lead as JSON, whose owner is joined by ``LEAD_OWNER``."""
+    named = [column for column in columns if column != EVERY_ATTRIBUTE]
+    assert named, "a row begins with columns of its own"
+    row = object_sql((column.name, rendered_lead_sql(column.stored, POSTGRES)) for column in named)
+    if len(named) == len(columns):
+        return row
+    # the attributes as they are stored, in their order, each once
+    names = ", ".join(literal(column.name) for column in named)
+    others = (
+        "(SELECT string_agg(',' || to_json(a.key) || ':' || to_json(a.value), '' ORDER BY a.place)"
+        " FROM json_each_text(l.attributes::json) WITH ORDINALITY AS a(key, value, place)"
+        f" WHERE a.key <> ALL(ARRAY[{names}]))"
+    )
+    return f"(left({row}::text, -1) || coalesce({others}, '') || '}}')::json"

@@ -1,4 +1,4 @@
-"""Searches on PostgreSQL: a page of opportunities as JSON, and the number of all.
+"""Searches on PostgreSQL: a page of opportunities or leads as JSON, and the number of all.
 
 The rows of a page are found first, by what an index holds; only they are looked up and rendered.
 """
@@ -12,42 +12,26 @@ import msgspec
 from oppserver.contract.columns import LEAD, Column
 from oppserver.store import schema
 from oppserver.store.postgres.connection import PostgresConnection
-from oppserver.store.postgres.read import object_sql, one_snapshot, rows_json
-from oppserver.store.queries import RenderedPage, RowForm, Search
+from oppserver.store.postgres.read import (
+    LEAD_OWNER,
+    POSTGRES,
+    lead_json,
+    object_sql,
+    one_snapshot,
+    rows_json,
+)
+from oppserver.store.queries import LeadSearch, RenderedPage, RowForm, Search
 from oppserver.store.sql.conditions import (
     OF_OWNER,
-    Dialect,
     Sql,
     flattened,
+    lead_conditions,
     opportunity_conditions,
     opportunity_sql,
     order_key,
     order_sql,
     rendered_sql,
-)
-
-# A number of 300 and more digits may be no double precision. It is brought into its bounds, by way
-# of what has room for more, though not for all: zeros at its front are left out, and its end is.
-_BOUNDED: Final = (
-    "greatest(least(left(regexp_replace({0}, '^(-?)0+([0-9])', '\\1\\2'), 10000)::numeric,"
-    " 1.7e308), -1.7e308)"
-)
-
-_AS_NUMBER: Final = (
-    "CASE WHEN {0} ~ '^-?[0-9]+([.][0-9]+)?$' THEN CASE WHEN length({0}) < 300"
-    " THEN ({0})::double precision"
-    f" ELSE round({_BOUNDED}, 300)::double precision END END"
-)
-
-POSTGRES: Final = Dialect(
-    value='(%s::text COLLATE "C")',
-    number_value=f"(SELECT {_AS_NUMBER.format('given.x')} FROM (SELECT %s::text AS x) AS given)",
-    number=_AS_NUMBER,
-    unequal="{} IS DISTINCT FROM {}",
-    lower="lower({})",
-    lower_unindexed="lower({})",
-    position="strpos({}, {})",
-    attribute='(({}::json ->> {}) COLLATE "C")',
+    stored_lead_sql,
 )
 
 _ALWAYS_SET: Final = frozenset(
@@ -154,3 +138,26 @@ def _keyed_json(values: Sequence[tuple[str, str]]) -> str:
 
 def _json_sql(value: str) -> str:
     return f"coalesce(to_json(({value})::text)::text, 'null')"
+
+
+# --- leads -------------------------------------------------------------------------------------
+
+
+def read_lead_page(driver: PostgresConnection, search: LeadSearch) -> RenderedPage:
+    """A page of a search of leads: its ids are found first, then its rows."""
+    where = lead_conditions(search.where, POSTGRES)
+    key = order_key(search.ordering, stored_lead_sql(search.ordering.stored, POSTGRES), POSTGRES)
+    page = (
+        f"SELECT {lead_json(search.columns)}"
+        f" FROM (SELECT l.id, {key} AS key FROM lead AS l WHERE {where.text}"
+        f" ORDER BY {order_sql(search.ordering, 'key', 'l.id')} LIMIT %s OFFSET %s) AS page"
+        f" JOIN lead AS l ON l.id = page.id{LEAD_OWNER}"
+        f" ORDER BY {order_sql(search.ordering, 'page.key', 'page.id')}"
+    )
+    parameters = (*where.values, str(search.limit), str(search.offset))
+    count = f"SELECT count(*) FROM lead AS l WHERE {where.text}"
+    with one_snapshot(driver), driver.cursor(binary=True) as cursor:
+        # never prepared: a plan has to fit the values, a frequent one or a rare one
+        [(total,)] = cursor.execute(count.encode(), where.values, prepare=False).fetchall()
+        found = cursor.execute(page.encode(), parameters, prepare=False).fetchall()
+    return RenderedPage(total=total, json=rows_json(found))

@@ -13,7 +13,7 @@ import msgspec
 
 from oppserver.store.sql.batches import HAS_MOVED, PreparedBatch, Shape, json_arrays
 from oppserver.store.sql.changes import last_number, take_numbers
-from oppserver.store.sql.transaction import SqlTransaction
+from oppserver.store.sql.store import SqlTransaction
 
 _PAIRS: Final = (
     "(SELECT v ->> 0 AS id, v ->> 1 AS email FROM jsonb_array_elements(:leads::jsonb) AS v) AS b"

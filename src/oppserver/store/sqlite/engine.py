@@ -31,8 +31,7 @@ from oppserver.store.sql.catalogue import (
     select_catalogue_version,
 )
 from oppserver.store.sql.changes import select_change_numbers
-from oppserver.store.sql.store import SqlStore
-from oppserver.store.sql.transaction import SqlTransaction
+from oppserver.store.sql.store import SqlStore, SqlTransaction
 from oppserver.store.sql.users import is_text, select_key
 from oppserver.store.sqlite import maintenance
 from oppserver.store.sqlite.connection import (
@@ -55,10 +54,9 @@ from oppserver.store.sqlite.files import (
     bring_log_into_file,
     refuse_foreign_log,
 )
-from oppserver.store.sqlite.leads import read_lead_page, read_leads
 from oppserver.store.sqlite.library import LIBRARY, sqlite3
-from oppserver.store.sqlite.read import one_snapshot, read_entry
-from oppserver.store.sqlite.search import read_page
+from oppserver.store.sqlite.read import one_snapshot, read_entry, read_leads
+from oppserver.store.sqlite.search import read_lead_page, read_page
 from oppserver.store.sqlite.snapshot import SqliteSnapshot
 from oppserver.store.sqlite.write import SqliteTransaction
 

@@ -1,4 +1,4 @@
-"""The bulk read on SQLite: the rows of each entry as JSON."""
+"""Rows by their ids on SQLite, as JSON: those of the bulk read, and leads."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,9 +6,26 @@ from functools import lru_cache
 from typing import Final
 
 from oppserver.contract.columns import Column
+from oppserver.contract.leads import EVERY_ATTRIBUTE
 from oppserver.store.queries import PlannedEntry, RenderedRows
-from oppserver.store.sql.conditions import bulk_column_sql
+from oppserver.store.sql.conditions import Dialect, bulk_column_sql, rendered_lead_sql
 from oppserver.store.sqlite.library import sqlite3
+
+SQLITE: Final = Dialect(
+    value="?",
+    number_value="CAST(? AS REAL)",
+    number=(
+        "CASE WHEN ({0} GLOB '[0-9]*' OR {0} GLOB '-[0-9]*') AND substr({0}, 2) NOT GLOB"
+        " '*[^0-9.]*' AND {0} NOT GLOB '*.*.*' AND {0} NOT GLOB '*.' THEN CAST({0} AS REAL) END"
+    ),
+    unequal="{} IS NOT {}",
+    lower="lower({})",
+    # the plus keeps an index of lower(email) out: SQLite 3.53 would walk all of it in place of the
+    # leads, and takes four times as long (measured: 200,000 leads, 0.22 s against 0.05)
+    lower_unindexed="lower(+({}))",
+    position="instr({}, {})",
+    attribute="{} ->> {}",
+)
 
 _JSON_OBJECT_COLUMNS_MAX: Final = 63
 """A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
@@ -68,3 +85,38 @@ def row_json(values: Sequence[tuple[str, str]]) -> str:
     # Every value is a string or null, so the only braces at an object's ends are its own.
     members = " || ',' || ".join(f"trim({part}, '{{}}')" for part in parts)
     return f"json('{{' || {members} || '}}')"
+
+
+# --- leads -------------------------------------------------------------------------------------
+
+LEAD_OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = l.owner_id'
+
+
+def read_leads(
+    connection: sqlite3.Connection, ids: Sequence[str], columns: Sequence[Column]
+) -> RenderedRows:
+    """The leads of ids, in their order."""
+    statement = _leads_statement(tuple(columns))
+    json, count = connection.execute(statement, (json_of_ids(ids),)).fetchone()
+    return RenderedRows(count=count, json=json)
+
+
+@lru_cache(maxsize=256)
+def _leads_statement(columns: tuple[Column, ...]) -> str:
+    """One row, ``(json, count)``. Parameter: the ids as a JSON array.
+
+    Why ``CROSS JOIN``: as in ``bulk_read_statement``.
+    """
+    return (
+        f"SELECT CAST(json_group_array({lead_json(columns)}) AS BLOB), count(*)"
+        f" FROM json_each(?) AS asked CROSS JOIN lead AS l ON l.id = asked.value{LEAD_OWNER}"
+    )
+
+
+def lead_json(columns: Sequence[Column]) -> str:
+    """The SQL of a lead as JSON, whose owner is joined by ``LEAD_OWNER``."""
+    named = [column for column in columns if column != EVERY_ATTRIBUTE]
+    row = row_json([(column.name, rendered_lead_sql(column.stored, SQLITE)) for column in named])
+    if EVERY_ATTRIBUTE in columns:
+        return f"json_patch({row}, coalesce(l.attributes, '{{}}'))"
+    return row

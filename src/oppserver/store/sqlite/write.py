@@ -10,7 +10,7 @@ from typing import Final
 
 from oppserver.store.sql.batches import HAS_MOVED, PreparedBatch, Shape, json_arrays
 from oppserver.store.sql.changes import last_number, take_numbers
-from oppserver.store.sql.transaction import SqlTransaction
+from oppserver.store.sql.store import SqlTransaction
 from oppserver.store.sqlite.maintenance import create_missing
 
 _LAST_ROWID: Final = "SELECT coalesce(max(rowid), 0) FROM opportunity"
