@@ -16,7 +16,7 @@ from tests.support.many import workers
 from tests.support.running import SCALE, Keys, Server, create_key, run_well
 from tests.support.writing import CAPTURE, capturing, define
 
-TURNS = max(3, int(6 * SCALE))
+TURNS = max(2, int(4 * SCALE))
 FILES = ("oppserver.db", "oppserver.db-wal", "oppserver.db-shm")
 
 

@@ -26,7 +26,7 @@ def examples(number: int, *, steps: int = 30) -> settings:
         max_examples=scaled(number),
         stateful_step_count=steps,
         deadline=None,
-        derandomize=SCALE == 1,
+        derandomize=SCALE <= 1,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 

@@ -61,20 +61,8 @@ def run_server(
 
 
 def tell_listening(settings: Settings, url: str, store: Store) -> None:
-    """The lines that say that calls are answered from now on, and where."""
-    shared = settings.rate_limit_store
+    """Log that calls are answered from now on, and where; what to worry about comes before it."""
     library = store.library()
-    telemetry.logger().info(
-        "listening",
-        url=url,
-        database=settings.database,
-        rate_limit=str(settings.rate_limit or "off"),
-        **({"library": library.name} if library else {}),
-        **({"rate_limit_store": str(shared)} if shared else {}),
-        **({"read_databases": len(settings.read_database)} if settings.read_database else {}),
-        **({"workers": settings.workers} if settings.workers > 1 else {}),
-        documents=f"{url}/docs",
-    )
     if library and library.warning:
         telemetry.logger().warning("library_unsafe", hint=library.warning)
     if not store.keys():
@@ -87,6 +75,18 @@ def tell_listening(settings: Settings, url: str, store: Store) -> None:
             hint=f"the database is distributed, where {SHARDS_RISKS}; keep no data on it that you"
             " cannot lose",
         )
+    shared = settings.rate_limit_store
+    telemetry.logger().info(
+        "listening",
+        url=url,
+        database=settings.database,
+        rate_limit=str(settings.rate_limit or "off"),
+        **({"library": library.name} if library else {}),
+        **({"rate_limit_store": str(shared)} if shared else {}),
+        **({"read_databases": len(settings.read_database)} if settings.read_database else {}),
+        **({"workers": settings.workers} if settings.workers > 1 else {}),
+        documents=f"{url}/docs",
+    )
 
 
 @contextmanager

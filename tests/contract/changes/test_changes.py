@@ -214,8 +214,10 @@ def test_a_cursor_of_another_database_is_gone(server: Server, store: Store, fold
     assert fault["hint"] == "Begin anew: leave the cursor out."
     execute(folder, "UPDATE change_counter SET last_number = 9")
     assert page(server, cursor=cursor)["RecordCount"] == 0
+    [(identity,)] = execute(folder, "SELECT id FROM database_identity")
     execute(folder, "UPDATE database_identity SET id = 'another'")
     answer = asked(server, cursor=cursor)
+    execute(folder, "UPDATE database_identity SET id = :id", id=identity)
     assert "another database" in refused(answer, 410)["what"]
     assert answer.json["type"] == "/problems/cursor-gone"
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ import pytest
 from oppserver.calls.shared.admission import secret_sha256
 from oppserver.contract.model import OpportunityType, Role
 from oppserver.store import open_store
+from oppserver.store.sqlite.library import sqlite3
 from tests.support.many import MESSAGE, workers
 from tests.support.running import (
     OPPSERVER,
@@ -117,6 +118,20 @@ def move_a_backup_there(folder: Path) -> None:
     (folder / "backup.db").rename(folder / DATABASE)
 
 
+def empty(folder: Path) -> None:
+    os.truncate(folder / DATABASE, 0)
+
+
+def write_a_text_over(folder: Path) -> None:
+    (folder / DATABASE).write_bytes(b"no database\n" * 100_000)
+
+
+def copy_another_program_s_over(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "theirs.db")) as theirs:
+        theirs.execute("CREATE TABLE theirs (x)")
+    shutil.copyfile(folder / "theirs.db", folder / DATABASE)
+
+
 def put_a_backup_there(folder: Path) -> None:
     remove(folder, *ALL)
     move_a_backup_there(folder)
@@ -136,6 +151,9 @@ WAYS: dict[str, Callable[[Path], None]] = {
     "a backup copied over it": copy_a_backup_over,
     "an empty file moved there": new_empty_file,
     "all removed, a backup moved there": put_a_backup_there,
+    "emptied": empty,
+    "a text written over it": write_a_text_over,
+    "the database of another program copied over it": copy_another_program_s_over,
 }
 
 

@@ -293,7 +293,7 @@ AN_ACTIVITY = (
             "1 activities of an opportunity that was never there",
         ),
         (
-            "INSERT INTO field SELECT 1, 'mx_Custom_1', '', 'String', 0, 0, '[]', 1, '', '{}'",
+            "INSERT INTO field SELECT 1, 'mx_Custom_1', 'x', 'String', 0, 0, '', 1, '', '', NULL",
             "1 fields of no known type",
         ),
     ],

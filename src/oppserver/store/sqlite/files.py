@@ -22,10 +22,10 @@ the files that are open, and the file holds the database that the log is of.
 - The last connection that is closed copies the log into the file and removes it by its *path*. So
   when other files have the paths, the anchor is never closed: the process ends with it.
 
-**What breaks it.** A file that is overwritten with something that is no database is noticed after
-seconds only: during a checkpoint the right file looks like one. A raw copy of the file has the
-identity of the original. Copied over the original, or given its log, it is taken for it.
-``oppserver db backup`` makes no such copy.
+**What breaks it.** A file that is damaged in its middle is noticed after seconds only: while a
+checkpoint writes the right file, it looks the same. A raw copy of the file has the identity of the
+original. Copied over the original, or given its log, it is taken for it. ``oppserver db backup``
+makes no such copy.
 """
 
 import ctypes
@@ -146,16 +146,29 @@ class DatabaseFiles:
             return
         for turn in range(_TRIES):
             time.sleep(_PAUSE_S if turn else 0)
-            with self._lock:
-                identity = _read_identity(self._anchor)
+            identity = self._identity_of_anchor()
             in_file = _identity_in_file(self.path)
-            if in_file == identity or (in_file is None and self._may_be_in_the_log(found)):
+            if in_file == identity or (not in_file and self._may_be_in_the_log(found)):
                 self._verified = found.st_size, found.st_mtime_ns
                 self._unreadable_since = None
                 return
             if in_file is None and self._is_under_a_checkpoint():
                 return  # not verified: the next check looks again
-        raise StoreReplaced(f"{self.path} was written over with something else")
+        raise self._written_over()
+
+    def _identity_of_anchor(self) -> str:
+        """Return the identity of what is open. Raises StoreReplaced when it cannot be read."""
+        assert self._anchor is not None
+        try:
+            with self._lock:
+                return _read_identity(self._anchor)
+        except sqlite3.OperationalError:
+            raise  # it was held up, or the disk failed
+        except sqlite3.DatabaseError:
+            raise self._written_over() from None
+
+    def _written_over(self) -> StoreReplaced:
+        return StoreReplaced(f"{self.path} was written over with something else")
 
     def _may_be_in_the_log(self, found: os.stat_result) -> bool:
         """Return true when the file may not hold the identity yet: all writes are in the log."""
@@ -217,22 +230,33 @@ def _is_log_of(path: Path) -> bool:
     when it is closed.
     """
     in_file = _identity_in_file(path)
-    if in_file is None:
+    if not in_file:
         return True  # all of it is in the log, or it is none of ours; opening it will tell
     try:
         return _identity_at(f"{_uri(path)}?mode=ro") == in_file
     except sqlite3.OperationalError as error:
-        return bool(error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR)  # no such table
+        return _base_code(error) != sqlite3.SQLITE_ERROR  # no such table
     except sqlite3.DatabaseError:
         return False
 
 
 def _identity_in_file(path: Path) -> str | None:
-    """Return the identity that a file holds without its log; None when it holds none."""
+    """Return the identity that a file holds without its log.
+
+    Empty when the file is another database or none; None when it cannot be read, as it is while a
+    checkpoint writes its pages.
+    """
     try:
         return _identity_at(f"{_uri(path)}?mode=ro&immutable=1")
-    except sqlite3.DatabaseError:
-        return None
+    except sqlite3.DatabaseError as error:
+        # SQLITE_ERROR: no such table, as in a file without a byte
+        is_other = _base_code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+        return "" if is_other else None
+
+
+def _base_code(error: sqlite3.Error) -> int:
+    """Return SQLite's code of an error without what extends it."""
+    return int(error.sqlite_errorcode & 0xFF)
 
 
 def _identity_at(uri: str) -> str:
