@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from alembic import command
@@ -15,8 +16,8 @@ from sqlalchemy import create_engine
 
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import DataType, Field, OpportunityType, Role, StoredOpportunity
-from oppserver.store import migrations, open_store
-from oppserver.store import schema as tables
+from oppserver.store import migrations, open_store, schema
+from oppserver.store.migrations import tables
 from oppserver.store.queries import ChangeNumbers
 from oppserver.store.sqlite.connection import set_up_file
 from oppserver.store.sqlite.library import sqlite3
@@ -49,7 +50,7 @@ def described(path: Path) -> dict[str, Any]:
                     " FROM pragma_table_xinfo(?)",
                     name,
                 ),
-                "generated": re.findall(r"(\w+) \w+ GENERATED ALWAYS AS (.*)", sql),
+                "generated": re.findall(r"(\w+) \w+ GENERATED ALWAYS AS (.*?),? *\n", sql),
                 "indexes": {
                     index: (more, rows("SELECT * FROM pragma_index_xinfo(?)", index))
                     for index, *more in indexes
@@ -58,14 +59,14 @@ def described(path: Path) -> dict[str, Any]:
         return schema
 
 
-def migrated(path: Path) -> Path:
+def created(path: Path) -> Path:
     """A new database, as the first open makes it."""
     open_store(f"sqlite:///{path}").close()
     return path
 
 
-def test_a_migrated_database_is_the_one_schema(tmp_path: Path) -> None:
-    """The migrations lead to exactly what ``tables.py`` describes."""
+def test_a_new_database_is_the_one_schema(tmp_path: Path) -> None:
+    """``schema.sql`` makes exactly what ``tables.py`` describes."""
     engine = create_engine(f"sqlite:///{tmp_path / 'fresh.db'}", module=sqlite3)
     tables.metadata.create_all(engine)
     engine.dispose()
@@ -73,7 +74,38 @@ def test_a_migrated_database_is_the_one_schema(tmp_path: Path) -> None:
     assert set(fresh) == set(tables.metadata.tables)
     assert len(fresh["opportunity"]["generated"]) == 2
     assert fresh["opportunity"]["indexes"]
-    assert described(migrated(tmp_path / "migrated.db")) == fresh
+    assert described(created(tmp_path / "new.db")) == fresh
+
+
+def test_the_migrations_lead_to_a_new_database(tmp_path: Path) -> None:
+    """From an empty file on they make the same tables, with the same rows, as ``schema.sql``."""
+    path = at_revision(tmp_path / "migrated.db", migrations.HEAD, rows="")
+    new = created(tmp_path / "new.db")
+    assert described(path) == described(new)
+    assert rows_of(path) == rows_of(new)
+
+
+def rows_of(path: Path) -> dict[str, list[Any]]:
+    """The rows of every table; the identity, which is random, by its form alone."""
+    with closing(sqlite3.connect(path)) as database:
+        named = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        found = {
+            name: database.execute(f'SELECT * FROM "{name}"').fetchall()
+            for name in sorted(name for (name,) in named)
+        }
+    [(identity,)] = found.pop("database_identity")
+    assert UUID(identity).version == 4
+    return found
+
+
+def test_the_names_of_the_schema_are_those_of_the_tables() -> None:
+    """Statements are built from names that no database has to be asked for."""
+    columns = tables.opportunity.columns
+    assert [one.name for one in columns if one.computed is None] == list(schema.OPPORTUNITY_WRITTEN)
+    assert {one.name for one in columns} == schema.OPPORTUNITY_COLUMNS
+    required = [one.name for one in columns if not one.nullable]
+    assert required == list(schema.OPPORTUNITY_REQUIRED)
+    assert [one.name for one in tables.lead.columns] == list(schema.LEAD_COLUMNS)
 
 
 def test_the_revisions_are_the_scripts_in_one_line() -> None:
@@ -160,8 +192,8 @@ HELD = [
 """The opportunities of each sample."""
 
 
-def at_revision(path: Path, revision: str) -> Path:
-    """A database as the version of a revision has left it, with data in every table."""
+def at_revision(path: Path, revision: str, rows: str | None = None) -> Path:
+    """A database as the version of a revision has left it, with rows; by default in every table."""
     engine = create_engine(f"sqlite:///{path}", module=sqlite3)
 
     with engine.begin() as connection:
@@ -171,7 +203,7 @@ def at_revision(path: Path, revision: str) -> Path:
     engine.dispose()
     with closing(sqlite3.connect(path)) as database:
         set_up_file(database)
-        database.executescript(SAMPLES[revision])
+        database.executescript(SAMPLES[revision] if rows is None else rows)
     return path
 
 
@@ -214,7 +246,7 @@ def test_data_of_every_version_is_there_after_the_upgrade(revision: str, tmp_pat
     for index in store.search_indexes():
         assert store.drop_search_index(index.name)
     store.close()
-    new = migrated(tmp_path / "new.db")
+    new = created(tmp_path / "new.db")
     assert described(path) == described(new)
     is_whole(f"sqlite:///{path}")
 
@@ -334,7 +366,7 @@ def test_no_command_touches_a_database_of_a_newer_version(
     arguments: Sequence[str], tmp_path: Path
 ) -> None:
     """One line that names both versions and what to do, exit status 1, the files as they were."""
-    path = migrated(tmp_path / "oppserver.db")
+    path = created(tmp_path / "oppserver.db")
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.commit()
@@ -388,7 +420,7 @@ def test_processes_that_open_a_new_database_at_once_make_one_schema(
     processes: list["stores.Process"], tmp_path: Path
 ) -> None:
     """Six of them race: each gets it, and it is as if one had been alone."""
-    alone = migrated(tmp_path / "alone.db")
+    alone = created(tmp_path / "alone.db")
     for turn in range(stores.scaled(5)):
         path = tmp_path / f"{turn}.db"
         open_at_once(processes, path)

@@ -9,7 +9,7 @@ from alembic import command
 from sqlalchemy import Connection, NullPool, create_engine
 
 from oppserver.store import migrations, open_store
-from oppserver.store import schema as tables
+from oppserver.store.migrations import tables
 from oppserver.store.postgres import migrate as postgres_migrate
 from tests.migration import test_migrations as sqlite
 from tests.support import postgres

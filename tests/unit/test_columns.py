@@ -9,7 +9,7 @@ from oppserver.contract.columns import (
     is_system,
     slot_of,
 )
-from oppserver.store import schema as tables
+from oppserver.store.migrations import tables
 
 
 @pytest.mark.parametrize("column", SYSTEM_COLUMNS + CUSTOM_COLUMNS, ids=lambda column: column.name)

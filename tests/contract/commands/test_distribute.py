@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import UniqueConstraint
 
 from oppserver.store import Store, open_store
-from oppserver.store import schema as tables
+from oppserver.store.migrations import tables
 from oppserver.store.postgres.citus import layout as postgres_layout
 from tests.support import postgres, sharding, stores
 from tests.support.databases import database_of, execute, kept_in

@@ -9,7 +9,7 @@ import pytest
 
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, Unavailable
 from oppserver.store import migrations, open_store
-from oppserver.store import schema as tables
+from oppserver.store.migrations import tables
 from oppserver.store.postgres import connection as postgres_connection
 from oppserver.store.postgres import migrate as postgres_migrate
 from tests.support import postgres, stores

@@ -12,7 +12,7 @@ from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
 from oppserver.contract.model import Lead, Written
 from oppserver.store import StoreOptions
-from oppserver.store import schema as tables
+from oppserver.store.migrations import tables
 from oppserver.store.postgres.connection import PostgresConnection
 from oppserver.store.postgres.engine import PostgresStore
 from oppserver.store.queries import ChangesPage, LeadSearch, Ordering, Plan

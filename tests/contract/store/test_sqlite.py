@@ -5,7 +5,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from oppserver.contract.errors import (
     DatabaseRefused,
@@ -226,12 +225,9 @@ def test_a_batch_that_meets_a_full_disk_is_not_in_the_store(store: SqliteStore, 
 
     SQLite tells a full disk and a full ``max_page_count`` by the same error.
     """
-
-    def limit(driver: sqlite3.Connection, _record: object) -> None:
-        driver.execute("PRAGMA max_page_count=100")
-
     full = SqliteStore.open(f"sqlite:///{path}", StoreOptions(), migrate=True)
-    event.listen(full._writer, "connect", limit)
+    with full._writer.connection() as writer:
+        writer.execute("PRAGMA max_page_count=100")
     before = stores.everything(full)
     for _ in range(2):
         with pytest.raises(StoreFull, match="disk of the store is full"):
@@ -328,7 +324,7 @@ def test_a_load_that_was_cut_off_is_found_and_mended(tmp_path: Path) -> None:
     whole = open_store(url)
     whole.add_search_index(SearchIndex(name="search_status", columns=("status",)))
     whole.close()
-    names = [*(str(index.name) for index in sqlite_indexes.INDEXES), "search_status"]
+    names = [*sorted(sqlite_indexes.INDEXES), "search_status"]
     with closing(sqlite3.connect(tmp_path / "oppserver.db")) as connection:
         for name in names:
             connection.execute(f"DROP INDEX {name}")

@@ -6,7 +6,7 @@ read page by page, and their references are looked up by id.
 
 from typing import Any, Final, NamedTuple
 
-from oppserver.store import schema
+from oppserver.store.migrations import tables
 from oppserver.store.postgres.citus.cluster import is_sharded
 from oppserver.store.sql import SqlConnection
 from oppserver.store.sql.catalogue import select_search_indexes
@@ -34,7 +34,7 @@ def _missing(connection: SqlConnection) -> list[str]:
     there = {name for (name,) in connection.rows(_VALID)}
     added = [index.name for index in select_search_indexes(connection)]
     of_the_schema = {
-        str(index.name) for table in schema.metadata.tables.values() for index in table.indexes
+        str(index.name) for table in tables.metadata.tables.values() for index in table.indexes
     }
     return [name for name in (*sorted(of_the_schema), *added) if name not in there]
 

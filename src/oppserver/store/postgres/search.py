@@ -34,10 +34,6 @@ from oppserver.store.sql.conditions import (
     stored_lead_sql,
 )
 
-_ALWAYS_SET: Final = frozenset(
-    column.name for column in schema.opportunity.columns if not column.nullable
-)
-
 
 def read_page(driver: PostgresConnection, search: Search) -> RenderedPage:
     """A page of a search. The count comes first: it says from which end the page is nearer."""
@@ -76,7 +72,7 @@ def _page_statement(search: Search, where: str, *, is_reversed: bool) -> str:
     """
     ordering = search.ordering
     key = order_key(ordering, opportunity_sql(ordering.stored, POSTGRES), POSTGRES)
-    is_set = ordering.stored in _ALWAYS_SET and not ordering.is_number
+    is_set = ordering.stored in schema.OPPORTUNITY_REQUIRED and not ordering.is_number
     order = order_sql(ordering, "key", "o.id", is_reversed=is_reversed, is_set=is_set)
     picked = (
         f"SELECT o.id, o.lead_id, {key} AS key FROM opportunity AS o WHERE {where}"

@@ -22,11 +22,6 @@ JSON_BYTES_MAX: Final = 32 << 20
 """Bytes of rows that one statement carries. Source: PostgreSQL's jsonb array takes 256 MB (jsonb.h,
 JENTRY_OFFLENMASK); chosen: bounds the engine's memory, where they are several times as large."""
 
-OPPORTUNITY_COLUMNS: Final = tuple(
-    column.name for column in schema.opportunity.columns if column.computed is None
-)
-"""The columns of an opportunity that are written; the others are generated."""
-
 # --- what a batch of opportunities brings with it ----------------------------------------------
 
 
@@ -118,7 +113,7 @@ class Shape(NamedTuple):
         """The columns that a row that is there takes over."""
         return [
             name
-            for name in OPPORTUNITY_COLUMNS
+            for name in schema.OPPORTUNITY_WRITTEN
             if name not in _NOT_REPLACED and name not in self.kept
         ]
 

@@ -211,5 +211,5 @@ def create_statement(index: SearchIndex) -> str:
     What is compared by equality is found in it of one type, in the order of ModifiedOn and the id.
     """
     columns = ("event_code", *index.columns, "modified_on", "id")
-    assert all(name in schema.opportunity.columns for name in columns), index
+    assert all(name in schema.OPPORTUNITY_COLUMNS for name in columns), index
     return f'CREATE INDEX "{index.name}" ON opportunity ({", ".join(columns)})'

@@ -94,7 +94,7 @@ def own_sql(stored: str) -> str:
         return "NULL" if constant is None else literal(constant)
     if stored == "event_code":
         return "CAST(o.event_code AS TEXT)"
-    assert stored in schema.opportunity.columns, stored
+    assert stored in schema.OPPORTUNITY_COLUMNS, stored
     return f"o.{stored}"
 
 
@@ -109,7 +109,7 @@ def lead_sql(stored: str, dialect: Dialect) -> str:
     if stored.startswith(ATTRIBUTE):
         name = literal(stored.removeprefix(ATTRIBUTE))
         return dialect.attribute.format("l.attributes", name)
-    assert stored in schema.lead.columns, stored
+    assert stored in schema.LEAD_COLUMNS, stored
     return f"l.{stored}"
 
 

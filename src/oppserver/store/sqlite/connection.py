@@ -2,13 +2,12 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty, LifoQueue
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import QueuePool
 
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
 from oppserver.store import migrations
@@ -115,28 +114,45 @@ def _json_of_list(values: list[object]) -> str:
 sqlite3.register_adapter(list, _json_of_list)  # what json_each() makes a list of again
 
 
-def open_pool(files: DatabaseFiles, options: StoreOptions, *, writes: bool) -> QueuePool:
-    """A pool of connections to the file: one that writes, or ``options.readers`` that read."""
-    return QueuePool(
-        lambda: files.connect(lambda: connect(files.path, options, writes=writes)),  # type: ignore[arg-type] # sqlite3's is a DB-API connection
-        pool_size=1 if writes else options.readers,
-        max_overflow=0,
-        timeout=BUSY_TIMEOUT_S,
-        use_lifo=True,  # the connection that was used last has its pages at hand
-        reset_on_return=None,  # whoever begins a transaction ends it
-    )
+class ConnectionPool:
+    """Connections to the file: one that writes, or some that read. A thread has one for itself.
 
+    They are opened when they are needed. The one that was used last is used again first, because it
+    has its pages at hand. Whoever begins a transaction ends it.
+    """
 
-@contextmanager
-def pooled(pool: QueuePool) -> Iterator[SqliteConnection]:
-    """A connection of a pool, which goes back to it."""
-    taken = pool.connect()
-    try:
-        connection = taken.driver_connection
-        assert isinstance(connection, SqliteConnection)
-        yield connection
-    finally:
-        taken.close()
+    def __init__(self, files: DatabaseFiles, options: StoreOptions, *, writes: bool) -> None:
+        self._files: Final = files
+        self._options: Final = options
+        self._writes: Final = writes
+        self._free: Final[LifoQueue[SqliteConnection | None]] = LifoQueue()
+        for _ in range(1 if writes else options.readers):
+            self._free.put(None)  # not opened yet
+
+    @contextmanager
+    def connection(self) -> Iterator[SqliteConnection]:
+        """Lend a connection. Raises Unavailable when none becomes free in time."""
+        try:
+            connection = self._free.get(timeout=BUSY_TIMEOUT_S)
+        except Empty:
+            raise Unavailable("All connections to the store are busy. Try again.") from None
+        try:
+            if connection is None:
+                connection = self._files.connect(self._connect)
+            yield connection
+        finally:
+            self._free.put(connection)
+
+    def _connect(self) -> SqliteConnection:
+        return connect(self._files.path, self._options, writes=self._writes)
+
+    def close(self) -> None:
+        """Close all that are not in use."""
+        with suppress(Empty):
+            while True:
+                connection = self._free.get_nowait()
+                if connection is not None:
+                    connection.close()
 
 
 def connect(path: Path, options: StoreOptions, *, writes: bool) -> SqliteConnection:
@@ -171,8 +187,6 @@ def translated_errors(path: Path) -> Iterator[None]:
     """Turns the driver's errors into ours."""
     try:
         yield
-    except PoolTimeoutError:
-        raise Unavailable("All connections to the store are busy. Try again.") from None
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _TRANSIENT:

@@ -35,12 +35,11 @@ from oppserver.store.sql.store import SqlStore, SqlTransaction
 from oppserver.store.sql.users import is_text, select_key
 from oppserver.store.sqlite import maintenance
 from oppserver.store.sqlite.connection import (
+    ConnectionPool,
     SqliteConnection,
     connect,
-    open_pool,
     opening,
     path_of,
-    pooled,
     refuse_foreign,
     refuse_old_sqlite,
     revision_of,
@@ -82,8 +81,8 @@ class SqliteStore(SqlStore):
         self._path = path
         self._options = options
         self._files = DatabaseFiles(path)
-        self._readers = open_pool(self._files, options, writes=False)
-        self._writer = open_pool(self._files, options, writes=True)
+        self._readers = ConnectionPool(self._files, options, writes=False)
+        self._writer = ConnectionPool(self._files, options, writes=True)
         self._write_lock = threading.Lock()
         self._catalogue: Catalogue | None = None  # owner: catalogue(); replaced whole, never edited
 
@@ -107,8 +106,8 @@ class SqliteStore(SqlStore):
         return store
 
     def close(self) -> None:
-        self._readers.dispose()
-        self._writer.dispose()
+        self._readers.close()
+        self._writer.close()
         self._files.close()  # the last connection, which tidies up
 
     # --- the hot read
@@ -201,7 +200,7 @@ class SqliteStore(SqlStore):
         """A reader, outside a transaction, with the clock set."""
         with translated_errors(self._path):
             self._files.check_lately()
-            with pooled(self._readers) as connection:
+            with self._readers.connection() as connection:
                 connection.deadline.set(timeout_s or self._options.query_timeout_s)
                 yield connection
 
@@ -240,7 +239,7 @@ class SqliteStore(SqlStore):
     @contextmanager
     def _outside_transaction(self) -> Iterator[SqliteConnection]:
         """The writer, outside a transaction."""
-        with translated_errors(self._path), pooled(self._writer) as connection:
+        with translated_errors(self._path), self._writer.connection() as connection:
             yield connection
 
     def _write(self, work: Callable[[SqlConnection], _T]) -> _T:
@@ -304,7 +303,11 @@ class SqliteStore(SqlStore):
         with self._outside_transaction() as connection:
             set_up_file(connection)
         with self._writing() as connection:
-            migrations.upgrade(connection, "sqlite", module=sqlite3)
+            at = revision_of(connection)  # another process may have made it meanwhile
+            if at is None:
+                maintenance.create_schema(connection)
+            elif at != migrations.HEAD:
+                migrations.upgrade(connection, "sqlite", module=sqlite3)
         with self._outside_transaction() as connection:
             bring_log_into_file(connection)
 

@@ -35,7 +35,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 from oppserver.contract.errors import DatabaseRefused, StoreReplaced
@@ -59,6 +59,8 @@ _CHECKPOINT_S: Final = 5.0
 
 _FileId = tuple[int, int]
 
+_C = TypeVar("_C", bound=sqlite3.Connection)
+
 
 class DatabaseFiles:
     """The three files that a store has open. Owner of the anchor, which is closed last.
@@ -76,7 +78,7 @@ class DatabaseFiles:
         self._unreadable_since: float | None = None
         self._looked_at = float("-inf")
 
-    def connect(self, open_connection: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+    def connect(self, open_connection: Callable[[], _C]) -> _C:
         """Open a connection to the same file as the other connections. Raises StoreReplaced."""
         for _ in range(_TRIES):
             before = _file_id(self.path)

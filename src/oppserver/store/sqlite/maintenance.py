@@ -6,20 +6,19 @@ the file to write builds them, and so does a write that needs one.
 """
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
-
-from sqlalchemy import Index
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.schema import CreateIndex
+from uuid import uuid4
 
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.limits import SQLITE_BACKUP_STEP_PAGES
-from oppserver.store import schema
+from oppserver.store import migrations
 from oppserver.store.sql import SqlConnection
 from oppserver.store.sql.catalogue import create_statement, select_search_indexes
 from oppserver.store.sql.checks import broken_promises
@@ -28,27 +27,36 @@ from oppserver.store.sqlite.fingerprints import give_identity
 from oppserver.store.sqlite.library import sqlite3
 from oppserver.store.sqlite.read import one_snapshot
 
-INDEXES: Final[tuple[Index, ...]] = tuple(
-    sorted(
-        (
-            index
-            for table in (schema.lead, schema.opportunity)
-            for index in table.indexes
-            if not index.unique
-        ),
-        key=lambda index: str(index.name),
-    )
-)
-"""Indexes of the schema that only make reads quick, by name. Operators may have added others."""
-
 _KEPT: Final = frozenset({"opportunity_by_change_number"})
 """Indexes that stay while a store is loaded: new rows append to them, and changes need them."""
 
-_BUILT_IN: Final = {
-    str(index.name): str(CreateIndex(index).compile(dialect=sqlite.dialect())) for index in INDEXES
+_STATEMENTS: Final = tuple(
+    statement.strip()
+    for statement in files(__package__).joinpath("schema.sql").read_text("utf-8").split(";\n")
+    if statement.strip()
+)
+"""What makes the schema of a new file, in order."""
+
+INDEXES: Final = {
+    found[1]: statement
+    for statement in sorted(_STATEMENTS)
+    if (found := re.match(r"CREATE INDEX (\w+) ON (?:lead|opportunity) ", statement))
 }
+"""Indexes of the schema that only make reads quick, by name: their statements. Operators may have
+added others."""
 
 _INDEXES_THERE: Final = "SELECT name FROM sqlite_schema WHERE type = 'index'"
+
+
+def create_schema(connection: SqlConnection) -> None:
+    """Make the tables of a new file, in the transaction that is open on its connection.
+
+    Twenty times quicker than the migrations, which lead to the same.
+    """
+    for statement in _STATEMENTS:
+        connection.run(statement)
+    connection.run("INSERT INTO database_identity (id) VALUES (:id)", id=str(uuid4()))
+    connection.run("INSERT INTO alembic_version VALUES (:revision)", revision=migrations.HEAD)
 
 
 def missing(connection: SqlConnection) -> Mapping[str, str]:
@@ -75,7 +83,7 @@ def drop_if_empty(connection: SqlConnection) -> None:
 
 def _wanted(connection: SqlConnection) -> Mapping[str, str]:
     added = select_search_indexes(connection)
-    return _BUILT_IN | {index.name: create_statement(index) for index in added}
+    return INDEXES | {index.name: create_statement(index) for index in added}
 
 
 def _there(connection: SqlConnection) -> set[str]:
