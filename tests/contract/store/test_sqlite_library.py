@@ -142,6 +142,18 @@ for arguments in {COMMANDS}:
     assert [line for line in lines if "sqlite3" in line] == [f"['{library}']"] * len(COMMANDS)
 
 
+def test_a_store_opens_without_sqlalchemy(tmp_path: Path) -> None:
+    """A new file and one that is there: its import would be a third of a server's start."""
+    program = """
+import sys
+from oppserver.store import open_store
+for _ in range(2):
+    open_store("sqlite:///oppserver.db").close()
+print([name for name in ("sqlalchemy", "alembic") if name in sys.modules])
+"""
+    assert run_python(program, folder=tmp_path).stdout == "[]\n"
+
+
 @needs_both
 def test_a_testing_server_uses_one_library(tmp_path: Path) -> None:
     """The server of the pytest plug-in, inside of the process of the tests, as well."""
