@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN_READY := $(VENV)/.run-ready
 
+# How long the slow tests (crash, load, random data) take: the short form here and in CI.
+export OPPSERVER_TEST_SCALE ?= 0.5
+
 .PHONY: demo test check bench docs clean help
 
 help: ## Show this list
