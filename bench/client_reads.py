@@ -81,7 +81,7 @@ def _keys(folder: Path) -> Keys:
 
 
 def _run(folder: Path, *arguments: str, keys: Keys | None = None) -> tuple[str, int]:
-    """What a command printed, and the most bytes that were resident."""
+    """The output of a command, and the most bytes that were resident."""
     environment = dict(os.environ)
     if keys is not None:
         environment |= {"OPPSERVER_ACCESS_KEY": keys.access, "OPPSERVER_SECRET_KEY": keys.secret}

@@ -51,7 +51,7 @@ def with_samples(form: Form, samples: Sequence[Sample], *, name: str) -> Form:
 
 
 class Times(msgspec.Struct, frozen=True):
-    """What one form took, in milliseconds, in the order of the rounds."""
+    """The times of one form in milliseconds, in the order of the rounds."""
 
     name: str
     ms: list[float]
@@ -110,7 +110,7 @@ def take_turns(forms: Sequence[Form], samples: Sequence[Sample], rounds: int) ->
 
 
 def ratio(above: Times, below: Times) -> Ratio:
-    """How much longer ``above`` takes than ``below``."""
+    """The ratio of the times of ``above`` and ``below``."""
     each = [a / b for a, b in zip(above.ms, below.ms, strict=True)]
     low, _, high = statistics.quantiles(each, n=4)
     return Ratio(above.p50 / below.p50, low, high)

@@ -19,7 +19,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Task(msgspec.Struct):
-    """What to do. ``requests`` is a file with a list of requests (bytes), in MessagePack."""
+    """The work to do. ``requests`` is a file with a list of requests (bytes), in MessagePack."""
 
     port: int
     connections: int
@@ -29,7 +29,7 @@ class Task(msgspec.Struct):
 
 
 class Outcome(msgspec.Struct):
-    """What came of it, in the measured seconds. ``cpu_s``: of this client, the warming included."""
+    """The result, in the measured seconds. ``cpu_s``: of this client, the warming included."""
 
     calls: int
     failures: int
@@ -78,7 +78,7 @@ class _Client:
 
     @property
     def is_sending(self) -> bool:
-        """Whether the request is not out yet."""
+        """Return whether the request is not out yet."""
         return len(self._unsent) > 0
 
     def receive(self, scratch: memoryview) -> bool:

@@ -1,4 +1,4 @@
-"""What a run measures, and how long."""
+"""The measures of a run, and their lengths."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +68,9 @@ class Options:
 
     @property
     def has_postgres(self) -> bool:
-        """Whether all measures of the product on PostgreSQL are taken."""
+        """Return whether all measures of the product on PostgreSQL are taken."""
         return all(map(self.wants, POSTGRES))
 
     def wants(self, name: str) -> bool:
-        """Whether a measure of this name is to be taken."""
+        """Return whether a measure of this name is to be taken."""
         return not self.only or name in self.only

@@ -1,4 +1,4 @@
-"""What a run is doing, on stderr."""
+"""The progress of a run, on stderr."""
 
 import sys
 import time

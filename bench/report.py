@@ -1,4 +1,4 @@
-"""What a run leaves: the numbers as JSON, the table for readers."""
+"""The results of a run: the numbers as JSON, the table for readers."""
 
 from collections.abc import Sequence
 from pathlib import Path

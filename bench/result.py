@@ -1,4 +1,4 @@
-"""What a measure comes to."""
+"""The result of a measure."""
 
 from typing import Any
 

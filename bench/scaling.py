@@ -1,4 +1,4 @@
-"""What many opportunities need, computed from what was measured: the tables of docs/scaling.md.
+"""The needs of many opportunities, computed from measurements: the tables of docs/scaling.md.
 
 ``python -m bench.scaling`` renders them anew from ``bench/results/scaling.json``.
 """
@@ -34,7 +34,7 @@ _DAY_S: Final = 86_400
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured, each in the unit of its name."""
+    """The measurements, each in the unit of its name."""
 
     opportunity_bytes: float
     lead_bytes: float
@@ -71,7 +71,7 @@ def costs_of(recorded: Mapping[str, Any]) -> Costs:
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a number of opportunities needs."""
+    """The needs of a number of opportunities."""
 
     opportunities: int
     stored_bytes: float
@@ -105,7 +105,7 @@ def needs_of(costs: Costs, opportunities: int) -> Needs:
 
 
 def block(recorded: Mapping[str, Any]) -> str:
-    """What stands between the marks of the page."""
+    """The text between the marks of the page."""
     costs = costs_of(recorded)
     all_needs = [needs_of(costs, size) for size in SIZES]
     parts = (_heading(recorded), _measured(costs), _needed(all_needs), _called(costs, all_needs))

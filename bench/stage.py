@@ -18,10 +18,10 @@ from bench.progress import step
 from bench.wire import Connection
 
 _BYTES_PER_ROW: Final = 3_500
-"""Of the main data, at its peak: the file of lines, the database, PostgreSQL's copy, its WAL."""
+"""Bytes of the main data at its peak: the lines, the database, PostgreSQL's copy, its WAL."""
 _BYTES_PER_GROWN_ROW: Final = 1_400
 _BYTES_PER_POSTGRES_ROW: Final = 6_000
-"""Of the larger database, at its peak: rows and indexes, their WAL, and a standby's copy of all."""
+"""Bytes of the larger database at its peak: rows, indexes, their WAL, and a standby's copy."""
 
 ONE_TYPE: Final = TYPES[0]
 """The type of all rows of the database on which lists and searches are measured."""

@@ -1,4 +1,4 @@
-"""What each figure is held to, in the order of the table."""
+"""The goal of each figure, in the order of the table."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     is_ceiling: bool = True
 
     def score(self, value: float) -> float | None:
-        """How many times better than the goal a value is; 1 and above is met."""
+        """The ratio of a value and its goal; 1 and above is met."""
         if self.goal is None:
             return None
         return self.goal / value if self.is_ceiling else value / self.goal

@@ -23,7 +23,7 @@ class BadAnswer(Exception):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What the head of an answer says of its body. ``body_bytes`` None: it comes in chunks."""
+    """The head of an answer, about its body. ``body_bytes`` None: it comes in chunks."""
 
     status: int
     body_at: int

@@ -1,4 +1,4 @@
-"""What tests of every kind share."""
+"""Fixtures and settings that tests of every kind share."""
 
 import signal
 from collections.abc import Iterator

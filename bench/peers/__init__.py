@@ -1,1 +1,1 @@
-"""What the server is measured beside. Each runs as a process of its own, or in this one."""
+"""The peers of the server. Each runs as a process of its own, or in this one."""

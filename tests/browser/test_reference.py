@@ -258,7 +258,7 @@ def test_an_error_is_shown_with_its_message(tab: Tab) -> None:
 
 
 def test_a_lost_connection_is_said_and_leaves_no_old_answer(tab: Tab) -> None:
-    """What was answered before is not shown as if it were the answer."""
+    """An earlier answer is not shown as if it were the answer."""
     tab.open("/docs")
     box = call_of(tab, BULK_READ)
     sent(tab, box)

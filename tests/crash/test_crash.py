@@ -1,6 +1,6 @@
 """SIGKILL at random points: what was acknowledged is there, and the store is sound.
 
-An import acknowledges a batch when it tells of it; here the writing process prints a line per batch
+An import acknowledges a batch by a line; here the writing process prints a line per batch
 after the store's call has returned, and dies whenever the parent likes.
 """
 

@@ -298,7 +298,7 @@ def leads(path: Path) -> list[Any]:
 
 
 def revision_in(path: Path) -> list[Any]:
-    """What the file says of its version."""
+    """The version in the file."""
     with closing(sqlite3.connect(path)) as database:
         return database.execute("SELECT version_num FROM alembic_version").fetchall()
 
@@ -318,7 +318,7 @@ def test_a_next_version_upgrades_a_database_of_this_one(next_version: Path, tmp_
 
 
 def test_an_upgrade_that_fails_changes_nothing(next_version: Path, tmp_path: Path) -> None:
-    """What the failing script had done before is undone; the database is of the old version."""
+    """The work of the failing script is undone; the database is of the old version."""
     path = at_revision(tmp_path / "old.db", THIS)
     schema, held = described(path), leads(path)
     script = next_version.read_text().replace("pass", "raise RuntimeError('no')")
@@ -330,7 +330,7 @@ def test_an_upgrade_that_fails_changes_nothing(next_version: Path, tmp_path: Pat
 
 
 def test_without_migration_an_older_database_is_refused(next_version: Path, tmp_path: Path) -> None:
-    """Who only reads does not upgrade; the refusal names the command that does."""
+    """A command that only reads does not upgrade; the refusal names the command that does."""
     path = at_revision(tmp_path / "old.db", THIS)
     before = path.read_bytes()
     with pytest.raises(DatabaseRefused, match=r"older version.* 'oppserver db upgrade'"):

@@ -24,7 +24,7 @@ def url() -> str:
 
 
 def rows(url: str, statement: str) -> list[Any]:
-    """What another program reads."""
+    """The rows that another program reads."""
     with psycopg.connect(url) as connection:
         return connection.execute(statement.encode()).fetchall()
 
@@ -90,7 +90,7 @@ def test_data_of_every_version_is_there_after_the_upgrade(revision: str, url: st
 
 
 def test_an_upgrade_that_fails_changes_nothing(next_version: Path, url: str) -> None:
-    """What the failing script had done before is undone; the next try is not kept out."""
+    """The work of the failing script is undone; the next try is not kept out."""
     at_revision(url, sqlite.THIS)
     before = described(url)
     script = next_version.read_text()

@@ -1,6 +1,6 @@
-"""Tables of the documents that are made from the code. ``python -m tests.project.generated``.
+"""The parts of documents that are made from the code: ``python -m tests.project.generated``.
 
-A page has a table between two comments; ``make docs`` writes it there, and a test compares.
+A page has each between two comments; ``make docs`` writes it there, and a test compares.
 """
 
 import ast
@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from oppserver.api.openapi import DESCRIPTIONS
 from oppserver.api.routes import ROUTES, STREAM_ROUTES
 from oppserver.config import configuration_markdown
+from oppserver.contract import limits
 from oppserver.contract.errors import HTTP_ERRORS
 from oppserver.contract.problems import name_of
 from oppserver.telemetry import Metrics
@@ -24,79 +25,78 @@ LIMITS: Final = PACKAGE / "contract" / "limits.py"
 
 
 def code_map() -> str:
-    """A table for each folder: its modules, and the first line of each module's docstring."""
-    folders: dict[Path, list[Path]] = {}
+    """Every folder: the first line of its docstring, and its modules."""
+    folders: dict[Path, list[str]] = {}
     for module in sorted(PACKAGE.rglob("*.py")):
         if "versions" not in module.parts:
-            folders.setdefault(module.parent, []).append(module)
-    return "\n\n".join(_folder_table(folder, modules) for folder, modules in folders.items())
-
-
-def _folder_table(folder: Path, modules: list[Path]) -> str:
-    name = folder.relative_to(PACKAGE).as_posix()
-    name = "oppserver" if name == "." else name
-    rows = [
-        f"| `{module.relative_to(PACKAGE).as_posix()}` | {_first_line(module)} |"
-        for module in modules
-        if module.name != "__init__.py"
-    ]
-    return "\n".join([f"| {name} | {_first_line(folder / '__init__.py')} |", "|---|---|", *rows])
+            names = folders.setdefault(module.parent, [])
+            names += [] if module.name == "__init__.py" else [f"`{module.stem}`"]
+    return "\n".join(
+        f"- `{folder.relative_to(PACKAGE.parent).as_posix()}/`:"
+        f" {_first_line(folder / '__init__.py')}: {', '.join(names)}"
+        for folder, names in folders.items()
+    )
 
 
 def _first_line(module: Path) -> str:
     docstring = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
-    line = docstring.partition("\n")[0].rstrip(".").replace("``", "`")
-    return line.replace("|", "\\|")
+    return docstring.partition("\n")[0].rstrip(".").replace("``", "`")
 
 
 def calls_table() -> str:
-    """Every call: its method and path, its rights, and what it does."""
-    rows = [
-        f"| `{route.method} {route.path}` | {'writes' if route.writes else 'reads'} |"
-        f" {DESCRIPTIONS[route.name].summary} |"
+    """Every call: its method and path, and what it does; those that write are marked."""
+    return "\n".join(
+        f"- `{route.method} {route.path}`:"
+        f" {DESCRIPTIONS[route.name].summary}{' (writes)' if route.writes else ''}"
         for route in (*ROUTES, *STREAM_ROUTES)
-    ]
-    return "\n".join(["| call | | |", "|---|---|---|", *rows])
+    )
 
 
 def errors_table() -> str:
     """Every error of the API: status, type on ``/v2``, name on ``/v1``, meaning."""
-    rows = [
-        f"| {one.status} | `{one.exception_type}` | `{name_of(one)}` | {one.meaning} |"
+    return "\n".join(
+        f"- {one.status} `{one.exception_type}`, `{name_of(one)}`: {one.meaning}"
         for one in HTTP_ERRORS
-    ]
-    return "\n".join(["| status | type | on `/v1` | meaning |", "|---|---|---|---|", *rows])
+    )
 
 
 def limits_table() -> str:
-    """Every limit that callers can meet: its name, its value, its reason."""
+    """Every limit that callers can meet, without those that are settings or an engine's."""
+    settings = (PACKAGE / "config.py").read_text(encoding="utf-8")
     body = ast.parse(LIMITS.read_text(encoding="utf-8")).body
     rows = []
     for statement, following in zip(body, [*body[1:], None], strict=True):
-        if not isinstance(statement, ast.AnnAssign) or statement.value is None:
+        if not isinstance(statement, ast.AnnAssign):
             continue
-        value = ast.unparse(statement.value)
+        name = ast.unparse(statement.target)
+        if name.startswith("SQLITE_") or re.search(rf"\b{name}\b", settings):
+            continue
         text = ""
         if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
             text = " ".join(str(following.value.value).split()).replace("``", "`")
-        rows.append(f"| `{ast.unparse(statement.target)}` | {_shown(value)} | {text} |")
-    return "\n".join(["| limit | value | reason |", "|---|---|---|", *rows])
+        rows.append(f"- `{name}` {_shown(getattr(limits, name))}: {_meaning(text)}")
+    return "\n".join(rows)
 
 
-def _shown(value: str) -> str:
-    number = ast.literal_eval(value) if re.fullmatch(r"[\d_.]+", value) else value
-    return f"{number:,}" if isinstance(number, int) else f"`{number}`"
+def _meaning(text: str) -> str:
+    """The text with its source, without reasons of ours: those are for readers of the code."""
+    return re.sub(r"(?<=\.) (?:Ours|Chosen|Measured)\b.*", "", text)
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"`{value}`"
 
 
 def metrics_table() -> str:
     """Every metric: its name as Prometheus shows it, its labels, its meaning."""
     metrics = [one for one in vars(Metrics()).values() if isinstance(one, MetricWrapperBase)]
     rows = sorted(
-        f"| `{one._name}{'_total' if one._type == 'counter' else ''}` | {one._type} |"
-        f" {', '.join(f'`{label}`' for label in one._labelnames)} | {one._documentation} |"
+        f"- `{one._name}{'_total' if one._type == 'counter' else ''}`, {one._type}"
+        f"{' by ' if one._labelnames else ''}"
+        f"{', '.join(f'`{label}`' for label in one._labelnames)}: {one._documentation}"
         for one in metrics
     )
-    return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *rows])
+    return "\n".join(rows)
 
 
 TABLES: Final[Mapping[tuple[str, str], Callable[[], str]]] = {

@@ -1,7 +1,7 @@
 """The documents are complete, their links resolve, and what they show is what happens.
 
 A ``console`` block is a session: lines that begin with ``$`` are run, the lines below are what is
-printed. There ``…`` stands for any text, and a line ``…`` for any lines. The block behind a comment
+printed. There ``…`` means any text, and a line ``…`` any lines. The block behind a comment
 ``<!-- file: NAME -->`` is a file of the session. A page is one session, in a folder of its own.
 """
 
@@ -93,7 +93,7 @@ def test_every_command_and_option_is_on_the_page_of_commands(name: str) -> None:
 
 
 def section(page: str, heading: str) -> str:
-    """What stands between a heading and the next of any level."""
+    """The text between a heading and the next of any level."""
     match = re.search(
         rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", without_code(page), re.MULTILINE | re.DOTALL
     )
@@ -142,7 +142,7 @@ def test_decisions_are_numbered_without_gaps_and_listed() -> None:
         first, *lines = page.read_text(encoding="utf-8").splitlines()
         title = first.removeprefix(f"# {number:04d}: ")
         assert title != first, first
-        assert f"| [{number:04d}]({page.name}) | {title} |" in index
+        assert f"- [{number:04d}]({page.name}) {title}\n" in index
         headings = [line for line in lines if line.startswith("## ")]
         assert headings == ["## Context", "## Decision", "## Consequences"], page.name
 
@@ -330,7 +330,7 @@ def run_session(commands: Sequence[str], *, folder: Path, port: int) -> list[tup
 
 
 def is_shown(lines: Sequence[str], printed: str) -> bool:
-    """Whether lines, as a page shows them, are what was printed; blanks at ends don't count."""
+    """Return whether lines, as a page shows them, were printed; blanks at ends don't count."""
     wanted = "".join(
         r"(?:.*\n)*?"
         if line.strip() == "…"

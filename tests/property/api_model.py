@@ -52,7 +52,7 @@ CHOICES: Final[Mapping[str, list[Given]]] = {
     "mx_Custom_6": [Given("1,000", "1000"), Given(7, "7"), Given("x", is_bad=True)],
     "mx_Custom_10": [Given(True, "true"), Given("x" * 40, "x" * 40)],
 }
-"""What is written into the fields of a deal. Values that are refused come last."""
+"""Values for the fields of a deal. Values that are refused come last."""
 
 UNIQUE_CHOICES: Final[Mapping[str, list[Given]]] = {
     "Status": CHOICES["Status"],
@@ -212,7 +212,7 @@ def stored(values: Mapping[str, Given]) -> Row:
 
 
 def check_row(row: Row, code: int, *, changed: Mapping[str, Any]) -> None:
-    """What is mandatory is set, and a stage goes with its status when one of them is new."""
+    """Mandatory fields are set, and a stage goes with its status when one of them is new."""
     mandatory = ["Status", "mx_Custom_1"] if code == DEAL else ["Status"]
     if any(row[name] is None for name in mandatory if name in changed):
         raise Refused

@@ -1,4 +1,4 @@
-"""How laws are tried: how many examples, and values of the domain."""
+"""The settings of laws: the number of examples, and values of the domain."""
 
 import string
 import tempfile
@@ -17,7 +17,7 @@ from tests.support.stores import ENGINES, scaled
 
 
 def examples(number: int, *, steps: int = 30) -> settings:
-    """So many examples, times OPPSERVER_TEST_SCALE.
+    """The number of examples, times OPPSERVER_TEST_SCALE.
 
     The short form tries the same ones everywhere, so that it fails for a change and not by chance;
     a longer one searches anew each time.

@@ -1,4 +1,4 @@
-"""What random histories of a store are drawn from.
+"""Values that random histories of a store are drawn from.
 
 Few ids, addresses and dates, so that operations meet.
 """

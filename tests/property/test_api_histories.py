@@ -88,7 +88,7 @@ class Writes(RuleBasedStateMachine):
         return known[number % len(known)]
 
     def tried(self, change: Callable[[Model], Any], answer: Answer) -> bool:
-        """Whether the model takes a change; the server has answered accordingly."""
+        """Return whether the model takes a change; the server has answered accordingly."""
         try:
             change(deepcopy(self.model))
         except Refused:
@@ -103,7 +103,7 @@ class Writes(RuleBasedStateMachine):
         return {one: row["CreatedOn"] or "" for one, row in found.items()}
 
     def read(self, ids: list[str]) -> dict[str, Row]:
-        """What the bulk read has of the ids."""
+        """The answer of the bulk read for the ids."""
         if not ids:
             return {}
         columns = ",".join(COLUMNS)
@@ -320,7 +320,7 @@ class History(Writes):
     @precondition(lambda self: self.model.leads)
     @rule(number=st.integers(0, 2), code=st.sampled_from([DEAL, UNIQUE]))
     def opportunities_of_lead(self, number: int, code: int) -> None:
-        """Those of one type."""
+        """The opportunities of one type."""
         lead_id = self.model.leads[number % len(self.model.leads)].id
         answer = self.server.post(
             {"Sorting": {"ColumnName": "CreatedOn", "Direction": "0"}},

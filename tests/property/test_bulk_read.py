@@ -93,7 +93,7 @@ STORE = filled()
 # --- the oracle --------------------------------------------------------------------------------
 
 Group = Mapping[str, Any]
-"""What a group asks: its ``code``, ``ids`` (canonical) and ``names`` (canonical) as they stand."""
+"""A group as asked: its ``code``, ``ids`` (canonical) and ``names`` (canonical) as they stand."""
 
 
 def entry_of(number: int, one: str, groups: Sequence[Group]) -> list[int]:
@@ -182,7 +182,7 @@ BODY = Body(GetOpportunitiesByIdWire)
 
 
 def answered(written: Sequence[Any]) -> list[Any]:
-    """What the steps make of it, as pairs."""
+    """The result of the steps, as pairs."""
     body = json.dumps({"SearchParameters": written}).encode()
     message = BODY.decode(body, content_type="application/json", body_bytes_max=1 << 20)
     asked = parse_bulk_read(calling.a_call("GetOpportunitiesById"), message)

@@ -65,7 +65,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def imported(lines: Sequence[Line], folder: Path) -> tuple[int, list[Rejection]]:
-    """How many lines an import stores, and those that it rejects."""
+    """The number of lines that an import stores, and those that it rejects."""
     rejected: list[Rejection] = []
     store = open_store(f"sqlite:///{folder}/oppserver.db")
     try:
@@ -157,7 +157,7 @@ def test_a_line_that_is_too_long_is_one_reject(
 def test_a_quote_that_is_not_closed_takes_in_a_bounded_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What it takes in is rejected as it stands; then reading goes on."""
+    """A damaged part is rejected as it stands; then reading goes on."""
     monkeypatch.setattr(csv_files, "IMPORT_LINE_BYTES_MAX", 1_000)
     row = f"{guid(1)},12000,{lead(1)},Open,\r\n"
     text = row + row.replace("Open", '"Open') + row * 100

@@ -112,7 +112,7 @@ numbers = decimals(10**29, 12) | decimals(10**9, 2)
 @given(some=st.lists(numbers, min_size=1, max_size=5))
 @examples(200)
 def test_a_number_is_exact_or_refused(some: list[Decimal]) -> None:
-    """What decimal128(38, 10) cannot hold to the last digit is named, with its row."""
+    """A value that decimal128(38, 10) cannot hold to the last digit is named, with its row."""
     of = table(Kind.TEXT, Kind.NUMBER)
     cells = as_columns([(str(n), format(number, "f")) for n, number in enumerate(some)], of)
     fits = [abs(one) < 10**28 and one == round(one, 10) for one in some]

@@ -49,7 +49,7 @@ def test_an_offset_is_taken_off(moment: datetime) -> None:
 @given(moments, moments)
 @examples(200)
 def test_stored_dates_sort_as_time_does(one: datetime, other: datetime) -> None:
-    """As text, which is how every engine compares them."""
+    """Dates sort as text, which is how every engine compares them."""
     one, other = one.replace(microsecond=0), other.replace(microsecond=0)
     assert (now_stored(one) < now_stored(other)) == (one < other)
 
@@ -78,7 +78,7 @@ near_dates = st.from_regex(
 @example("9999-12-31T23:59:59.999999-23:59")
 @examples(600)
 def test_any_text_is_a_date_or_refused(text: str) -> None:
-    """What is taken has the stored form and a place in the calendar; all else is a ValueError."""
+    """An accepted date has the stored form and is in the calendar; all else is a ValueError."""
     try:
         stored = to_stored(text)
     except ValueError:
@@ -134,7 +134,7 @@ near_guids = st.from_regex(r"\{?[0-9a-fA-F-]{30,38}\}?", fullmatch=True)
 @example("24cf277e-70fe-4b2f-a9c2-9a68f45feab\u0661")
 @examples(600)
 def test_any_text_is_a_guid_or_none(text: str) -> None:
-    """What is taken has the canonical form and the digits of the text, and is what others read."""
+    """An accepted id has the canonical form and the digits of the text; others read it alike."""
     canonical = canonical_guid(text)
     if canonical is None:
         return

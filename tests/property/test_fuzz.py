@@ -37,7 +37,7 @@ def sent(server: Server, body: bytes, path: str = BULK_READ, **headers: str) -> 
 
 
 def is_answer(answer: Answer) -> bool:
-    """Whether an answer is 200 in the documented form; what is not is a named refusal."""
+    """Return whether an answer is 200 in the documented form; others are named refusals."""
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"]
     if answer.status != 200:
@@ -55,7 +55,7 @@ def is_answer(answer: Answer) -> bool:
 
 
 def faults(server: Server) -> list[dict[str, Any]]:
-    """What the server met and had no name for."""
+    """The faults that the server had no name for."""
     return [line for line in server.log() if line["event"] == "fault"]
 
 
@@ -104,7 +104,7 @@ messages = st.lists(groups, min_size=1, max_size=4).map(lambda some: asking(*som
 
 
 @st.composite
-def mended(draw: st.DrawFn, valid: st.SearchStrategy[Any] = messages) -> Any:
+def altered(draw: st.DrawFn, valid: st.SearchStrategy[Any] = messages) -> Any:
     """A valid message in which one place, wherever it is, holds something else or nothing."""
     message = deepcopy(draw(valid))
     place: Any = message
@@ -162,7 +162,7 @@ def test_json_of_any_shape_is_answered(server: Server, body: bytes) -> None:
     is_answer(sent(server, body))
 
 
-@given(body=mended().map(dumped))
+@given(body=altered().map(dumped))
 @examples(500)
 def test_a_message_with_one_thing_wrong_is_answered(server: Server, body: bytes) -> None:
     """Whatever stands in one place of a message, or does not."""
@@ -193,7 +193,7 @@ header_names = st.sampled_from(
 )
 @examples(200)
 def test_any_headers_are_answered(server: Server, body: bytes, headers: Mapping[str, str]) -> None:
-    """Keys, encodings and types that are none."""
+    """Invalid keys, encodings and types."""
     is_answer(sent(server, body, **headers))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.property.laws import examples
-from tests.property.test_fuzz import REFUSALS, dumped, faults, mended, sent, shapes
+from tests.property.test_fuzz import REFUSALS, altered, dumped, faults, sent, shapes
 from tests.support import writing
 from tests.support.running import Server
 from tests.support.writing import (
@@ -60,7 +60,7 @@ def _is_well(server: Server, folder: Path) -> Iterator[None]:
 
 
 def is_answer(server: Server, body: bytes, path: str) -> bool:
-    """Whether an answer is 200; what is not is a named refusal with a message."""
+    """Return whether an answer is 200; others are named refusals with a message."""
     answer = sent(server, body, path)
     if answer.status == 200:
         return True
@@ -109,7 +109,7 @@ def updates(one: str) -> st.SearchStrategy[Any]:
 def test_a_capture_with_one_thing_wrong_is_answered(server: Server) -> None:
     """Whatever stands in one place of it, or does not; of valid ones some are 200."""
 
-    @given(message=captures | mended(captures))
+    @given(message=captures | altered(captures))
     @examples(300)
     def fuzz(message: Any) -> None:
         seen.add(is_answer(server, dumped(message), CAPTURE))
@@ -120,12 +120,12 @@ def test_a_capture_with_one_thing_wrong_is_answered(server: Server) -> None:
 
 
 def test_an_update_with_one_thing_wrong_is_answered(server: Server) -> None:
-    """Of an opportunity that is there, alone and in bulk."""
+    """Updates of an opportunity that is there, alone and in bulk."""
     one = captured(server)
     valid = updates(one)
     in_bulk = valid.map(lambda update: [update])
 
-    @given(message=valid | mended(valid), messages=in_bulk | mended(in_bulk))
+    @given(message=valid | altered(valid), messages=in_bulk | altered(in_bulk))
     @examples(200)
     def fuzz(message: Any, messages: Any) -> None:
         seen.add(is_answer(server, dumped(message), UPDATE))
@@ -140,7 +140,7 @@ def test_an_addition_with_one_thing_wrong_is_answered(server: Server) -> None:
     """Among two."""
     captured(server, lead=DETAILS)
 
-    @given(messages=additions | mended(additions))
+    @given(messages=additions | altered(additions))
     @examples(200)
     def fuzz(messages: Any) -> None:
         seen.add(is_answer(server, dumped(messages), f"{BULK_ADD}?SearchBy=EmailAddress"))

@@ -56,11 +56,11 @@ from tests.support.stores import ENGINES, guid
 
 
 class Failed(Exception):
-    """What the work of a session raises when it is told to fail."""
+    """An error that the work of a transaction raises on purpose."""
 
 
 def worked(transaction: Transaction, calls: Sequence[tuple[str, Any]], *, fails: bool) -> list[Any]:
-    """What each call answered."""
+    """The answer of each call."""
     answers = [getattr(transaction, name)(**arguments) for name, arguments in calls]
     answers.append(sorted(transaction.catalogue().types))
     if fails:
@@ -245,7 +245,7 @@ def _of_snapshot(snapshot: Snapshot, plan: Plan) -> list[Any]:
 
 
 def _changed(store: Store, seen: ChangeNumbers) -> list[Any]:
-    """What has changed since, whatever the order, and whether an owner's address has."""
+    """The changes since, whatever the order, and whether an owner's address has changed."""
     now = store.change_numbers()
     all_of_them = stores.changes(store)
     numbers = [one.number for one in all_of_them]
@@ -262,7 +262,7 @@ def _of_type(store: Store, code: int) -> set[str]:
 
 
 def _rendered_changes(snapshot: Snapshot, entry: PlannedEntry) -> list[Any]:
-    """All changes as those of a type are told, by id: their order is the engine's own."""
+    """All changes as changes of a type, by id: their order is the engine's own."""
     last = snapshot.change_numbers().last
     page = ChangesPage(after=0, until=last, limit=99, event_code=entry.event_code)
     rendered = snapshot.rendered_changes(page, entry.columns)

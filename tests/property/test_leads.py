@@ -187,7 +187,7 @@ def test_timelines_are_read_as_the_model_reads_them(
     deals: list[StoredOpportunity],
     searches: list[ActivitySearch],
 ) -> None:
-    """Of a lead, an opportunity, a type, a span, or all; by both dates, in both directions."""
+    """Pages of a lead, an opportunity, a type, a span, or all; by both dates, both directions."""
     with both(engine) as stores:
         for store in stores:
             store.write_opportunities(deals, now=NOW)

@@ -18,7 +18,7 @@ histories = st.lists(st.tuples(pauses_ns, st.sampled_from("ab")), max_size=60)
 
 
 def answered(history: Sequence[tuple[int, str]], *, calls: int, window_s: int) -> list[RateWindow]:
-    """What the window says to each call of a history."""
+    """The answers of the window to the calls of a history."""
     now_ns = 0
     window = MovingWindow(calls=calls, window_s=window_s, clock_ns=lambda: now_ns)
     answers = []
@@ -77,7 +77,7 @@ def test_no_window_anywhere_has_more_calls_than_the_limit(
 def test_keys_do_not_touch_each_other(
     history: list[tuple[int, str]], calls: int, window_s: int
 ) -> None:
-    """What a key is told does not depend on the calls of others."""
+    """The answer to a key does not depend on the calls of others."""
     together = answered(history, calls=calls, window_s=window_s)
     for key in "ab":
         alone: list[tuple[int, str]] = []

@@ -43,7 +43,7 @@ def test_signs_of_thousands_change_no_number(
 @given(st.text(st.sampled_from("0123456789,,,..-+ \u0661"), max_size=14) | st.text(max_size=8))
 @examples(1000)
 def test_a_comma_anywhere_else_is_refused(text: str) -> None:
-    """What is read has its commas where thousands have them, and all the digits of the text."""
+    """An accepted number has its commas where thousands have them, and all digits of the text."""
     number = plain_number(text)
     if number is None:
         return

@@ -83,7 +83,7 @@ def catalogues(draw: st.DrawFn) -> Catalogue:
 @given(catalogue=catalogues())
 @examples(150)
 def test_an_import_of_an_export_is_the_type_again(catalogue: Catalogue) -> None:
-    """Whatever a type is, its export makes it again, and nothing of it is told as lost."""
+    """The export of any type makes it again, and nothing of it is reported as lost."""
     text = msgspec.json.encode(exported_type(catalogue, CODE))
     [imported] = types_of(text, NOTHING)
     assert imported.type == catalogue.types[CODE]

@@ -31,12 +31,12 @@ def database_of(folder: Path) -> str:
 
 
 def environment_of(folder: Path) -> dict[str, str]:
-    """What tells a command in a folder where its database is."""
+    """The variable that names a folder's database to a command."""
     return {"OPPSERVER_DATABASE": _ELSEWHERE[folder]} if folder in _ELSEWHERE else {}
 
 
 def execute(folder: Path, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-    """What another program reads, or changes, in a folder's database."""
+    """Run a statement of another program in a folder's database; return its rows."""
     url = database_of(folder).replace("postgresql://", "postgresql+psycopg://")
     # SQLAlchemy would load the standard library's SQLite beside the store's, and its locks would go
     more: dict[str, Any] = {"module": sqlite3} if url.startswith("sqlite") else {}

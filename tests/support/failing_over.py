@@ -78,7 +78,7 @@ class Callers:
             return self._until_acknowledged(connection, name, key)
 
     def wait_for_writes(self, number: int = 5) -> None:
-        """Returns when so many more writes have been acknowledged."""
+        """Returns when a number of further writes have been acknowledged."""
         wanted = len(self.acknowledged) + number
         self._poll(lambda: len(self.acknowledged) >= wanted, "writes")
 

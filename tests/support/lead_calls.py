@@ -26,7 +26,7 @@ def change(server: Server, lead_id: str, **attributes: Any) -> Answer:
 
 
 def by_id(server: Server, lead_id: str) -> Any:
-    """What GetById answers."""
+    """The answer of GetById."""
     path = f"{SERVICE}/Leads.GetById?id={lead_id}"
     answer = server.call("GET", path, headers=server.keys.headers)
     assert answer.status == 200, answer.body
@@ -34,7 +34,7 @@ def by_id(server: Server, lead_id: str) -> Any:
 
 
 def known(server: Server, lead_id: str) -> dict[str, Any]:
-    """All that is known of a lead that is here."""
+    """Everything that is known of a lead that is here."""
     [row] = by_id(server, lead_id)
     assert isinstance(row, dict)
     return {name: value for name, value in row.items() if value is not None}

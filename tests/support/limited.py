@@ -44,14 +44,14 @@ def nodes(
 
 
 def statuses(servers: Sequence[Server], keys: Keys, number: int) -> list[int]:
-    """What a number of calls at once get, the servers in turns."""
+    """The answers to a number of calls at once, the servers in turns."""
     with ThreadPoolExecutor(16) as pool:
         turns = (servers[turn % len(servers)] for turn in range(number))
         return list(pool.map(lambda server: server.post(MESSAGE, keys=keys).status, turns))
 
 
 def health(server: Server) -> object:
-    """What a server that is ready tells of itself."""
+    """The report of a server that is ready."""
     answer = server.call("GET", "/health/ready")
     assert answer.status == 200
     return answer.json

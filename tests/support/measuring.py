@@ -11,7 +11,7 @@ _TICKS_IN_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Used:
-    """What a process took while something was done: seconds of a processor, and bytes at its peak.
+    """The cost of something to a process: seconds of a processor, and bytes at its peak.
 
     ``peak_bytes`` is how much higher its memory was at most than at the beginning.
     """

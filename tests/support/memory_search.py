@@ -50,7 +50,7 @@ def search_leads(state: State, asked: LeadSearch) -> RenderedPage:
 
 
 def _page(values: Sequence[Value], asked: Search | LeadSearch) -> tuple[int, Sequence[Value]]:
-    """How many rows meet the conditions, and those of the page in order."""
+    """The number of rows that meet the conditions, and those of the page in order."""
     ordering = asked.ordering
     found = [value for value in values if meets(value, asked.where)]
     found.sort(
@@ -104,7 +104,7 @@ def _rendered(value: Value, asked: Search) -> Mapping[str, Any]:
 
 
 def meets(value: Value, group: ConditionGroup) -> bool:
-    """Whether a row meets a group of conditions."""
+    """Return whether a row meets a group of conditions."""
     if not group.members:
         return True
     each = (
@@ -157,7 +157,7 @@ def _compared(comparison: Comparison, one: Any, others: list[Any]) -> bool:
 
 
 def _sortable(stored: str | None, *, is_number: bool) -> tuple[bool, Any]:
-    """Whether a value is set, and what it is compared by."""
+    """Return whether a value is set, and what it is compared by."""
     if not is_number:
         return stored is not None, stored or ""
     is_set = stored is not None and _NUMBER.fullmatch(stored) is not None

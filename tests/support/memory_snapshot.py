@@ -42,7 +42,7 @@ class MemorySnapshot:
         return [self._columns(entry) for entry in plan.entries]
 
     def fingerprint(self, plan: Plan) -> Fingerprint:
-        """Of the rows themselves."""
+        """A fingerprint of the rows themselves."""
         rows = self._store.bulk_read(plan)
         parts = (self._identity, [one.json.decode() for one in rows])
         return Fingerprint(

@@ -1,4 +1,4 @@
-"""What the model of a store holds, and the changes that its writes and its sessions share."""
+"""The state of the model of a store, and the changes that its writes and transactions share."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -165,6 +165,6 @@ def with_emails(one: StoredOpportunity, state: State) -> StoredOpportunity:
 
 
 def version_of(one: StoredOpportunity) -> int:
-    """What stands for an opportunity's version: a digest of it, without its owner's address."""
+    """A fingerprint of an opportunity's version, without its owner's address."""
     stored = msgspec.structs.replace(one, owner_email=None)
     return int.from_bytes(hashlib.sha256(msgspec.json.encode(stored)).digest()[:7])

@@ -58,7 +58,7 @@ _T = TypeVar("_T")
 
 
 class MemoryDatabase:
-    """What the stores that are opened on one database share."""
+    """The state that the stores opened on one database share."""
 
     def __init__(self, state: State | None = None) -> None:
         self.state = state or State()

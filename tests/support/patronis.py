@@ -1,9 +1,8 @@
-"""PostgreSQL servers that Patroni looks after, with etcd: as docs/operating.md describes them."""
+"""PostgreSQL servers that Patroni looks after, with etcd, as docs/operating.md describes them."""
 
 import importlib.util
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +21,7 @@ import yaml
 from tests.support import postgres
 from tests.support.running import poll
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "operating.md"
+PAGE: Final = Path(__file__).parents[2] / "docs" / "examples" / "patroni.yml"
 DATABASE: Final = "kept"
 
 
@@ -72,7 +71,7 @@ class Member:
         return None if row is None else row[0]
 
     def roles(self) -> list[str]:
-        """What its Patroni says that the members are; nothing when it does not answer."""
+        """The members according to its Patroni; nothing when it does not answer."""
         try:
             with closing(HTTPConnection(self._api, timeout=2)) as connection:
                 connection.request("GET", "/cluster")
@@ -96,11 +95,7 @@ class Member:
 
     def _configured(self, number: int, etcd_port: int) -> Mapping[str, Any]:
         """The page's configuration, with addresses, folders and ports of this machine."""
-        blocks = re.findall(
-            r"^```yaml\n(# /etc/patroni.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE
-        )
-        [page] = blocks
-        found: dict[str, Any] = yaml.safe_load(page)
+        found: dict[str, Any] = yaml.safe_load(PAGE.read_text())
         found["name"] = f"db{number}"
         found["restapi"] = {"listen": self._api, "connect_address": self._api}
         found["etcd3"] = {"hosts": f"127.0.0.1:{etcd_port}"}

@@ -153,7 +153,7 @@ def programs() -> Path:
 
 
 def unprivileged(folder: Path) -> tuple[list[str], int | None]:
-    """How to run a server that refuses to run as root: (a prefix of its command, its user id).
+    """The way to run a server that refuses to run as root: (a prefix of its command, its user id).
 
     Best in a user namespace of its own, where root is an ordinary user; else as nobody.
     """
@@ -241,7 +241,7 @@ class Server:
         self.run("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
         if not is_kept:
             self._databases.append(name)
-        # no test needs so many at once, and each takes 8 MB
+        # no test needs that many at once, and each takes 8 MB
         while len(self._databases) > _KEPT_DATABASES_MAX:
             self.run("DROP DATABASE {} WITH (FORCE)", self._databases.pop(0))
         return self.cluster.url(name)

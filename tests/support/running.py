@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from tests.support.databases import environment_of
 
 SCALE = float(os.environ.get("OPPSERVER_TEST_SCALE", "1"))
-"""How much longer than the short form the slow tests run."""
+"""The factor by which slow tests run longer than their short form."""
 
 OPPSERVER = str(Path(sys.executable).parent / "oppserver")
 BULK_READ = "/v2/OpportunityManagement.svc/GetOpportunitiesById"
@@ -87,7 +87,7 @@ def one_line(done: "subprocess.CompletedProcess[str]") -> str:
 
 
 def run_well(*arguments: str, folder: Path) -> str:
-    """What a command printed; fails when its exit status is not 0."""
+    """The output of a command; fails when its exit status is not 0."""
     done = run(*arguments, folder=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -25,7 +25,7 @@ def guid(number: int) -> str:
 
 
 IDS = [guid(n) for n in range(5_000)]
-"""As many as take three calls."""
+"""Ids for three calls."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered. ``cut``: the connection is closed after so many bytes of the body."""
+    """An answer. ``cut``: the connection is closed after that many bytes of the body."""
 
     status: int = 200
     body: Any = b""
@@ -143,7 +143,7 @@ class ScriptedHost:
         return Reply(body=answer)
 
     def busiest(self, window_s: float) -> int:
-        """The most requests that arrived in any window of so many seconds."""
+        """The most requests that arrived in any window of a number of seconds."""
         moments = sorted(request.moment for request in self.requests)
         most, first = 0, 0
         for last, moment in enumerate(moments):

@@ -46,7 +46,7 @@ def asked(*members: ColumnCondition | ConditionGroup, **more: Any) -> Search:
 
 
 def page(store: Store, search: Search) -> tuple[int, list[Any]]:
-    """How many there are in all, and the rows."""
+    """The number of all, and the rows."""
     found = store.search(search)
     return found.total, json.loads(found.json)
 

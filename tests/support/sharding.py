@@ -25,7 +25,7 @@ _FUNCTIONS: Final = (
 )
 _CLOCKS: Final = (exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Rand, exp.Uuid)
 _PLAIN: Final = ("SET LOCAL", "BEGIN", "ROLLBACK", "COMMIT", "ANALYZE", "SAVEPOINT", "RELEASE")
-"""How statements begin that are of no table, or that Citus passes on as they are."""
+"""The beginnings of statements that are of no table, or that Citus passes on as they are."""
 
 
 class BrokenRule(AssertionError):
@@ -52,7 +52,7 @@ KNOWN: Final = {
         r"^a subquery of l names o outside of it$",
     ),
 }
-"""What breaks a rule and may: the statement, and what is said of it. The documents say so too."""
+"""Statements that break a rule and may, and why. The documents say so too."""
 
 
 def _is_known(text: str, rule: str) -> bool:
@@ -114,7 +114,7 @@ def _named(text: str) -> str:
 
 
 def _sources(select: exp.Expression) -> list[tuple[exp.Expression, exp.Join | None]]:
-    """What a select, or an UPDATE, reads from directly, each with the join that brings it in."""
+    """The sources that a select, or an UPDATE, reads from directly, each with its join."""
     sources: list[tuple[exp.Expression, exp.Join | None]] = []
     if isinstance(select, exp.Update):
         sources.append((select.this, None))
@@ -140,7 +140,7 @@ def _selects(statement: exp.Expression) -> Iterator[exp.Expression]:
 
 
 def _keys_equal(select: exp.Expression, one: str, other: str) -> bool:
-    """Whether a select has the keys of two of its sources equal."""
+    """Return whether a select has the keys of two of its sources equal."""
     return any(
         {(side.table, side.name) for side in (equal.this, equal.expression) if _is_column(side)}
         == {(one, KEY), (other, KEY)}
@@ -239,7 +239,7 @@ def _keys_stay(statement: exp.Expression) -> Iterator[str]:
 
 
 def _unique_by_key(statement: exp.Expression) -> Iterator[str]:
-    """What is unique has the key in it; nothing is numbered by the database."""
+    """Unique columns include the key; nothing is numbered by the database."""
     for create in statement.find_all(exp.Create):
         text = create.sql("postgres").lower()
         if create.kind in ("TRIGGER", "SEQUENCE", "FUNCTION", "RULE"):
@@ -288,7 +288,7 @@ def _is_subquery(source: exp.Expression, ctes: frozenset[str]) -> bool:
 
 
 def _is_row_alone(column: exp.Expression) -> bool:
-    """Whether a subquery selects the row, nothing else, from nothing else."""
+    """Return whether a subquery selects the row, nothing else, from nothing else."""
     select = column.parent
     return (
         isinstance(select, exp.Select)

@@ -115,13 +115,13 @@ class Member:
     # --- what is seen of it
 
     def lookups(self) -> int:
-        """How often opportunities were looked up by id on it."""
+        """The number of times that opportunities were looked up by id on it."""
         found = self.ask("SELECT idx_scan FROM pg_stat_user_tables WHERE relname = 'opportunity'")
         assert isinstance(found, int)
         return found
 
     def has_all_of(self, other: "Member") -> bool:
-        """Whether it has applied all that another one has written."""
+        """Return whether it has applied all that another one has written."""
         written = other.ask("SELECT pg_current_wal_insert_lsn()")
         return bool(self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{written}'"))
 
@@ -171,7 +171,7 @@ class Family:
 
     @property
     def flags(self) -> list[str]:
-        """What has ``oppserver serve`` use all of it."""
+        """The options with which ``oppserver serve`` uses all of it."""
         read = [part for one in self.standbys for part in ("--read-database", one.url)]
         return ["--database", self.primary.url, *read]
 

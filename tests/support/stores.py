@@ -243,7 +243,7 @@ def value(store: Store, number: int, name: str, *, event_code: int = 12_000) -> 
 
 
 def everything(store: Store) -> list[StoredOpportunity]:
-    """All that is stored, by id."""
+    """Everything that is stored, by id."""
     return store.read_opportunities(event_code=None, after_id="", limit=1_000_000)
 
 

@@ -97,12 +97,12 @@ def records(answer: Answer) -> list[dict[str, Any]]:
 
 
 def rows_of(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those lines that are rows."""
+    """The lines that are rows."""
     return [one for one in found if "ProspectActivityId" in one]
 
 
 def end_of(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the last line tells of the whole."""
+    """The last line, about the whole."""
     end: dict[str, Any] = found[-1]["End"]
     return end
 

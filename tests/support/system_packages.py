@@ -19,7 +19,7 @@ _TIMEOUT_S: Final = 300
 
 
 class PackageMissing(Exception):
-    """A program is not here, and cannot be brought; ``str()`` is one line that says what to do."""
+    """A program is missing and cannot be installed; ``str()`` is a line that says what to do."""
 
 
 def program(name: str, *, package: str) -> str:

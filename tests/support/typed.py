@@ -91,7 +91,7 @@ def copied(made: Path, tmp_path: Path) -> Path:
 
 
 def catalogue(folder: Path) -> Catalogue:
-    """All that is defined in a folder."""
+    """Everything that is defined in a folder."""
     store = open_store(database_of(folder))
     try:
         return store.catalogue()

@@ -1,4 +1,4 @@
-"""A real Valkey for tests: started, killed, frozen and brought back on the same address."""
+"""A real Valkey for tests: started, killed, frozen and started again on the same address."""
 
 import signal
 import socket
@@ -63,7 +63,7 @@ class ValkeyServer:
         self._process.send_signal(signal.SIGCONT)
 
     def command(self, *words: Any) -> Any:
-        """What it answers to a command."""
+        """The answer to a command."""
         with closing(valkey.Valkey(port=self.port, password=self._password or None)) as client:
             return client.execute_command(*words)  # type: ignore[no-untyped-call]  # as it is
 

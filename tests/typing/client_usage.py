@@ -1,4 +1,4 @@
-"""How a caller uses the client, for type checkers: run by mypy and by pyright, both strict.
+"""Uses of the client, for type checkers: run by mypy and by pyright, both strict.
 
 Nothing here is executed. Every ``assert_type`` is a promise about what an editor knows.
 """

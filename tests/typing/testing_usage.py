@@ -1,4 +1,4 @@
-"""How a test uses the plug-in, read by mypy and pyright, both strict. Nothing here is executed."""
+"""Uses of the plug-in, read by mypy and pyright, both strict. Nothing here is executed."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

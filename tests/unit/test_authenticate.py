@@ -55,5 +55,5 @@ def test_anything_else_is_one_and_the_same_refusal(key: Key | None, secret: str)
 
 
 def test_the_stored_form_of_a_secret_is_its_sha_256() -> None:
-    """As any other program would make it."""
+    """The hash as any other program would make it."""
     assert secret_sha256(SECRET) == hashlib.sha256(SECRET.encode()).hexdigest()

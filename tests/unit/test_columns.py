@@ -25,7 +25,7 @@ def test_a_column_is_found_in_any_case_and_between_blanks(column: object) -> Non
     ["", "x", "Prospect Id", "mx_Custom_0", "mx_Custom_251", "mx_Custom_01", "mx_Custom_", "id"],
 )
 def test_other_names_are_no_columns(name: str) -> None:
-    """What is not the name of a column is None, near as it may be."""
+    """A text that is not the name of a column is None, near as it may be."""
     assert column_named(name) is None
 
 

@@ -1,4 +1,4 @@
-"""What comparisons mean, without a server: operators, data types, dates."""
+"""The meaning of comparisons, without a server: operators, data types, dates."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -34,7 +34,7 @@ def meaning(
 
 
 def holds(condition: ColumnCondition | ConditionGroup, value: str | None) -> bool:
-    """Whether a value meets a condition."""
+    """Return whether a value meets a condition."""
     return meets(lambda _: value, ConditionGroup(members=(condition,)))
 
 
@@ -164,7 +164,7 @@ def test_numbers_by_their_value(number: int, stored: int | None, comparison: Com
 
 
 def test_an_option_in_any_case() -> None:
-    """The option's own spelling is sought; what is none is sought as it is."""
+    """The option's own spelling is sought; any other text is sought as it is."""
     options = {"options": ("Open", "Won")}
     for operand in ("won", "WON", " Won "):
         condition = meaning(DataType.SEARCHABLE_DROPDOWN, "eq", operand, **options)

@@ -46,14 +46,14 @@ def test_the_environment_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("setting", fields(Settings), ids=lambda setting: setting.name)
 def test_a_default_as_it_is_shown_can_be_typed(setting: Any) -> None:
-    """What the documents give as the default is read as the default."""
+    """The default in the documents is read as the default."""
     if setting.default is not None:
         assert loaded(setting.name, str(setting.default)) == setting.default
     assert getattr(load_settings({}, {}), setting.name) == setting.default
 
 
 def test_names() -> None:
-    """Of a flag and of a variable."""
+    """Flags and variables have names made from those of the settings."""
     assert flag_of("rate_limit") == "--rate-limit"
     assert variable_of("rate_limit") == "OPPSERVER_RATE_LIMIT"
 
@@ -163,7 +163,7 @@ def test_a_refusal_names_where_the_value_came_from() -> None:
 
 
 def test_a_refusal_repeats_no_password() -> None:
-    """Of a setting that may hold one, the value is not quoted; a good one is shown without it."""
+    """The value of a setting that may hold a password is not quoted; a good one has it hidden."""
     with pytest.raises(InvalidSetting, match=r"^--rate-limit-store: the value is refused: ") as no:
         load_settings({"rate_limit_store": "redis://:s3cret@host:port"}, {})
     assert "s3cret" not in str(no.value)

@@ -69,7 +69,7 @@ def test_every_form_is_read(text: str, stored: str) -> None:
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
-    """What is in no form, or no date of the calendar, or out of range in UTC, is a ValueError."""
+    """A text in no form, or no date of the calendar, or out of range in UTC, is a ValueError."""
     with pytest.raises(ValueError, match=r"\w"):
         to_stored(text)
 

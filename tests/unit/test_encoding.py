@@ -46,7 +46,7 @@ from oppserver.calls.shared.coding import choose_encoding, encode
     ],
 )
 def test_the_caller_s_preference_is_followed(accepted: str, chosen: str) -> None:
-    """What weighs most, zstd where two weigh the same, never what is excluded (RFC 9110, 12.5)."""
+    """The heaviest, zstd where two weigh the same, never what is excluded (RFC 9110, 12.5)."""
     assert choose_encoding(accepted) == chosen
 
 

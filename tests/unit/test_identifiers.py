@@ -44,7 +44,7 @@ def test_accepted_forms(text: str) -> None:
     ],
 )
 def test_anything_else_is_no_guid(text: str) -> None:
-    """What is in no accepted form is None."""
+    """A text in no accepted form is None."""
     assert canonical_guid(text) is None
 
 

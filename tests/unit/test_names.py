@@ -1,4 +1,4 @@
-"""How errors quote a value and suggest names."""
+"""Errors that quote a value and suggest names."""
 
 import pytest
 

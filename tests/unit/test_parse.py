@@ -43,7 +43,7 @@ BODY = Body(GetOpportunitiesByIdWire)
 
 
 def parsed(body: bytes | None, content_type: str = "application/json") -> AskedBulkRead:
-    """What a body asks; one that was not read whole had more than 1,000 bytes."""
+    """The request in a body; one that was not read whole had more than 1,000 bytes."""
     message = BODY.decode(body, content_type=content_type, body_bytes_max=1_000)
     return parse_bulk_read(a_call("GetOpportunitiesById"), message)
 

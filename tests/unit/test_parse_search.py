@@ -18,7 +18,7 @@ BASE = {"LSO": "ActivityEvent", "Operator": "eq", "RSO": "1"}
 
 
 def parsed(advanced: Any) -> AskedSearch:
-    """What a search of type 1 asks."""
+    """The request of a search of type 1."""
     body = {"OpportunityEventCode": 1, "AdvancedSearch": json.dumps(advanced)}
     message = Body(SearchWire).decode(
         json.dumps(body).encode(), content_type="application/json", body_bytes_max=1 << 20

@@ -172,7 +172,7 @@ def sample_of(kind: Any, value: Any, number: int) -> str:  # noqa: PLR0911 (one 
 
 
 def units_of(pattern: re.Pattern[Any]) -> list[tuple[str, str]]:
-    """What hostile texts consist of: a beginning, and what is repeated behind it."""
+    """The parts of hostile texts: a beginning, and what is repeated behind it."""
     source = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode()
     flags = pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, bytes) else pattern.flags
     tree = parser.parse(source, flags)
@@ -216,7 +216,7 @@ def runs_of(used: Used) -> Iterator[Callable[[Any], Any]]:
 
 
 def is_slow(run: Callable[[Any], Any], text: Any) -> bool:
-    """Whether a text takes long. Looked at twice: the first time may have been a pause."""
+    """Return whether a text takes long. Looked at twice: the first time may have been a pause."""
     allowed = SECONDS_FOR_A_CHARACTER * max(len(text), 1_000)
     return seconds(run, text) > allowed and seconds(run, text, times=3) > allowed
 
@@ -243,7 +243,7 @@ def slow_texts(used: Used) -> Iterator[Slow]:
 
 
 def grows_too_fast(used: Used, slow: Slow) -> bool:
-    """Whether a longer text takes longer than in proportion."""
+    """Return whether a longer text takes longer than in proportion."""
     is_bytes = isinstance(used.pattern.pattern, bytes)
 
     def taken(size: int) -> float:

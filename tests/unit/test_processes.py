@@ -1,4 +1,4 @@
-"""How the end of a process is told."""
+"""The wording of the end of a process."""
 
 import signal
 

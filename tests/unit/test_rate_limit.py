@@ -83,7 +83,7 @@ def test_the_window_moves_and_does_not_start_anew(clock: Clock) -> None:
 
 
 def test_a_refused_call_does_not_count(clock: Clock) -> None:
-    """Who keeps calling while refused is let in as early as who waits."""
+    """A caller that goes on while refused is let in as early as one that waits."""
     window = MovingWindow(calls=1, window_s=2, clock_ns=clock)
     counted(window, 1)
     for _ in range(19):
@@ -116,7 +116,7 @@ def test_keys_do_not_share(clock: Clock) -> None:
 def test_the_wait_is_told_in_whole_seconds_rounded_up(
     clock: Clock, passed_ns: int, reset_s: int
 ) -> None:
-    """Who waits as long as told is let in; it is never told to wait 0 seconds."""
+    """A caller that waits as long as the answer says is let in; that is never 0 seconds."""
     window = MovingWindow(calls=1, window_s=5, clock_ns=clock)
     assert window.count("key").reset_s == 5
     clock.now_ns += passed_ns
@@ -141,7 +141,7 @@ def test_what_is_exceeded_is_raised(clock: Clock) -> None:
 
 @pytest.mark.usefixtures("often")
 def test_threads_that_call_at_once_get_each_place_once(clock: Clock) -> None:
-    """Of 800 calls by eight threads at one moment, exactly the limit gets in, each to a place."""
+    """Exactly the limit of 800 calls by eight threads at once gets in, each to a place."""
     window = MovingWindow(calls=250, window_s=5, clock_ns=clock)
     together = threading.Barrier(8)
 

@@ -1,4 +1,4 @@
-"""What logs and metrics hold, and what they never hold."""
+"""The contents of logs and metrics, and what they never hold."""
 
 import json
 import re
@@ -74,7 +74,7 @@ def test_what_holds_no_key_stays_as_it_is(text: str) -> None:
 URL_PASSWORD = re.compile(
     r"""(\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:)[^\s"']*(?=@)""", re.IGNORECASE
 )
-"""What a password of a URL is, said in one pattern; its time grows with the square of the text."""
+"""The password of a URL, in one pattern; its time grows with the square of the text."""
 
 PIECES = [
     "redis://",
@@ -114,7 +114,7 @@ def test_a_password_of_a_url_is_all_that_stands_before_the_last_at(pieces: list[
     ],
 )
 def test_a_text_that_is_cut_shows_no_part_of_a_secret(text: str) -> None:
-    """Wherever it is cut: the secret is told from what stands before it, not from its end."""
+    """Wherever it is cut, the secret is known by what stands before it, not by its end."""
     secret = "ZQ9" * 20
     whole = text.replace("<S>", secret)
     for length in range(1, len(whole)):
@@ -186,7 +186,7 @@ def holds(exposition: str, *lines: str) -> None:
 
 
 def test_calls_are_counted_by_call_and_status() -> None:
-    """What was called, how it was answered, how long it took, in the Prometheus text format."""
+    """The call, its status and its time, in the Prometheus text format."""
     metrics = Metrics()
     for status in (200, 200, 429):
         metrics.called(call="A", status=status, seconds=0.5, body_bytes=10)

@@ -106,7 +106,7 @@ def test_an_endless_line_is_not_read_whole() -> None:
     ],
 )
 def test_another_kind_of_file_is_told_at_once(data: bytes, said: str) -> None:
-    """What the file is, and what to do, instead of a complaint about each line."""
+    """The error says what the file is, and what to do, instead of a complaint about each line."""
     with pytest.raises(InvalidFile, match=said):
         ndjson(data)
 

@@ -17,7 +17,7 @@ ACL = "system.posix_acl_access"
 
 @pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.csv.zst"])
 def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path: Path, name: str) -> None:
-    """What stood there stays until the new file is whole; nothing else is left in the folder."""
+    """The old file stays until the new one is whole; nothing else is left in the folder."""
     path = tmp_path / name
     path.write_bytes(b"before")
 

@@ -86,7 +86,7 @@ def test_scalars_become_text(value: Any, stored: str) -> None:
 
 @pytest.mark.parametrize("code", [12003, "12003", " 12003 "])
 def test_an_event_code_is_a_number_or_its_digits(code: Any) -> None:
-    """As callers of the API send it."""
+    """An event code may have the forms in which callers of the API send it."""
     assert opportunity_of(line(EventCode=code)).event_code == 12003
 
 

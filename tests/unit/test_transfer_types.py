@@ -62,7 +62,7 @@ def test_what_is_no_type_is_refused_with_its_place(text: str, said: str) -> None
 
 
 def test_a_dropdown_has_a_bound() -> None:
-    """As many options as the limit; one more is refused."""
+    """The limit of options is accepted; one more is refused."""
     options = [{"Value": f"Option {number}"} for number in range(FIELD_OPTIONS_MAX)]
     assert len(field_of(OptionSet=json.dumps(options)).options) == FIELD_OPTIONS_MAX
     with pytest.raises(InvalidFile, match="5,001 options"):
@@ -70,7 +70,7 @@ def test_a_dropdown_has_a_bound() -> None:
 
 
 def test_rules_have_a_bound() -> None:
-    """As many rules as the limit; one more is refused."""
+    """The limit of rules is accepted; one more is refused."""
     names = [f"mx_Custom_{slot}" for slot in range(1, DUPLICATE_RULES_MAX + 2)]
     given = {"EventCode": 1, "Fields": [{"SchemaName": name} for name in names]}
     rules = [[name] for name in names]
@@ -85,7 +85,7 @@ def test_rules_have_a_bound() -> None:
     [(None, None), (0, None), (1, 1), ("200", 200), (32_000, None), (10**9, None)],
 )
 def test_a_length_within_that_of_any_text_is_kept(given: Any, kept: int | None) -> None:
-    """A length that bounds nothing is none."""
+    """A length that bounds nothing counts as none."""
     assert field_of(MaxFieldLength=given).max_length == kept
 
 
@@ -108,7 +108,7 @@ def test_a_parent_that_cannot_be_is_left_out(members: Any, parent: str | None) -
 
 
 def test_fields_that_depend_on_each_other_are_refused() -> None:
-    """A circle of parents is told, not followed."""
+    """A circle of parents is reported, not followed."""
     options = json.dumps([{"Value": "a"}])
     fields = [
         {"SchemaName": f"mx_Custom_{slot}", "OptionSet": options, "ParentField": f"mx_Custom_{up}"}

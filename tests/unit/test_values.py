@@ -1,4 +1,4 @@
-"""What is stored of a value, by its field's definition."""
+"""The stored form of a value, by its field's definition."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def stored(value: Any, data_type: DataType, **values: Any) -> str | None:
 @pytest.mark.parametrize("data_type", DataType)
 @pytest.mark.parametrize("value", [None, ""])
 def test_an_empty_text_and_null_clear_a_field(value: Any, data_type: DataType) -> None:
-    """Of every data type, and of a dropdown that has options."""
+    """Every data type takes them, and a dropdown that has options too."""
     assert stored(value, data_type, options=("a",)) is None
 
 
@@ -64,7 +64,7 @@ def test_an_empty_text_and_null_clear_a_field(value: Any, data_type: DataType) -
     ],
 )
 def test_numbers_are_plain_decimals(value: Any, expected: str | None) -> None:
-    """As text or number, with or without signs of thousands; the digits stay as they were sent."""
+    """A number is text or number, with or without signs of thousands; the digits stay as sent."""
     assert stored(value, DataType.NUMBER) == expected
 
 
@@ -85,7 +85,7 @@ def test_what_is_no_number_is_refused(value: Any) -> None:
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=3) | st.integers())
 def test_a_plain_decimal_is_its_own_form(value: Any) -> None:
-    """What is stored once is stored the same when it is sent again."""
+    """A stored value is stored the same when it is sent again."""
     once = stored(format(value, "f"), DataType.NUMBER)
     assert once is not None
     assert stored(once, DataType.NUMBER) == once
@@ -120,7 +120,7 @@ def test_what_is_no_date_is_refused(value: Any) -> None:
     [(True, "1"), (False, "0"), (1, "1"), (0, "0"), ("TRUE", "1"), ("no", "0"), ("Yes", "1")],
 )
 def test_booleans_are_1_and_0(value: Any, expected: str) -> None:
-    """As boolean, number or word."""
+    """A boolean is a boolean, number or word."""
     assert stored(value, DataType.BOOLEAN) == expected
 
 

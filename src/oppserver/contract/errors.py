@@ -21,7 +21,7 @@ class OppserverError(Exception):
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that is wrong with a call: its place, what it is, and what mends it.
+    """One fault of a call: its place, what is wrong, and what to do.
 
     The place is a parameter of the query, a header, or a line of the body (from 1).
     """
@@ -40,7 +40,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ApiError(OppserverError):
     """An answer that is not 200: ``status`` and ``exception_type`` are the wire's.
 
-    ``faults``: what is wrong, thing by thing, where more can be told than the message says.
+    ``faults``: the faults one by one, where there is more to say than the message says.
     """
 
     status: ClassVar[int]

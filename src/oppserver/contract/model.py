@@ -171,7 +171,7 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lead(msgspec.Struct, frozen=True, kw_only=True):
-    """One lead. Dates are in the stored form; a lead that an import brought has none.
+    """One lead. Dates are in the stored form; a lead from an import has none.
 
     ``attributes`` holds what has no member of its own, by schema name (``mx_City``).
     """
@@ -211,7 +211,7 @@ SHARDS_RISKS: Final = (
     " keeps in memory can be stale"
 )
 """Why a database on shards is experimental. Seen on a cluster of Citus 14.0 that ran apart; what
-has been mended since was not tried on one. Said wherever a database is distributed or served."""
+has been corrected since was not tried on one. Said wherever a database is distributed or served."""
 
 
 class ServerState(StrEnum):

@@ -112,7 +112,7 @@ class ArrowWriter:
         return self._sink.taken()
 
     def note(self, name: str, text: str) -> bytes:
-        """Something to be told behind the rows: in the last batch's metadata, or the footer's."""
+        """Something to add behind the rows: in the last batch's metadata, or the footer's."""
         self._writer.note({name: text})
         return self._sink.taken()
 

@@ -82,7 +82,7 @@ class SharedWindow:
         """Asks the store for the first time.
 
         A store that is away now may come back, and is lost until then. Raises
-        RateLimitStoreRefused when there is something that will not mend itself.
+        RateLimitStoreRefused when the fault will not go away by itself.
         """
         try:
             self._store.count(_TRIAL_KEY)

@@ -60,7 +60,7 @@ class Line(NamedTuple):
     """One record of a file. ``number`` is its first line from 1 (in Parquet: its row).
 
     ``members`` are its values by name, or why it has none. ``raw`` is the record as it stands in
-    the file, for the one who mends it: text, or a mapping where the file is not text; None where it
+    the file, for its correction: text, or a mapping where the file is not text; None where it
     cannot be read. ``last`` is its last line, where it has several. ``records`` is how many it
     counts for: lines that are no record may be that many.
     """

@@ -295,7 +295,7 @@ def _replaced(place: Place) -> Iterator[BinaryIO]:
     number = os.open(unfinished, flags, 0o666 if place.before is None else 0o600)
     try:
         with os.fdopen(number, "wb") as file:
-            with suppress(OSError):  # a file system without locks: it may be told as a leftover
+            with suppress(OSError):  # a file system without locks: it may be reported as a leftover
                 fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if place.before is not None:
                 _keep_owner_and_mode(number, place.target, place.before)

@@ -106,7 +106,7 @@ def test_an_activity_of_now_has_one_date(server: Server) -> None:
 
 
 def test_the_lead_may_stand_in_the_query(server: Server) -> None:
-    """As ``leadId``, in any case; with the body's it has to be the same."""
+    """``leadId``, in any case, names the lead; with the body's it has to be the same."""
     one = new_lead(server)
     path = f"{POST}?LeadID={one}"
     well(server.post({"ActivityEvent": CALL}, path=path))
@@ -259,7 +259,7 @@ def test_activities_are_posted_on_an_opportunity(server: Server) -> None:
 
 
 def test_twenty_five_activities_at_once(server: Server) -> None:
-    """One more is a 400 that names number and limit; so is none."""
+    """One more is a 400 that names number and limit; an empty list is one too."""
     one = capture(server)["CreatedOpportunityId"]
     assert len(well(post_on(server, one, *[item()] * 25))["Response"]) == 25
     refused(post_on(server, one, *[item()] * 26), "LimitExceeded", "has 26 entries; one call")

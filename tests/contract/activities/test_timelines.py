@@ -301,7 +301,7 @@ def test_a_bad_list_of_activities_is_a_400_that_names_the_place(
 
 
 def modified(server: Server, *, paging: Any = None, sorting: Any = None, **parameter: Any) -> Any:
-    """What ``RetrieveRecentlyModified`` answers."""
+    """The answer of ``RetrieveRecentlyModified``."""
     message = {"Parameter": parameter, "Paging": paging, "Sorting": sorting}
     return well(server.post(message, path=f"{SERVICE}/RetrieveRecentlyModified"))
 

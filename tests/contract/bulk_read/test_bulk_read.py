@@ -228,7 +228,7 @@ def test_repeated_ids(server: Server) -> None:
 
 
 def test_unknown_and_deleted_ids_are_left_out(server: Server) -> None:
-    """What is not there leaves no gap and no error."""
+    """Missing ids leave no gap and cause no error."""
     [row] = rows(server, group([UNKNOWN_ID, WIDE_ID, DELETED_ID], code=WIDE_CODE))
     assert ids(row) == [WIDE_ID]
 

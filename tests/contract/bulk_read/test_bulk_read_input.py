@@ -278,6 +278,6 @@ def test_another_method_is_405_with_allow(server: Server, method: str) -> None:
 
 
 def test_the_path_in_another_case_or_with_a_doubled_slash(server: Server) -> None:
-    """As callers are known to write it."""
+    """Paths as callers are known to write them."""
     for path in (BULK_READ.lower(), BULK_READ.replace(".svc/", ".svc//"), "/" + BULK_READ):
         assert server.post(asking(group([FIRST])), path=path).status == 200

@@ -62,7 +62,7 @@ def test_what_does_not_match(server: Server, form: str) -> None:
 
 
 def test_query_is_conditional_too(server: Server) -> None:
-    """As RFC 10008 has it."""
+    """A QUERY gets a 304 too, as in RFC 10008."""
     headers = {"Content-Type": "application/json", **server.keys.headers}
     headers["If-None-Match"] = tag(server)
     body = b'{"SearchParameters":%b}' % str(MESSAGE["SearchParameters"]).replace("'", '"').encode()
@@ -77,7 +77,7 @@ def test_the_same_question_in_other_words_has_the_same_tag(server: Server) -> No
 
 
 def test_another_answer_has_another_tag(server: Server) -> None:
-    """Other ids, order, columns, ledger, format: all that shows in the bytes."""
+    """Other ids, order, columns, missing ids, format: all that shows in the bytes."""
     ids = [WIDE_ID, SPARSE_ID]
     tags = [
         tag(server),

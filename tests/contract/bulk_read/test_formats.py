@@ -139,7 +139,7 @@ def test_several_accept_fields_are_one(server: Server) -> None:
 
 @pytest.mark.parametrize("accept", ALL)
 def test_every_format_counts_in_headers(server: Server, accept: str) -> None:
-    """Requested, found and missing are told whatever the rows are in."""
+    """Every format reports the numbers of requested, found and missing ids."""
     headers = answered(server, accept, TWO).headers
     assert [headers[f"x-opportunities-{name}"] for name in ("requested", "found", "missing")] == [
         "3",
@@ -165,7 +165,7 @@ def test_text_is_encoded_and_the_rest_is_not(server: Server) -> None:
 
 
 @pytest.mark.parametrize("accept", ALL[1:])
-def test_a_ledger_needs_json(server: Server, accept: str) -> None:
+def test_missing_ids_need_json(server: Server, accept: str) -> None:
     """Rows alone have no place for it: 400 that says where it is to be had."""
     answer = server.post(ONE, path=f"{BULK_READ}?missing=true", Accept=accept)
     assert (answer.status, answer.exception_type) == (400, "MXInvalidInputException")
@@ -382,7 +382,7 @@ def test_a_column_that_types_differ_in_is_text(typed: Server, accept: str) -> No
 
 
 def test_formulas_are_made_harmless_when_asked(typed: Server) -> None:
-    """What a spreadsheet would calculate begins with an apostrophe then; else it is as stored."""
+    """A value that a spreadsheet would calculate gets an apostrophe; others are as stored."""
     message = asking(group([guid(n) for n in (1, 2, 3, 5)], "mx_Custom_4", code=12_000))
     plain = [record[-1] for record in records(answered(typed, CSV, message))]
     escaped = [

@@ -103,7 +103,7 @@ def test_the_log_names_the_method(server: Server) -> None:
 
 
 def test_the_document_tells_of_query(server: Server) -> None:
-    """As far as OpenAPI 3.1 can: in words, and in a member of our own."""
+    """The document says it in words and in a member of our own: OpenAPI 3.1 has no place for it."""
     paths = server.call("GET", "/openapi.json").json["paths"]
     for path in (BULK_READ, READ):
         [operation] = paths[path].values()

@@ -128,7 +128,7 @@ def test_now_is_the_end(server: Server, store: Store) -> None:
 
 
 def test_changes_of_one_type(server: Server, store: Store) -> None:
-    """Rows have all its columns; what has left the type is told as moved, and has no row."""
+    """Rows have all its columns; an opportunity that left the type is ``Moved``, and has no row."""
     write(store, 1, 2, slots={"mx_custom_1": "5"})
     write(store, 3, event_code=OTHER)
     of_deal = page(server, event_code=DEAL)
@@ -163,7 +163,7 @@ def test_changes_of_all_types_have_the_columns_that_all_types_have(
 
 
 def test_lines_end_with_the_cursor(server: Server, store: Store) -> None:
-    """As NDJSON each change is a line, and the last line has what the object has beside them."""
+    """NDJSON has a line for each change, and a last line with what the object has beside them."""
     write(store, 1, 2, note='},{"Change":"x"')
     keys = server.keys.headers
     headers = {**keys, "Accept": "application/x-ndjson"}
@@ -205,7 +205,7 @@ def test_a_cursor_outlives_the_server(folder: Path, store: Store) -> None:
 
 
 def test_a_cursor_of_another_database_is_gone(server: Server, store: Store, folder: Path) -> None:
-    """Also one of a state that a restored database does not have: the mend is to begin anew."""
+    """Also one of a state that a restored database does not have: the caller begins anew."""
     write(store, 1, 2)
     cursor = page(server)["Cursor"]
     execute(folder, "UPDATE change_counter SET last_number = 1")
@@ -237,7 +237,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 def test_a_bad_parameter_is_named(server: Server) -> None:
-    """With what is wrong and what mends it; so are unknown types, and missing keys are 401."""
+    """The error says what is wrong and what to do; unknown types are 400, missing keys 401."""
     for query, parameter in BAD:
         fault = refused(asked(server, **query))
         assert fault["parameter"] == parameter

@@ -145,7 +145,7 @@ def test_a_place_where_no_file_can_be_is_refused(place: str, folder: Path) -> No
 
 
 def test_a_backup_has_the_mode_of_its_database(folder: Path) -> None:
-    """What only its owner may read is not readable by others as a backup."""
+    """A store that only its owner may read is not readable by others as a backup."""
     (folder / "oppserver.db").chmod(0o600)
     run_well("db", "backup", "copy", folder=folder)
     assert stat.S_IMODE((folder / "copy").stat().st_mode) == 0o600

@@ -123,7 +123,7 @@ READ_ONLY_COMMANDS = [
 def test_a_command_that_only_looks_creates_no_store(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    """A mistyped path is told, not filled with an empty store."""
+    """A mistyped path is reported, not filled with an empty store."""
     line = one_line(run(*arguments, folder=tmp_path))
     assert "There is no database at oppserver.db" in line
     assert list(tmp_path.iterdir()) == []

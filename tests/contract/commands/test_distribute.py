@@ -64,12 +64,12 @@ def coordinator(folder: Path) -> Path:
 
 
 def asked(folder: Path) -> list[str]:
-    """What the stand-in was asked, in order."""
+    """The requests to the stand-in, in order."""
     return [row[0] for row in execute(folder, "SELECT what FROM asked ORDER BY place")]
 
 
 def distributed(folder: Path, *flags: str) -> str:
-    """What the command tells on stdout; on stderr it warns."""
+    """The output of the command on stdout; on stderr it warns."""
     done = run("db", "distribute", "--experimental", *flags, folder=folder)
     assert (done.returncode, done.stderr) == (0, WARNING)
     return done.stdout
@@ -182,7 +182,7 @@ def test_sqlite_is_refused(more: str, tmp_path: Path) -> None:
 
 
 def test_a_server_without_citus_is_refused(folder: Path) -> None:
-    """With the statement that mends it."""
+    """The error names the statement that corrects it."""
     refused = run("db", "distribute", "--experimental", folder=folder)
     assert refused.returncode == 1
     assert "CREATE EXTENSION citus" in refused.stderr
@@ -224,7 +224,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("other", OTHERS)
 def test_what_lies_otherwise_is_refused(other: str, coordinator: Path) -> None:
-    """In one line that says what is wrong and how it is mended; nothing is moved."""
+    """One line says what is wrong and how to correct it; nothing is moved."""
     statement, told = OTHERS[other]
     execute(coordinator, statement)
     before = asked(coordinator)

@@ -95,7 +95,7 @@ def test_ids_from_stdin_and_numbers_for_programs(tmp_path: Path) -> None:
 
 
 def test_from_the_real_server_and_back_into_a_store(filled_folder: Path, tmp_path: Path) -> None:
-    """What was fetched with EventCode can be imported."""
+    """A file that was fetched with EventCode can be imported."""
     keys = json.loads(
         run_well("key", "create", "--email", "f@example.com", "--json", folder=filled_folder)
     )
@@ -119,7 +119,7 @@ def test_from_the_real_server_and_back_into_a_store(filled_folder: Path, tmp_pat
 
 
 def test_what_passes_does_not_show(tmp_path: Path) -> None:
-    """A host that fails now and then is tried again, which is told once; the file is whole."""
+    """A host that fails now and then is tried again, which is reported once; the file is whole."""
     replies = (Reply(503), error(429), Reply(200, b""))
     write_ids(tmp_path)
     with scripted_host(*replies) as host:
@@ -216,7 +216,7 @@ KEY_FILES = [
 
 @pytest.mark.parametrize("text", KEY_FILES)
 def test_a_file_of_keys(tmp_path: Path, text: str) -> None:
-    """What ``key create`` prints in either form; neither key is in the list of processes."""
+    """The output of ``key create`` in either form is read; no key is in the list of processes."""
     (tmp_path / "keys").write_text(text)
     write_ids(tmp_path)
     arguments: list[str] = []

@@ -157,7 +157,7 @@ def test_a_bad_line_stops_the_import(tmp_path: Path) -> None:
 
 
 def test_bad_lines_are_skipped_into_a_file(tmp_path: Path) -> None:
-    """All others are stored; each rejected line is there as it stood, to be mended and imported."""
+    """All others are stored; each rejected line is kept as it stood, and can be corrected."""
     write(tmp_path, "in.ndjson", BAD)
     done = run("import", "in.ndjson", "--on-error", "skip", "--json", folder=tmp_path)
     assert done.returncode == 3
@@ -175,9 +175,9 @@ def test_bad_lines_are_skipped_into_a_file(tmp_path: Path) -> None:
     assert "Did you mean Status?" in rejected[2]["reason"]
     for one in rejected:
         assert f"line {one['line']}: {one['reason']}" in done.stderr
-    mended = [str(one["content"]).replace("Statsu", "Status") for one in rejected[2:]]
-    write(tmp_path, "mended.ndjson", mended)
-    run_well("import", "mended.ndjson", folder=tmp_path)
+    corrected = [str(one["content"]).replace("Statsu", "Status") for one in rejected[2:]]
+    write(tmp_path, "corrected.ndjson", corrected)
+    run_well("import", "corrected.ndjson", folder=tmp_path)
     assert exported(tmp_path)[2]["Status"] == "Open"
 
 
@@ -252,7 +252,7 @@ def test_a_file_that_is_not_what_it_says(
 
 
 def test_a_file_that_is_not_there_makes_no_store(tmp_path: Path) -> None:
-    """A mistyped name is told, and leaves nothing behind; so does a store that is not there."""
+    """A mistyped name is reported, and leaves nothing behind; so does a store that is not there."""
     assert "cannot be read: No such file" in one_line(run("import", "in.ndjson", folder=tmp_path))
     assert "There is no database" in one_line(run("export", "--output", "x.csv", folder=tmp_path))
     assert list(tmp_path.iterdir()) == []

@@ -42,7 +42,7 @@ def start_import(folder: Path, file: Path) -> "subprocess.Popen[str]":
 
 
 def count(folder: Path) -> int:
-    """How many are stored, as another process sees it; 0 while there is no store."""
+    """The number of stored opportunities, as another process sees it; 0 while there is no store."""
     try:
         store = open_store(f"sqlite:///{folder}/oppserver.db", migrate=False)
     except Exception:  # noqa: BLE001 (being created at this moment: nothing is stored)
@@ -73,7 +73,7 @@ def test_a_killed_import_can_be_run_again(tmp_path: Path, large_file: Path) -> N
 
 
 def test_ctrl_c_says_how_far_it_came(tmp_path: Path, large_file: Path) -> None:
-    """The batch under way is finished, what is stored is told, and the store is whole."""
+    """The batch under way is finished, its end is reported, and the store is whole."""
     process = start_import(tmp_path, large_file)
     deadline = time.monotonic() + 30
     while count(tmp_path) == 0 and time.monotonic() < deadline:

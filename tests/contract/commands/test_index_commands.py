@@ -69,7 +69,7 @@ def test_columns_that_cannot_be_indexed_are_refused(
 
 
 def test_indexes_have_a_number(tmp_path: Path) -> None:
-    """So many and no more; the refusal says what to do."""
+    """One more than the limit is refused; the refusal says what to do."""
     store = listed.store_of(tmp_path)
     for slot in range(1, SEARCH_INDEXES_MAX + 1):
         store.add_search_index(search_index_over([f"mx_Custom_{slot}"]))

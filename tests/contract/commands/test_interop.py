@@ -1,4 +1,4 @@
-"""What the server answers is read by pandas, polars and DuckDB, in a line each, with its types."""
+"""pandas, polars and DuckDB read the answers of the server, in a line each, with their types."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

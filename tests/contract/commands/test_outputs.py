@@ -97,7 +97,7 @@ def node(path: Path, minor: int) -> os.stat_result:
 
 
 def same_node(path: Path, before: os.stat_result) -> bool:
-    """Whether a path still leads to the device as it was."""
+    """Return whether a path still leads to the device as it was."""
     now = path.stat()
     return (now.st_mode, now.st_ino, now.st_rdev) == (
         before.st_mode,
@@ -132,7 +132,7 @@ def test_a_device_stays_a_device(tmp_path: Path, store: str, *, through_link: bo
 @needs_root
 @pytest.mark.parametrize("name", ["full.ndjson", "full.csv.gz", "full.parquet"])
 def test_a_full_device_is_one_line(tmp_path: Path, store: str, name: str) -> None:
-    """What cannot be written is told, whichever part of it meets the end."""
+    """An output that cannot be written is reported, whichever part of it meets the end."""
     before = node(tmp_path / name, 7)
     said = one_line(export(tmp_path, store, name))
     assert said == f"oppserver: {name} cannot be written: No space left on device"
@@ -196,7 +196,7 @@ def test_rejected_lines_into_a_pipe(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
 def test_a_descriptor_is_written_from_where_it_is(tmp_path: Path, store: str, output: str) -> None:
-    """What the shell put into the file before and after stays there, also when it appends."""
+    """Text that the shell put into the file before and after stays there, also when it appends."""
     (tmp_path / "link").symlink_to("/dev/stdout")
     words = shlex.join([OPPSERVER, "export", "--database", store, "--output", output])
     script = f"(echo first; {words} --format ndjson; echo last) > all; {words} --format csv >> all"
@@ -285,7 +285,7 @@ def test_a_file_keeps_its_mode_and_its_owner(tmp_path: Path, store: str) -> None
 
 
 def test_a_link_to_nothing_becomes_a_link_to_a_file(tmp_path: Path, store: str) -> None:
-    """As with ``>`` of the shell."""
+    """The link is followed, as with ``>`` in the shell."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "link.csv").symlink_to("folder/new.csv")
     assert export(tmp_path, store, "link.csv").returncode == 0
@@ -365,7 +365,7 @@ def _file_for_readers(path: Path) -> str:
 
 
 def seen(folder: Path) -> dict[Path, tuple[int, ...]]:
-    """All that is in a folder, and what a write would change of it."""
+    """Everything in a folder, and what a write would change of it."""
     found = {path: path.lstat() for path in folder.rglob("*")}
     return {
         path: (one.st_ino, one.st_mode, one.st_size, one.st_mtime_ns) for path, one in found.items()

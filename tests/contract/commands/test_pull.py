@@ -116,7 +116,7 @@ def pull(folder: Path, host: Server, *more: str) -> "subprocess.CompletedProcess
 
 
 def pulled(folder: Path, host: Server, *more: str) -> dict[str, Any]:
-    """What a pull that ends well tells."""
+    """The output of a pull that ends well."""
     done = pull(folder, host, "--json", *more)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)

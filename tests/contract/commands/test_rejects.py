@@ -1,4 +1,4 @@
-"""What an import does not take from a file that is damaged: named by line, as it stood."""
+"""Lines of a damaged file that an import rejects: named by line, as they stood."""
 
 import gzip
 import json
@@ -42,7 +42,7 @@ UNCLOSED = row(2, '"note')
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_quote_that_is_not_closed_rejects_what_it_takes_in(tmp_path: Path, end: str) -> None:
-    """All its lines are kept as they stand, counted one by one; mended, they are imported."""
+    """All its lines are kept as they stand, counted one by one; corrected, they are imported."""
     lines = [HEADER, row(1), UNCLOSED, row(3), row(4), row(5)]
     (tmp_path / "in.csv").write_text("".join(f"{one}{end}" for one in lines), newline="")
     printed, [rejected], said = skip(tmp_path, "in.csv")
@@ -52,9 +52,9 @@ def test_a_quote_that_is_not_closed_rejects_what_it_takes_in(tmp_path: Path, end
     assert "a quote in line 3 may not be closed" in rejected["reason"]
     assert f"lines 3 to 6: {rejected['reason']}\n" in said
     assert "4 lines rejected" in said
-    mended = f"{HEADER}\n{rejected['content'].replace(chr(34), '')}"
-    (tmp_path / "mended.csv").write_text(mended, newline="")
-    run_well("import", "mended.csv", folder=tmp_path)
+    corrected = f"{HEADER}\n{rejected['content'].replace(chr(34), '')}"
+    (tmp_path / "corrected.csv").write_text(corrected, newline="")
+    run_well("import", "corrected.csv", folder=tmp_path)
     assert stored(tmp_path) == [guid(n) for n in range(1, 6)]
 
 

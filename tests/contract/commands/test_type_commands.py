@@ -25,7 +25,7 @@ def field_of(folder: Path, name: str) -> Field:
 
 
 def test_a_type_is_shown_whole(made: Path) -> None:
-    """All that was given, rules with canonical names, and the fields in their sequence."""
+    """Everything that was given, rules with canonical names, and the fields in their sequence."""
     found = shown(made)
     fields = found.pop("fields")
     assert found == {

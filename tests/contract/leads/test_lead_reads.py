@@ -167,7 +167,7 @@ def test_leads_by_each_operator(server: Server) -> None:
 
 
 def test_leads_by_address_in_any_case(server: Server) -> None:
-    """As leads are found when they are written."""
+    """An address finds a lead as it does when a lead is written."""
     email = f"{fresh()}@Example.com"
     one = saved(server, EmailAddress=email)
     assert found(server, "EmailAddress", "=", email.upper()) == [one]
@@ -254,7 +254,7 @@ def test_numbers_are_sorted_as_numbers(server: Server) -> None:
 
 
 def test_a_lead_type_is_accepted(server: Server) -> None:
-    """What newer pages send beside the filter changes nothing."""
+    """Members that newer pages send beside the filter change nothing."""
     phone = fresh()
     one = saved(server, Phone=phone)
     assert found(server, "Phone", "=", phone, Attribute="LeadType", Value="OT_0") == [one]

@@ -40,7 +40,7 @@ def test_a_lead_is_created_then_updated(server: Server) -> None:
 
 
 def test_display_names_and_any_case_are_taken(server: Server) -> None:
-    """As clients write them; a custom name keeps its spelling."""
+    """Display names are taken as clients write them; a custom name keeps its spelling."""
     phone = fresh()
     one = saved(server, **{"phone number": phone, " first name ": "Jane", "LEAD STAGE": "New"})
     row = known(server, one)
@@ -76,7 +76,7 @@ def test_search_by_looks_for_that_field_alone(server: Server) -> None:
 
 
 def test_a_lead_is_found_by_its_id(server: Server) -> None:
-    """In any form of a GUID, with SearchBy ProspectId or without; one that is not here is none."""
+    """A GUID in any form, with SearchBy ProspectId or without, finds the lead that has it."""
     one = saved(server, Phone=fresh())
     assert saved(server, ProspectID="{" + one.upper() + "}", SearchBy="ProspectId") == one
     assert saved(server, ProspectId=one, EmailAddress=f"{fresh()}@example.com") == one
@@ -218,7 +218,7 @@ def test_a_lead_is_updated_by_its_id(server: Server) -> None:
 def test_an_update_needs_a_lead_that_is_here(
     query: str, exception_type: str, expected: str, server: Server
 ) -> None:
-    """What is wrong with the id is named."""
+    """The error names what is wrong with the id."""
     answer = server.post(lead(FirstName="x"), path=f"{SERVICE}/Lead.Update{query}")
     refused(answer, exception_type, expected)
 

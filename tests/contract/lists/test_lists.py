@@ -248,7 +248,7 @@ def test_pages(server: Server) -> None:
 def test_bad_input_of_a_list_is_a_400_that_names_the_place(
     query: str, body: Any, exception_type: str, words: list[str], server: Server
 ) -> None:
-    """What is wrong, where it is and what to send instead."""
+    """The error says what is wrong, where it is and what to send instead."""
     refused(server.post(body, path=OF_LEAD + query), exception_type, *words)
 
 
@@ -304,7 +304,7 @@ def test_without_columns_a_row_has_everything(server: Server) -> None:
 
 
 def test_the_lead_s_columns_come_first(server: Server) -> None:
-    """Those asked for, in their order, and behind them the event and the system columns."""
+    """The columns asked for, in their order, then the event and the system columns."""
     columns = csv("FirstName, mx_City,EmailAddress,Status,Car")
     row = rows_of(by_field(server, Columns=columns))[0]
     assert list(row.items()) == [
@@ -327,7 +327,7 @@ def test_the_lead_s_columns_come_first(server: Server) -> None:
 
 
 def test_pages_and_order_by_a_lead_s_field(server: Server) -> None:
-    """As those of a lead's list: the example of the documentation asks for 25 rows."""
+    """Pages are those of a lead's list: the example of the documentation asks for 25 rows."""
     paging, sorting = (
         {"PageIndex": 1, "PageSize": 25},
         {"ColumnName": "CreatedOn", "Direction": "1"},
@@ -374,7 +374,7 @@ def test_a_lead_that_is_not_there_has_no_opportunities(
 def test_bad_input_of_a_lead_s_field_is_a_400_that_names_the_place(
     parameter: Any, exception_type: str, words: list[str], server: Server
 ) -> None:
-    """What is wrong, where it is and what to send instead."""
+    """The error says what is wrong, where it is and what to send instead."""
     refused(server.post({"Parameter": parameter}, path=BY_LEAD_FIELD), exception_type, *words)
 
 

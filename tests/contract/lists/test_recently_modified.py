@@ -17,7 +17,7 @@ INVALID = "MXInvalidInputException"
 
 
 def modified(server: Server, code: Any = LOAN, *, body: Any = None, **parameter: Any) -> Answer:
-    """What was modified, of an event code."""
+    """The answer about what was modified, of an event code."""
     named = parameter if code is None else {"ActivityEvent": code, **parameter}
     return server.post({"Parameter": named, **(body or {})}, path=MODIFIED)
 
@@ -237,5 +237,5 @@ def test_nothing_has_to_be_said(server: Server) -> None:
 def test_bad_input_is_named_with_its_place(
     message: Any, exception_type: str, words: list[str], server: Server
 ) -> None:
-    """What is wrong, where it is and what to send instead."""
+    """The error says what is wrong, where it is and what to send instead."""
     refused(server.post(message, path=MODIFIED), exception_type, *words)

@@ -1,4 +1,4 @@
-"""``Retrieve/BySearchParameter`` over a socket: errors name the place and the mend."""
+"""``Retrieve/BySearchParameter`` over a socket: errors name the place and say what to do."""
 
 from typing import Any
 
@@ -110,12 +110,12 @@ def test_a_type_that_is_not_here(server: Server) -> None:
 def test_a_row_that_is_wrong_is_named(
     one: dict[str, Any], exception_type: str, words: list[str], server: Server
 ) -> None:
-    """What is wrong, where in the conditions, and what to send instead."""
+    """The error says what is wrong, where in the conditions, and what to send instead."""
     refused(posted(server, {"Conditions": [condition(BASE, one)]}), exception_type, *words)
 
 
 def test_what_contradicts_itself_is_refused(server: Server) -> None:
-    """And and Or in one Condition, or between Conditions: both places are named, and the mend."""
+    """And and Or in one Condition, or between Conditions: the error names both places."""
     mixed = condition(BASE, joined(OPEN, "And"), joined(WON, "Or"))
     answer = posted(server, {"Conditions": [mixed]})
     refused(
@@ -161,5 +161,5 @@ def test_conditions_of_another_kind_are_refused(kind: str, server: Server) -> No
 def test_rows_columns_and_order_are_checked(
     more: dict[str, Any], exception_type: str, words: list[str], server: Server
 ) -> None:
-    """As those of the lists."""
+    """Pages and sorting are those of the lists."""
     refused(posted(server, {"Conditions": [condition(BASE)]}, **more), exception_type, *words)

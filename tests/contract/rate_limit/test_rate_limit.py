@@ -14,7 +14,7 @@ folder = limited.folder
 
 
 def test_25_in_5_seconds_by_default(folder: Path) -> None:
-    """Of 60 calls at once exactly 25 are answered, whatever the threads do; another key is free."""
+    """Exactly 25 of 60 calls at once are answered, whatever the threads do; another key is free."""
     keys, other = create_key(folder), create_key(folder)
     with serving(folder, "--rate-limit", "25/5", keys=keys) as server:
         with ThreadPoolExecutor(16) as pool:
@@ -65,7 +65,7 @@ def test_malformed_calls_count_and_strangers_do_not(folder: Path) -> None:
 
 
 def test_off(folder: Path, server: Server) -> None:
-    """With the limit off, no answer tells of one."""
+    """With the limit off, no answer has headers about one."""
     answer = server.post(MESSAGE)
     assert not {"ratelimit", "ratelimit-policy"} & set(answer.headers)
 

@@ -23,7 +23,7 @@ folder, valkey = limited.folder, limited.valkey
 
 
 def test_two_servers_share_one_limit(folder: Path, valkey: ValkeyServer) -> None:
-    """Of 60 calls at once to two servers exactly 25 are answered; headers tell of the one limit."""
+    """Exactly 25 of 60 calls at once to two servers are answered; headers show the one limit."""
     keys, other = create_key(folder), create_key(folder)
     with nodes(folder, valkey.url) as servers:
         first, second = (server.post(MESSAGE, keys=other) for server in servers)
@@ -201,7 +201,7 @@ def test_a_store_that_answers_nothing_holds_no_call(folder: Path, tmp_path: Path
 def test_a_store_that_answers_and_does_not_count_is_lost(
     folder: Path, tmp_path: Path, command: Sequence[str]
 ) -> None:
-    """Whatever the reason, the machine holds the limit alone; a trial that fails is told once."""
+    """Whatever the reason, the machine holds the limit alone; a failed trial is logged once."""
     keys = create_key(folder)
     with running_valkey(tmp_path) as valkey, nodes(folder, valkey.url, number=1) as [server]:
         valkey.command(*command)

@@ -45,7 +45,7 @@ def test_a_password_and_a_socket_and_a_database(folder: Path, tmp_path: Path) ->
 
 
 def test_the_rights_that_a_user_of_the_store_needs(folder: Path, tmp_path: Path) -> None:
-    """Those that the documents name are enough."""
+    """The rights that the documents name are enough."""
     page = (Path(__file__).parents[3] / "docs" / "operating.md").read_text(encoding="utf-8")
     named = re.search(r"`(\+evalsha[^`]*)`", page)
     assert named
@@ -82,7 +82,7 @@ def test_credentials_that_are_wrong_at_the_start(
 
 
 def test_a_store_that_is_something_else(folder: Path) -> None:
-    """What answers in another protocol is refused, not tried again and again."""
+    """A server that speaks another protocol is refused, not tried again and again."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
 
         def answer() -> None:

@@ -1,4 +1,4 @@
-"""What every rate limiter promises: that of a process, of a machine, and of several machines."""
+"""The promises of every rate limiter: that of a process, of a machine, and of several machines."""
 
 import select
 import socket
@@ -18,7 +18,7 @@ from tests.support.running import poll
 from tests.support.valkeys import ValkeyServer, running_valkey
 
 Opened = Callable[[int, int], KeyedRateLimiter]
-"""A fresh limiter of so many calls in so many seconds."""
+"""A fresh limiter of ``calls`` in ``window_s``."""
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def counted(limiter: KeyedRateLimiter, number: int, key: str = "key") -> list[Ra
 
 
 def test_so_many_calls_are_free_and_not_one_more(open_limiter: Opened) -> None:
-    """The limit itself is free, the call after it is not; each is told where it stands."""
+    """The limit itself is free, the call after it is not; each answer has numbers for headers."""
     answers = counted(open_limiter(25, 60), 27)
     assert [one.is_exceeded for one in answers] == [False] * 25 + [True] * 2
     assert [one.remaining for one in answers] == [*range(24, -1, -1), 0, 0]
@@ -95,7 +95,7 @@ def test_so_many_calls_are_free_and_not_one_more(open_limiter: Opened) -> None:
 
 
 def test_a_call_is_free_again_when_the_window_has_passed(open_limiter: Opened) -> None:
-    """Not before, and also for who went on calling meanwhile: refused calls do not count."""
+    """No earlier, and also if calls went on meanwhile: refused calls do not count."""
     limiter = open_limiter(2, 1)
     started = time.monotonic()
     assert [one.is_exceeded for one in counted(limiter, 3)] == [False, False, True]
@@ -112,7 +112,7 @@ def test_keys_do_not_share(open_limiter: Opened) -> None:
 
 
 def test_threads_that_call_at_once_get_each_place_once(open_limiter: Opened) -> None:
-    """Of 400 calls by eight threads, exactly the limit gets in, each to a place of its own."""
+    """Exactly the limit of 400 calls by eight threads gets in, each to a place of its own."""
     limiter = open_limiter(100, 60)
     together = threading.Barrier(8)
 

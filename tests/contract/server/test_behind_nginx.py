@@ -1,4 +1,4 @@
-"""The nginx of docs/operating.md, run as it is written, and called as callers call it."""
+"""The nginx of docs/examples, run as it is written, and called as callers call it."""
 
 import json
 import os
@@ -38,7 +38,7 @@ from tests.support.streaming import READ, Duplex, end_of, plain, rows_of
 from tests.support.system_packages import PackageMissing, program
 
 HOST: Final = "opportunities.example.com"
-PAGE: Final = Path(__file__).parents[3] / "docs" / "operating.md"
+PAGE: Final = Path(__file__).parents[3] / "docs" / "examples" / "nginx.conf"
 ROWS: Final = 12_000
 """An export of them has some MB, which is more than nginx and the sockets hold."""
 
@@ -98,14 +98,13 @@ class Proxy:
             yield Duplex(connection)
 
     def logged(self) -> str:
-        """All that nginx has written into its logs so far."""
+        """Everything that nginx has written into its logs so far."""
         return "".join(path.read_text() for path in self.folder.glob("*.log"))
 
 
 def documented() -> str:
-    """The block of the page."""
-    [block] = re.findall(r"^```nginx\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    return str(block)
+    """The documented configuration."""
+    return PAGE.read_text()
 
 
 def configuration(folder: Path, *, port: int, behind: int) -> str:
@@ -264,7 +263,7 @@ def test_a_stream_of_ids_longer_than_a_call_may_be(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("room", [0, 1, 1_000])
 def test_a_body_at_the_limit(room: int, proxy: Proxy) -> None:
-    """What the server takes, the proxy takes."""
+    """The proxy takes whatever the server takes."""
     body = message(1).ljust(BODY_BYTES_MAX_DEFAULT - room)
     assert proxy.call("POST", BULK_READ, body).status == 200
 
@@ -310,7 +309,7 @@ def test_what_needs_no_key_is_not_passed_on(path: str, proxy: Proxy) -> None:
 
 
 def test_keys_in_a_query_are_in_no_log(folder: Path, tmp_path: Path) -> None:
-    """Of calls that are answered, are refused, or find no server behind the proxy."""
+    """Answered, refused, or without a server behind the proxy: no call leaves its keys there."""
     keys = create_key(folder, email="query@example.com")
     users = f"/v2/UserManagement.svc/Users.Get?{keys.query}"
     export = f"/v1/opportunities?event_code=12000&columns=Status&{keys.query}"

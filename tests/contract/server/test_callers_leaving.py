@@ -48,7 +48,7 @@ def lines_of(server: Server, request_id: str) -> list[dict[str, object]]:
 
 
 def is_under_way(server: Server) -> bool | None:
-    """Whether a call is under way beside the one that asks."""
+    """Return whether a call is under way beside the one that asks."""
     return b"oppserver_calls_in_flight 2.0" in server.call("GET", "/metrics").body or None
 
 

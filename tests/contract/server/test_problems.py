@@ -53,7 +53,7 @@ def test_each_type_of_problem_has_an_address(server: Server) -> None:
 
 
 def test_v2_stays_as_it_is(server: Server) -> None:
-    """A parameter of the query that is wrong is told in one sentence."""
+    """A wrong parameter of the query is reported in one sentence."""
     answer = server.post({}, path=f"{BULK_READ}?missing=maybe")
     assert answer.json == {
         "Status": "Error",

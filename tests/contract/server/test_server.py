@@ -1,4 +1,4 @@
-"""What people expect of a server: health, logs, encodings, limits, an orderly end."""
+"""The basics of a server: health, logs, encodings, limits, an orderly end."""
 
 import gzip
 import json
@@ -196,7 +196,7 @@ def test_a_body_that_is_not_asked_for_is_not_awaited(server: Server) -> None:
 
 
 def test_a_body_that_does_not_arrive_is_408(tmp_path: Path) -> None:
-    """A caller that sends half and stops is told, and its connection is closed."""
+    """A caller that sends half and stops gets a 408, and its connection is closed."""
     run_well("type", "create", str(WIDE_CODE), folder=tmp_path)
     keys = create_key(tmp_path)
     with serving(tmp_path, "--body-timeout-s", "0.2", keys=keys) as server:
@@ -356,7 +356,7 @@ def test_another_process_s_writes_are_served_at_once(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_ours_is_500_without_internals(tmp_path: Path) -> None:
-    """What has no name is logged whole under its request id; the caller sees none of it."""
+    """An unexpected error is logged whole under its request id; the caller sees none of it."""
     run_well("type", "create", str(WIDE_CODE), folder=tmp_path)
     keys = create_key(tmp_path)
     with serving(tmp_path, keys=keys) as server:

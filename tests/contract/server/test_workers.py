@@ -107,7 +107,7 @@ def test_a_revoked_key_is_refused_by_all_workers(two: Server, folder: Path) -> N
 
 
 def test_the_rate_limit_is_one_for_all_workers(folder: Path) -> None:
-    """Of 60 calls at once exactly 25 are answered; headers tell of the one limit."""
+    """Exactly 25 of 60 calls at once are answered; headers show the one limit."""
     keys = create_key(folder)
     with workers(folder, "--rate-limit", "25/60", number=3, keys=keys) as server:
         with ThreadPoolExecutor(16) as pool:

@@ -115,7 +115,7 @@ def test_ctrl_c_twice_does_not_wait(folder: Path, keys: Keys) -> None:
 
 
 def test_a_call_that_does_not_end_is_left_after_the_time_to_stop(folder: Path, keys: Keys) -> None:
-    """As with one process."""
+    """Several workers end as one process does."""
     with workers(folder, "--shutdown-timeout-s", "0", keys=keys) as server:
         parts = urlsplit(server.url)
         with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
@@ -186,7 +186,7 @@ def test_workers_that_cannot_start(
 
 
 def test_no_password_is_in_the_list_of_processes(folder: Path, keys: Keys) -> None:
-    """A worker is told its settings in private, also those that were typed."""
+    """A worker gets its settings in private, also those that were typed."""
     store = "redis://:s3cret@127.0.0.1:1"
     with workers(folder, "--rate-limit", "5/5", "--rate-limit-store", store, keys=keys) as server:
         lines = [psutil.Process(one).cmdline() for one in processes(server).values()]

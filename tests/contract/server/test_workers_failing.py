@@ -87,7 +87,7 @@ def test_a_worker_that_is_killed_under_load(folder: Path) -> None:
 
 
 def test_writes_under_workers_that_are_killed(tmp_path: Path) -> None:
-    """What was acknowledged is there, once, also what was sent again to another worker."""
+    """Acknowledged writes are there, once, also if they were sent again to another worker."""
     store = store_of(tmp_path)
     define(store)
     store.close()
@@ -175,7 +175,7 @@ def test_a_parent_that_is_frozen_holds_no_call(folder: Path) -> None:
 
 
 def test_a_worker_that_cannot_start_again_is_tried_in_longer_pauses(tmp_path: Path) -> None:
-    """It says why each time, the others go on, and it serves when what was wrong is mended."""
+    """It says why each time, the others go on, and it serves when the fault is corrected."""
     run_well("type", "create", "12003", folder=tmp_path)
     keys = create_key(tmp_path)
     ca = tmp_path / "cert.pem"

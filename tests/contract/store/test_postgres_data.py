@@ -1,4 +1,4 @@
-"""What the engine on PostgreSQL promises of its data beside the suite of every engine."""
+"""The promises of the engine on PostgreSQL about its data, beside the suite of every engine."""
 
 import string
 from random import Random
@@ -74,7 +74,7 @@ def test_a_value_that_no_index_holds_is_refused_by_name(store: PostgresStore) ->
 
 
 def test_a_value_that_no_text_has_is_refused_by_name(store: PostgresStore) -> None:
-    """PostgreSQL's text has no U+0000: who asks for it is told so, in reads and in sessions."""
+    """PostgreSQL's text has no U+0000: a caller that sends one gets an error."""
     condition = ColumnCondition(stored="status", comparison=Comparison.EQUAL, values=("a\0b",))
     search = Search(
         event_code=None,
@@ -111,7 +111,7 @@ def test_a_load_leaves_statistics(store: PostgresStore, url: str) -> None:
 def test_a_check_finds_a_broken_promise(
     statement: str, found: str, store: PostgresStore, url: str
 ) -> None:
-    """What another program broke is found, counted and named."""
+    """Damage by another program is found, counted and named."""
     assert store.check() == []
     with psycopg.connect(url) as connection:
         connection.execute(statement.encode())

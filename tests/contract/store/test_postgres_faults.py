@@ -1,4 +1,4 @@
-"""What goes wrong between a store and its PostgreSQL server, and what comes of it."""
+"""The faults between a store and its PostgreSQL server, and their outcomes."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -87,7 +87,7 @@ def test_a_read_that_takes_too_long_is_ended_by_the_server(store: PostgresStore,
 
 
 def test_a_check_may_take_its_time(url: str) -> None:
-    """What reads everything has no limit of time."""
+    """A read of everything has no limit of time."""
     store = opened(url, query_timeout_s=0.5)
 
     def look(driver: PostgresConnection) -> list[tuple[Any, ...]]:
@@ -282,7 +282,7 @@ def test_a_write_that_lost_its_connection_is_done_once_more(
 def test_a_write_that_was_lost_at_its_end_is_not_done_again(
     store: PostgresStore, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody knows whether it is there, and the caller is told so."""
+    """Nobody knows whether it is there, and the error says so."""
     turns: list[int] = []
 
     def work(connection: PostgresConnection) -> None:

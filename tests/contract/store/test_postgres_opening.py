@@ -1,4 +1,4 @@
-"""What PostgreSQL databases are opened, migrated or refused."""
+"""The PostgreSQL databases that are opened, migrated or refused."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -25,13 +25,13 @@ def url() -> str:
 
 
 def ask(url: str, statement: str) -> list[Any]:
-    """What another program sees in a database."""
+    """The rows that another program sees in a database."""
     with psycopg.connect(url) as connection:
         return connection.execute(statement.encode()).fetchall()
 
 
 def change(url: str, *statements: str) -> None:
-    """What another program does to a database."""
+    """Run statements of another program in a database."""
     with psycopg.connect(url) as connection:
         for statement in statements:
             connection.execute(statement.encode())
@@ -84,7 +84,7 @@ def test_a_server_that_is_not_there_is_told() -> None:
 
 
 def test_a_wrong_password_and_a_missing_database_are_told() -> None:
-    """As the server tells them."""
+    """The error says what the server says."""
     cluster = postgres.shared().cluster
     postgres.shared().run("DROP ROLE IF EXISTS {}", postgres.GUARDED)
     postgres.shared().run("CREATE ROLE {} LOGIN PASSWORD 'right'", postgres.GUARDED)
@@ -188,7 +188,7 @@ def test_a_schema_of_its_own_is_enough(url: str) -> None:
 
 
 def test_without_migration_an_empty_or_older_database_is_refused(url: str) -> None:
-    """Who only looks creates and upgrades nothing; the refusal names the command that does."""
+    """A command that only looks creates and upgrades nothing; the error names one that does."""
     assert "is empty. 'oppserver db upgrade' creates it" in refused(url, migrate=False)
     assert ask(url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
     open_store(url).close()
@@ -239,7 +239,7 @@ def test_a_process_that_died_while_it_migrated_is_not_waited_for(url: str) -> No
 
 
 def test_waiting_for_another_process_has_a_limit(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who migrates and does not end keeps others out, who are told so; nothing is changed."""
+    """A process that migrates without end keeps others out; they say so, and nothing is changed."""
     leased(url, seconds=60)
     monkeypatch.setattr(postgres_migrate, "MIGRATION_WAIT_S", 0.05)
     assert "Another process is bringing the store up to date" in refused(url)

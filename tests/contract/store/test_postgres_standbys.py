@@ -285,7 +285,7 @@ def test_a_store_without_any_server_is_unreachable() -> None:
 
 
 def test_the_servers_of_a_store_are_shown(tmp_path: Path) -> None:
-    """As a table or as JSON; the exit status tells whether all can be read."""
+    """Servers are shown as a table or as JSON; the exit status says whether all can be read."""
     family = standbys.shared()
     primary_only = ("--database", family.primary.url)
     assert run_well("db", "servers", *primary_only, folder=tmp_path) == ""

@@ -1,4 +1,4 @@
-"""What PostgreSQL is asked, and what it is asked of, so that it fits a sharded database too."""
+"""The statements that PostgreSQL runs, and their tables, fit a sharded database too."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from tests.support.stores import NOW, columns, entry, guid, lead, opportunity
 
 asked: list[str] = []
 parameters: list[Any] = []
-"""Those of each statement that was asked."""
+"""The tables of each statement."""
 
 
 class Listening(psycopg.Cursor[Any]):

@@ -66,7 +66,7 @@ def nodes(family: Family, folder: Path, *flags: str, number: int = 1) -> Iterato
 
 
 def state_of(server: Server, member: Member) -> Any:
-    """What a server tells of one of the servers of its store."""
+    """The report of a server about one of the servers of its store."""
     ready = server.get("/health/ready")
     assert ready.status == 200, ready.body
     [state] = [
@@ -112,7 +112,7 @@ def test_standbys_answer_what_is_read(family: Family, tmp_path: Path) -> None:
     with nodes(family, tmp_path) as [server]:
         before = family.primary.lookups()
         for standby in family.standbys:
-            # a session tells of its look-ups once a second
+            # a session reports its look-ups once a second
             read_until(server, "look-ups", lambda: standby.lookups() > 3)  # noqa: B023 (called in this turn of the loop)
             assert reads(server, [standby]) > 0
         assert reads(server, [family.primary]) == 0

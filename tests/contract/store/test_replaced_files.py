@@ -202,7 +202,7 @@ def test_files_that_come_back_are_used_again(server: Server, folder: Path) -> No
 
 
 def stored(database: Path, ids: list[str]) -> set[str]:
-    """Those of the ids that a sound database has."""
+    """The ids that a sound database has."""
     store = open_store(f"sqlite:///{database}", migrate=False)
     assert store.check() == []
     found = {one for one in ids if store.opportunity(one) is not None}
@@ -214,7 +214,7 @@ def stored(database: Path, ids: list[str]) -> set[str]:
 def test_a_server_whose_log_was_removed_saves_it_at_its_end(
     way: str, server: Server, folder: Path
 ) -> None:
-    """What was acknowledged before is in the file when the server has ended in order."""
+    """Acknowledged writes are in the file when the server has ended in order."""
     ids = [captured(server) for _ in range(3)]
     WAYS[way](folder)
     assert capture(server).status == 503
@@ -461,7 +461,7 @@ def test_something_strange_in_the_place_of_the_log(strange: str, folder: Path) -
 
 
 def test_files_and_folders_that_cannot_be_written(folder: Path) -> None:
-    """As a user who may only read: one line from each command, also from those that only read."""
+    """A user who may only read gets one line from each command, also from those that only read."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     for one in (folder, *folder.iterdir()):

@@ -1,4 +1,4 @@
-"""What the engine on SQLite promises beside the suite: what it refuses, and what goes wrong how."""
+"""The promises of the engine on SQLite beside the suite: refusals, and outcomes of faults."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -239,7 +239,7 @@ def test_a_batch_that_meets_a_full_disk_is_not_in_the_store(store: SqliteStore, 
 
 
 def test_a_damaged_file_is_unavailable(store: SqliteStore, path: Path) -> None:
-    """What SQLite finds malformed is Unavailable, not a fault without a name."""
+    """A file that SQLite finds malformed is Unavailable, not a fault without a name."""
     store.close()
     damage(path)
     store = SqliteStore.open(f"sqlite:///{path}", StoreOptions(), migrate=False)
@@ -297,7 +297,7 @@ AN_ACTIVITY = (
 def test_a_check_finds_a_broken_promise(
     statement: str, found: str, store: SqliteStore, path: Path
 ) -> None:
-    """What another program broke in the file is found, counted and named."""
+    """Damage by another program in the file is found, counted and named."""
     assert store.check() == []
     with raw(path) as connection:
         connection.execute(statement)
@@ -318,7 +318,7 @@ def test_a_check_finds_damage(store: SqliteStore, path: Path) -> None:
 # --- loading -----------------------------------------------------------------------------------
 
 
-def test_a_load_that_was_cut_off_is_found_and_mended(tmp_path: Path) -> None:
+def test_a_load_that_was_cut_off_is_found_and_repaired(tmp_path: Path) -> None:
     """The check names the indexes that a killed load left missing; opening to write builds them."""
     url = f"sqlite:///{tmp_path}/oppserver.db"
     whole = open_store(url)
@@ -334,9 +334,9 @@ def test_a_load_that_was_cut_off_is_found_and_mended(tmp_path: Path) -> None:
     assert names
     assert [fault.split()[2] for fault in faults] == names
     assert all("oppserver db upgrade" in fault for fault in faults)
-    mended = open_store(url)
-    assert mended.check() == []
-    mended.close()
+    repaired = open_store(url)
+    assert repaired.check() == []
+    repaired.close()
 
 
 def test_a_load_into_a_filled_store_keeps_its_indexes(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_workers_without_pysqlite3_use_the_standard_library(tmp_path: Path) -> N
 def test_a_database_of_the_other_library_is_served(
     writer_has_pysqlite3: bool, tmp_path: Path
 ) -> None:
-    """What one library wrote, the other one reads as it is, from the log of a killed writer."""
+    """A database that one library wrote is read by the other, from the log of a killed writer."""
     reader = {} if not writer_has_pysqlite3 else without_pysqlite3(tmp_path)
     writer = {} if writer_has_pysqlite3 else without_pysqlite3(tmp_path)
     program = """

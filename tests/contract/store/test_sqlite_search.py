@@ -1,4 +1,4 @@
-"""How much work SQLite has with searches, counted in steps of its machine, which are no time."""
+"""The work of SQLite with searches, counted in steps of its machine, which are not time."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -124,7 +124,7 @@ def test_a_lead_s_opportunities_are_found_without_the_others(
 
 @pytest.mark.parametrize("ordering", [BY_MODIFIED_ON, BY_CREATED_ON])
 def test_two_conditions_with_an_index(ordering: Ordering, store: SqliteStore) -> None:
-    """What an operator's index singles out is found in it, and counted in it, in any order."""
+    """Rows that an operator's index singles out are found and counted in it, in any order."""
     conditions = is_("status", "eq", "Open"), is_("mx_custom_2", "eq", "77")
     search = asked(*conditions, ordering=ordering, limit=PAGE)
     assert store.search(search).total == 100

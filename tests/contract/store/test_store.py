@@ -1,4 +1,4 @@
-"""What every engine promises of opportunities: written, replaced, deleted, read back."""
+"""The promises of every engine about opportunities: written, replaced, deleted, read back."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_batch_written_again_changes_nothing(store: Store) -> None:
 
 
 def test_the_last_of_two_with_one_id_counts(store: Store) -> None:
-    """Of two opportunities with one id in a batch, the last one stands."""
+    """The last of two opportunities with one id in a batch is stored."""
     batch = [opportunity(1, status="first"), opportunity(2), opportunity(1, status="last")]
     store.write_opportunities(batch, now=NOW)
     assert value(store, 1, "Status") == "last"

@@ -1,4 +1,4 @@
-"""What every engine that backs up to a file promises of it."""
+"""The promises of every engine that backs up to a file."""
 
 import threading
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def test_a_backup_is_of_one_moment_while_others_write(
 
 
 def more_than(written: Sequence[Written], number: int) -> bool:
-    """Whether there were more writes than a number."""
+    """Return whether there were more writes than a number."""
     return len(written) > number
 
 

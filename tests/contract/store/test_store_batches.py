@@ -1,4 +1,4 @@
-"""What every engine promises of batches and loads: empty, large or bad, page by page."""
+"""The promises of every engine about batches and loads: empty, large or bad, page by page."""
 
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -100,7 +100,7 @@ def test_pages_by_id_are_all_there_is(store: Store) -> None:
 
 
 def test_a_load_leaves_what_its_batches_would_have_left(store: Store) -> None:
-    """Batches of a load are written in order, are told of when they are there, change leads."""
+    """Batches of a load are written in order, are reported when they are stored, change leads."""
     told: list[Written] = []
     batches = [
         [opportunity(1, lead_email="a@example.com"), opportunity(3)],
@@ -120,7 +120,7 @@ def test_a_load_leaves_what_its_batches_would_have_left(store: Store) -> None:
 
 
 def test_a_load_that_fails_keeps_the_batches_before(store: Store) -> None:
-    """What came before a fault in the source of the batches is stored, and the store is whole."""
+    """Batches before a fault in their source are stored, and the store is whole."""
     told: list[Written] = []
 
     def batches() -> Iterator[list[StoredOpportunity]]:

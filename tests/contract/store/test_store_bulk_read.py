@@ -1,4 +1,4 @@
-"""What every engine promises of the bulk read: which rows, in which order, with which values."""
+"""The promises of every engine about the bulk read: its rows, their order and values."""
 
 import threading
 from itertools import count
@@ -18,7 +18,7 @@ ALL_COLUMNS = SYSTEM_COLUMNS + CUSTOM_COLUMNS
 
 
 def read_columns(store: Store, number_of_columns: int) -> dict[str, str | None]:
-    """The one row of opportunity 1 with so many columns, the last ones first."""
+    """The one row of opportunity 1 with a number of columns, the last ones first."""
     columns = tuple(reversed(ALL_COLUMNS))[:number_of_columns]
     [[row]] = rows(store, PlannedEntry(event_code=12_000, ids=[guid(1)], columns=columns))
     assert list(row) == [column.name for column in columns]
@@ -130,7 +130,7 @@ def test_values_at_the_ends_of_a_cut_are_whole(text: str, store: Store) -> None:
 
 
 def test_rows_are_json_in_utf_8_with_every_key(store: Store) -> None:
-    """What an engine renders is bytes of UTF-8 that are valid JSON, keys in the order asked."""
+    """The rows of an engine are bytes of UTF-8 and valid JSON, keys in the order asked."""
     store.write_opportunities([opportunity(1, note="ünï \x01\n\"'\\ 漢字 \U0001f600")], now=NOW)
     names = ("OpportunityNote", "ProspectId", "Status", "mx_Custom_9", "CreatedOn")
     [rendered] = store.bulk_read(Plan(entries=(entry([guid(1)], *names),)))

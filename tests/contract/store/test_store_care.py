@@ -1,4 +1,4 @@
-"""What every engine promises of the store itself: reopened, shared, backed up, checked."""
+"""The promises of every engine about the store itself: reopened, shared, backed up, checked."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ database, store = stores.database, stores.store
 
 
 def test_a_store_that_is_opened_again_has_everything(database: stores.Database) -> None:
-    """What one store wrote, the next one reads: opportunities, keys, types, fields, tombstones."""
+    """A store reads everything that another one wrote: opportunities, keys, types, tombstones."""
     first = database.open()
     first.put_fields([field(1, display_name="Named", options=("a", "b"))])
     added = first.add_key(key("AK1"))

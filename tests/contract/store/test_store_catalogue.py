@@ -1,4 +1,4 @@
-"""What every engine promises of types and fields."""
+"""The promises of every engine about types and fields."""
 
 from oppserver.contract.model import ActivityType, DataType, OpportunityType
 from oppserver.store import Store

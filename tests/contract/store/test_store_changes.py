@@ -1,4 +1,4 @@
-"""What every engine promises of changes: numbers in the order of commits, each id once."""
+"""The promises of every engine about changes: numbers in the order of commits, each id once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -111,7 +111,7 @@ def test_what_is_no_change_takes_no_number(store: Store) -> None:
 
 
 def test_a_write_that_fails_gives_no_numbers(store: Store) -> None:
-    """What it had done is undone, and so is the counting."""
+    """The failed write is undone, and so is the counting."""
     write(store, 1)
     before = store.change_numbers()
 
@@ -172,7 +172,7 @@ def test_changes_of_one_type_have_what_has_left_it(store: Store) -> None:
 
 
 def test_numbers_and_rows_are_of_one_moment(database: stores.Database) -> None:
-    """What is written while a moment lasts is not in its changes."""
+    """A write during a snapshot is not in its changes."""
     store, other = database.open(), database.open()
     write(store, 1)
 
@@ -251,7 +251,7 @@ def test_ids_of_a_type_in_pages(store: Store) -> None:
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 @pytest.mark.parametrize("number", [0, 9])
 def test_a_number_that_was_not_given_is_found(engine: str, number: int, tmp_path: Path) -> None:
-    """``db check`` tells of changes that no reader of changes would be told."""
+    """``db check`` reports changes that no reader of changes would get."""
     folder = kept_in(tmp_path, engine)
     store = _opened(folder)
     write(store, 1)

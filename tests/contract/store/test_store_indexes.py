@@ -1,4 +1,4 @@
-"""What every engine promises of the indexes that operators add."""
+"""The promises of every engine about the indexes that operators add."""
 
 import pytest
 
@@ -15,7 +15,7 @@ BY_TWO = SearchIndex(name="search_status_mx_custom_4", columns=("status", "mx_cu
 
 
 def test_indexes_are_remembered_by_name(database: stores.Database) -> None:
-    """What was added is listed by name, also by the next store; a name is taken once."""
+    """An added index is listed by name, also by the next store; a name is taken once."""
     store = database.open()
     assert store.search_indexes() == []
     assert store.add_search_index(BY_TWO)

@@ -1,4 +1,4 @@
-"""What every engine promises of keys and their users."""
+"""The promises of every engine about keys and their users."""
 
 import msgspec
 import pytest
@@ -132,7 +132,7 @@ def test_a_key_can_name_its_user(store: Store) -> None:
 
 
 def test_an_administrator_has_a_live_key_of_that_role(store: Store) -> None:
-    """One live key with the role makes an administrator; when it is revoked, they are none."""
+    """One live key with the role makes an administrator, until it is revoked."""
     for number, role in enumerate([Role.READER, Role.ADMINISTRATOR, Role.USER]):
         store.add_key(key(f"AK{number}", role=role, email="a@example.com", user_id=guid(1)))
     store.add_key(key("AK9", role=Role.USER, email="b@example.com", user_id=guid(2)))

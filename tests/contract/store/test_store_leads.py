@@ -1,4 +1,4 @@
-"""What every engine promises of reading leads."""
+"""The promises of every engine about reading leads."""
 
 from collections.abc import Sequence
 
@@ -57,7 +57,7 @@ def rows(store: Store, ids: Sequence[str], *names: str) -> list[list[tuple[str, 
 
 
 def test_leads_come_in_the_order_of_the_ids(store: Store) -> None:
-    """Those that are not here are left out."""
+    """Leads that are not here are left out."""
     put(store, *(Lead(id=lead(number)) for number in range(5)))
     asked = [lead(3), lead(9), lead(0), lead(4)]
     assert rows(store, asked) == [[("ProspectID", one)] for one in (lead(3), lead(0), lead(4))]
@@ -79,7 +79,7 @@ def test_a_row_has_the_columns_in_order(store: Store) -> None:
     ]
 
 
-def test_a_lead_that_an_opportunity_brought_has_its_address_alone(store: Store) -> None:
+def test_a_lead_of_an_imported_opportunity_has_its_address_alone(store: Store) -> None:
     """Nothing else is known of it, its dates neither."""
     store.write_opportunities([opportunity(1, lead_email="a@example.com")], now=NOW)
     [row] = rows(store, [lead(1)], *(column.name for column in READABLE_COLUMNS))
@@ -96,7 +96,7 @@ def test_custom_names_are_told_apart_by_case(store: Store) -> None:
 
 
 def test_every_attribute_follows_the_other_columns(store: Store) -> None:
-    """All that is kept, and what a column before has already is not repeated."""
+    """Everything that is kept is there, and what an earlier column has is not repeated."""
     put(store, FULL, Lead(id=lead(2)))
     first, second = rows(store, [lead(1), lead(2)], "FirstName", "ProspectStage", "*")
     assert first[:2] == [("FirstName", "Jane"), ("ProspectStage", "Customer")]
@@ -132,7 +132,7 @@ def test_the_owner_of_a_lead_is_known_by_name_and_address(
 
 
 def test_ten_thousand_leads_are_read_at_once(store: Store) -> None:
-    """As many as a call can ask for, and more columns than a function of an engine takes."""
+    """All ids of the largest call are read, with more columns than an SQL function takes."""
     put(store, *(Lead(id=lead(number), phone=str(number)) for number in range(10_000)))
     wide = [f"mx_{number}" for number in range(130)]
     answered = rows(store, [lead(number) for number in reversed(range(10_000))], "Phone", *wide)

@@ -1,4 +1,4 @@
-"""What every engine promises of one opportunity, read by its id."""
+"""The promises of every engine about one opportunity, read by its id."""
 
 from oppserver.contract.model import StoredOpportunity, Tombstone
 from oppserver.store import Store
@@ -9,7 +9,7 @@ database, store = stores.read_database, stores.store
 
 
 def test_an_opportunity_comes_out_whole(store: Store) -> None:
-    """All that was written, with its lead's and its owner's address; every slot that is set."""
+    """A read has everything that was written, both addresses, and every set slot."""
     whole = StoredOpportunity(
         id=guid(1),
         event_code=12_000,
@@ -59,7 +59,7 @@ def test_a_deleted_one_leaves_a_tombstone(store: Store) -> None:
 
 
 def test_another_store_sees_a_change_at_once(database: stores.Database) -> None:
-    """What one store has written, another one reads when the call has returned."""
+    """A write of one store is read by another one when the call has returned."""
     store, other = database.open(), database.open()
     for number in range(1, 4):
         store.write_opportunities([opportunity(1, status=f"Status {number}")], now=NOW)

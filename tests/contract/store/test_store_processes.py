@@ -1,4 +1,4 @@
-"""What every engine that more than one process can open promises of them."""
+"""The promises of every engine that more than one process can open."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every engine promises of searches: which rows are found."""
+"""The promises of every engine about searches: the rows that are found."""
 
 import pytest
 
@@ -173,7 +173,7 @@ def test_every_column_can_be_compared(store: Store) -> None:
 
 
 def test_a_condition_on_the_lead(store: Store) -> None:
-    """What a lead has of its own is compared, its attributes too."""
+    """Conditions compare a lead's own columns, and its attributes too."""
     attributes = {"mx_City": "Oslo"}
     store.write(
         lambda transaction: transaction.write_leads(
@@ -212,7 +212,7 @@ def test_groups_hold_when_all_or_any_of_their_members_do(store: Store) -> None:
 
 
 def test_a_hundred_conditions(store: Store) -> None:
-    """As many as a call may have, beside each other and in groups of groups, ten deep."""
+    """A search may have the most conditions of a call, side by side and in groups, ten deep."""
     with_values(store, "mx_custom_1", [str(number) for number in range(200)])
     each = [is_("mx_custom_1", "eq", str(number)) for number in range(100)]
     assert len(numbers(store, asked(any_(*each)))) == 100
@@ -224,7 +224,7 @@ def test_a_hundred_conditions(store: Store) -> None:
 
 
 def test_types(store: Store) -> None:
-    """Of one type, or of all; of a type that is not there is nothing."""
+    """A search finds rows of one type, or of all; of an unknown type it finds nothing."""
     write(store, *(opportunity(number, event_code=12_000 + number % 2) for number in range(4)))
     assert numbers(store, asked()) == [0, 2]
     assert numbers(store, asked(event_code=12_001)) == [1, 3]

@@ -1,4 +1,4 @@
-"""What every engine promises of searches: in which order, how many, rendered how."""
+"""The promises of every engine about searches: order, count, rendering."""
 
 import threading
 from itertools import count

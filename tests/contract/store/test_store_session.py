@@ -1,4 +1,4 @@
-"""What every engine promises of a session: one transaction that reads and writes."""
+"""The promises of every engine about a transaction that reads and writes."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ CALLS = 100
 
 
 class Refused(Exception):
-    """What work raises of itself."""
+    """An error that the work itself raises."""
 
 
 def written(number: int, **values: Any) -> StoredOpportunity:
@@ -97,7 +97,7 @@ def kept(key: str, **values: Any) -> IdempotencyRecord:
 
 
 def test_work_that_raises_undoes_everything(store: Store) -> None:
-    """What the work raises is raised, and nothing that it did has happened."""
+    """An error in the work is raised, and nothing that it did has happened."""
     write(store, opportunity(1), opportunity(2))
     catalogue = store.catalogue()
 
@@ -154,7 +154,7 @@ def test_types_that_a_failed_write_made_are_gone(store: Store) -> None:
 
 
 def test_opportunities_of_ids(store: Store) -> None:
-    """Those that are there, by id, whole, with the addresses of lead and owner."""
+    """The opportunities that are there, by id, whole, with the addresses of lead and owner."""
     one = written(
         1,
         lead_email="a@example.com",
@@ -173,7 +173,7 @@ def test_opportunities_of_ids(store: Store) -> None:
 
 
 def test_tombstones_of_ids(store: Store) -> None:
-    """What is left of those that are deleted: when, by whom, of which type."""
+    """The tombstones of deleted opportunities: when, by whom, of which type."""
     write(store, opportunity(1), opportunity(2, event_code=7), opportunity(3))
     store.delete_opportunities([guid(1)], now=LATER, by=None)
     store.write(
@@ -187,7 +187,7 @@ def test_tombstones_of_ids(store: Store) -> None:
 
 
 def test_the_oldest_like(store: Store) -> None:
-    """Of one type, with all the values; the oldest, and of those of one moment the lowest id."""
+    """The duplicate is of the type, with all the values; the oldest, then the lowest id."""
     write(
         store,
         opportunity(1, created_on=LATER, lead_id=lead(1), slots={"mx_custom_1": "x"}),

@@ -1,4 +1,4 @@
-"""What every engine promises of the leads and users of a session."""
+"""The promises of every engine about the leads and users of a transaction."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_no_leads_are_written(store: Store) -> None:
     store.write(work)
 
 
-def test_a_lead_that_opportunities_brought(store: Store) -> None:
+def test_a_lead_of_imported_opportunities(store: Store) -> None:
     """It has its address and nothing else."""
     write(store, opportunity(1, lead_email="a@example.com"))
     found = store.write(lambda transaction: transaction.leads([lead(1)]))

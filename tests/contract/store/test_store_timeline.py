@@ -1,4 +1,4 @@
-"""What every engine promises of a timeline: activities, in order, page by page."""
+"""The promises of every engine about a timeline: activities, in order, page by page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -157,7 +157,7 @@ def test_what_is_asked_for_is_what_is_found(
 
 
 def test_no_opportunity_belongs_to_an_opportunity(several: Store) -> None:
-    """Of one opportunity there are activities alone, also where opportunities are asked for."""
+    """The timeline of an opportunity has activities alone, whatever is asked for."""
     rows = found(several, opportunity_id=guid(1), with_opportunities=True)
     assert ids(rows) == [guid(2, kind=4)]
 

@@ -42,11 +42,11 @@ from tests.support.streaming import (
 from tests.support.world import SPARSE_ID, WIDE_CODE, WIDE_ID, fill
 
 PEAK_BYTES_MAX = 200 << 20
-"""What a body of a megabyte may take at most. Chosen: pyarrow itself takes 60 MB, and today's
+"""The most that a body of a megabyte may take. Chosen: pyarrow itself takes 60 MB, and today's
 bombs took gigabytes."""
 
 CPU_S_MAX = 3.0
-"""What one call may take at most. Chosen: far above any honest call, also on a busy machine."""
+"""The most that one call may take. Chosen: far above any honest call, also on a busy machine."""
 
 QUERY = f"event_code={WIDE_CODE}&columns=Status"
 NAME = "ProspectActivityId"
@@ -153,7 +153,7 @@ ARROW_BOMBS: dict[str, Callable[[], bytes]] = {
 def test_an_arrow_body_that_would_grow_is_refused(
     server: Server, bomb: Callable[[], bytes], on_error: str
 ) -> None:
-    """400 before anything of it is decoded; also where ids that are none are skipped."""
+    """400 before anything of it is decoded; also where invalid ids are skipped."""
     body = bomb()
     with measured(server.process.pid) as used:
         answer = read_stream(server, f"{QUERY}&on_error={on_error}", body, Content_Type=ARROW)
@@ -186,7 +186,7 @@ def test_every_form_of_an_id_column_is_taken(server: Server, make: Callable[[], 
 
 
 def test_long_views_of_null_rows_say_nothing(server: Server) -> None:
-    """What stands behind a null is not looked at: the rows are null, and may be skipped."""
+    """Bytes behind a null are not looked at: the rows are null, and may be skipped."""
     body = ids_of(views_of(4, 1_000, is_null=True))
     found = records(read_stream(server, f"{QUERY}&on_error=skip", body, Content_Type=ARROW))
     assert end_of(found)["Skipped"] == 4

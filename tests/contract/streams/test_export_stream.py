@@ -156,7 +156,7 @@ def test_an_export_that_was_cut_goes_on_behind_the_last_row(server: Server) -> N
 
 
 def test_changes_go_on_where_an_export_began(server: Server, store: Store) -> None:
-    """What was written while rows came is told, and nothing that was not."""
+    """Writes while rows came are reported, and nothing else."""
     _, end = lines(asked(server, limit=1))
     store.write_opportunities([opportunity(3, status="Won")], now=NOW)
     told = server.get(f"/v1/changes?cursor={end['ChangesCursor']}&event_code=12000").json
@@ -180,7 +180,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 
 def test_a_bad_parameter_is_named(server: Server) -> None:
-    """With what is wrong and what mends it; so is a format that there is not."""
+    """The error says what is wrong and what to do; so for an unknown format."""
     for query, parameter in BAD:
         fault = refused(asked(server, **query))
         assert fault["parameter"] == parameter

@@ -43,7 +43,7 @@ def counted(end: dict[str, Any]) -> list[int]:
 
 
 def note_of(answer: Answer, name: str = "End") -> Any:
-    """What the last batch of an Arrow stream tells."""
+    """The end in the last batch of an Arrow stream."""
     stream = pa.ipc.open_stream(answer.body)
     notes = []
     while True:
@@ -62,7 +62,7 @@ def note_of(answer: Answer, name: str = "End") -> Any:
 
 
 def test_rows_are_those_of_the_bulk_read(server: Server) -> None:
-    """Byte for byte as NDJSON has them, then one record that tells of the whole."""
+    """Rows are byte for byte those of NDJSON; one record about the whole follows."""
     query = f"event_code={WIDE_CODE}&columns=Status,CreatedOn,OpportunityNote,mx_Custom_1"
     answer = read_stream(server, query, plain([SPARSE_ID, UNKNOWN_ID, WIDE_ID]))
     columns = "Status,CreatedOn,OpportunityNote,mx_Custom_1"
@@ -151,7 +151,7 @@ def test_a_repeat_is_read_once_in_two_thousand_lines(server: Server) -> None:
 
 
 def test_csv(server: Server) -> None:
-    """A header and records; the one that tells of the whole is there when it is asked for."""
+    """A header and records; the record about the whole is there when it is asked for."""
     answer = read_stream(server, QUERY, plain(ASKED), Accept=CSV)
     assert answer.headers["content-type"] == "text/csv; header=present; charset=utf-8"
     lines = list(csv.reader(io.StringIO(answer.body.decode(), newline=""), strict=True))
@@ -178,7 +178,7 @@ def test_arrow_and_parquet(server: Server) -> None:
     assert json.loads(file.metadata.metadata[b"oppserver.End"]) == wanted
 
 
-def test_the_ledger_tells_of_every_id(server: Server) -> None:
+def test_missing_reports_every_id(server: Server) -> None:
     """Behind the rows of a batch: records of their own kind, or rows that have a Reason."""
     body = plain(ASKED) + b"no id\n"
     query = f"{QUERY}&missing=true&on_error=skip"
@@ -240,7 +240,7 @@ def test_rows_come_while_ids_are_still_sent(server: Server) -> None:
 
 
 def test_packed_rows_come_while_ids_are_still_sent(server: Server) -> None:
-    """What was packed so far is whole."""
+    """The bytes that were packed so far are whole."""
     with streaming(server, QUERY, Accept_Encoding="zstd") as stream:
         unpacking = zstandard.ZstdDecompressor().decompressobj()
         stream.send(WIDE_ID.encode() + b"\n")

@@ -62,7 +62,7 @@ def events(server: Server, name: str) -> int:
 
 
 def is_idle(server: Server) -> bool | None:
-    """Whether no call is under way but the one that asks."""
+    """Return whether no call is under way but the one that asks."""
     return b"oppserver_calls_in_flight 1.0" in server.get("/metrics").body or None
 
 
@@ -116,7 +116,7 @@ def test_a_call_that_is_wrong_is_a_problem(
 
 
 def test_wrong_keys_and_methods_are_problems(server: Server) -> None:
-    """As everywhere on /v1; the path may be spelled in any case."""
+    """The errors are those of all calls of /v1; the path may be spelled in any case."""
     answer = read_stream(server, QUERY, b"", keys=Keys("x", "y"))
     assert (answer.status, answer.json["type"]) == (401, "/problems/invalid-credentials")
     answer = server.get(f"{READ.upper()}?{QUERY}")
@@ -154,7 +154,7 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("name", BAD_BODIES)
 def test_a_body_that_is_wrong_is_a_problem(server: Server, name: str) -> None:
-    """As long as nothing was sent: each bad line is named, with what is wrong with it."""
+    """Until something was sent, each bad line is named, with what is wrong with it."""
     content_type, body, lines, what = BAD_BODIES[name]
     answer = read_stream(server, QUERY, body, Content_Type=content_type)
     assert (answer.status, answer.headers["content-type"]) == (400, PROBLEM), answer.body
@@ -272,7 +272,7 @@ def send_for_ever(connection: socket.socket) -> None:
 
 
 def test_a_caller_that_goes_frees_everything(server: Server) -> None:
-    """Whether it has sent all or not."""
+    """Everything is freed, whether the caller has sent all ids or not."""
     before = events(server, "stream_left")
     for ends in (False, True):
         with streaming(server, WIDE_QUERY, receive_bytes=4_096) as stream:

@@ -68,7 +68,7 @@ def test_it(pytestconfig):
 
 
 def test_the_server_comes_alone(tmp_path: Path) -> None:
-    """What it has no use for is not loaded with it, and garbage is collected as before."""
+    """Modules that it does not use are not loaded with it, and garbage is collected as before."""
     passed(run(tmp_path, "def test_it(oppserver): pass"), 1)  # it keeps an empty store
     text = """
 import gc, importlib.util, sys

@@ -60,7 +60,7 @@ def test_a_call_is_refused_as_the_server_refuses(
 
 
 def test_a_call_of_ours_is_refused_with_a_problem_document(oppserver: OppserverFixture) -> None:
-    """As the server itself refuses it, streams too, which are met by name."""
+    """The call is refused as the server itself refuses it, streams too, which are met by name."""
     oppserver.faults.rate_limited(retry_after_s=3, on="ExportOpportunities")
     assert get(oppserver, "/v1/changes").status_code == 200
     refused = get(oppserver, "/v1/opportunities?event_code=12000")
@@ -71,7 +71,7 @@ def test_a_call_of_ours_is_refused_with_a_problem_document(oppserver: OppserverF
 
 
 def test_any_answer_can_stand_in(oppserver: OppserverFixture) -> None:
-    """What the hosted service is known for: an error under status 200, a limit as 403."""
+    """Answers that the hosted service is known for: an error under status 200, a limit as 403."""
     oppserver.faults.answer(200, {"Status": "Error"}, headers={"X-Odd": "1"})
     oppserver.faults.answer(403, b"<html>")
     odd = get(oppserver)
@@ -241,7 +241,7 @@ def test_our_client_gets_through(oppserver: OppserverFixture) -> None:
 
 
 def test_calls_side_by_side_are_counted_once(oppserver: OppserverFixture) -> None:
-    """Of forty calls in eight threads, exactly seven meet a fault that is for seven."""
+    """Exactly seven of forty calls in eight threads meet a fault that is for seven."""
     oppserver.faults.failure(times=7)
     seen: list[int] = []
 

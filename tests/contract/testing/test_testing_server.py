@@ -75,7 +75,7 @@ def test_rows_are_kept_as_in_production(oppserver: OppserverFixture) -> None:
 
 
 def test_a_stream_that_fails_behind_rows_is_cut(oppserver: OppserverFixture) -> None:
-    """As by the server in production: an answer that only ends could be taken for a whole one."""
+    """The stream is cut as in production: one that only ends could be taken for a whole one."""
     one = oppserver.add_opportunity(12000)
 
     def ids() -> Iterator[bytes]:
@@ -256,7 +256,7 @@ def test_what_is_written_follows_the_clock(oppserver: OppserverFixture) -> None:
 
 
 def test_the_limit_follows_the_clock(oppserver: OppserverFixture) -> None:
-    """Code that waits as it is told is tested in no time: ``advance`` instead of ``sleep``."""
+    """Code that waits as the answer says is tested in no time: ``advance`` instead of ``sleep``."""
     oppserver.reset(rate_limit="2/5", now=NOON)
     statuses: list[int] = []
     while len(statuses) < 8:

@@ -118,7 +118,7 @@ def test_an_unknown_id_is_404(typed_server: Server) -> None:
 def test_a_deleted_id_is_404_that_says_when_and_by_whom(
     typed_server: Server, server: Server
 ) -> None:
-    """The tombstone is told: when, of which type, and by whom where that is known."""
+    """The tombstone is reported: when, of which type, and by whom where that is known."""
     answer = typed_server.get(f"{PATH}?OpportunityId={typed.DELETED_ID}")
     assert (answer.status, answer.exception_type) == (404, "MXOpportunityNotFoundException")
     for told in ("2024-06-06 06:06:06 (UTC)", "by owner@example.com", "12005", "'Loan'"):
@@ -149,7 +149,7 @@ def test_an_id_that_cannot_be_is_400(
 
 
 def test_a_change_of_data_or_type_is_answered_at_once(tmp_path: Path) -> None:
-    """What another process has imported or defined is in the next answer of a running server."""
+    """A type that another process has defined is in the next answer of a running server."""
     typed.define(tmp_path)
     with serving(tmp_path, keys=create_key(tmp_path)) as server:
         assert values(details(server, typed.SET_ID))["mx_Custom_1"] == typed.NAME

@@ -45,7 +45,7 @@ def test_export_of_an_import_equals_it(
 
 
 def test_the_answer_of_a_server_is_a_file(typed_server: Server, tmp_path: Path) -> None:
-    """What GetOpportunityTypeMetadata answers is imported, and exported again as it was."""
+    """An answer of GetOpportunityTypeMetadata is imported, and exported again as it was."""
     path = "/v2/OpportunityManagement.svc/GetOpportunityTypeMetadata?code=12005"
     answer = typed_server.get(path).json
     done = imported(tmp_path, answer)
@@ -132,7 +132,7 @@ def test_the_hosted_service_s_form_is_understood(tmp_path: Path) -> None:
 
 
 def test_what_is_not_taken_over_is_named(tmp_path: Path) -> None:
-    """All that the file says and the server does not keep, with the fields that lose it."""
+    """Everything of the file that the server does not keep is named, with its fields."""
     done = imported(tmp_path, HOSTED)
     assert sorted(line.removeprefix("type 12005: ") for line in done.stderr.splitlines()) == sorted(
         f"not taken over: {what}"

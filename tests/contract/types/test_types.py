@@ -83,7 +83,7 @@ def test_types_are_listed_without_fields(typed_server: Server) -> None:
 
 
 def test_all_types_are_listed_by_code(server: Server) -> None:
-    """Also those that an import has brought."""
+    """Types from an import are listed too."""
     assert [one["EventCode"] for one in answered(server, TYPES)] == [12001, 12003, 12100, 12200]
 
 

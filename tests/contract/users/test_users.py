@@ -64,7 +64,7 @@ def test_all_users(users_server: Server, folder: Path) -> None:
 
 
 def test_the_user_behind_a_key(users_server: Server) -> None:
-    """Who calls, and where to go on: every documented key, null where there is nothing."""
+    """Every documented member is there: the user, the host to go on with, null for the rest."""
     answer = users_server.get(BY_KEY)
     assert answer.status == 200
     found = answer.json
@@ -82,7 +82,7 @@ def test_the_user_behind_a_key(users_server: Server) -> None:
 
 
 def test_the_role_is_that_of_the_key(users_server: Server, folder: Path) -> None:
-    """An administrator who calls with another key is told what that key may do."""
+    """An administrator who calls with another key gets the role of that key."""
     keys = create_key(folder, role="reader", email="ada@example.com")
     assert users_server.get(BY_KEY, keys=keys).json["Role"] == "Sales_User"
 

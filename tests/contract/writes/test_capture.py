@@ -129,7 +129,7 @@ def test_what_was_captured_is_read_at_once(server: Server) -> None:
 
 
 def test_the_flags_are_echoed(server: Server) -> None:
-    """As booleans, also where they were sent as text or number."""
+    """Flags are answered as booleans, also where they were sent as text or number."""
     done = capture(
         server,
         OverwriteFields="true",
@@ -240,7 +240,7 @@ def test_an_unknown_id_is_taken_when_it_may_be(server: Server) -> None:
 
 
 def test_a_lead_s_owner_is_a_user(server: Server, folder: Path) -> None:
-    """By id or address; somebody who is none is refused."""
+    """By id or address; an unknown user is refused."""
     done = capture(server, lead=lead(Phone=fresh(), OwnerId=OWNER_EMAIL.upper()))
     found = lead_of(folder, done["RelatedProspectId"])
     assert found.owner_id is not None

@@ -121,7 +121,7 @@ def test_overwrite_fields_gives_the_values_to_the_duplicate(server: Server) -> N
 
 
 def test_update_empty_fields_gives_what_the_duplicate_lacks(server: Server) -> None:
-    """What is set stays; when nothing is lacking, nothing was done."""
+    """Values that are set stay; when nothing is lacking, nothing was done."""
     key = fresh()
     first = capture(server, code=UNIQUE, values={"c2": key, "c1": "a"})
     one = first["CreatedOpportunityId"]
@@ -133,7 +133,7 @@ def test_update_empty_fields_gives_what_the_duplicate_lacks(server: Server) -> N
 
 
 def test_do_not_change_owner_keeps_the_duplicate_s(server: Server) -> None:
-    """Whether the stored one has an owner or none."""
+    """The owner is kept, also if there is none."""
     key = fresh()
     one = captured(server, code=UNIQUE, values={"c2": key})
     capture(

@@ -223,7 +223,7 @@ def test_a_bad_opportunity_is_a_400_that_names_the_place(
 def test_a_bad_value_is_a_400_that_names_the_field(
     values: dict[str, Any], exception_type: str, message: str, server: Server
 ) -> None:
-    """Values go by their fields' definitions; the message names place, field and mend."""
+    """Values go by their fields' definitions; the message names place, field and remedy."""
     answer = refused(server, capturing(values=values))
     assert answer.status == 400
     assert answer.exception_type == f"{exception_type}Exception"
@@ -231,7 +231,7 @@ def test_a_bad_value_is_a_400_that_names_the_field(
 
 
 def test_a_note_is_given_once(server: Server) -> None:
-    """As a member or as a field, not as both."""
+    """The note is given as a member or as a field, not as both."""
     answer = refused(server, capturing(values={"ActivityEvent_Note": "a"}, OpportunityNote="b"))
     assert "also has a value in Opportunity.Fields[2].Value" in answer.message
     one = captured(server, values={"ActivityEvent_Note": "a"})

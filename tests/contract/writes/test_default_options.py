@@ -127,7 +127,7 @@ def test_a_mandatory_field_without_a_default_is_still_asked_for(call: Any, serve
 def test_each_mandatory_field_takes_its_default(
     given: dict[str, Any], expected: list[str | None], call: Any, server: Server
 ) -> None:
-    """Of a dropdown that depends on another, after that one; optional fields stay unset."""
+    """A dependent dropdown takes its default after its parent; optional fields stay unset."""
     one = made(call(server, TICKET, lead(Phone=fresh()), Fields=fields(**given)))
     columns = ("Status", "mx_Custom_3", "mx_Custom_4", "mx_Custom_5")
     assert values(server, one, *columns, code=TICKET) == expected

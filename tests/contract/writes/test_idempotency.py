@@ -52,7 +52,7 @@ def is_replayed(answer: Answer) -> bool:
 
 
 def opportunities_of(folder: Path, email: str) -> int:
-    """How many opportunities the lead of an address has."""
+    """The number of opportunities of the lead with an address."""
     counted = "SELECT count(*) FROM opportunity WHERE lead_email = :email"
     [(number,)] = execute(folder, counted, email=email)
     return int(number)
@@ -73,7 +73,7 @@ def test_a_capture_sent_again_gets_the_same_answer(server: Server, folder: Path)
 
 
 def test_an_update_sent_again_is_not_done_again(server: Server) -> None:
-    """What was written in between stays."""
+    """A write in between stays."""
     one, key = captured(server), str(uuid4())
     body = {"ProspectOpportunityId": one, "Fields": fields(c10="first")}
     well(send(server, body, key=key, path=UPDATE))
@@ -117,7 +117,7 @@ def test_a_delete_sent_again_is_a_success_again(server: Server) -> None:
 
 
 def test_without_a_key_a_write_is_done_again(server: Server, folder: Path) -> None:
-    """As on the hosted service."""
+    """The same body without a key is done again, as on the hosted service."""
     email = f"{fresh()}@example.com"
     body = capturing(lead=lead(EmailAddress=email))
     answers = [server.post(body, path=CAPTURE) for _ in range(2)]
@@ -177,7 +177,7 @@ def test_a_key_that_is_none_is_422(key: str, server: Server) -> None:
 
 
 def test_keys_of_255_characters_and_any_kind(server: Server) -> None:
-    """What a header can hold."""
+    """A key has the characters that a header can hold."""
     for key in ("x" * 255, 'a b;c,d="e"', "\u00e9"):
         body = capturing()
         answers = [send(server, body, key=key) for _ in range(2)]
@@ -188,7 +188,7 @@ def test_keys_of_255_characters_and_any_kind(server: Server) -> None:
 
 
 def test_a_refused_call_keeps_nothing(server: Server) -> None:
-    """After the mistake is mended the same key works, with another body."""
+    """After the mistake is corrected the same key works, with another body."""
     key = str(uuid4())
     assert send(server, capturing(values={"c6": "many"}), key=key).status == 400
     assert send(server, {}, key=key).status == 400

@@ -1,4 +1,4 @@
-"""What a call does not keep is refused by name: unknown members, field sets, other places.
+"""Values that a call does not keep are refused by name: unknown members, field sets, other places.
 
 The messages are taken from the table of routes, so that a new one is tried as well.
 """
@@ -81,7 +81,7 @@ class Place(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """As errors name it."""
+        """The place as errors name it."""
         steps_in = (f"[{one}]" if isinstance(one, int) else f".{one}" for one in self.path)
         return "$" + "".join(steps_in)
 
@@ -460,7 +460,7 @@ def test_an_addition_takes_all_that_a_capture_takes(server: Server) -> None:
 
 
 def test_an_activity_of_an_opportunity_has_its_date(server: Server) -> None:
-    """As one that is posted on a lead has."""
+    """The activity has a date, as one that is posted on a lead."""
     one = captured(server)
     dated = item(ActivityDateTime="2024-02-29 13:05:09")
     well(server.post([dated], path=f"{POST_ON}?opportunityId={one}"))

@@ -141,7 +141,7 @@ def test_a_change_of_the_parent_checks_its_dependents(server: Server) -> None:
 
 
 def test_a_dependent_that_nobody_touches_is_not_checked(server: Server, folder: Path) -> None:
-    """What an import has brought does not stand in the way of other changes."""
+    """Imported values do not stand in the way of other changes."""
     one = captured(server)
     store = store_of(folder)
     store.write(

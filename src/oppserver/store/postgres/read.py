@@ -27,7 +27,7 @@ _Place = TypeVar("_Place", bound=Hashable)
 _T = TypeVar("_T")
 
 
-# A number of 300 and more digits may be no double precision. It is brought into its bounds, by way
+# A number of 300 and more digits may be no double precision. It is cut to its bounds, by way
 # of what has room for more, though not for all: zeros at its front are left out, and its end is.
 _BOUNDED: Final = (
     "greatest(least(left(regexp_replace({0}, '^(-?)0+([0-9])', '\\1\\2'), 10000)::numeric,"

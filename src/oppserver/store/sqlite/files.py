@@ -233,7 +233,7 @@ def _is_log_of(path: Path) -> bool:
     """
     in_file = _identity_in_file(path)
     if not in_file:
-        return True  # all of it is in the log, or it is none of ours; opening it will tell
+        return True  # all in the log, or the log is another database's: opening shows it
     try:
         return _identity_at(f"{_uri(path)}?mode=ro") == in_file
     except sqlite3.OperationalError as error:

@@ -35,7 +35,7 @@ _STATEMENTS: Final = tuple(
     for statement in files(__package__).joinpath("schema.sql").read_text("utf-8").split(";\n")
     if statement.strip()
 )
-"""What makes the schema of a new file, in order."""
+"""The statements that make the schema of a new file, in order."""
 
 INDEXES: Final = {
     found[1]: statement

@@ -78,7 +78,7 @@ class SqliteTransaction(SqlTransaction):
         return int(last - last_before)
 
     def _write_leads(self, batch: PreparedBatch) -> None:
-        """Creates the leads that are not there, and changes the addresses that are brought."""
+        """Creates the leads that are missing, and changes the addresses that the batch has."""
         created = sum(self._connection.run(_CREATE_LEADS, leads=leads) for leads in batch.leads)
         if created == len(batch.references.leads):
             return

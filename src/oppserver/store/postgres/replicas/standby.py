@@ -105,7 +105,7 @@ class Standby:
         """Looks at it for the first time, and begins to watch it.
 
         One that is away or behind may come back, and is left out until then. Raises DatabaseRefused
-        for what will not mend itself.
+        for a fault that will not go away by itself.
         """
         self._identity = identity
         ends = time.monotonic() + STANDBY_OPEN_S

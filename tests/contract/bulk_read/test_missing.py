@@ -25,7 +25,7 @@ def counts(answer: Answer) -> tuple[int, int, int]:
 
 
 def missing(server: Server, *groups: dict[str, Any]) -> list[Any]:
-    """What is missing in each entry."""
+    """The missing ids of each entry."""
     answer = server.post(asking(*groups), path=f"{BULK_READ}?missing=true")
     assert answer.status == 200, answer.body
     for entry in answer.json:
@@ -62,7 +62,7 @@ def test_headers_count_what_another_entry_answers_as_found(server: Server) -> No
 # --- missing ids -------------------------------------------------------------------------------
 
 
-def test_the_ledger_gives_the_reason_for_each_id(server: Server) -> None:
+def test_missing_gives_the_reason_for_each_id(server: Server) -> None:
     """Never there; deleted, when, and of which type; of another type, which nobody answers."""
     [found] = missing(server, wide(UNKNOWN_ID, DELETED_ID, WIDE_ID, OTHER_ID))
     assert found == [
@@ -82,7 +82,7 @@ def test_the_ledger_gives_the_reason_for_each_id(server: Server) -> None:
     ]
 
 
-def test_the_ledger_names_the_entry_that_answers_an_id(server: Server) -> None:
+def test_missing_names_the_entry_that_answers_an_id(server: Server) -> None:
     """In the entry that asked for it; the entry that answers it does not miss it."""
     first, second, third = missing(
         server, group([FIRST], "Status"), wide(OTHER_ID), group([OTHER_ID], code=OTHER_CODE)
@@ -91,13 +91,13 @@ def test_the_ledger_names_the_entry_that_answers_an_id(server: Server) -> None:
     assert [(one["Reason"], one["AnsweredIn"]) for one in second] == [("OtherEventCode", 2)]
 
 
-def test_nothing_missing_is_an_empty_ledger(server: Server) -> None:
+def test_nothing_missing_is_an_empty_list(server: Server) -> None:
     """Each entry has one."""
     assert missing(server, wide(WIDE_ID)) == [[]]
     assert missing(server, wide(WIDE_ID), group([FIRST], "Status")) == [[], []]
 
 
-def test_without_a_ledger_nothing_changes(server: Server) -> None:
+def test_without_missing_nothing_changes(server: Server) -> None:
     """The same bytes as ever; with it, the same and one member more in each entry."""
     message = asking(wide(WIDE_ID, UNKNOWN_ID))
     plain = server.post(message)
@@ -109,7 +109,7 @@ def test_without_a_ledger_nothing_changes(server: Server) -> None:
 
 
 @pytest.mark.parametrize("value", ["yes", "2", "tru"])
-def test_a_ledger_that_is_neither_true_nor_false(server: Server, value: str) -> None:
+def test_a_missing_that_is_neither_true_nor_false(server: Server, value: str) -> None:
     """400 that names the parameter."""
     answer = server.post(asking(wide(WIDE_ID)), path=f"{BULK_READ}?missing={value}")
     assert (answer.status, answer.exception_type) == (400, "MXInvalidInputException")

@@ -1,4 +1,4 @@
-"""The law of the ledger, over the same world as the bulk read's rules: found + missing = asked."""
+"""The law of missing ids, over the same world as the bulk read's rules: found + missing = asked."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def answered(groups: Sequence[Mapping[str, Any]], **query: str) -> Answer:
 
 
 def reason_of(one: str, groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the ledger says of an id that is not in the entry of the group that asked for it."""
+    """The reason for an id that is not in the entry of the group that asked for it."""
     if one in DELETED:
         dates = {"EventCode": str(DELETED[one]), "DeletedOn": "6/6/2024 6:06:06 PM"}
         return {"ProspectActivityId": one, "Reason": "Deleted", **dates}
@@ -95,7 +95,7 @@ def test_found_and_missing_are_what_was_asked(groups: list[dict[str, Any]]) -> N
 @given(asked_groups)
 @examples(300)
 def test_the_headers_count_distinct_ids(groups: list[dict[str, Any]]) -> None:
-    """Those that were asked for, and those that any entry answers; the same with a ledger."""
+    """The ids that were asked for, and those that any entry answers; the same with ``missing``."""
     answer, told = answered(groups), answered(groups, missing="true")
     asked = {one for group in groups for one in group["ProspectActivityId"]}
     rows = [row for entry in json.loads(answer.body) for row in entry["Opportunities"]]
@@ -108,7 +108,7 @@ def test_the_headers_count_distinct_ids(groups: list[dict[str, Any]]) -> None:
 
 @given(asked_groups)
 @examples(200)
-def test_a_ledger_is_all_that_it_adds(groups: list[dict[str, Any]]) -> None:
+def test_missing_is_all_that_it_adds(groups: list[dict[str, Any]]) -> None:
     """Without its member the answer is the one to a call that did not ask for it."""
     told = json.loads(answered(groups, missing="true").body)
     for entry in told:

@@ -1,4 +1,4 @@
-"""What every engine promises of a moment: rows by column, stamps, and where an id is."""
+"""The promises of every engine about a snapshot: rows by column, fingerprints, id statuses."""
 
 import threading
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def test_dates_of_columns_are_in_the_stored_form(store: Store) -> None:
 
 
 def test_all_columns_at_once_have_their_values(store: Store) -> None:
-    """As many columns as there are, each with its own values."""
+    """Every column there is can be asked for, each with its own values."""
     slots = {column.stored: f"value of {column.name}" for column in CUSTOM_COLUMNS}
     store.write_opportunities(
         [opportunity(1, slots=slots, owner_id=owner(1), owner_email="o@example.com")], now=NOW
@@ -76,7 +76,7 @@ def test_an_entry_without_rows_has_empty_columns(store: Store) -> None:
 # --- where an id is ----------------------------------------------------------------------------
 
 
-def test_whereabouts(store: Store) -> None:
+def test_id_statuses(store: Store) -> None:
     """The type of what is stored; type and deletion of what is deleted; nothing of the rest."""
     store.write_opportunities([opportunity(1), opportunity(2, event_code=12_001)], now=NOW)
     store.write_opportunities([opportunity(3), opportunity(4, event_code=12_001)], now=NOW)
@@ -184,7 +184,7 @@ def test_stamps_tell_requests_apart(store: Store) -> None:
 
 
 def test_all_that_is_read_is_of_one_moment(database: stores.Database) -> None:
-    """What is written while a moment lasts is seen by the next."""
+    """A write during a snapshot is seen by the next one."""
     store, other = database.open(), database.open()
     store.write_opportunities([opportunity(1, status="Open")], now=NOW)
     plan = Plan(entries=(entry([guid(1)], "Status"),))
@@ -206,7 +206,7 @@ def test_all_that_is_read_is_of_one_moment(database: stores.Database) -> None:
 
 
 def test_work_that_fails_ends_its_moment(store: Store) -> None:
-    """What the work raises is raised, and the store goes on."""
+    """An error in the work is raised, and the store goes on."""
     failures = count()
 
     def fail(_: Snapshot) -> None:

@@ -1,0 +1,43 @@
+"""Plain English: nothing that a reader has to translate (CONTRIBUTING, "How code is written")."""
+
+from collections import Counter
+
+from tests.project.english import riddles
+
+EXEMPT = frozenset(
+    {
+        "src/oppserver/calls/activities/run.py",
+        "src/oppserver/calls/changes/parse.py",
+        "src/oppserver/calls/changes/run.py",
+        "src/oppserver/calls/leads/reads.py",
+        "src/oppserver/calls/lists/parse.py",
+        "src/oppserver/calls/lists/parse_search.py",
+        "src/oppserver/calls/shared/__init__.py",
+        "src/oppserver/calls/shared/coding.py",
+        "src/oppserver/calls/shared/decode.py",
+        "src/oppserver/calls/shared/describe.py",
+        "src/oppserver/calls/shared/names.py",
+        "src/oppserver/calls/shared/negotiate.py",
+        "src/oppserver/calls/shared/tables.py",
+        "src/oppserver/calls/streams/batches.py",
+        "src/oppserver/calls/streams/parse.py",
+        "src/oppserver/calls/streams/run.py",
+        "src/oppserver/calls/types/define.py",
+        "src/oppserver/calls/writes/capturing.py",
+        "src/oppserver/calls/writes/parse.py",
+        "src/oppserver/calls/writes/plan.py",
+    }
+)
+"""Modules that are being rewritten. Remove each as soon as it has no riddle."""
+
+
+def test_no_sentence_has_to_be_translated() -> None:
+    """Docstrings say what the caller gets; no phrase or word hides who does what."""
+    found = [one for one in riddles() if one.module not in EXEMPT]
+    assert not found, "\n".join(f"{one.module}:{one.line}: {one.text}" for one in found)
+
+
+def test_exempt_modules_still_have_riddles() -> None:
+    """The list of exemptions gets shorter by itself: a module without riddles is not on it."""
+    counted = Counter(one.module for one in riddles())
+    assert not sorted(name for name in EXEMPT if not counted[name])
