@@ -74,15 +74,15 @@ _CHANGES: Final = (
 )
 """Each table gives a page of its own, in the order of its index, and the two are merged."""
 
-CHANGES: Final = _CHANGES.format("", "")
+_OF_ALL: Final = _CHANGES.format("", "")
 """A page of changes, by number. Parameters: those of ``changes_parameters``."""
 
-CHANGES_OF_TYPE: Final = _CHANGES.format(*[" AND (event_code = :event_code OR has_moved)"] * 2)
+_OF_TYPE: Final = _CHANGES.format(*[" AND (event_code = :event_code OR has_moved)"] * 2)
 
 
 def changes_statement(event_code: int | None) -> str:
     """The statement of a page of changes of a type, or of all."""
-    return CHANGES if event_code is None else CHANGES_OF_TYPE
+    return _OF_ALL if event_code is None else _OF_TYPE
 
 
 def changes_parameters(page: ChangesPage) -> dict[str, int]:
