@@ -5,22 +5,21 @@ An opportunity that changes while an export runs is in it as it was when its pag
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import BinaryIO
 
 from oppserver.contract.columns import CUSTOM_COLUMNS
 from oppserver.contract.errors import InvalidFile
 from oppserver.contract.model import Catalogue
+from oppserver.formats.csv import csv_header, csv_rows
+from oppserver.formats.ndjson import ndjson_rows
+from oppserver.formats.parquet import ParquetRecords
 from oppserver.store import Store
-from oppserver.transfer.csv_files import write_csv, write_csv_header
 from oppserver.transfer.files import EXPORT_PAGE_ROWS, Format
-from oppserver.transfer.ndjson import write_ndjson
-from oppserver.transfer.parquet import parquet_writer
 from oppserver.transfer.records import MEMBER_COLUMNS, members_of
 
 _Row = Mapping[str, str | int]
 
-_Write = Callable[[Sequence[_Row]], None]
+_Write = Callable[[Sequence[_Row]], object]
 
 
 def export(
@@ -56,12 +55,12 @@ def export(
 @contextmanager
 def _writer(file: BinaryIO, form: Format, names: Sequence[str]) -> Iterator[_Write]:
     if form is Format.NDJSON:
-        yield partial(write_ndjson, file)
+        yield lambda rows: file.write(ndjson_rows(rows))
     elif form is Format.CSV:
-        write_csv_header(file, names)
-        yield partial(write_csv, file, names)
+        file.write(csv_header(names))
+        yield lambda rows: file.write(csv_rows(names, rows))
     else:
-        writer = parquet_writer(file, names)
+        writer = ParquetRecords(file, names, integers=["EventCode"])
         yield writer.write
         writer.close()  # not after a fault: its end would make the half before it look whole
 
