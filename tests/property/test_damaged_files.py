@@ -20,9 +20,9 @@ from oppserver.formats.parquet import ParquetRecords
 from oppserver.store import open_store
 from oppserver.transfer import lines
 from oppserver.transfer.files import Line, opened
-from oppserver.transfer.importing import Import, Rejection
 from oppserver.transfer.lines import read_csv, read_ndjson, read_parquet
 from oppserver.transfer.outputs import written
+from oppserver.transfer.store import Import, Rejection
 from tests.support.import_lines import line
 from tests.support.running import SCALE
 from tests.support.stores import NOW, guid, lead

@@ -25,9 +25,9 @@ from oppserver.cli.types import require_type
 from oppserver.contract.errors import InvalidFile, InvalidInput, StoppedImport
 from oppserver.contract.limits import EVENT_CODE_MAX
 from oppserver.transfer.files import STANDARD, Format, Line, Source, format_of, opened
-from oppserver.transfer.importing import Import, Imported, Rejection
 from oppserver.transfer.lines import read_lines
 from oppserver.transfer.outputs import written
+from oppserver.transfer.store import Import, Imported, Rejection, export
 
 # --- files -------------------------------------------------------------------------------------
 
@@ -271,8 +271,6 @@ def export_command(
 
     Example: oppserver export --event-code 12000 --output opportunities.csv.gz
     """
-    from oppserver.transfer.exporting import export  # noqa: PLC0415 (--help stays quick)
-
     form = format_of(output, file_format)
     if form is Format.PARQUET and output.suffix in (".gz", ".zst"):
         raise InvalidInput("A Parquet file is packed inside. Give a name that ends in .parquet.")

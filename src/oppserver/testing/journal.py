@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, overload
 from urllib.parse import parse_qsl
@@ -165,7 +165,7 @@ class Arrival:
         self._change(fault=fault)
 
     def _change(self, **values: Any) -> None:
-        self._call = ReceivedCall(**{**self._call.__dict__, **values})
+        self._call = replace(self._call, **values)
 
 
 class Arrivals:
