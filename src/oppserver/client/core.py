@@ -1,4 +1,4 @@
-"""What a client is made of: its options, the host's address, the keys, and HTTP requests. No I/O.
+"""The parts of a client: its options, the host's address, the keys, and HTTP requests. No I/O.
 
 Below this, the clients use httpx's transports, not its client: so nothing logs a URL, follows a
 redirect with keys in it, or keeps a request that an error could show.

@@ -59,7 +59,7 @@ class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
-    """What a capture does to an existing opportunity that it would duplicate (the API's flags)."""
+    """The flags of a capture: its effect on an existing opportunity that it would duplicate."""
 
     overwrite_fields: bool = False
     update_empty_fields: bool = False
