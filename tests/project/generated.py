@@ -6,6 +6,7 @@ A page has each between two comments; ``make docs`` writes it there, and a test 
 import ast
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from oppserver.api.openapi import DESCRIPTIONS
 from oppserver.api.routes import ROUTES, STREAM_ROUTES
-from oppserver.config import configuration_markdown
+from oppserver.config import Settings, flag_of, variable_of
 from oppserver.contract import limits
 from oppserver.contract.errors import HTTP_ERRORS
 from oppserver.contract.problems import name_of
@@ -97,6 +98,27 @@ def metrics_table() -> str:
         for one in metrics
     )
     return "\n".join(rows)
+
+
+def configuration_markdown() -> str:
+    """docs/configuration.md, whole."""
+    rows = []
+    for setting in fields(Settings):
+        default = "" if setting.default is None else f"`{setting.default}`"
+        rows.append(
+            f"| `{flag_of(setting.name)}` | `{variable_of(setting.name)}` | {default} |"
+            f" {setting.metadata['help']} |"
+        )
+    return (
+        "# Configuration\n\n"
+        "<!-- Generated from src/oppserver/config.py by `make docs`; a test holds them equal. -->"
+        "\n\n"
+        "Every setting is a flag of `oppserver serve` and an environment variable. A flag outranks"
+        " the variable,\nthe variable outranks the default; an empty variable counts as not set."
+        " The commands that open the\nstore (`import`, `export`, `key`, `type`, `field`, `db`) read"
+        " `--database` and `OPPSERVER_DATABASE` alike.\n\n"
+        "| flag | variable | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
 
 
 TABLES: Final[Mapping[tuple[str, str], Callable[[], str]]] = {

@@ -26,9 +26,9 @@ from typer.main import get_command
 from bench import scaling
 from oppserver.api.routes import ROUTES, STREAM_ROUTES
 from oppserver.cli.main import app
-from oppserver.config import Settings, configuration_markdown, flag_of, variable_of
+from oppserver.config import Settings, flag_of, variable_of
 from oppserver.contract.errors import HTTP_ERRORS
-from tests.project.generated import TABLES, with_table
+from tests.project.generated import TABLES, configuration_markdown, with_table
 from tests.support.running import clean_environment
 
 ROOT = Path(__file__).parents[2]

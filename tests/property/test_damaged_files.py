@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from oppserver.contract.errors import InvalidFile, RejectedLine
+from oppserver.formats.parquet import ParquetRecords
 from oppserver.store import open_store
-from oppserver.transfer import csv_files, ndjson
-from oppserver.transfer.csv_files import read_csv
+from oppserver.transfer import lines
 from oppserver.transfer.files import Line, opened
-from oppserver.transfer.importing import Import, Rejection
-from oppserver.transfer.ndjson import read_ndjson
+from oppserver.transfer.lines import read_csv, read_ndjson, read_parquet
 from oppserver.transfer.outputs import written
-from oppserver.transfer.parquet import parquet_writer, read_parquet
+from oppserver.transfer.store import Import, Rejection
 from tests.support.import_lines import line
 from tests.support.running import SCALE
 from tests.support.stores import NOW, guid, lead
@@ -138,8 +137,7 @@ def test_a_line_that_is_too_long_is_one_reject(
     monkeypatch: pytest.MonkeyPatch, form: str, ends: bytes
 ) -> None:
     """It is named with its beginning; the lines around it are read."""
-    module = csv_files if form == "csv" else ndjson
-    monkeypatch.setattr(module, "IMPORT_LINE_BYTES_MAX", 300)
+    monkeypatch.setattr(lines, "IMPORT_LINE_BYTES_MAX", 300)
     for place, long in itertools.product(range(3), (b"x" * 301, b"x" * 5_000, b'"' + b"x" * 900)):
         rows = (csv_rows() if form == "csv" else ndjson_rows()).splitlines()[:1] * 2
         rows.insert(place, long)
@@ -158,7 +156,7 @@ def test_a_quote_that_is_not_closed_takes_in_a_bounded_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A damaged part is rejected as it stands; then reading goes on."""
-    monkeypatch.setattr(csv_files, "IMPORT_LINE_BYTES_MAX", 1_000)
+    monkeypatch.setattr(lines, "IMPORT_LINE_BYTES_MAX", 1_000)
     row = f"{guid(1)},12000,{lead(1)},Open,\r\n"
     text = row + row.replace("Open", '"Open') + row * 100
     file = io.BufferedReader(io.BytesIO(HEADER + text.encode()))
@@ -236,7 +234,7 @@ def parquet_file(folder: Path) -> tuple[Path, list[dict[str, str | int]]]:
     ]
     path = folder / "file.parquet"
     with path.open("wb") as file:
-        writer = parquet_writer(file, names)
+        writer = ParquetRecords(file, names, integers=["EventCode"])
         for start in range(0, 500, 100):
             writer.write(rows[start : start + 100])
         writer.close()

@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 
 from oppserver.contract.model import StoredOpportunity
 from oppserver.store import Store, open_store
-from oppserver.transfer.csv_files import read_csv
-from oppserver.transfer.exporting import export
 from oppserver.transfer.files import Format
-from oppserver.transfer.importing import Import
-from oppserver.transfer.ndjson import read_ndjson
-from oppserver.transfer.parquet import read_parquet
+from oppserver.transfer.lines import read_csv, read_ndjson, read_parquet
+from oppserver.transfer.store import Import, export
 from tests.support.running import SCALE
 from tests.support.stores import ENGINES, NOW, everything, guid, lead, owner
 

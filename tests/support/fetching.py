@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from oppserver.transfer.files import opened
 from tests.support.both_clients import ACCESS, SECRET
 from tests.support.running import OPPSERVER, clean_environment
 from tests.support.scripted_host import IDS
@@ -67,6 +68,9 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         return list(csv.DictReader(gzip.decompress(path.read_bytes()).decode().splitlines()))
     if path.suffix == ".ndjson":
         return [json.loads(line) for line in path.read_text().splitlines()]
+    if path.suffix == ".zst":
+        with opened(path) as source:
+            return [json.loads(line) for line in source.bytes]
     if path.suffix == ".parquet":
         table = parquet.read_table(path)
     else:

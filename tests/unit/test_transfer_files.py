@@ -10,7 +10,6 @@ import pytest
 import zstandard
 
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
-from oppserver.transfer.csv_files import read_csv
 from oppserver.transfer.files import (
     IMPORT_LINE_BYTES_MAX,
     STANDARD,
@@ -19,7 +18,7 @@ from oppserver.transfer.files import (
     format_of,
     opened,
 )
-from oppserver.transfer.ndjson import read_ndjson
+from oppserver.transfer.lines import read_csv, read_ndjson
 
 HEADER = b"ProspectActivityId,EventCode,ProspectId,Status\r\n"
 

@@ -1,8 +1,10 @@
 """Options, opening the store, printing: shared by several commands."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
@@ -15,6 +17,8 @@ from oppserver.contract.errors import DatabaseRefused, StoreReplaced
 from oppserver.transfer.outputs import Place, leftovers_of, place_of, refuse_inputs
 
 if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
     from oppserver.store.port import Store
 
 Database: TypeAlias = Annotated[
@@ -28,6 +32,9 @@ Database: TypeAlias = Annotated[
 ]
 
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+INTERRUPTED_STATUS: Final = 130
+"""The exit status after Ctrl-C: 128 and the number of the signal."""
 
 _SQLITE: Final = "sqlite:///"
 
@@ -95,6 +102,35 @@ def check_output(path: Path, *, option: str, others: Sequence[Path]) -> Place:
             err=True,
         )
     return place
+
+
+@contextmanager
+def progress_bar(
+    what: str,
+    *columns: "ProgressColumn",
+    total: int | None,
+    speed_period_s: float = 30.0,
+    **fields: Any,
+) -> Iterator[Callable[..., None]]:
+    """A bar on stderr where that is a terminal, with columns behind it; elsewhere nothing.
+
+    Yields the function that moves it, from any thread: ``completed=``, ``total=``, and the fields
+    that columns show.
+    """
+    from rich import progress  # noqa: PLC0415 (--help stays quick)
+    from rich.console import Console  # noqa: PLC0415 (as above)
+
+    shown = progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        *columns,
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+        speed_estimate_period=speed_period_s,
+    )
+    with shown:
+        yield partial(shown.update, shown.add_task(what, total=total, **fields))
 
 
 def now() -> str:

@@ -1,33 +1,33 @@
 """``oppserver import`` and ``oppserver export``: opportunities from and to files."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import msgspec
 import typer
 
 from oppserver.cli.common import (
+    INTERRUPTED_STATUS,
     Database,
     Json,
     check_output,
     now,
     opened_store,
     print_json,
+    progress_bar,
     store_files,
 )
 from oppserver.cli.types import require_type
 from oppserver.contract.errors import InvalidFile, InvalidInput, StoppedImport
 from oppserver.contract.limits import EVENT_CODE_MAX
 from oppserver.transfer.files import STANDARD, Format, Line, Source, format_of, opened
-from oppserver.transfer.importing import Import, Imported, Rejection
+from oppserver.transfer.lines import read_lines
 from oppserver.transfer.outputs import written
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+from oppserver.transfer.store import Import, Imported, Rejection, export
 
 # --- files -------------------------------------------------------------------------------------
 
@@ -36,8 +36,6 @@ IMPORT_BATCH_ROWS_DEFAULT: Final = 50_000
 times a page of the index is written; 20,000 reach 38,000 opportunities/s, 50,000 reach 46,000."""
 
 _REJECTED_STATUS: Final = 3
-
-_INTERRUPTED_STATUS: Final = 130
 
 _REASONS_SHOWN_MAX: Final = 20
 
@@ -105,7 +103,7 @@ def import_command(
                 job = Import(store, batch_rows=batch, now=now, on_reject=rejected)
                 size = source.size if form is not Format.PARQUET else None  # it is read crosswise
                 with _import_progress(source, size, job) as watched:
-                    done = job.run(watched(_lines(source, file, form)))
+                    done = job.run(watched(read_lines(form, file, source.bytes)))
         except StoppedImport as error:
             raise InvalidFile(
                 f"{file}, {_sentence(str(error))} {_so_far(job)} Mend the line, or pass"
@@ -115,22 +113,8 @@ def import_command(
             raise InvalidFile(f"{_sentence(str(error))} {_so_far(job)}".rstrip()) from None
         except KeyboardInterrupt:
             typer.echo(f"oppserver: interrupted. {_so_far(job)} Run it again.", err=True)
-            raise typer.Exit(_INTERRUPTED_STATUS) from None
+            raise typer.Exit(INTERRUPTED_STATUS) from None
     _report(done, rejected, as_json=as_json)
-
-
-def _lines(source: Source, file: Path, form: Format) -> Iterator[Line]:
-    if form is Format.NDJSON:
-        from oppserver.transfer.ndjson import read_ndjson  # noqa: PLC0415 (--help stays quick)
-
-        return read_ndjson(source.bytes, str(file))
-    if form is Format.CSV:
-        from oppserver.transfer.csv_files import read_csv  # noqa: PLC0415 (as above)
-
-        return read_csv(source.bytes, str(file))
-    from oppserver.transfer.parquet import read_parquet  # noqa: PLC0415 (as above)
-
-    return read_parquet(file)
 
 
 def _sentence(text: str) -> str:
@@ -287,8 +271,6 @@ def export_command(
 
     Example: oppserver export --event-code 12000 --output opportunities.csv.gz
     """
-    from oppserver.transfer.exporting import export  # noqa: PLC0415 (--help stays quick)
-
     form = format_of(output, file_format)
     if form is Format.PARQUET and output.suffix in (".gz", ".zst"):
         raise InvalidInput("A Parquet file is packed inside. Give a name that ends in .parquet.")
@@ -297,13 +279,13 @@ def export_command(
         if event_code is not None:
             require_type(store.catalogue(), event_code)
         total = store.count_opportunities(event_code=event_code)
-        with written(output) as file, _bar("exporting", total) as (bar, task):
+        with written(output) as file, _export_bar(total) as move:
             count = export(
                 store,
                 file,
                 form=form,
                 event_code=event_code,
-                on_page=lambda count: bar.update(task, completed=count),
+                on_page=lambda count: move(completed=count),
             )
     typer.echo(f"exported {count:,} opportunities", err=True)
 
@@ -312,42 +294,34 @@ def export_command(
 
 
 @contextmanager
-def _import_progress(source: Source, size: int | None, job: Import) -> "Iterator[Any]":
+def _import_progress(source: Source, size: int | None, job: Import) -> Iterator[Any]:
     """A function that passes lines on and moves the bar by the bytes that were read."""
-    with _bar("importing", size, unit="bytes") as (bar, task):
+    from rich import progress  # noqa: PLC0415 (--help stays quick)
+
+    columns = (
+        progress.DownloadColumn(),
+        progress.TextColumn("{task.fields[stored]:,} stored"),
+        progress.TimeElapsedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress_bar("importing", *columns, total=size, stored=0) as move:
 
         def watched(lines: Iterable[Line]) -> Iterator[Line]:
             for count, line in enumerate(lines):
                 if count % _LINES_BETWEEN_LOOKS == 0:
-                    bar.update(task, completed=source.position(), stored=job.done.stored)
+                    move(completed=source.position(), stored=job.done.stored)
                 yield line
-            bar.update(task, completed=size or source.position(), stored=job.done.stored)
+            move(completed=size or source.position(), stored=job.done.stored)
 
         yield watched
 
 
-@contextmanager
-def _bar(
-    what: str, total: int | None, *, unit: str = "opportunities"
-) -> "Iterator[tuple[Progress, TaskID]]":
-    """A progress bar on stderr where that is a terminal; elsewhere nothing is shown."""
+def _export_bar(total: int) -> AbstractContextManager[Callable[..., None]]:
     from rich import progress  # noqa: PLC0415 (--help stays quick)
-    from rich.console import Console  # noqa: PLC0415 (as above)
 
-    amount = (
-        (progress.DownloadColumn(), progress.TextColumn("{task.fields[stored]:,} stored"))
-        if unit == "bytes"
-        else (progress.MofNCompleteColumn(),)
-    )
-    shown = progress.Progress(
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        *amount,
+    columns = (
+        progress.MofNCompleteColumn(),
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
     )
-    with shown:
-        yield shown, shown.add_task(what, total=total, stored=0)
+    return progress_bar("exporting", *columns, total=total)

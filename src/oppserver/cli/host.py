@@ -1,22 +1,14 @@
-"""The address, keys and limit of a host, for the commands that call one."""
+"""``oppserver fetch`` and ``oppserver pull``: their options. ``fetch.py`` and ``pull.py`` work."""
 
-import threading
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
-from oppserver.config import load_keys, parse_rate_limit, proxy_for
-from oppserver.contract.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from oppserver.client import Client, RateLimit, Retry
-
-_RETRY_FOR_S: Final = 300.0
-"""Seconds for which a call is tried again. Ours: a host that is restarted is back by then."""
+from oppserver.cli.common import Database, Json
+from oppserver.contract.limits import EVENT_CODE_MAX
+from oppserver.transfer.files import OutputFormat
 
 
 class KeysIn(StrEnum):
@@ -56,48 +48,122 @@ RateLimitOption: TypeAlias = Annotated[
 ]
 
 
-def client_of(
-    host: str,
-    *,
-    keys_file: Path | None,
-    keys_in: KeysIn,
-    rate_limit: str,
-    on_retry: "Callable[[Retry], None]",
-) -> "Client":
-    """Open a client of a host. Raises InvalidSetting, InvalidInput or InvalidCall.
+def fetch(  # noqa: PLR0913, PLR0917 (a command's options are its arguments)
+    host: Host,
+    event_code: Annotated[
+        int,
+        typer.Option(
+            "--event-code", metavar="CODE", min=0, max=EVENT_CODE_MAX, help="The type of all ids."
+        ),
+    ],
+    ids: Annotated[
+        Path,
+        typer.Option("--ids", metavar="FILE", help="The ids, one a line; - is stdin."),
+    ],
+    columns: Annotated[
+        str, typer.Option("--columns", metavar="A,B", help="The columns, comma separated.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="The file: .csv, .ndjson, .parquet or .arrow; .gz or .zst behind it packs text.",
+        ),
+    ],
+    file_format: Annotated[
+        OutputFormat | None,
+        typer.Option("--format", help="What is to be in it. [default: what its name says]"),
+    ] = None,
+    missing: Annotated[
+        Path | None,
+        typer.Option("--missing", metavar="FILE", help="Where the ids go that were not found."),
+    ] = None,
+    keys_file: KeysFile = None,
+    keys_in: KeysInOption = KeysIn.HEADERS,
+    rate_limit: RateLimitOption = "learn",
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what another run has left unfinished.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch opportunities by id from any host of this API into a file.
 
-    stderr shows the first reason to try again: a host that is away is tried for minutes.
+    Keys are read from OPPSERVER_ACCESS_KEY and OPPSERVER_SECRET_KEY, or from --keys-file. A fetch
+    that was stopped or killed goes on where it was when the same command is run again.
+
+    Exit status: 0 complete, 1 failed, 3 partial: run it again; 130 interrupted.
+
+    Example: oppserver fetch --host api.example.com --event-code 12000 --ids ids.txt --columns
+    Status,Owner --output deals.csv
     """
-    from oppserver.client import Client  # noqa: PLC0415 (--help stays quick)
+    from oppserver.cli.fetch import FetchOptions, run_fetch  # noqa: PLC0415 (--help stays quick)
 
-    is_reported = threading.Event()
-
-    def tell(retry: "Retry") -> None:
-        if not is_reported.is_set():
-            is_reported.set()
-            typer.echo(f"{retry.reason} It is tried for {_RETRY_FOR_S:g} s.", err=True)
-        on_retry(retry)
-
-    access_key, secret_key = load_keys(keys_file)
-    return Client(
-        host,
-        access_key,
-        secret_key,
+    options = FetchOptions(
+        host=host,
+        event_code=event_code,
+        ids=ids,
+        columns=columns,
+        output=output,
+        form=file_format,
+        missing=missing,
+        keys_file=keys_file,
         keys_in=keys_in.value,
-        rate_limit=_limit_of(rate_limit),
-        retry_for_s=_RETRY_FOR_S,
-        on_retry=tell,
-        proxy=proxy_for(host),
+        rate_limit=rate_limit,
+        restart=restart,
+        as_json=as_json,
     )
+    if status := run_fetch(options):
+        raise typer.Exit(status)
 
 
-def _limit_of(text: str) -> "RateLimit | Literal['learn', 'off']":
-    from oppserver.client import RateLimit  # noqa: PLC0415 (as above)
+def pull(  # noqa: PLR0913, PLR0917 (a command's options are its arguments)
+    host: Host,
+    event_code: Annotated[
+        int,
+        typer.Option(
+            "--event-code", metavar="CODE", min=0, max=EVENT_CODE_MAX, help="The type to mirror."
+        ),
+    ],
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything again, not only what has changed.")
+    ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            metavar="FILE",
+            help="How far the mirror is. [default: beside the SQLite file]",
+            show_default=False,
+        ),
+    ] = None,
+    keys_file: KeysFile = None,
+    keys_in: KeysInOption = KeysIn.HEADERS,
+    rate_limit: RateLimitOption = "learn",
+    as_json: Json = False,
+    database: Database = None,
+) -> None:
+    """Mirror a host's opportunities of a type in the store: all at first, then what has changed.
 
-    if text == "learn":
-        return "learn"
-    try:
-        limit = parse_rate_limit(text)
-    except ValueError as error:
-        raise InvalidInput(f"--rate-limit: '{text}' is refused: {error}, or learn") from None
-    return "off" if limit is None else RateLimit(limit.calls, limit.window_s)
+    Types and fields come too, and what the host has deleted goes. A pull that was stopped goes on
+    when it is run again. Keys are read as by 'oppserver fetch'.
+
+    Exit status: 0 the mirror is complete, 1 failed, 3 not complete: run it again; 130 interrupted.
+
+    Example: oppserver pull --host api.example.com --event-code 12000
+    """
+    from oppserver.cli.pull import PullOptions, run_pull  # noqa: PLC0415 (as above)
+
+    options = PullOptions(
+        host=host,
+        event_code=event_code,
+        full=full,
+        state=state,
+        keys_file=keys_file,
+        keys_in=keys_in.value,
+        rate_limit=rate_limit,
+        as_json=as_json,
+        database=database,
+    )
+    if status := run_pull(options):
+        raise typer.Exit(status)

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 import oppserver
-from oppserver.cli import demo, fetch, fields, files, indexes, keys, pull, serve, store, types
+from oppserver.cli import demo, fields, files, host, indexes, keys, serve, store, types
 from oppserver.cli import keys as users
 from oppserver.cli import types as activity_types
+from oppserver.cli.common import INTERRUPTED_STATUS
 from oppserver.contract.errors import OppserverError
 
 app = typer.Typer(
@@ -42,9 +43,9 @@ app.command("import")(files.import_command)
 
 app.command("export")(files.export_command)
 
-app.command("fetch")(fetch.fetch)
+app.command("fetch")(host.fetch)
 
-app.command("pull")(pull.pull)
+app.command("pull")(host.pull)
 
 app.add_typer(store.app, name="db")
 
@@ -76,7 +77,7 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         typer.echo("oppserver: interrupted", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED_STATUS)
     except BrokenPipeError:
         # the reader of our output has gone (`oppserver export | head`); nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

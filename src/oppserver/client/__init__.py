@@ -3,9 +3,8 @@
 It imports nothing of the server. docs/client.md shows how to use it.
 """
 
-from oppserver.client.async_client import AsyncClient
 from oppserver.client.bulk_read import Batch
-from oppserver.client.client import Client
+from oppserver.client.client import AsyncClient, Client
 from oppserver.client.conditions import AnyOf, Condition, Where, any_of, field, where
 from oppserver.client.core import Options
 from oppserver.client.details import FieldInfo, OpportunityDetails, TypeInfo

@@ -63,7 +63,7 @@ def reading_call(
     base: str = OPPORTUNITIES,
     may_be_empty: bool = False,
 ) -> HostCall[T]:
-    """A call that reads: a POST of the message, or a GET if there is none."""
+    """A call that reads: a POST of the message, or a GET without one."""
     return HostCall(
         name=name,
         method="GET" if message is None else "POST",
@@ -83,7 +83,7 @@ def writing_call(
     query: tuple[tuple[str, str], ...] = (),
     base: str = OPPORTUNITIES,
 ) -> HostCall[T]:
-    """A call that writes: a POST of the message, or a GET if there is none."""
+    """A call that writes: a POST of the message, or a GET without one."""
     call = reading_call(name, message, read, query=query, base=base, may_be_empty=True)
     return replace(call, writes=True)
 

@@ -36,7 +36,7 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """The step that waits; its reply is None."""
+    """The step that waits; nobody replies to it."""
 
     seconds: float
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Required, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -70,6 +70,23 @@ class Overlap(msgspec.Struct, frozen=True, kw_only=True):
 NO_OVERLAP: Final = Overlap()
 
 
+class CaptureOptions(TypedDict, total=False):
+    """The options of a capture.
+
+    - ``lead``: the lead's id, or attributes by name with a unique one among them. An unknown lead
+      is created.
+    - ``search_by``: the name of the unique attribute that finds the lead.
+    - ``note``, ``created_on``: of the opportunity.
+    - ``overlap``: what is done to an existing opportunity that it would duplicate.
+    """
+
+    lead: Required[Mapping[str, Value] | str | UUID]
+    search_by: str | None
+    note: str | None
+    created_on: datetime | str | None
+    overlap: Overlap
+
+
 class _CaptureAnswer(msgspec.Struct):
     RelatedProspectId: str | None = None
     IsUnique: bool | None = None
@@ -101,10 +118,10 @@ def capture_call(
     fields: Mapping[str, Value],
     *,
     lead: Mapping[str, Value] | str | UUID,
-    search_by: str | None,
-    note: str | None,
-    created_on: datetime | str | None,
-    overlap: Overlap,
+    search_by: str | None = None,
+    note: str | None = None,
+    created_on: datetime | str | None = None,
+    overlap: Overlap = NO_OVERLAP,
 ) -> HostCall[Captured]:
     """The call for a new opportunity. ``lead``: its id, or the values that find or create one."""
     opportunity: dict[str, Any] = {

@@ -1,22 +1,20 @@
-"""Arrow and Parquet, by way of pyarrow, which comes with the extra ``oppserver[arrow]``.
-
-Its import takes a third of a second and 60 MB, so it happens when it is first needed.
-"""
+"""Tables of answers as Arrow and Parquet, by way of pyarrow."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 import msgspec
 
 from oppserver.contract.columns import ID_COLUMN
 from oppserver.contract.dates import to_stored
-from oppserver.contract.errors import InvalidFieldValue, InvalidInput
+from oppserver.contract.errors import InvalidFieldValue
 from oppserver.contract.formats import Kind, Table, TableColumn, TableRows
 from oppserver.contract.names import quoted
+from oppserver.formats.parquet import RowGroups, load
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -61,18 +59,6 @@ def made_by() -> str:
     return f"pyarrow {version('pyarrow')}" if has_arrow() else "no pyarrow"
 
 
-def load() -> "tuple[ModuleType, ModuleType]":
-    """pyarrow, and its module for Parquet. Raises InvalidInput when the extra is not installed."""
-    try:
-        import pyarrow as pa  # noqa: PLC0415 (an extra, and slow to load)
-        from pyarrow import parquet  # noqa: PLC0415 (as above)
-    except ImportError:
-        raise InvalidInput(
-            "Parquet needs the extra 'arrow': pip install 'oppserver[arrow]'"
-        ) from None
-    return pa, parquet
-
-
 class _BatchWriter(Protocol):
     def write_batch(self, batch: Any) -> None: ...
 
@@ -89,12 +75,12 @@ class ArrowWriter:
     """
 
     def __init__(self, table: Table, *, is_parquet: bool) -> None:
-        self._pa, parquet = load()
+        self._pa, _ = load()
         self._table: Final = table
         self._sink: Final = _Sink()
         self._schema: Final = _schema(self._pa, table)
         self._writer: _BatchWriter = (
-            _RowGroups(self._pa, parquet, self._sink, self._schema)
+            RowGroups(self._sink, self._schema, group_rows=PARQUET_GROUP_ROWS)
             if is_parquet
             else _Batches(self._pa, self._sink, self._schema)
         )
@@ -150,34 +136,17 @@ class _Batches:
         self._stream.close()
 
 
-class _RowGroups:
-    """Record batches gathered into row groups, which are written as they are full."""
+def record_batches(pieces: Iterable[bytes], schema: Any) -> Iterator[Any]:
+    """Record batches of a schema, by the bytes of each."""
+    pa, _ = load()
+    for piece in pieces:
+        yield pa.ipc.read_record_batch(pa.py_buffer(piece), schema)
 
-    def __init__(self, pa: "ModuleType", parquet: "ModuleType", sink: "_Sink", schema: Any) -> None:
-        self._pa: Final = pa
-        self._schema: Final = schema
-        self._file: Final = parquet.ParquetWriter(sink, schema, compression="zstd")
-        self._gathered: list[Any] = []
-        self._rows = 0
 
-    def write_batch(self, batch: Any) -> None:
-        self._gathered.append(batch)
-        self._rows += batch.num_rows
-        if self._rows >= PARQUET_GROUP_ROWS:
-            self._write_group()
-
-    def note(self, about: Mapping[str, str]) -> None:
-        self._file.add_key_value_metadata(about)
-
-    def close(self) -> None:
-        self._write_group()
-        self._file.close()
-
-    def _write_group(self) -> None:
-        if self._rows:
-            group = self._pa.Table.from_batches(self._gathered, schema=self._schema)
-            self._file.write_table(group, row_group_size=self._rows)
-        self._gathered, self._rows = [], 0
+def arrow_file(file: BinaryIO, schema: Any) -> Any:
+    """The writer of a file of record batches, closed by its ``with`` block."""
+    pa, _ = load()
+    return pa.ipc.new_file(file, schema)
 
 
 class _Sink(io.RawIOBase):

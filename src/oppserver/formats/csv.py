@@ -4,7 +4,7 @@ Columns are looked at as a whole first: most have nothing to quote. That takes l
 time of the standard library's writer, which looks at each cell.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,16 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", *_WIDE)
 forms are read as the others where such keyboards are used."""
 
 
+def csv_header(names: Sequence[str]) -> bytes:
+    """The first line of a file."""
+    return _records([[name] for name in names])
+
+
+def csv_rows(names: Sequence[str], rows: Sequence[Mapping[str, str | int]]) -> bytes:
+    """The records of rows that are mappings."""
+    return _records([[str(row.get(name, "")) for row in rows] for name in names])
+
+
 class CsvWriter:
     """Rows of a table as CSV: ``begin`` once, ``rows`` as often as there are some."""
 
@@ -28,16 +38,12 @@ class CsvWriter:
         self._escapes_formulas: Final = escapes_formulas
 
     def begin(self) -> bytes:
-        """The header; no name has a character that would have to be quoted."""
-        return f"{','.join(self._names)}\r\n".encode()
+        """The header."""
+        return csv_header(self._names)
 
     def rows(self, rows: TableRows) -> bytes:
         """The records of some rows."""
-        if rows.count == 0:
-            return b""
-        cells = [self._cells(name, rows) for name in self._names]
-        lines = map(",".join, zip(*cells, strict=True))
-        return "".join(f"{line}\r\n" for line in lines).encode()
+        return _records([self._cells(name, rows) for name in self._names]) if rows.count else b""
 
     def end(self) -> bytes:
         """Nothing: a file of CSV ends anywhere."""
@@ -53,9 +59,17 @@ class CsvWriter:
         if json is None:
             return [""] * rows.count
         cells = [value or "" for value in _DECODE(json)]
-        if self._escapes_formulas:
-            cells = [_harmless(cell) for cell in cells]
-        return [_quoted(cell) for cell in cells] if _needs_quotes("".join(cells)) else cells
+        return [_harmless(cell) for cell in cells] if self._escapes_formulas else cells
+
+
+def _records(columns: Sequence[Sequence[str]]) -> bytes:
+    """Records, by the cells of each column."""
+    quoted = [
+        [_quoted(cell) for cell in cells] if _needs_quotes("".join(cells)) else cells
+        for cells in columns
+    ]
+    lines = map(",".join, zip(*quoted, strict=True))
+    return "".join(f"{line}\r\n" for line in lines).encode()
 
 
 def _harmless(cell: str) -> str:

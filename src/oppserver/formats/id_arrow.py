@@ -21,7 +21,6 @@ from oppserver.contract.identifiers import all_canonical, canonical_guid
 from oppserver.contract.limits import ID_ARROW_BATCH_ROWS_MAX, ID_SHARED_TEXT_BYTES_MAX
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.formats.arrow import load
 from oppserver.formats.arrow_messages import (
     BATCH,
     DICTIONARY,
@@ -32,6 +31,7 @@ from oppserver.formats.arrow_messages import (
     check_bytes,
 )
 from oppserver.formats.id_lines import Arrived, BadId
+from oppserver.formats.parquet import load
 
 _ID_NAME: Final = ID_COLUMN.name
 

@@ -1,6 +1,16 @@
-"""NDJSON: a row on each line, as the store has rendered it."""
+"""NDJSON: a row on each line, as the store has rendered it, or out of mappings."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+import msgspec
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def ndjson_rows(rows: Sequence[Mapping[str, str | int]]) -> bytes:
+    """The lines of rows that are mappings."""
+    return _ENCODER.encode_lines(rows)
 
 
 def ndjson_lines(rows: bytes, *, first: str, before: bytes = b"") -> bytes:

@@ -28,8 +28,7 @@ from oppserver.processes.workers import (
     how_ended,
     start_worker,
 )
-from oppserver.rate_limit.machine import answer_questions
-from oppserver.rate_limit.window import MovingWindow
+from oppserver.rate_limit.window import MovingWindow, answer_questions
 
 WORKER_SOUND_S: Final = 10.0
 """Seconds after which a worker that ends is started again at once. Ours: it served for a while."""

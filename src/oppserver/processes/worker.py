@@ -18,7 +18,7 @@ from oppserver.config import Settings, load_settings
 from oppserver.contract.errors import OppserverError
 from oppserver.processes.serving import run_server, tell_listening
 from oppserver.processes.workers import READY, WORKER_STOP_MARGIN_S, WorkerTask
-from oppserver.rate_limit.machine import MachineWindow
+from oppserver.rate_limit.window import MachineWindow
 from oppserver.store import Store
 
 _STDIN: Final = 0

@@ -8,7 +8,7 @@ from oppserver.testing.faults import Fault, Faults
 from oppserver.testing.fixture import OppserverFixture
 from oppserver.testing.journal import Journal, ReceivedCall
 from oppserver.testing.options import OppserverOptions, OppserverUser
-from oppserver.testing.sources import Clock, Ids
+from oppserver.testing.world import Clock, Ids
 
 __all__ = [
     "Clock",

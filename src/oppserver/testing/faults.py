@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Final, Literal, TypeAlias, TypedDict, Unpack
+from typing import Final, Literal, NamedTuple, TypeAlias, TypedDict, Unpack
 
 import msgspec
 
@@ -94,13 +94,12 @@ class Fault:
         return True
 
 
-class PreparedAnswer:
+class PreparedAnswer(NamedTuple):
     """An answer that stands in for the server's own."""
 
-    def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        self.status: Final = status
-        self.body: Final = body
-        self.headers: Final = headers
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
 
 
 class Faults:

@@ -13,8 +13,8 @@ from oppserver.testing import filling
 from oppserver.testing.faults import Faults
 from oppserver.testing.host import LOG_LINES, Host
 from oppserver.testing.journal import Journal
-from oppserver.testing.options import Names, OppserverOptions, OppserverUser, add_user, chosen
-from oppserver.testing.sources import Clock, Ids
+from oppserver.testing.options import OppserverOptions, OppserverUser, add_user, chosen
+from oppserver.testing.world import Clock, Ids
 
 if TYPE_CHECKING:
     from oppserver.client import AsyncClient, Client
@@ -192,7 +192,8 @@ class OppserverFixture:
             role=Role(role),
             created_on=now_stored(world.clock.now()),
             user_id=world.ids.new_id(),
-            names=Names(first_name, last_name),
+            first_name=first_name,
+            last_name=last_name,
         )
 
     def add_lead(self, **attributes: "Value") -> str:

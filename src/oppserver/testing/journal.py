@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, overload
 from urllib.parse import parse_qsl
@@ -29,8 +29,8 @@ class ReceivedCall:
 
     ``name`` is the call's in the documents (``Capture``), empty where there is no such call.
     ``query`` has names as they were sent. ``body`` is JSON as Python has it, else text; None when
-    it was empty, or is not read yet. ``status`` is None until something was answered, and when
-    the connection was cut before. ``at`` is by the server's clock; ``took_ms`` is the world's time
+    it was empty, or is not read yet. ``status``: None until something was answered, and when the
+    connection was cut before. ``at`` is by the server's clock; ``took_ms`` is the world's time
     until the answer began. ``fault`` says which fault it met, empty when it met none.
     """
 
@@ -165,7 +165,7 @@ class Arrival:
         self._change(fault=fault)
 
     def _change(self, **values: Any) -> None:
-        self._call = ReceivedCall(**{**self._call.__dict__, **values})
+        self._call = replace(self._call, **values)
 
 
 class Arrivals:

@@ -65,16 +65,6 @@ def _seed(text: str) -> int:
         raise InvalidInput(f"The test server's seed {quoted(text)} is no whole number") from None
 
 
-class Names(NamedTuple):
-    """A user's names, where they have any."""
-
-    first: str | None = None
-    last: str | None = None
-
-
-NO_NAMES: Final = Names()
-
-
 @dataclass(frozen=True, kw_only=True)
 class OppserverUser:
     """A user with a key pair. The secret is in no text that is made of it."""
@@ -91,11 +81,18 @@ class OppserverUser:
 
 
 def add_user(
-    store: Store, *, email: str, role: Role, created_on: str, user_id: str, names: Names = NO_NAMES
+    store: Store,
+    *,
+    email: str,
+    role: Role,
+    created_on: str,
+    user_id: str,
+    first_name: str | None = None,
+    last_name: str | None = None,
 ) -> OppserverUser:
     """Adds a key pair of a user, who is found by e-mail or created."""
     key, secret = new_key(email=email, role=role, user_id=user_id, created_on=created_on)
-    stored = store.add_key(key, first_name=names.first, last_name=names.last)
+    stored = store.add_key(key, first_name=first_name, last_name=last_name)
     return OppserverUser(
         id=stored.user_id, email=stored.email, access_key=stored.access_key, secret_key=secret
     )

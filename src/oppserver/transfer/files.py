@@ -9,15 +9,17 @@ import io
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final, NamedTuple, cast
+from typing import IO, Any, BinaryIO, Final, NamedTuple, TypeVar, cast
 
 import zstandard
 
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
+
+_Named = TypeVar("_Named", bound=StrEnum)
 
 IMPORT_LINE_BYTES_MAX: Final = 16 << 20
 """Bytes of one line of a file. Ours: 250 values of the largest size would not fit, and a file that
@@ -48,11 +50,28 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class OutputFormat(StrEnum):
+    """The content of a file of rows from a host."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+
+
 _FORMATS: Final = {
     ".ndjson": Format.NDJSON,
     ".jsonl": Format.NDJSON,
     ".csv": Format.CSV,
     ".parquet": Format.PARQUET,
+}
+
+_OUTPUT_FORMATS: Final = {
+    ".csv": OutputFormat.CSV,
+    ".ndjson": OutputFormat.NDJSON,
+    ".jsonl": OutputFormat.NDJSON,
+    ".parquet": OutputFormat.PARQUET,
+    ".arrow": OutputFormat.ARROW,
 }
 
 
@@ -81,18 +100,34 @@ class Line(NamedTuple):
 
 def format_of(path: Path, given: Format | None) -> Format:
     """The format that was given, or the one that the file's name says; NDJSON for ``-``."""
-    if given is not None:
-        return given
-    if path == STANDARD:
+    if given is None and path == STANDARD:
         return Format.NDJSON
-    name = path.name.lower().removesuffix(".gz").removesuffix(".zst")
-    found = _FORMATS.get(Path(name).suffix)
+    return given or _named(path, _FORMATS, "is in the file")
+
+
+def output_format_of(path: Path, given: OutputFormat | None) -> OutputFormat:
+    """The format that was given, or the one that the file's name says. Raises InvalidInput."""
+    found = given or _named(path, _OUTPUT_FORMATS, "is to be in the file")
+    is_text = found in (OutputFormat.CSV, OutputFormat.NDJSON)
+    if not is_text and _bare_name(path) != path.name.lower():
+        raise InvalidInput(f"A file of {found} is packed inside. Give a name without .gz or .zst.")
+    return found
+
+
+def _named(path: Path, formats: Mapping[str, _Named], what: str) -> _Named:
+    """The format that the end of a file's name says. Raises InvalidInput."""
+    found = formats.get(Path(_bare_name(path)).suffix)
     if found is None:
         raise InvalidInput(
-            f"The name {path.name} does not say what is in the file. Give --format"
-            f" {', '.join(Format)}, or a name that ends in {', '.join(_FORMATS)}."
+            f"The name {path.name} does not say what {what}. Give --format"
+            f" {', '.join(dict.fromkeys(formats.values()))}, or a name that ends in"
+            f" {', '.join(formats)}."
         )
     return found
+
+
+def _bare_name(path: Path) -> str:
+    return path.name.lower().removesuffix(".gz").removesuffix(".zst")
 
 
 # --- reading -----------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Files of ids: one GUID a line, packed into 16 bytes each."""
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -82,8 +81,3 @@ def read_ids(path: Path, *, chunk_ids: int) -> Ids:
                 seen.add(one)
                 packed += one
     return Ids(bytes(packed), repeated=repeated, chunk_ids=chunk_ids)
-
-
-def id_lines(ids: Sequence[str]) -> bytes:
-    """Ids as a file has them."""
-    return "".join(f"{one}\n" for one in ids).encode()

@@ -360,7 +360,11 @@ def _packed(name: str, file: _Output) -> Iterator[BinaryIO]:
         with zstandard.ZstdCompressor(write_checksum=True).stream_writer(
             cast("BinaryIO", file), closefd=False
         ) as writer:
-            yield cast("BinaryIO", writer)
+            whole = _Output(cast("BinaryIO", writer))  # the library's own has no writelines
+            try:
+                yield cast("BinaryIO", whole)
+            finally:
+                whole.end()
     else:
         yield cast("BinaryIO", file)
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from pyarrow import parquet
 
+from oppserver.transfer.files import opened
 from tests.support.both_clients import ACCESS, SECRET
 from tests.support.fetching import (
     ENVIRONMENT,
@@ -50,7 +51,7 @@ def test_a_file_of_all_rows_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["out.csv", "out.ndjson", "out.parquet", "out.arrow", "out.csv.gz"]
+    "name", ["out.csv", "out.ndjson", "out.parquet", "out.arrow", "out.csv.gz", "out.ndjson.zst"]
 )
 def test_every_format_has_the_same_rows(tmp_path: Path, name: str) -> None:
     """Names in order, dates that sort, all else as the host has it."""
@@ -68,6 +69,16 @@ def test_every_format_has_the_same_rows(tmp_path: Path, name: str) -> None:
         "CreatedOn": "2023-04-06 15:23:34",
         "mx_Custom_1": f"mx_Custom_1 of {IDS[2_099]}",
     }
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "missing.txt.gz", "missing.txt.zst"])
+def test_missing_ids_may_be_packed(tmp_path: Path, name: str) -> None:
+    """As the output may, by the end of the file's name."""
+    write_ids(tmp_path, IDS[:3])
+    with scripted_host(absent=frozenset(IDS[1:3])) as host:
+        assert fetch(tmp_path, host.url, "--missing", name).returncode == 0
+    with opened(tmp_path / name) as source:
+        assert source.bytes.read().decode().split() == IDS[1:3]
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.ndjson", "out.parquet", "out.arrow"])

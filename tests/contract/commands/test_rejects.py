@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oppserver.transfer.parquet import parquet_writer
+from oppserver.formats.parquet import ParquetRecords
 from tests.support.import_lines import CODE, line
 from tests.support.running import one_line, run, run_well
 from tests.support.stores import guid, lead
@@ -145,7 +145,7 @@ def test_a_row_group_that_is_damaged_is_rejected_alone(tmp_path: Path) -> None:
     names = ["ProspectActivityId", "EventCode", "ProspectId"]
     path = tmp_path / "in.parquet"
     with path.open("wb") as file:
-        writer = parquet_writer(file, names)
+        writer = ParquetRecords(file, names, integers=["EventCode"])
         for start in (0, 10, 20):
             values = [(guid(n), CODE, lead(n)) for n in range(start, start + 10)]
             writer.write([dict(zip(names, one, strict=True)) for one in values])

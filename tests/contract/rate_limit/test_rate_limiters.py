@@ -11,9 +11,14 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 
 from oppserver.rate_limit.address import parse_rate_limit_store
-from oppserver.rate_limit.machine import MachineWindow, answer_questions
 from oppserver.rate_limit.redis import RedisWindow
-from oppserver.rate_limit.window import KeyedRateLimiter, MovingWindow, RateWindow
+from oppserver.rate_limit.window import (
+    KeyedRateLimiter,
+    MachineWindow,
+    MovingWindow,
+    RateWindow,
+    answer_questions,
+)
 from tests.support.running import poll
 from tests.support.valkeys import ValkeyServer, running_valkey
 

@@ -1,0 +1,233 @@
+"""The lines of files, in NDJSON, CSV or Parquet: each by its members, or with why it has none.
+
+- NDJSON: one JSON object per line, in UTF-8. Blank lines are nothing; CRLF and a BOM are read.
+- CSV (RFC 4180): commas, a first line of names, UTF-8, also with a BOM.
+"""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Self, TextIO
+
+import msgspec
+
+from oppserver.contract.dates import now_stored
+from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
+from oppserver.contract.limits import IN_ERROR_VALUE_CHARACTERS_MAX
+from oppserver.formats.parquet import UnreadableRows, parquet_rows
+from oppserver.transfer.files import EXPORT_PAGE_ROWS, IMPORT_LINE_BYTES_MAX, STANDARD, Format, Line
+from oppserver.transfer.records import check_names
+
+_OTHER_SEPARATORS: Final = (";", "\t", "|")
+
+# a number with a fraction is kept as it is written: 0.10 is not 0.1
+_DECODER: Final = msgspec.json.Decoder(dict[str, Any], float_hook=str)
+
+
+def read_lines(form: Format, path: Path, file: BinaryIO) -> Iterator[Line]:
+    """The lines of a file that is open. Raises InvalidFile when it is something else altogether."""
+    if form is Format.NDJSON:
+        return read_ndjson(file, str(path))
+    if form is Format.CSV:
+        return read_csv(file, str(path))
+    return read_parquet(path)
+
+
+# --- NDJSON -------------------------------------------------------------------------------------
+
+
+def read_ndjson(file: BinaryIO, name: str) -> Iterator[Line]:
+    """The lines of a file. Raises InvalidFile when the file is something else altogether."""
+    number = 0
+    while raw := file.readline(IMPORT_LINE_BYTES_MAX + 1):
+        number += 1
+        if number == 1:
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+            _refuse_other_forms(raw, name)
+        if len(raw) > IMPORT_LINE_BYTES_MAX:
+            _skip_rest(file, raw)
+            reason = RejectedLine(f"longer than {IMPORT_LINE_BYTES_MAX >> 20} MiB")
+            yield Line(number, reason, raw[:IN_ERROR_VALUE_CHARACTERS_MAX] + "…".encode())
+        elif not raw.isspace():
+            yield Line(number, _members(raw), raw)
+
+
+def _members(raw: bytes) -> dict[str, Any] | RejectedLine:
+    try:
+        return _DECODER.decode(raw)
+    except msgspec.ValidationError as error:
+        return RejectedLine(f"a JSON object is expected: {error}")
+    except msgspec.DecodeError as error:
+        return RejectedLine(f"not JSON: {error}")
+    except UnicodeDecodeError:
+        return RejectedLine("not UTF-8")
+    except RecursionError:
+        return RejectedLine("nested too deeply")
+
+
+def _refuse_other_forms(first: bytes, name: str) -> None:
+    if first.lstrip().startswith(b"["):
+        raise InvalidFile(
+            f"{name} is a JSON array. NDJSON has one object per line:"
+            f" jq -c '.[]' {name} > lines.ndjson"
+        )
+    if first.startswith(b"PAR1"):
+        raise InvalidFile(f"{name} is a Parquet file. Give --format parquet.")
+    if b"\0" in first and not first.lstrip().startswith(b"{"):  # else it is one damaged line
+        raise InvalidFile(f"{name} is not a text file: its first line has zero bytes in it")
+
+
+def _skip_rest(file: BinaryIO, piece: bytes) -> None:
+    while piece and not piece.endswith(b"\n"):
+        piece = file.readline(IMPORT_LINE_BYTES_MAX)
+
+
+# --- CSV ----------------------------------------------------------------------------------------
+
+
+def read_csv(file: BinaryIO, name: str) -> Iterator[Line]:
+    """Read the records of a file. Raises InvalidFile when its first line does not name the members.
+
+    Every line of the file is in one record, or in one with the reason. A quote that is not
+    closed takes in what follows: nobody can say where its record ends, so all these lines are
+    rejected together.
+    """
+    # what is not UTF-8 becomes lone surrogates, which a record is rejected for, and not the file
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+    csv.field_size_limit(IMPORT_LINE_BYTES_MAX)  # of the whole process; nothing else reads CSV
+    lines = _Lines(text)
+    records = csv.reader(lines, strict=True)
+    names = _names(records, name)
+    while True:
+        lines.begin_record()
+        try:
+            cells = next(records)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            yield lines.rejected(f"not CSV: {error}")
+            continue
+        if len(cells) == len(names):
+            yield lines.record(dict(zip(names, cells, strict=True)))
+        elif cells:
+            has = f"has {len(cells)} cells, where the first line has {len(names)}"
+            yield lines.rejected(has)
+    text.detach()  # the file stays whose it is
+
+
+class _Lines:
+    """The lines of a text, for the reader of CSV; those of its present record are kept."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text: Final = text
+        self._number = 0
+        self._first = 1
+        self._taken: list[str] = []
+        self._characters = 0
+
+    def begin_record(self) -> None:
+        """The next line is the first of a record."""
+        self._first = self._number + 1
+        self._taken = []
+        self._characters = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(IMPORT_LINE_BYTES_MAX + 1)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self._characters += len(line)
+        if len(line) > IMPORT_LINE_BYTES_MAX:
+            self._taken.append(f"{line[:IN_ERROR_VALUE_CHARACTERS_MAX]}…")
+            self._skip_rest(line)
+            raise csv.Error(f"a line is longer than {IMPORT_LINE_BYTES_MAX >> 20} MiB")
+        self._taken.append(line)
+        if self._characters > IMPORT_LINE_BYTES_MAX:
+            raise csv.Error(f"a record is longer than {IMPORT_LINE_BYTES_MAX >> 20} MiB")
+        return line
+
+    def record(self, members: dict[str, str] | RejectedLine, *, records: int = 1) -> Line:
+        """The present record, with its lines as they stand."""
+        return Line(self._first, members, "".join(self._taken), self._number, records)
+
+    def rejected(self, reason: str) -> Line:
+        """Return the lines of a damaged record; each may be a record that it swallowed."""
+        if len(self._taken) > 1:
+            reason = f"{reason}; a quote in line {self._first} may not be closed"
+        filled = sum(not line.isspace() for line in self._taken)
+        return self.record(RejectedLine(reason), records=filled)
+
+    def _skip_rest(self, piece: str) -> None:
+        while piece and not piece.endswith(("\n", "\r")):
+            piece = self._text.readline(IMPORT_LINE_BYTES_MAX)
+
+
+def _names(records: Iterator[list[str]], name: str) -> list[str]:
+    try:
+        names = next(records, None)
+    except csv.Error as error:
+        raise InvalidFile(f"{name}, line 1: not CSV: {error}") from None
+    if names is None:
+        return []
+    try:
+        check_names(names)
+    except RejectedLine as error:
+        raise InvalidFile(f"{name}, line 1, the names: {error}{_hint(names)}") from None
+    return names
+
+
+def _hint(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        for separator in _OTHER_SEPARATORS:
+            if separator in names[0]:
+                return f" Its separator seems to be {separator!r}; a comma is read."
+    return ""
+
+
+# --- Parquet ------------------------------------------------------------------------------------
+
+
+def read_parquet(path: Path) -> Iterator[Line]:
+    """The rows of a file, a few thousand in memory at once; those that cannot be read, together."""
+    if path == STANDARD:
+        raise InvalidInput(
+            "Parquet cannot be read from the standard input: it is read from its end."
+        )
+    with parquet_rows(path) as file:
+        try:
+            check_names(file.names)
+        except RejectedLine as error:
+            raise InvalidFile(f"{path}, the columns: {error}") from None
+        number = 1
+        for one in file.rows(batch_rows=EXPORT_PAGE_ROWS):
+            if isinstance(one, UnreadableRows):
+                last = number + one.number - 1
+                yield Line(number, RejectedLine(one.reason), None, last, one.number)
+                number += one.number
+            else:
+                yield Line(number, _plain(one), one)
+                number += 1
+
+
+def _plain(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a typed file as a line has them."""
+    return {name: _plain_value(value) for name, value in members.items()}
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, datetime):
+        return now_stored(value if value.tzinfo else value.replace(tzinfo=UTC))
+    if isinstance(value, date):
+        return f"{value.isoformat()} 00:00:00"
+    if isinstance(value, (float, Decimal)):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return value
