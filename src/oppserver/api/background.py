@@ -1,4 +1,4 @@
-"""The HTTP server in a thread of a program that has work of its own: tests are such programs."""
+"""The HTTP server in a thread of another program, such as a test."""
 
 import socket
 import threading

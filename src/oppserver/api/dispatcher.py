@@ -43,7 +43,7 @@ class Dispatcher:
         self._workers.shutdown(wait=True)
 
     async def answer(self, request: Request, route: Route) -> Response:
-        """The answer to one call, whatever comes of it."""
+        """Answer one call; errors are answers too."""
         observed(request.scope).call = route.name
         if self._in_flight >= self.settings.calls_in_flight_max:
             return error_response(

@@ -84,7 +84,7 @@ class Streams:
         self._open = 0  # owner: answer(), on the event loop's one thread
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, route: StreamRoute) -> None:
-        """Answers one call, whatever comes of it."""
+        """Answer one call; errors are answers too."""
         observed(scope).call = route.name
         dispatcher = self._dispatcher()
         exchange = _Exchange(scope, receive, send, timeout_s=dispatcher.settings.stream_timeout_s)
@@ -197,7 +197,7 @@ class _Exchange:
         await response(self.scope, self._receive, self._send)
 
     async def discard(self) -> bool:
-        """Reads over the rest of the body; whether that ended within bounds of size and time."""
+        """Skip the rest of the body; return true if it ends within bounds of size and time."""
         size = 0
         try:
             async with asyncio.timeout(self.timeout_s):

@@ -1,8 +1,8 @@
 """System columns and ``mx_Custom`` slots: from a requested name to a column.
 
 A name is matched without regard to case or surrounding blanks and is answered in its canonical
-spelling (source: docs/fidelity.md). ``ActivityEvent_Note`` is the schema name of the note; a caller
-an answer has it under that name.
+spelling (source: docs/fidelity.md). The note has two names, of which ``ActivityEvent_Note`` is its
+schema name; a row has it under the name that was asked for.
 """
 
 import re
@@ -45,7 +45,7 @@ IDENTITY_COLUMNS: Final = SYSTEM_COLUMNS[:3]
 ID_COLUMN: Final = IDENTITY_COLUMNS[2]
 
 VERSION_COLUMN: Final = Column(name="Version", stored="version")
-"""Which write of an opportunity it is, from 1. Calls of ``/v1`` can ask for it."""
+"""The number of writes of an opportunity. Calls of ``/v1`` can ask for it."""
 
 EVENT_CODE_COLUMN: Final = SYSTEM_COLUMNS[3]
 
@@ -89,9 +89,9 @@ _CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASC
 
 
 def columns_of_row(asked: Iterable[Column]) -> tuple[Column, ...]:
-    """The columns of a row for which some are asked: each once, behind those that every row has.
+    """Return the columns of a row: those that every row has, then the asked ones, each once.
 
-    Owner brings the owner's address with it (source: the documented page).
+    The owner's address always follows Owner (source: the documented page).
     """
     distinct = dict.fromkeys(asked)
     if OWNER_COLUMN in distinct:

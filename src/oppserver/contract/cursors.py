@@ -1,4 +1,4 @@
-"""Cursors: places in paged reads, as text that callers keep and do not look into."""
+"""Cursors: places in paged reads, as opaque text that callers keep."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, Final, Protocol, TypeVar
@@ -16,7 +16,7 @@ _CHARACTERS_MAX: Final = 1_000
 """Characters of a cursor. Chosen: those that are given have fewer than 300."""
 
 ChangeNumber = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""The number of a change, as every engine stores it; callers can make cursors up."""
+"""The number of a change. Bounded by what every engine stores: a caller can forge a cursor."""
 
 EventCode = Annotated[int, msgspec.Meta(ge=0, le=EVENT_CODE_MAX)]
 """The code of a type in a cursor."""
@@ -53,14 +53,14 @@ def place_of(text: str, kind: type[_T]) -> _T:
 
 
 def check_same(name: str, was: object, now: object) -> None:
-    """That a call goes on with what its cursor began with. Raises InvalidValue."""
+    """Check that a call has the same parameters as the call of its cursor. Raises InvalidValue."""
     if was != now:
         had = f"no {name}" if was is None else f"{name}={was}"
         raise _refused(f"it was given with {had}, and this call has {now or 'none'}")
 
 
 def check_reached(place: Place, *, database: str, last: int) -> None:
-    """That a cursor is of this database, and its place among what is there. Raises CursorGone.
+    """Check that a cursor is of this database, and not past its last change. Raises CursorGone.
 
     ``last`` is the number of the last change.
     """

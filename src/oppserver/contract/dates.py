@@ -61,7 +61,7 @@ def datetime_to_stored(text: str) -> str:
 
 
 class Span(NamedTuple):
-    """The first and the last moment of what a date means, to compare stored dates with."""
+    """The first and the last second of a date in a condition, to compare stored dates with."""
 
     first: str
     last: str

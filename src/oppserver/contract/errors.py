@@ -14,7 +14,7 @@ from oppserver.contract.limits import RETRY_AFTER_S
 
 
 class OppserverError(Exception):
-    """The root of the tree. ``str()`` is one sentence for the one who has to act on it."""
+    """The root of the tree. ``str()`` is one sentence for the person who has to act."""
 
 
 # --- what a caller of the API gets -------------------------------------------------------------
@@ -38,7 +38,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ApiError(OppserverError):
-    """An answer that is not 200: ``status`` and ``exception_type`` are the wire's.
+    """An answer that is not 200: ``status`` and ``exception_type`` are sent.
 
     ``faults``: the faults one by one, where there is more to say than the message says.
     """
@@ -264,7 +264,7 @@ HTTP_ERRORS: tuple[type[ApiError], ...] = (
 
 
 class OperatorError(OppserverError):
-    """A command cannot do what it was told: one line on stderr, exit status 1."""
+    """A command cannot do its work: one line on stderr, exit status 1."""
 
 
 class InvalidSetting(OperatorError):

@@ -1,8 +1,9 @@
 """A lead's attributes: from a requested name to a column, as ``columns.py`` does for opportunities.
 
-The names are the API's own. What has no column of its own is kept among the lead's ``attributes``:
-the rest of the standard names, and every custom one (``mx_`` and a word; no field has to define
-it). Names are matched without regard to case or blanks around them, display names too.
+The names are the API's own. A value without a column of its own is kept among the lead's
+``attributes``: the rest of the standard names, and every custom one (``mx_`` and a word; no field
+has to define it). Names are matched without regard to case or blanks around them, display names
+too.
 """
 
 import re
@@ -63,11 +64,11 @@ READABLE_COLUMNS: Final = (
 """The columns that a read can ask for: the standard ones, and what is known of the owner."""
 
 EVERY_ATTRIBUTE: Final = Column(name="*", stored="attributes")
-"""The last column of a row: other attributes, each under its own name, behind the columns before
-it; what one of these has under the same name is not repeated."""
+"""The last column of a row: all attributes that the columns before it do not have, each under its
+own name."""
 
 NUMBERS: Final = frozenset(ATTRIBUTE + name for name in ("ProspectAutoID", "Score"))
-"""The stored names of what is sorted as numbers."""
+"""The stored names of columns that are sorted as numbers."""
 
 READ_ONLY: Final = frozenset({"id", "created_on", "modified_on"})
 """The stored names that no caller writes."""

@@ -22,7 +22,7 @@ as much."""
 
 BODY_DISCARDED_BYTES_MAX: Final = 32 << 20
 """Bytes of a body past its limit that are read and thrown away, so that the caller gets the answer.
-Ours: any mistake; what is longer is no mistake, and its connection is cut."""
+Chosen: above any honest mistake. A longer body is abuse, and its connection is cut."""
 
 IN_ERROR_FAULTS_MAX: Final = 20
 """Faults of one call that an error names. Ours: a screenful; it is said how many more there are."""

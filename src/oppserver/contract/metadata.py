@@ -1,6 +1,6 @@
-"""Types and fields as the API describes them: from our values to messages.
+"""Messages of types and fields, as the API describes them.
 
-The keys, their order and the values of what is not kept here are those of the documented example.
+The keys, their order, and the values that are not stored here are those of the documented example.
 """
 
 from collections.abc import Iterable
@@ -66,7 +66,7 @@ class FieldWire(msgspec.Struct, frozen=True, kw_only=True):
 class OpportunityTypeWire(msgspec.Struct, frozen=True, kw_only=True):
     """A type, with its fields or, in lists of types, without (null).
 
-    ``DuplicateRules`` is ours: the hosted API does not tell a type's rules.
+    ``DuplicateRules`` is ours: the hosted API does not answer a type's rules.
     """
 
     AllowAttachments: bool = False
@@ -142,7 +142,7 @@ def field_metadata(field: Field) -> FieldWire:
 
 
 def option_messages(options: Iterable[str], *, default: str | None) -> list[OptionWire]:
-    """Options in their order."""
+    """The messages of options, in their order."""
     return [
         OptionWire(IsDefault=value == default, Value=value, Order=order)
         for order, value in enumerate(options)

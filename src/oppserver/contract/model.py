@@ -77,7 +77,7 @@ STATUSES: Final = ("Open", "Won", "Lost")
 class Field(msgspec.Struct, frozen=True, kw_only=True):
     """The meaning of a slot for a type. ``options`` are the values of a dropdown, in order.
 
-    ``default_option`` is the one of a new opportunity that says nothing of a mandatory field.
+    ``default_option`` is the value of a mandatory field that a new opportunity does not name.
     ``max_length`` counts characters; None is the limit of any text. A dependent dropdown names its
     ``parent_field`` (a schema name, or Status), and ``dependent_options`` has its options by the
     parent's value.
@@ -231,9 +231,8 @@ class ServerState(StrEnum):
 class StoreServer(msgspec.Struct, frozen=True, kw_only=True):
     """One server of a store.
 
-    ``bytes_behind``: how much of the primary's log a standby had not applied when it was last
-    looked at; None when that is not known. ``reads``: how many it has served since it was last
-    told of.
+    ``bytes_behind``: bytes of the primary's log that a standby had not applied when it was last
+    asked; None when that is not known. ``reads``: reads served since the last report.
     """
 
     address: str

@@ -30,7 +30,7 @@ def ascii_lower(text: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that are most like a name, best first; empty when none is alike."""
+    """The known names that are most like a name, best first; empty when no name is similar."""
     by_folded = {candidate.casefold(): candidate for candidate in known}
     folded = name[:_COMPARED_CHARACTERS_MAX].casefold()
     compared: Iterable[str] = by_folded

@@ -60,7 +60,7 @@ def create_activity(
 def _lead_id(
     transaction: Transaction, asked: AskedLeadActivity, *, now: str, new_id: Callable[[], str]
 ) -> str:
-    """The lead of the id, or of the address: that one is created where there is none."""
+    """Return the id of the lead that was named by id or address. An unknown address gets a lead."""
     if asked.lead is None:
         assert asked.lead_id is not None, "a lead is asked for in one way or the other"
         return lead_here(transaction, asked.lead_id, place="RelatedProspectId").id
@@ -141,7 +141,7 @@ OPPORTUNITY_ACTIVITIES: Final = Read(
 
 
 class Subject(NamedTuple):
-    """What an activity is on: a lead, and maybe one of its opportunities."""
+    """The lead of an activity, and the opportunity if it is posted on one."""
 
     lead_id: str
     opportunity_id: str | None

@@ -20,10 +20,10 @@ _NOW: Final = "now"
 
 
 class AskedChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller asks of changes: nothing is looked up yet.
+    """A page of changes as it was asked: nothing is looked up yet.
 
-    ``cursor`` None: from the beginning. ``from_now``: from the end. ``with_rows``: whether what is
-    stored comes with its row.
+    ``cursor`` None: from the beginning. ``from_now``: from the end. ``with_rows``: an opportunity
+    that is still stored comes with its row.
     """
 
     event_code: str | None
@@ -55,7 +55,7 @@ def parse_changes(call: Call, _: None) -> AskedChanges:
 
 
 class PlannedChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What will be read of changes. ``columns`` of rows; none: changes come without them."""
+    """A page of changes as it will be read. ``columns`` empty: changes come without rows."""
 
     event_code: int | None
     columns: tuple[Column, ...]
@@ -66,9 +66,10 @@ class PlannedChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_changes(asked: AskedChanges, catalogue: Catalogue) -> PlannedChanges:
-    """The plan of a page of changes. Raises an ApiError with status 400 that names the place.
+    """Plan a page of changes. Raises an ApiError with status 400 that names the place.
 
-    A cursor goes on with the type that it began with: those of another would miss what came before.
+    A cursor keeps the type that it began with: with another type, its earlier changes would be
+    missing.
     """
     code = None
     if asked.event_code is not None:
@@ -87,7 +88,7 @@ def plan_changes(asked: AskedChanges, catalogue: Catalogue) -> PlannedChanges:
 
 
 def _columns(text: str, code: int | None, catalogue: Catalogue) -> tuple[Column, ...]:
-    """Of one type its columns; of all types those of the system, and the fields that are named."""
+    """The columns of one type; of all types, the system columns and the fields that are named."""
     fields = _fields(code, catalogue)
     if code is None and not text.replace(",", "").strip():
         fields = {}

@@ -18,8 +18,8 @@ from oppserver.store.queries import ChangesPage, RenderedChanges
 class FoundChanges(msgspec.Struct, frozen=True, kw_only=True):
     """A page of changes, and the place behind it.
 
-    ``has_more``: whether there is a further page now. ``addresses_changed``: whether an owner has
-    had another address since the page's beginning.
+    ``has_more``: there is a further page now. ``addresses_changed``: an owner has got another
+    address since the page's beginning.
     """
 
     rendered: RenderedChanges
@@ -29,9 +29,10 @@ class FoundChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _find(snapshot: Snapshot, *, planned: PlannedChanges) -> FoundChanges:
-    """A page, and the place behind it: at the end of the changes that is the last of all numbers.
+    """Read a page and the place behind it.
 
-    So a caller of one type does not pass over the changes of the others again and again.
+    On the last page the place is the last number of all types: the next call of one type does not
+    have to skip the changes of the others again.
     """
     database, numbers = snapshot.identity(), snapshot.change_numbers()
     after = _begin(planned, database=database, last=numbers.last)
@@ -50,7 +51,7 @@ def _find(snapshot: Snapshot, *, planned: PlannedChanges) -> FoundChanges:
 
 
 def _begin(planned: PlannedChanges, *, database: str, last: int) -> int:
-    """The number behind which a page begins. Raises CursorGone."""
+    """Return the change number after which a page begins. Raises CursorGone."""
     if planned.cursor is None:
         return last if planned.from_now else 0
     check_reached(planned.cursor, database=database, last=last)
@@ -58,12 +59,12 @@ def _begin(planned: PlannedChanges, *, database: str, last: int) -> int:
 
 
 def render_changes(found: FoundChanges) -> bytes:
-    """One object. The changes are JSON already and are not looked into."""
+    """Render one object. The changes are JSON already and are not decoded."""
     return b'{"Changes":%b,%b' % (found.rendered.json, _end(found)[1:])
 
 
 def changes_end(found: FoundChanges) -> bytes:
-    """The last line where each change is a line: what the object has beside them."""
+    """Render the last line of NDJSON: the members that the JSON object has beside its changes."""
     return b'{"End":%b}\n' % _end(found)
 
 
@@ -79,7 +80,7 @@ def _end(found: FoundChanges) -> bytes:
 
 
 class ChangesEndWire(msgspec.Struct):
-    """What a page of changes has beside them; of NDJSON it is the last line."""
+    """The members of a page of changes beside the changes; the last line of NDJSON."""
 
     RecordCount: int
     HasMore: bool

@@ -200,7 +200,7 @@ def _data_type(stored: str, comparison: Comparison, text: str) -> DataType:
 
 
 def _like(stored: str, pattern: str) -> ColumnCondition:
-    """``%`` at the end, or at both ends. ``_`` stands for itself."""
+    """The condition of LIKE: ``%`` at the end, or at both ends. ``_`` is an ordinary character."""
     begins = not pattern.startswith("%")
     text = pattern.removesuffix("%").removeprefix("%")
     if not pattern.endswith("%") or not text or "%" in text:

@@ -147,7 +147,10 @@ class RecentlyModifiedWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AskedRecentlyModified(msgspec.Struct, frozen=True, kw_only=True):
-    """What was modified in a span (stored form, both ends in it), of one event code or all."""
+    """The rows that were modified in a span, of one event code or all.
+
+    Both dates are in the stored form, and belong to the span.
+    """
 
     from_date: str | None
     to_date: str | None

@@ -58,7 +58,7 @@ class ConditionWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AdvancedSearchWire(msgspec.Struct, forbid_unknown_fields=True):
-    """What the text ``AdvancedSearch`` holds. Dates are UTC, whatever ``QueryTimeZone`` says."""
+    """The object in the text ``AdvancedSearch``. Dates are UTC, whatever ``QueryTimeZone`` says."""
 
     GrpConOp: str | UnsetType | None = UNSET
     Conditions: list[ConditionWire] | UnsetType | None = UNSET
@@ -67,7 +67,7 @@ class AdvancedSearchWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AskedComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison: a column's name, how, and with what; ``place`` is where it stands."""
+    """One comparison of a column with an operand, and its place in the search."""
 
     place: str
     name: str

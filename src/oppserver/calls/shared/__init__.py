@@ -1,1 +1,1 @@
-"""What several subjects share."""
+"""Modules that several subjects share."""

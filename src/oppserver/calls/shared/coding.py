@@ -19,7 +19,7 @@ _BODY_BYTES_MIN: Final = 1_024
 """Below this a body fits in one packet anyway."""
 
 _GZIP_WINDOW: Final = 16 + 15
-"""Of zlib's ``deflateInit2``: the largest window, with a header and trailer of gzip."""
+"""zlib's ``windowBits``: the largest window, with a header and trailer of gzip."""
 
 _LOCAL: Final = threading.local()  # a zstd compressor is reused, but by one thread at a time
 

@@ -97,7 +97,7 @@ def condition_of(
 
 
 def _looked_up(stored: str, comparison: Comparison) -> str:
-    """An address is looked up among the leads, where it has an index."""
+    """Return the column to search: an address is found among the leads, where it has an index."""
     return "lead.email" if (stored, comparison) == ("lead_email", Comparison.EQUAL) else stored
 
 
@@ -136,7 +136,7 @@ def _value(text: str, column: Column, field: Field, *, place: str) -> str:
 def _of_dates(
     stored: str, comparison: Comparison, spans: list[Span]
 ) -> ColumnCondition | ConditionGroup:
-    """A comparison with a moment, or with a whole day, which lies between its ends."""
+    """Compare with a second, or with a whole day, which has a first and a last second."""
     first, last = spans[0].first, spans[-1].last
 
     def one(comparison: Comparison, *values: str) -> ColumnCondition:

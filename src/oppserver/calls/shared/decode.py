@@ -1,7 +1,7 @@
-"""From the bytes of a body, and the text of a query, to values; refused with place and cure.
+"""Decoding of bodies and queries. Errors name the place, and say what to do.
 
 A member that a message does not have is refused by name: its value would be lost, and the caller
-would not know. Messages that know a member and have no use for it say so (``Ignored``).
+would not know. A message declares the members that it accepts without effect as ``Ignored``.
 """
 
 import codecs
@@ -84,7 +84,7 @@ def _text_of(body: bytes) -> str:
 def decode_text(
     decoder: msgspec.json.Decoder[Message], text: str, *, place: str, what: str
 ) -> Message:
-    """The message of a text, which stands at ``place`` and is called ``what`` in errors."""
+    """Return the message in a text. Errors call the text ``what``, and its place ``place``."""
     try:
         return decoder.decode(text)
     except msgspec.ValidationError as error:
@@ -115,7 +115,7 @@ def _unknown_member(
 
 
 def _members(form: Any, inside: str) -> Iterator[str]:
-    """The names that the message has at a place of a body, without those that it has no use for."""
+    """The names of a message's members at a place of a body, without the ignored ones."""
     found = [inspect.type_info(form)]
     for step in _STEP.finditer(inside):
         found = [one for form in found for one in _forms_in(form, step[1])]
@@ -170,9 +170,9 @@ def _guid(text: str, name: str) -> str:
 
 
 def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:
-    """That the query has no other names: one that is misspelt would be passed over in silence.
+    """Check that the query has no other names: a misspelt one would be ignored in silence.
 
-    Raises InvalidValue with each that is not known.
+    Raises InvalidValue with each unknown name.
     """
     faults = [
         Fault(
@@ -189,9 +189,9 @@ def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:
 
 
 def check_is_not_named(query: Mapping[str, str], mends: Mapping[str, str]) -> None:
-    """That the query has no value under some names, which are given with what to do instead.
+    """Check that the query has no value under some names, which come with what to do instead.
 
-    They say what is written, or where, and would be passed over in silence. Raises InvalidValue.
+    Such a value says what to write, or where; it must not be ignored. Raises InvalidValue.
     """
     for name, hint in mends.items():
         if query.get(name.lower(), "").strip():
@@ -218,7 +218,7 @@ def number(
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:
-    """Whether a name is true; not when it is not there. Raises InvalidValue."""
+    """Return the value of a flag; false when the query does not have it. Raises InvalidValue."""
     value = query.get(name.lower(), "").strip().lower()
     if value in ("", "false", "0"):
         return False
@@ -234,9 +234,9 @@ def flag(query: Mapping[str, str], name: str) -> bool:
 def wanted_rows(
     query: Mapping[str, str], chosen: Format, *, missing: bool = False, entity_tag: bool = False
 ) -> Wanted:
-    """How rows are wanted: what a query says of their values in a format. Raises InvalidValue.
+    """The form of rows that a query asks for. Raises InvalidValue.
 
-    A word that the chosen format has no use for changes nothing.
+    Options of other formats than the chosen one change nothing.
     """
     return Wanted(
         format=chosen,
@@ -248,7 +248,7 @@ def wanted_rows(
 
 
 def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
-    """Which of some words a name has; the first when it is not there. Raises InvalidValue."""
+    """Return the one of some words that a name has; the first by default. Raises InvalidValue."""
     value = query.get(name.lower(), "").strip().lower() or words[0]
     if value not in words:
         what = f"{quoted(value)} is none of {', '.join(words)}"
@@ -260,6 +260,5 @@ def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
 
 
 Ignored: TypeAlias = msgspec.Raw | UnsetType
-"""A member that programs are known to send, of which nothing is kept and nothing is lost: what it
-says has no meaning here. The table "Members without effect" of docs/fidelity.md has each of them.
-"""
+"""A member that programs are known to send, and that has no meaning here: it is accepted without
+effect. The table "Members without effect" of docs/fidelity.md lists all of them."""

@@ -1,7 +1,7 @@
 """The description of a call, and JSON schemas made of message structs.
 
-A struct says the names and types of members. What it cannot say stands beside it by the member's
-path: the text, the limits, and what parsing refuses to go without.
+A struct has the names and types of members. A description adds, by the member's path, what a struct
+cannot express: texts, limits, and which members are mandatory.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,10 @@ class BodyForm(NamedTuple):
 
 
 class Member(NamedTuple):
-    """What a schema says of a member beside its type.
+    """The part of a member's schema that its type does not give.
 
-    ``is_mandatory``: parsing refuses a message without it. ``refuses_null``: null is as good as
-    nothing there. ``more`` are further keywords of JSON Schema.
+    ``is_mandatory``: parsing refuses a message without it. ``refuses_null``: null counts as
+    missing. ``more`` are further keywords of JSON Schema.
     """
 
     text: str | None = None
@@ -55,12 +55,12 @@ Members = Mapping[str, Member]
 
 
 class Description(NamedTuple):
-    """What the document says of one call, beside its route and the struct of its body.
+    """The texts, examples and schemas of one call in the OpenAPI document.
 
-    ``members`` are those of the body. ``response`` None: the answer is no JSON. ``errors`` are
-    those beside what every call, and every write, can get. ``takes`` has the forms of the body of a
-    stream, ``formats`` what the call answers beside JSON, by media type. ``headers`` are those of
-    its answer beside what every answer has. ``is_conditional``: it may answer 304.
+    ``members`` belong to the body. ``response`` None: the answer is not JSON. ``errors`` lists only
+    the errors that not every call, or every write, can get. ``takes`` has the forms of a stream's
+    body; ``formats`` the answers beside JSON, by media type. ``headers`` are those that not every
+    answer has. ``is_conditional``: the call may answer 304.
     """
 
     summary: str
@@ -83,7 +83,7 @@ def member(text: str | None = None, **more: Any) -> Member:
 
 
 def mandatory(text: str | None = None, *, or_null: bool = False, **more: Any) -> Member:
-    """A member that parsing refuses to go without; null too, unless ``or_null``."""
+    """A member that parsing demands; null counts as missing, unless ``or_null``."""
     return Member(text, is_mandatory=True, refuses_null=not or_null, more=more)
 
 

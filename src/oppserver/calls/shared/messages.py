@@ -1,7 +1,7 @@
 """Messages and members that several subjects share: fields, flags, dates, event codes, answers.
 
-Members are spelled as the API spells them. All of a request are optional, so that parsing can name
-a missing one the way the API does. Numbers come as number or as text.
+Members are spelled as the API spells them. In requests all of them are optional, so that parsing
+can report a missing one as the API does. Numbers come as number or as text.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ def flag_at(value: FieldValue | UnsetType, *, place: str) -> bool:
 
 
 def is_true(value: FieldValue | UnsetType) -> bool:
-    """Return whether a value is true; whatever cannot be read as true is not."""
+    """Return whether a value is true; any unknown value is false."""
     return text_of(value).lower() in ("true", "1")
 
 
@@ -63,7 +63,7 @@ def date_at(text: str | UnsetType | None, *, place: str) -> str | None:
 
 
 def span_at(text: str, *, place: str, error: type[ApiError]) -> Span:
-    """The span that a date means in a comparison. Raises an error of the kind."""
+    """Return the span of time that a date means in a comparison. Raises the given error."""
     try:
         return span_of(text)
     except ValueError:
@@ -74,7 +74,7 @@ def span_at(text: str, *, place: str, error: type[ApiError]) -> Span:
 
 
 def event_code_at(value: Number | UnsetType | None, *, place: str) -> int | None:
-    """The event code of a filter; None when it is not there. It may be of no type here.
+    """Return the event code of a filter; None without one. The type need not exist.
 
     Raises InvalidValue.
     """

@@ -139,7 +139,7 @@ def _column(name: str, fields: Mapping[str, Field]) -> Column | None:
 def _fault(
     name: str, fields: Mapping[str, Field], *, event_code: int | None, suggests: bool
 ) -> Fault:
-    """What is wrong with a name. ``suggests``: with the nearest names, which take time to find."""
+    """The fault of an unknown name. ``suggests``: with the nearest names; to find them is slow."""
     near = _near(name, fields) if suggests else ()
     hint = f"Did you mean {' or '.join(near)}?" if near else "Leave it out."
     kind = "any type" if event_code is None else f"type {event_code}"

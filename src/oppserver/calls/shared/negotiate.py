@@ -1,10 +1,9 @@
 """Content negotiation: lists of names with weights, as in ``Accept`` and ``Accept-Encoding``.
 
-RFC 9110, 12.4.2 and 12.5. Programs in use write weights that the RFC does not know, so they are
-read with patience: ``.2`` (the default of old Java programs), ``0.``, more than three digits, an
-upper-case ``Q``, blanks and tabs around every sign, a weight in quotes. A weight outside of 0 to 1
-is the nearer of the two. A weight that is no number is ignored: a caller who names something can
-take it.
+RFC 9110, 12.4.2 and 12.5. Programs in use write weights that the RFC does not allow, so more is
+accepted: ``.2`` (the default of old Java programs), ``0.``, more than three digits, an upper-case
+``Q``, blanks and tabs around every sign, a weight in quotes. A weight below 0 is 0, one above 1 is
+1. A weight that is no number is ignored: a caller who names something can take it.
 """
 
 import re

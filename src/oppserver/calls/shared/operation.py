@@ -1,10 +1,8 @@
 """The declaration of a call: the steps that its subject adds to the corridor.
 
 A call that reads is parsed, planned, read and rendered. A call that writes is parsed, and does the
-rest in one transaction: nobody else writes between its look and its write. ``calls/run.py`` runs
-both; nothing else calls the steps.
-
-Parse, plan and render are pure: values in, values out.
+rest in one transaction: nobody else writes between its reads and its writes. Only ``calls/run.py``
+calls the steps. Parse, plan and render are pure: values in, values out.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +22,7 @@ OpenedStream = TypeVar("OpenedStream")
 
 
 class NoBody(Body[None]):
-    """The body of calls that take none. Whatever is sent is not looked at."""
+    """The body of calls that take none. Any body is ignored."""
 
     def __init__(self) -> None:
         super().__init__(type(None), is_optional=True)
@@ -37,7 +35,7 @@ NO_BODY: Final = NoBody()
 
 
 def parse_nothing(_: Call, __: None) -> None:
-    """Parse a call that asks nothing beside its path."""
+    """Parse a call whose path says everything."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +73,7 @@ class WriteContext(NamedTuple):
 class Write(Generic[Message, Asked]):
     """A call that writes.
 
-    ``write`` looks, plans, writes and renders in one transaction; it returns the answer's body.
+    ``write`` reads, plans, writes and renders in one transaction; it returns the answer's body.
     """
 
     body: Body[Message]

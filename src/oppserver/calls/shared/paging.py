@@ -39,7 +39,7 @@ def page_of(
     rows_max: int = PAGE_ROWS_MAX,
     index_may_be_0: bool = False,
 ) -> Page:
-    """The rows of ``Paging``, in either of its forms; the first page where it says nothing.
+    """Return the rows of ``Paging``, in either of its forms; the first page by default.
 
     ``PageIndex`` counts pages from 1, ``Offset`` counts pages from 0 (source: the documentation of
     the activities of a lead). ``index_may_be_0``: a PageIndex of 0 is the first page too.
@@ -123,7 +123,7 @@ class ListWire(msgspec.Struct, forbid_unknown_fields=True):
 class AskedList(msgspec.Struct, frozen=True, kw_only=True):
     """The rows, columns and order of a list.
 
-    ``columns`` empty, ``sort_name`` None: the message names none, so the default holds.
+    ``columns`` empty, ``sort_name`` None: the default of the call.
     """
 
     page: Page

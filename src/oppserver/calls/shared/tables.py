@@ -99,7 +99,7 @@ def _typed(column: Column, event_code: int, catalogue: Catalogue) -> TableColumn
 
 
 def _both(one: TableColumn, other: TableColumn) -> TableColumn:
-    """The column that stands for a column of two types."""
+    """Merge the columns that two types have under one name."""
     return TableColumn(
         name=one.name,
         kind=one.kind if one.kind is other.kind else Kind.TEXT,

@@ -1,4 +1,4 @@
-"""From ids as they come to batches: cut into units that count as a call, repeats left out."""
+"""Batches of arriving ids: cut into units that count as one call each, without repeated ids."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -17,10 +17,10 @@ from oppserver.store.queries import IdStatus
 
 
 class IdBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """Ids to be read at once, distinct, in order, and what else has come with them.
+    """Distinct ids to be read at once, in order.
 
-    ``unit``: which unit of the stream it is of, from 0. ``lines``: how many have come, ids and bad
-    ones. ``refusal``: the stream ends here, with it.
+    ``unit``: number of the unit that it belongs to, from 0. ``lines``: number of lines that arrived
+    with it, bad ones too. ``refusal``: the stream ends here, with this error.
     """
 
     unit: int
@@ -33,8 +33,8 @@ class IdBatch(msgspec.Struct, frozen=True, kw_only=True):
 class Gathering:
     """Batches of the ids of one stream.
 
-    A unit is so many lines, whenever they come, so what is a repeat does not depend on timing: an
-    id that comes again in its unit is read once. Memory: the ids of one unit.
+    A unit is a fixed number of lines, whenever they arrive, so that repeats do not depend on
+    timing: an id that comes again in its unit is read once. Memory: the ids of one unit.
     """
 
     def __init__(self, *, skips_bad_ids: bool) -> None:
@@ -47,7 +47,7 @@ class Gathering:
         self._bad: list[BadId] = []
 
     def add(self, arrived: Arrived) -> Iterator[IdBatch]:
-        """The batches that are full now; the last of them may refuse the rest."""
+        """Return the batches that are full now; the last of them may refuse the rest."""
         start = 0
         for one in arrived.bad:
             yield from self._add_ids(arrived.ids[start : one.at])
@@ -64,7 +64,7 @@ class Gathering:
         yield from self._add_ids(arrived.ids[start:])
 
     def rest(self) -> Iterator[IdBatch]:
-        """What has come and is in no batch yet, if there is any."""
+        """Return the ids that are in no batch yet, as a batch; nothing when there are none."""
         if self._lines > self._given_lines:
             yield self._batch()
 
@@ -99,13 +99,13 @@ MISSING_COLUMNS = (
     TableColumn(name="Line", kind=Kind.INTEGER),
     TableColumn(name="Asked"),
 )
-"""What a table has beside, where it tells of ids that are missing: empty in rows."""
+"""The further columns of a table that reports missing ids; rows have null in them."""
 
 
 class StreamMissingWire(msgspec.Struct, kw_only=True):
-    """What is told of an id that a stream does not answer, or of a line that holds none.
+    """The report of an id that a stream does not answer, or of a line that holds no id.
 
-    Of the latter ``Line`` is the number, from 1, and ``Asked`` what stands in it.
+    ``Line`` is the number of such a line, from 1, and ``Asked`` its text.
     """
 
     ProspectActivityId: str | UnsetType = UNSET
@@ -123,9 +123,9 @@ def missing_of_batch(
     event_code: int,
     where: Mapping[str, IdStatus] | None,
 ) -> list[StreamMissingWire]:
-    """The ids that are not answered, in order, then the lines that hold none.
+    """The ids that are not answered, in order, then the lines that hold no id.
 
-    ``where``: what is there of all ids; None: all of them are answered. Dates are in the stored
+    ``where``: the statuses of all ids; None: all of them are answered. Dates are in the stored
     form.
     """
     no_ids = [StreamMissingWire(Reason="NotAnId", Line=one.line, Asked=one.asked) for one in bad]
@@ -136,7 +136,7 @@ def missing_of_batch(
 
 
 def missing_lines(missing: Sequence[StreamMissingWire]) -> bytes:
-    """As lines of NDJSON, records of a kind of their own; dates are in the form of answers."""
+    """Render missing ids as lines of NDJSON, each a record ``Missing``; dates as in answers."""
     return b"".join(b'{"Missing":%b}\n' % msgspec.json.encode(_with_answer(one)) for one in missing)
 
 

@@ -1,4 +1,4 @@
-"""From the query and the headers of a read of many ids to what was asked."""
+"""Parsing and planning of the calls that are streams: their query and headers."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final
@@ -32,7 +32,8 @@ _SPELLINGS: Final[Mapping[str, IdFormat]] = {
     "application/jsonl": IdFormat.NDJSON,
     "": IdFormat.PLAIN,
 }
-"""Media types that stand for a form; without one, ids are lines, as ``curl -T`` sends a file."""
+"""Media types of forms, in all known spellings. Without one (as ``curl -T`` sends a file), ids are
+lines of text."""
 
 _NAMES: Final = (
     "event_code",
@@ -52,14 +53,14 @@ class AskedStream(msgspec.Struct, frozen=True, kw_only=True):
     columns: str
     wanted: Wanted
     skips_bad_ids: bool
-    """Whether a line that holds no id is passed over; else it ends the stream."""
+    """A line that holds no id is skipped; else it ends the stream."""
 
     has_end_record: bool
-    """Whether CSV has a record behind the rows that tells of their number."""
+    """CSV has a record behind the rows that sums them up."""
 
 
 def parse_stream(query: Mapping[str, str], chosen: Format) -> AskedStream:
-    """What a read of a stream asks. Raises an ApiError with status 400 that names the parameter."""
+    """Parse a read of ids. Raises an ApiError with status 400 that names the parameter."""
     check_names(query, _NAMES)
     return AskedStream(
         event_code=mandatory(query, "event_code"),
@@ -71,7 +72,7 @@ def parse_stream(query: Mapping[str, str], chosen: Format) -> AskedStream:
 
 
 def parse_id_format(content_type: str, content_encoding: str, *, has_arrow: bool) -> IdFormat:
-    """The form in which ids come. Raises UnsupportedMediaType, with the list."""
+    """Return the form in which ids come. Raises UnsupportedMediaType with the known forms."""
     coding = content_encoding.strip().lower()
     if coding not in ("", "identity"):
         raise refusal(
@@ -131,7 +132,7 @@ class AskedExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_export(query: Mapping[str, str], chosen: Format) -> AskedExport:
-    """What an export asks. Raises an ApiError with status 400 that names the parameter."""
+    """Parse an export. Raises an ApiError with status 400 that names the parameter."""
     check_names(query, _EXPORT_NAMES)
     return AskedExport(
         event_code=mandatory(query, "event_code"),
@@ -162,7 +163,7 @@ AfterId = Annotated[str, msgspec.Meta(pattern=f"^(?:{CANONICAL})?\\Z", max_lengt
 
 
 class ExportCursor(msgspec.Struct, frozen=True, array_like=True, tag="export"):
-    """A place in an export: behind an id. ``number``: how far changes were when it began."""
+    """A place in an export: behind an id. ``number``: the last change when the export began."""
 
     database: str
     event_code: EventCode
@@ -184,7 +185,7 @@ class PlannedExport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_export(asked: AskedExport, catalogue: Catalogue) -> PlannedExport:
-    """The plan of an export. Raises an ApiError with status 400 that names the parameter."""
+    """Plan an export. Raises an ApiError with status 400 that names the parameter."""
     code = event_code_of_query(asked.event_code, catalogue)
     columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
     cursor = None if asked.cursor is None else place_of(asked.cursor, ExportCursor)
@@ -204,8 +205,8 @@ def plan_export(asked: AskedExport, catalogue: Catalogue) -> PlannedExport:
 
 
 EXPORT_FORMATS = (Format.NDJSON, Format.CSV, Format.JSON)
-"""The formats of text, the one of callers that ask none first: it can be read as it comes."""
+"""The text formats of an export. The first, the default, can be read as it arrives."""
 
 STREAM_FORMATS = (Format.NDJSON, Format.CSV)
-"""Formats of rows that can be read as they come, the one of callers that ask none first. A document
-of JSON cannot: it is one value, which is read whole."""
+"""The text formats of a read of ids, the default first. JSON is not among them: a document is one
+value, which cannot be read as it arrives."""

@@ -1,4 +1,4 @@
-"""Rows of a stream, wherever their ids come from: read batch by batch, and written as they come.
+"""The rows of a stream: read and written batch by batch, wherever their ids come from.
 
 ``api/streams.py`` calls a stream on worker threads: ``fetch`` of several batches side by side, all
 other methods one after another, in the order of the batches.

@@ -1,12 +1,12 @@
 """The calls that are streams: any number of ids in, or a whole type; rows out as they are found.
 
-``POST /v1/opportunities/read`` reads the ids of its body while they still come.
-``GET /v1/opportunities`` takes them from the store, page by page, in their order. Each page is of
-its own snapshot, and ids do not change: an opportunity that is there all the while comes once,
-whoever writes. The changes since the begin of an export say what was written meanwhile.
+``POST /v1/opportunities/read`` reads the ids of its body while they still arrive.
+``GET /v1/opportunities`` takes ids from the store, page by page, in their order. Each page is of
+its own snapshot. Ids do not change, so an opportunity that is stored all the time comes once,
+whoever writes. The changes since the beginning of an export are the writes during it.
 
-A stream is opened once; then for what arrives it is fed, fetched and rendered, and at last ended.
-``api/streams.py`` holds it and says which of these may run side by side.
+A stream is opened once, then fed, fetched and rendered batch by batch, and ended once.
+``api/streams.py`` calls it, and says which of these may run side by side.
 """
 
 from collections.abc import Callable
@@ -210,7 +210,7 @@ class ExportStream(RowStream):
         return super().ended(summary)
 
     def failed(self, error: ApiError, *, instance: str | None) -> tuple[bytes, bool]:
-        """As that of every stream. A document without its end is no JSON: nothing is added."""
+        """Report an error behind rows. A cut document is not JSON, so nothing is added to it."""
         return (b"", False) if self._is_document else super().failed(error, instance=instance)
 
     def _rows(self, found: StreamFound) -> bytes:

@@ -1,4 +1,4 @@
-"""From what an operator asks to the definition of a field or a rule, or why it cannot be."""
+"""Definitions of fields and duplicate rules, made and checked from what an operator asks."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,16 +33,16 @@ _RULE_NAMES: Final = (
     "OpportunityNote",
     "CreatedOn",
 )
-"""What a duplicate rule may name beside slots: what is the same when a capture is sent twice."""
+"""The columns that a duplicate rule may name beside slots: equal when a capture is sent twice."""
 
 # --- fields ------------------------------------------------------------------------------------
 
 
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be different about a field. None keeps what is there.
+    """The new properties of a field. None keeps the property.
 
-    ``default_option`` or ``parent_field`` empty: there is to be none. ``dependent_options`` replace
-    those of the parent's values that they name.
+    An empty ``default_option`` or ``parent_field`` removes it. ``dependent_options`` replace those
+    of the parent's values that they name, and keep the others.
     """
 
     display_name: str | None = None
@@ -57,13 +57,13 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]) -> Field:
-    """The field, changed. ``fields`` are those of its type, by schema name.
+    """Return the changed field. ``fields`` are those of its type, by schema name.
 
-    Options make a dropdown; whatever is no dropdown any more has lost its options. When options
-    depend on a parent's value, there are no others: a value that goes with no value of the parent
-    could never be written.
+    Options make a field a dropdown; another data type removes its options. When options depend on
+    a parent's value, there are no others: an option without a parent's value could never be
+    written.
 
-    Raises InvalidInput. What the definition means beside others, ``check_fields`` checks.
+    Raises InvalidInput. ``check_fields`` checks the result against the other fields.
     """
     plain = {
         name: value
@@ -112,7 +112,7 @@ def _options(
 
 
 def _default_option(field: Field, change: FieldChange, options: Sequence[str]) -> str | None:
-    """In the spelling of the option; what is none of the options, ``check_fields`` refuses."""
+    """The default option in its own spelling; ``check_fields`` refuses one that is unknown."""
     if change.default_option is None:
         return field.default_option
     name = change.default_option.strip()
@@ -123,7 +123,7 @@ def _default_option(field: Field, change: FieldChange, options: Sequence[str]) -
 def with_dependent(
     options: Sequence[str], dependent: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
-    """Options, and then those that stand behind a parent's value alone."""
+    """The options, then the dependent options that are not among them."""
     return tuple(dict.fromkeys([*options, *(one for some in dependent.values() for one in some)]))
 
 
@@ -140,7 +140,7 @@ def _parent(field: Field, change: FieldChange) -> str | None:
 def _dependent_options(
     field: Field, change: FieldChange, parent: str | None, fields: Mapping[str, Field]
 ) -> dict[str, tuple[str, ...]]:
-    """By the parent's value, in the parent's spelling."""
+    """The dependent options by the parent's value, in the parent's spelling."""
     kept = dict(field.dependent_options) if parent == field.parent_field else {}
     given = change.dependent_options or {}
     if parent is None:
@@ -152,14 +152,14 @@ def _dependent_options(
 
 
 def options_of(schema_name: str, fields: Mapping[str, Field]) -> tuple[str, ...]:
-    """The options of a field, or of Status; none where there is no such field."""
+    """The options of a field, or of Status; empty when there is no such field."""
     if schema_name == _STATUS:
         return STATUSES
     return fields[schema_name].options if schema_name in fields else ()
 
 
 def check_fields(fields: Mapping[str, Field]) -> None:
-    """Raises InvalidInput when one of the fields of a type, by schema name, cannot be as it is."""
+    """Check all fields of a type, by schema name. Raises InvalidInput."""
     for field in fields.values():
         _check_display_name(field)
         _check_numbers(field)
@@ -179,7 +179,7 @@ def _check_numbers(field: Field) -> None:
 
 
 def check_name(name: str, *, place: str) -> None:
-    """Raises InvalidInput when a name is empty, too long or more than a line of text."""
+    """Check that a name is one line of text and not too long. Raises InvalidInput."""
     if not name.strip() or _NO_LINE.search(name):
         raise InvalidInput(f"{place} {quoted(name)} has to be a line of text")
     if len(name) > NAME_CHARACTERS_MAX:
@@ -187,7 +187,7 @@ def check_name(name: str, *, place: str) -> None:
 
 
 def check_text(text: str, *, place: str) -> None:
-    """Raises InvalidInput when a text is too long, or cannot be stored by every engine."""
+    """Check that a text is short enough and can be stored. Raises InvalidInput."""
     if _NO_TEXT.search(text):
         raise InvalidInput(f"{place} {quoted(text)} has characters that cannot be stored")
     if len(text) > TEXT_CHARACTERS_MAX:

@@ -75,7 +75,7 @@ def _activity_type(event_code: int, name: str, fields: Iterable[FieldWire]) -> A
 
 
 _NO_VALUE: Final = b'"Value":null'
-"""A field's message has this once: within a text of JSON a quote would be escaped."""
+"""A field's message has this exactly once: in a text of JSON its quotes would be escaped."""
 
 
 class DetailsForm(NamedTuple):
@@ -90,7 +90,7 @@ class DetailsForm(NamedTuple):
 
 
 def details_form(one: OpportunityType, fields: Iterable[Field]) -> DetailsForm:
-    """The form of a type. Making it for a type of a hundred fields costs more than a call may."""
+    """Make the form of a type. For a type of a hundred fields it is too slow to do in each call."""
     name = msgspec.json.encode(one.name)
     pieces = [b'{"ID":']
     pieces.append(b',"Name":%b,"DisplayName":%b,"EventCode":%d' % (name, name, one.event_code))

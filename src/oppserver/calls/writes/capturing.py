@@ -1,4 +1,4 @@
-"""What ``Capture`` and ``Bulk/Add/ByLeadField`` share: new opportunities, unless they are there."""
+"""Creation of opportunities that are no duplicates, for capture and bulk add."""
 
 from collections.abc import Sequence
 
@@ -22,9 +22,9 @@ def captured_all(
     catalogue: Catalogue,
     context: WriteContext,
 ) -> list[CaptureResult]:
-    """What was done, capture by capture: each sees what those before it have written.
+    """Run captures one after another: each sees the writes of those before it.
 
-    Raises InvalidFieldValue when one cannot be stored as it is.
+    Raises InvalidFieldValue when one cannot be stored.
     """
     capturing = _Capturing(transaction, catalogue, context)
     done = [capturing.capture(one) for one in captures]
@@ -33,9 +33,9 @@ def captured_all(
 
 
 class _Capturing:
-    """Captures under way. Owner of what is not written yet.
+    """Captures under way. Owns the opportunities and activities that are not written yet.
 
-    That is written when a look at the store needs it, and by ``finish``.
+    They are written before the store is asked for duplicates, and by ``finish``.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class _Capturing:
         self._activities: list[Activity] = []
 
     def capture(self, capture: Capture) -> CaptureResult:
-        """Creates the opportunity, or does to the one that it would repeat what the flags say."""
+        """Create the opportunity; if it is a duplicate, do to the stored one what the flags say."""
         fields = self._catalogue.fields[capture.event_code]
         new = plan_new(capture, fields, now=self._context.now, by=self._context.user_id)
         stored = self._duplicated(new)
@@ -65,7 +65,7 @@ class _Capturing:
         )
 
     def finish(self) -> None:
-        """Writes what is not written yet."""
+        """Write everything that is not written yet."""
         self._write()
         self._session.write_activities(self._activities)
 
@@ -88,7 +88,7 @@ class _Capturing:
         )
 
     def _duplicated(self, new: StoredOpportunity) -> StoredOpportunity | None:
-        """The stored opportunity that a new one would repeat, by the first rule that finds one."""
+        """The stored opportunity that a new one duplicates, by the first rule that matches."""
         for rule in self._catalogue.types[new.event_code].duplicate_rules:
             values = duplicate_values(new, rule)
             if values is None:

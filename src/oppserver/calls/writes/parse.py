@@ -38,7 +38,7 @@ from oppserver.contract.values import Number, plain_text
 
 
 def parse_capture(call: Call, message: CaptureWire) -> AskedCapture:
-    """What a ``Capture`` asks. Raises an ApiError with status 400 or 413 that names the place."""
+    """Parse a ``Capture``. Raises an ApiError with status 400 or 413 that names the place."""
     check_says_no_lead(call.query)
     if not message.LeadDetails:
         raise MissingAttribute(
@@ -63,7 +63,7 @@ def parse_capture(call: Call, message: CaptureWire) -> AskedCapture:
 
 
 def parse_update(_: Call, message: UpdateWire) -> AskedUpdate:
-    """What an ``Update`` asks. Raises an ApiError with status 400 or 413 that names the place."""
+    """Parse an ``Update``. Raises an ApiError with status 400 or 413 that names the place."""
     code = message.OpportunityEventCode
     return AskedUpdate(
         id=_opportunity_id(message, inside=""),
@@ -74,7 +74,7 @@ def parse_update(_: Call, message: UpdateWire) -> AskedUpdate:
 
 
 def parse_bulk_update(_: Call, messages: list[UpdateWire]) -> list[AskedUpdate]:
-    """What a ``Bulk/Update/ByOpportunityId`` asks: 1 to 25 updates of as many opportunities.
+    """Parse a ``Bulk/Update/ByOpportunityId``: 1 to 25 updates of as many opportunities.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """
@@ -91,7 +91,7 @@ def parse_bulk_update(_: Call, messages: list[UpdateWire]) -> list[AskedUpdate]:
 
 
 def parse_bulk_add(call: Call, messages: list[AddWire]) -> AskedAdditions:
-    """What a ``Bulk/Add/ByLeadField`` asks: 1 to 25 new opportunities.
+    """Parse a ``Bulk/Add/ByLeadField``: 1 to 25 new opportunities.
 
     Raises an ApiError with status 400 or 413 that names the place.
     """

@@ -1,4 +1,4 @@
-"""From the fields that a write names to stored columns and what is to be stored in them."""
+"""Planning of writes: the stored columns and values of the fields that a caller sends."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -45,7 +45,7 @@ _WRITABLE_NAMES: Final = tuple(one.name for one in SYSTEM_COLUMNS if one.stored 
 
 
 def owners_named(fields: Iterable[SentField]) -> list[str]:
-    """The owners that are named, by id or address; they have to be looked up to plan the values."""
+    """The ids and addresses of owners among the fields: ``plan_values`` needs their users."""
     return [
         text
         for one in fields
@@ -61,11 +61,11 @@ def plan_values(
     fields: Mapping[str, Field],
     users: Mapping[str, User],
 ) -> dict[str, GivenValue]:
-    """What is to be stored, by stored column, checked by the type's fields.
+    """Return the values to store, by stored column, checked by the type's fields.
 
     ``users`` are by owner as named. A name may be a schema name, in any case, or the display name
-    of a field. Whether a value goes with those of other fields is not looked at. Raises an ApiError
-    with status 400 that names the place.
+    of a field. Values are not checked against those of other fields. Raises an ApiError with status
+    400 that names the place.
     """
     values: dict[str, GivenValue] = {}
     for one in asked:
@@ -182,10 +182,10 @@ Values = Mapping[str, GivenValue]
 def plan_new(
     capture: Capture, fields: Mapping[str, Field], *, now: str, by: str
 ) -> StoredOpportunity:
-    """The opportunity of a capture, as it is when there is none like it.
+    """Return the new opportunity of a capture.
 
-    A mandatory field that the capture does not name has its default option. ``by`` is the user who
-    captures it. ``check_new`` says whether it may be stored.
+    A mandatory field that the capture does not name gets its default option. ``by`` is the user
+    who captures it. ``check_new`` checks that it may be stored.
     """
     lead = capture.lead
     new = StoredOpportunity(
@@ -202,7 +202,7 @@ def plan_new(
 
 
 def check_new(new: StoredOpportunity, capture: Capture, fields: Mapping[str, Field]) -> None:
-    """Raises InvalidFieldValue unless every mandatory field is set and dependent values fit."""
+    """Check that mandatory fields are set and dependent values fit. Raises InvalidFieldValue."""
     for field in (status_field(new.event_code), *fields.values()):
         if field.is_mandatory and value_of(new, _stored(field.schema_name)) is None:
             raise _mandatory(field, f"Add it to {capture.place}.Fields.")
@@ -212,10 +212,10 @@ def check_new(new: StoredOpportunity, capture: Capture, fields: Mapping[str, Fie
 def plan_change(
     stored: StoredOpportunity, values: Values, fields: Mapping[str, Field], *, now: str, by: str
 ) -> StoredOpportunity:
-    """A stored opportunity as it is with new values.
+    """Return a stored opportunity with new values.
 
-    Raises InvalidFieldValue when a mandatory field would be cleared, or when a value does not go
-    with that of its parent field, whichever of the two is new.
+    Raises InvalidFieldValue when a mandatory field would be cleared, or when a value does not fit
+    that of its parent field, whichever of the two is new.
     """
     for field in (status_field(stored.event_code), *fields.values()):
         given = values.get(_stored(field.schema_name)) if field.is_mandatory else None
@@ -227,7 +227,7 @@ def plan_change(
 
 
 def values_for_duplicate(stored: StoredOpportunity, values: Values, flags: CaptureFlags) -> Values:
-    """The values that the stored one takes of one that would repeat it; none unless asked for."""
+    """The values of a duplicate that the stored opportunity takes; the flags ask for them."""
     if not (flags.overwrite_fields or flags.update_empty_fields):
         return {}
     taken = {
@@ -241,7 +241,7 @@ def values_for_duplicate(stored: StoredOpportunity, values: Values, flags: Captu
 
 
 def duplicate_values(new: StoredOpportunity, rule: Iterable[str]) -> dict[str, str] | None:
-    """What a duplicate has in the columns of a rule; None when one of them is not set."""
+    """The values of a new opportunity in the columns of a rule; None when one of them is unset."""
     values = {stored: value_of(new, stored) for stored in map(_stored, rule)}
     texts = {stored: value for stored, value in values.items() if value is not None}
     return texts if texts and len(texts) == len(values) else None
@@ -272,7 +272,7 @@ def _with_values(one: StoredOpportunity, values: Values) -> StoredOpportunity:
 def _with_defaults(
     one: StoredOpportunity, named: Values, fields: Mapping[str, Field]
 ) -> StoredOpportunity:
-    """Parents come before what depends on them: a default has to go with the parent's value."""
+    """Set default options, those of parents first: a default has to fit the parent's value."""
     waiting = {
         field.schema_name: field
         for field in (status_field(one.event_code), *fields.values())

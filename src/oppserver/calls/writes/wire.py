@@ -65,7 +65,7 @@ class UpdateWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CaptureFlags(msgspec.Struct, frozen=True, kw_only=True):
-    """The flags of a capture: what happens to the stored opportunity that it would repeat."""
+    """The flags of a capture: changes to the stored opportunity when the new one is a duplicate."""
 
     overwrite_fields: bool = False
     update_empty_fields: bool = False
@@ -152,7 +152,7 @@ class CaptureAction(IntEnum):
 
 
 class CaptureResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a capture: a new opportunity, or the one that it would have repeated."""
+    """The result of a capture: the new opportunity, or the stored one that it duplicates."""
 
     action: CaptureAction
     lead_id: str
