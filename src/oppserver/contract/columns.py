@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from oppserver.contract.limits import CUSTOM_SLOTS
+from oppserver.contract.model import DataType
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +84,14 @@ _BY_FOLDED_NAME: Final = MappingProxyType(
     {column.name.casefold(): column for column in SYSTEM_COLUMNS + CUSTOM_COLUMNS}
 )
 
+_SYSTEM_DATA_TYPES: Final[Mapping[str, DataType]] = MappingProxyType(
+    {
+        "created_on": DataType.DATE_TIME,
+        "modified_on": DataType.DATE_TIME,
+        "event_code": DataType.NUMBER,
+    }
+)
+
 _SYSTEM_NAMES: Final = frozenset(column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN))
 
 _CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASCII)
@@ -118,6 +127,11 @@ def first_of_stored(column: Column) -> Column:
 def is_system(column: Column) -> bool:
     """Return true when every type has the column, so that no field has to define it."""
     return column.name in _SYSTEM_NAMES
+
+
+def system_data_type(column: Column) -> DataType:
+    """The data type of the values of a system column."""
+    return _SYSTEM_DATA_TYPES.get(column.stored, DataType.STRING)
 
 
 def slot_of(name: str) -> int | None:

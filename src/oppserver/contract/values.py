@@ -1,4 +1,4 @@
-"""Values as callers send them, and their stored form by the definition of their field.
+"""The table of data types, and the stored form of the values that callers send.
 
 A value is a text, a number, a boolean or null. An empty text and null clear the field. Texts are
 compared with options without regard to the case of A to Z, and stored in the option's spelling.
@@ -8,10 +8,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from oppserver.contract.dates import datetime_to_stored
-from oppserver.contract.errors import InvalidFieldValue
+import msgspec
+
+from oppserver.contract.dates import Span, datetime_to_stored, span_of, to_answer, to_stored
+from oppserver.contract.errors import ApiError, InvalidFieldValue
+from oppserver.contract.formats import Kind
 from oppserver.contract.limits import IN_ERROR_OPTIONS_MAX, TEXT_CHARACTERS_MAX
 from oppserver.contract.model import STATUSES, DataType, Field
 from oppserver.contract.names import ascii_lower, did_you_mean, quoted
@@ -74,15 +77,24 @@ def stored_value(value: FieldValue, field: Field, *, place: str) -> str | None:
     with the place and what the field takes.
     """
     text = plain_text(value, place=place, characters_max=field.max_length)
-    if text is None:
-        return None
-    convert = _CONVERSIONS.get(field.data_type)
-    if convert is None:
+    parse = DATA_TYPES[field.data_type].parse
+    if text is None or parse is None:
         return text
     if isinstance(value, bool) and field.data_type is not DataType.BOOLEAN:
         raise _refused(place, text, field, "true and false go with fields of type Boolean")
     stripped = text.strip()
-    return convert(stripped, field, place) if stripped else None
+    return parse(stripped, field, place) if stripped else None
+
+
+def span_at(text: str, *, place: str, error: type[ApiError] = InvalidFieldValue) -> Span:
+    """Return the span of time that a date means in a comparison. Raises the given error."""
+    try:
+        return span_of(text)
+    except ValueError:
+        raise error(
+            f"{place}: {quoted(text)} is no date. Send one like 2024-02-29 13:05:09 or 2024-02-29"
+            " (UTC)."
+        ) from None
 
 
 def plain_number(text: str) -> str | None:
@@ -120,6 +132,9 @@ def listed(options: Iterable[str]) -> str:
     shown = ", ".join(quoted(option) for option in known[:IN_ERROR_OPTIONS_MAX])
     more = len(known) - IN_ERROR_OPTIONS_MAX
     return f"{shown} and {more} more" if more > 0 else shown or "none"
+
+
+# --- the table of data types -------------------------------------------------------------------
 
 
 def _text(value: int | float | bool) -> str:
@@ -165,18 +180,73 @@ def _option(text: str, field: Field, place: str) -> str:
     return option
 
 
-_CONVERSIONS: Final[Mapping[DataType, Callable[[str, Field, str], str]]] = MappingProxyType(
-    {
-        DataType.NUMBER: _number,
-        DataType.DATE_TIME: _date,
-        DataType.BOOLEAN: _boolean,
-        DataType.SEARCHABLE_DROPDOWN: _option,
-    }
-)
-
-
 def _refused(place: str, text: str, field: Field, why: str) -> InvalidFieldValue:
     return InvalidFieldValue(
         f"{place}: {quoted(text)} does not fit {field.schema_name}"
         f" ({field.display_name}, {field.data_type.value}): {why}"
     )
+
+
+def _text_operand(text: str, _: Field, __: str) -> Span:
+    return Span(text, text)
+
+
+def _stored_operand(text: str, field: Field, place: str) -> Span:
+    # the limit of stored values does not bind operands
+    stored = stored_value(text, msgspec.structs.replace(field, max_length=None), place=place)
+    assert stored is not None, "an operand is not empty"
+    return Span(stored, stored)
+
+
+def _option_operand(text: str, field: Field, _: str) -> Span:
+    # a former option may still be stored
+    option = matching(text.strip(), options_of(field)) or text
+    return Span(option, option)
+
+
+def _date_operand(text: str, _: Field, place: str) -> Span:
+    return span_at(text, place=place)
+
+
+def _date_answer(stored: str) -> str:
+    """A date in the form of answers; a text imported before its field was a date is unchanged."""
+    try:
+        return to_answer(to_stored(stored))
+    except ValueError:
+        return stored
+
+
+class DataTypeRules(NamedTuple):
+    """One row of the table of data types.
+
+    ``parse`` makes the stored form of a text without blanks around it; None: any text is stored as
+    it is. ``operand`` makes the stored values that an operand of a comparison means: the first and
+    the last of a span. Both take the text, its field and its place, and raise InvalidFieldValue.
+    ``kind`` is the type in Arrow and Parquet. ``answer`` makes the form of a stored value on a
+    lead's timeline. ``is_number``: compared and sorted as numbers. ``has_options``: a dropdown.
+    """
+
+    parse: Callable[[str, Field, str], str] | None = None
+    operand: Callable[[str, Field, str], Span] = _text_operand
+    kind: Kind = Kind.TEXT
+    answer: Callable[[str], str] = str
+    is_number: bool = False
+    has_options: bool = False
+
+
+DATA_TYPES: Final[Mapping[DataType, DataTypeRules]] = MappingProxyType(
+    {
+        DataType.STRING: DataTypeRules(),
+        DataType.NUMBER: DataTypeRules(
+            parse=_number, operand=_stored_operand, kind=Kind.NUMBER, is_number=True
+        ),
+        DataType.DATE_TIME: DataTypeRules(
+            parse=_date, operand=_date_operand, kind=Kind.MOMENT, answer=_date_answer
+        ),
+        DataType.BOOLEAN: DataTypeRules(parse=_boolean, operand=_stored_operand, kind=Kind.BOOLEAN),
+        DataType.SEARCHABLE_DROPDOWN: DataTypeRules(
+            parse=_option, operand=_option_operand, has_options=True
+        ),
+    }
+)
+"""All data types. Everything that depends on the type of a field reads it here."""

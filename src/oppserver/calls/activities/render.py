@@ -13,8 +13,9 @@ from oppserver.calls.shared.messages import (
 )
 from oppserver.calls.shared.names import POSTED_NAMES
 from oppserver.contract.columns import slot_of
-from oppserver.contract.dates import to_answer, to_stored
-from oppserver.contract.model import Activity, Catalogue, DataType, StoredOpportunity
+from oppserver.contract.dates import to_answer
+from oppserver.contract.model import Activity, Catalogue, StoredOpportunity
+from oppserver.contract.values import DATA_TYPES
 from oppserver.store.queries import TimelinePage
 
 _OPPORTUNITY_SLOTS: Final = ("mx_Custom_1", "mx_Custom_2")
@@ -134,19 +135,11 @@ def _opportunity_fields(one: StoredOpportunity, catalogue: Catalogue) -> _Values
     return {
         "Status": one.status,
         **{
-            name: _answered(value) if field.data_type is DataType.DATE_TIME else value
+            name: None if value is None else DATA_TYPES[field.data_type].answer(value)
             for name, value in slots.items()
             if (field := defined.get(name)) is not None
         },
     }
-
-
-def _answered(value: str | None) -> str | None:
-    """A date in the form of answers; what was imported before it was a date stays as it is."""
-    try:
-        return None if value is None else to_answer(to_stored(value))
-    except ValueError:
-        return value
 
 
 def _event_name(code: int, catalogue: Catalogue) -> str:

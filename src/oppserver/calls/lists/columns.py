@@ -18,13 +18,14 @@ from oppserver.contract.columns import (
     column_named,
     is_system,
     slot_of,
+    system_data_type,
 )
 from oppserver.contract.errors import LimitExceeded, UnknownColumn
 from oppserver.contract.leads import lead_column_named, lead_names
 from oppserver.contract.limits import LIST_COLUMNS_MAX
-from oppserver.contract.model import Catalogue, DataType, Field
+from oppserver.contract.model import Catalogue, Field
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.contract.values import status_field
+from oppserver.contract.values import DATA_TYPES, status_field
 from oppserver.store.queries import Ordering
 
 LEAD_PREFIX: Final = "P_"
@@ -32,14 +33,6 @@ LEAD_PREFIX: Final = "P_"
 _LISTED: Final = MappingProxyType({column.name.casefold(): column for column in LIST_COLUMNS})
 
 _CUSTOM: Final = MappingProxyType({column.name: column for column in CUSTOM_COLUMNS})
-
-_DATA_TYPES: Final = MappingProxyType(
-    {
-        "created_on": DataType.DATE_TIME,
-        "modified_on": DataType.DATE_TIME,
-        "event_code": DataType.NUMBER,
-    }
-)
 
 
 class Scope(NamedTuple):
@@ -93,7 +86,7 @@ def ordering_of(sort_name: str | None, scope: Scope, *, is_descending: bool) -> 
     if sort_name is None:
         return Ordering(stored="modified_on", is_descending=is_descending)
     column = _column_at(sort_name, scope, place="$.Sorting.ColumnName")
-    is_number = field_of(column, scope).data_type is DataType.NUMBER
+    is_number = DATA_TYPES[field_of(column, scope).data_type].is_number
     return Ordering(stored=column.stored, is_descending=is_descending, is_number=is_number)
 
 
@@ -117,7 +110,7 @@ def field_of(column: Column, scope: Scope) -> Field:
         event_code=code,
         schema_name=column.name,
         display_name=column.name,
-        data_type=_DATA_TYPES.get(column.stored, DataType.STRING),
+        data_type=system_data_type(column),
     )
 
 

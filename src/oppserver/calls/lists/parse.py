@@ -11,7 +11,6 @@ from oppserver.calls.shared.messages import (
     event_code_at,
     flag_at,
     given,
-    span_at,
     text_of,
 )
 from oppserver.calls.shared.paging import (
@@ -31,7 +30,7 @@ from oppserver.contract.identifiers import guid_at
 from oppserver.contract.leads import UNIQUE_COLUMNS, unique_column_named
 from oppserver.contract.limits import PAGE_ROWS_MAX, RECENTLY_MODIFIED_ROWS_DEFAULT
 from oppserver.contract.names import quoted
-from oppserver.contract.values import FieldValue, Number, plain_text
+from oppserver.contract.values import FieldValue, Number, plain_text, span_at
 
 
 class LeadFieldWire(msgspec.Struct, forbid_unknown_fields=True):

@@ -5,18 +5,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
-from oppserver.calls.shared.messages import (
-    span_at,
-)
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import Span
-from oppserver.contract.errors import InvalidFieldValue, InvalidValue, MissingAttribute
+from oppserver.contract.errors import InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import canonical_guid, guid_at
-from oppserver.contract.model import DataType, Field
+from oppserver.contract.model import Field
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.contract.values import matching, options_of, stored_value
+from oppserver.contract.values import DATA_TYPES
 from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup
 
 OPERATORS: Final[Mapping[str, Comparison]] = MappingProxyType(
@@ -83,17 +78,14 @@ def condition_of(
     Raises MissingAttribute, InvalidValue or InvalidFieldValue.
     """
     stored = _looked_up(column.stored, comparison)
-    is_number = field.data_type is DataType.NUMBER
+    is_number = DATA_TYPES[field.data_type].is_number
     if comparison in WITHOUT_OPERAND:
         return ColumnCondition(stored=stored, comparison=comparison, is_number=is_number)
     operands = _operands(comparison, operand, place=place)
     if comparison in _OF_TEXT:
         return ColumnCondition(stored=stored, comparison=comparison, values=operands)
-    if field.data_type is DataType.DATE_TIME:
-        spans = [span_at(text, place=place, error=InvalidFieldValue) for text in operands]
-        return _of_dates(stored, comparison, spans)
-    values = tuple(_value(text, column, field, place=place) for text in operands)
-    return ColumnCondition(stored=stored, comparison=comparison, values=values, is_number=is_number)
+    spans = [_span(text, column, field, place=place) for text in operands]
+    return _of_spans(stored, comparison, spans, is_number=is_number)
 
 
 def _looked_up(stored: str, comparison: Comparison) -> str:
@@ -117,30 +109,27 @@ def _operands(comparison: Comparison, operand: str | None, *, place: str) -> tup
     return ends[0], ends[1]
 
 
-def _value(text: str, column: Column, field: Field, *, place: str) -> str:
+def _span(text: str, column: Column, field: Field, *, place: str) -> Span:
+    """The stored values that an operand means: ids in canonical form, else by the data type."""
     if column.stored in _GUIDS:
-        return guid_at(text, place=place)
-    if column.stored in _MAYBE_GUIDS:
-        return canonical_guid(text) or text
-    if field.data_type is DataType.SEARCHABLE_DROPDOWN:
-        # a former option may still be stored
-        return matching(text.strip(), options_of(field)) or text
-    if field.data_type in (DataType.NUMBER, DataType.BOOLEAN):
-        # the limit of stored values does not bind operands
-        stored = stored_value(text, msgspec.structs.replace(field, max_length=None), place=place)
-        assert stored is not None, "an operand is not empty"
-        return stored
-    return text
+        guid = guid_at(text, place=place)
+    elif column.stored in _MAYBE_GUIDS:
+        guid = canonical_guid(text) or text
+    else:
+        return DATA_TYPES[field.data_type].operand(text, field, place)
+    return Span(guid, guid)
 
 
-def _of_dates(
-    stored: str, comparison: Comparison, spans: list[Span]
+def _of_spans(
+    stored: str, comparison: Comparison, spans: list[Span], *, is_number: bool
 ) -> ColumnCondition | ConditionGroup:
-    """Compare with a second, or with a whole day, which has a first and a last second."""
+    """Compare with one value, or with a span like a day, which has a first and a last second."""
     first, last = spans[0].first, spans[-1].last
 
     def one(comparison: Comparison, *values: str) -> ColumnCondition:
-        return ColumnCondition(stored=stored, comparison=comparison, values=values)
+        return ColumnCondition(
+            stored=stored, comparison=comparison, values=values, is_number=is_number
+        )
 
     if first == last and len(spans) == 1:
         return one(comparison, first)

@@ -11,9 +11,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from oppserver.calls.shared.names import number_of
-from oppserver.contract.dates import Span, datetime_to_stored, span_of
+from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import (
-    ApiError,
     InvalidFieldValue,
     InvalidValue,
     LimitExceeded,
@@ -60,17 +59,6 @@ def date_at(text: str | UnsetType | None, *, place: str) -> str | None:
         return datetime_to_stored(text.strip())
     except ValueError as error:
         raise InvalidValue(f"{place}: {quoted(text)} is {error}") from None
-
-
-def span_at(text: str, *, place: str, error: type[ApiError]) -> Span:
-    """Return the span of time that a date means in a comparison. Raises the given error."""
-    try:
-        return span_of(text)
-    except ValueError:
-        raise error(
-            f"{place}: {quoted(text)} is no date. Send one like 2024-02-29 13:05:09 or 2024-02-29"
-            " (UTC)."
-        ) from None
 
 
 def event_code_at(value: Number | UnsetType | None, *, place: str) -> int | None:

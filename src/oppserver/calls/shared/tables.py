@@ -1,9 +1,15 @@
 """The table of a plan's rows in typed formats: its columns, its rows, its writer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from oppserver.contract.columns import EVENT_CODE_COLUMN, VERSION_COLUMN, Column, is_system
+from oppserver.contract.columns import (
+    EVENT_CODE_COLUMN,
+    VERSION_COLUMN,
+    Column,
+    is_system,
+    system_data_type,
+)
 from oppserver.contract.formats import (
     Format,
     Kind,
@@ -12,7 +18,8 @@ from oppserver.contract.formats import (
     TableRows,
     Wanted,
 )
-from oppserver.contract.model import Catalogue, DataType
+from oppserver.contract.model import Catalogue
+from oppserver.contract.values import DATA_TYPES
 from oppserver.formats.arrow import ArrowWriter
 from oppserver.formats.csv import CsvWriter
 from oppserver.store.queries import Plan, RenderedColumns
@@ -20,18 +27,8 @@ from oppserver.store.queries import Plan, RenderedColumns
 ENTRY_COLUMN: Final = TableColumn(name="Entry", kind=Kind.INTEGER)
 """The entry of a row, from 0; only where there are several."""
 
-_KINDS: Final[Mapping[DataType, Kind]] = {
-    DataType.NUMBER: Kind.NUMBER,
-    DataType.DATE_TIME: Kind.MOMENT,
-    DataType.BOOLEAN: Kind.BOOLEAN,
-}
-
-_SYSTEM_KINDS: Final[Mapping[str, Kind]] = {
-    "created_on": Kind.MOMENT,
-    "modified_on": Kind.MOMENT,
-    EVENT_CODE_COLUMN.stored: Kind.INTEGER,
-    VERSION_COLUMN.stored: Kind.INTEGER,
-}
+_INTEGERS: Final = frozenset({EVENT_CODE_COLUMN.stored, VERSION_COLUMN.stored})
+"""The stored names of system columns of whole numbers, which no data type of fields is."""
 
 
 def table_of_plan(plan: Plan, catalogue: Catalogue, wanted: Wanted) -> Table | None:
@@ -88,12 +85,14 @@ def _repeated(json: str, count: int) -> bytes:
 
 
 def _typed(column: Column, event_code: int, catalogue: Catalogue) -> TableColumn:
+    if column.stored in _INTEGERS:
+        return TableColumn(name=column.name, kind=Kind.INTEGER)
     if is_system(column):
-        return TableColumn(name=column.name, kind=_SYSTEM_KINDS.get(column.stored, Kind.TEXT))
+        return TableColumn(name=column.name, kind=DATA_TYPES[system_data_type(column)].kind)
     field = catalogue.fields[event_code][column.name]
     return TableColumn(
         name=column.name,
-        kind=_KINDS.get(field.data_type, Kind.TEXT),
+        kind=DATA_TYPES[field.data_type].kind,
         display_name=field.display_name,
     )
 

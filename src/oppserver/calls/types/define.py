@@ -17,6 +17,7 @@ from oppserver.contract.limits import (
 )
 from oppserver.contract.model import STATUSES, DataType, Field
 from oppserver.contract.names import ascii_lower, did_you_mean, quoted
+from oppserver.contract.values import DATA_TYPES
 
 _STATUS: Final = "Status"
 
@@ -76,7 +77,7 @@ def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]
     data_type = change.data_type or (
         DataType.SEARCHABLE_DROPDOWN if asks_for_options else field.data_type
     )
-    if data_type is not DataType.SEARCHABLE_DROPDOWN:
+    if not DATA_TYPES[data_type].has_options:
         if asks_for_options:
             raise _refused(field, f"options belong to a {DataType.SEARCHABLE_DROPDOWN}")
         without: dict[str, object] = {
