@@ -13,7 +13,7 @@ from typing import Final
 from prometheus_client.metrics import MetricWrapperBase
 
 from oppserver.api.openapi import DESCRIPTIONS
-from oppserver.api.routes import ROUTES, STREAM_ROUTES
+from oppserver.api.routes import ROUTES
 from oppserver.config import Settings, flag_of, variable_of
 from oppserver.contract import limits
 from oppserver.contract.errors import HTTP_ERRORS
@@ -49,7 +49,7 @@ def calls_table() -> str:
     return "\n".join(
         f"- `{route.method} {route.path}`:"
         f" {DESCRIPTIONS[route.name].summary}{' (writes)' if route.writes else ''}"
-        for route in (*ROUTES, *STREAM_ROUTES)
+        for route in ROUTES
     )
 
 

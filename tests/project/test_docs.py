@@ -24,7 +24,7 @@ import pytest
 from typer.main import get_command
 
 from bench import scaling
-from oppserver.api.routes import ROUTES, STREAM_ROUTES
+from oppserver.api.routes import ROUTES
 from oppserver.cli.main import app
 from oppserver.config import Settings, flag_of, variable_of
 from oppserver.contract.errors import HTTP_ERRORS
@@ -118,7 +118,7 @@ def test_the_origin_of_every_error_type_is_documented(error: Any) -> None:
 @pytest.mark.parametrize("page", ["docs/http-api.md", "docs/fidelity.md"])
 def test_every_call_is_described(page: str) -> None:
     """Its method and path are on the page of the API and on the page of fidelity."""
-    for route in (*ROUTES, *STREAM_ROUTES):
+    for route in ROUTES:
         assert f"{route.method} {route.path}" in read(page)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from oppserver.api.routes import ROUTES, Route
-from oppserver.calls.shared.operation import Read
+from oppserver.calls.shared.call import Read
 from tests.project.generated import PACKAGE, ROOT
 from tests.project.test_docs import read, section
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import zstandard
 
-from oppserver.calls.shared.coding import choose_encoding, encode
+from oppserver.calls.shared.negotiate import choose_encoding, encode
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from oppserver.api.dispatcher import (
 )
 from oppserver.api.observe import Observer, Receive, Scope, Send, observed
 from oppserver.api.openapi import document, reference_page
-from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
+from oppserver.api.routes import ROUTES, Route
 from oppserver.api.streams import Streams
-from oppserver.calls.shared import coding
+from oppserver.calls.shared import negotiate
 from oppserver.calls.shared.call import THE_WORLD, Services, Sources
 from oppserver.config import Settings
 from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
@@ -70,7 +70,7 @@ def services_of(
         rate_limiter=rate_limiter,
         row_cache=_row_cache(settings, metrics),
         body_bytes_max=settings.body_bytes_max,
-        made_by=f"oppserver {oppserver.__version__}, {coding.made_by()}, {arrow.made_by()}",
+        made_by=f"oppserver {oppserver.__version__}, {negotiate.made_by()}, {arrow.made_by()}",
         sources=sources,
     )
 
@@ -94,8 +94,7 @@ def app_behind(dispatcher: Callable[[], Dispatcher], *, metrics: telemetry.Metri
 
     app = Starlette(
         routes=[
-            *(_call_route(route, dispatcher) for route in ROUTES),
-            *(_stream_route(route, streams) for route in STREAM_ROUTES),
+            *(_call_route(route, dispatcher, streams) for route in ROUTES),
             *_health_routes(dispatcher),
             *_document_routes(metrics),
         ],
@@ -106,7 +105,7 @@ def app_behind(dispatcher: Callable[[], Dispatcher], *, metrics: telemetry.Metri
     return Observer(
         app,
         metrics=metrics,
-        canonical_paths={route.path.lower(): route.path for route in (*ROUTES, *STREAM_ROUTES)},
+        canonical_paths={route.path.lower(): route.path for route in ROUTES},
         new_request_id=new_request_id,
     )
 
@@ -127,30 +126,18 @@ class _Endpoint:
         await self._answer(scope, receive, send)
 
 
-def _call_route(route: Route, dispatcher: Callable[[], Dispatcher]) -> BaseRoute:
+def _call_route(route: Route, dispatcher: Callable[[], Dispatcher], streams: Streams) -> BaseRoute:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        if request.method == "OPTIONS":
-            response = _methods_answer(route)
+        if scope["method"] == "OPTIONS":
+            response = Response(status_code=204, headers=method_headers(route))
+        elif route.is_stream:
+            await streams.answer(scope, receive, send, route)
+            return
         else:
-            response = await dispatcher().answer(request, route)
+            response = await dispatcher().answer(Request(scope, receive), route)
         await response(scope, receive, send)
 
     return StarletteRoute(route.path, _Endpoint(answer), name=route.name)
-
-
-def _stream_route(route: StreamRoute, streams: Streams) -> BaseRoute:
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "OPTIONS":
-            await _methods_answer(route)(scope, receive, send)
-        else:
-            await streams.answer(scope, receive, send, route)
-
-    return StarletteRoute(route.path, _Endpoint(answer), name=route.name)
-
-
-def _methods_answer(route: Route | StreamRoute) -> Response:
-    return Response(status_code=204, headers=method_headers(route))
 
 
 def _health_routes(dispatcher: Callable[[], Dispatcher]) -> list[BaseRoute]:

@@ -9,12 +9,13 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 import oppserver
-from oppserver.api.routes import ROUTES, STREAM_ROUTES, Route, StreamRoute
+from oppserver.api.routes import ROUTES, Route
 from oppserver.calls.activities import describe as activities
 from oppserver.calls.bulk_read import describe as bulk_read
 from oppserver.calls.changes import describe as changes
 from oppserver.calls.leads import describe as leads
 from oppserver.calls.lists import describe as lists
+from oppserver.calls.shared.call import NO_BODY, Stream
 from oppserver.calls.shared.describe import (
     EVERY_CALL,
     EVERY_WRITE,
@@ -23,7 +24,6 @@ from oppserver.calls.shared.describe import (
     member,
     schema_of,
 )
-from oppserver.calls.shared.operation import NO_BODY, Stream
 from oppserver.calls.streams import describe as streams
 from oppserver.calls.types import describe as types
 from oppserver.calls.users import run as users
@@ -137,7 +137,7 @@ _SCHEMES: Final = {
 def document() -> bytes:
     """The OpenAPI 3.1 document of every call, JSON."""
     paths: dict[str, dict[str, Any]] = {}
-    for route in (*ROUTES, *STREAM_ROUTES):
+    for route in ROUTES:
         operations = paths.setdefault(route.path, {})
         operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
     return msgspec.json.encode(
@@ -170,7 +170,7 @@ def reference_page() -> str:
     return files("oppserver.api").joinpath("reference.html").read_text(encoding="utf-8")
 
 
-def _operation(route: Route | StreamRoute, described: Description) -> dict[str, Any]:
+def _operation(route: Route, described: Description) -> dict[str, Any]:
     parameters = [_parameter(one) for one in described.query]
     if route.writes:  # each call has an example of its own: a key is good for one request
         parameters.append({**_IDEMPOTENCY_KEY, "example": str(uuid5(NAMESPACE_URL, route.name))})
@@ -212,7 +212,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
     }
 
 
-def _request_body(route: Route | StreamRoute, described: Description) -> dict[str, Any] | None:
+def _request_body(route: Route, described: Description) -> dict[str, Any] | None:
     """The body of a call: its schema is that of the struct that it is decoded into."""
     if described.takes:
         forms = {
@@ -241,8 +241,8 @@ def _answers(described: Description) -> dict[str, Any]:
     return {"application/json": json, **others}
 
 
-def _errors_of_all(route: Route | StreamRoute) -> Sequence[type[ApiError]]:
-    if isinstance(route, StreamRoute):  # its body has no limit
+def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:
+    if route.is_stream:  # its body has no limit
         return [error for error in EVERY_CALL if error is not BodyTooLarge]
     return [*EVERY_WRITE, *EVERY_CALL] if route.writes else EVERY_CALL
 

@@ -23,7 +23,7 @@ from oppserver.calls.lists.run import (
     RECENTLY_MODIFIED,
     SEARCH,
 )
-from oppserver.calls.shared.operation import Operation, Stream, Write
+from oppserver.calls.shared.call import Operation, Stream, Write
 from oppserver.calls.streams.run import EXPORT, READ_STREAM, ExportStream, ReadStream
 from oppserver.calls.types.run import (
     ACTIVITY_TYPES,
@@ -46,7 +46,7 @@ class Route(NamedTuple):
     name: str
     method: Literal["GET", "POST"]
     path: str
-    operation: Operation
+    operation: Operation | Stream[ReadStream] | Stream[ExportStream]
     takes_query: bool = False
 
     @property
@@ -55,56 +55,24 @@ class Route(NamedTuple):
         return isinstance(self.operation, Write)
 
     @property
-    def methods(self) -> tuple[str, ...]:
-        """Return the methods that are answered, in the order of ``Allow``."""
-        return _methods(self)
-
-
-class StreamRoute(NamedTuple):
-    """A call whose answer is a stream, and maybe its body. Members as those of ``Route``."""
-
-    name: str
-    method: Literal["GET", "POST"]
-    path: str
-    operation: Stream[ReadStream] | Stream[ExportStream]
-    takes_query: bool = False
-    writes: Literal[False] = False
+    def is_stream(self) -> bool:
+        """Return whether the answer is a stream, and maybe the body."""
+        return isinstance(self.operation, Stream)
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Return the methods that are answered, in the order of ``Allow``."""
-        return _methods(self)
+        """Return the methods that are answered, in the order of ``Allow``.
 
+        HEAD is answered for a GET that reads in one answer: never for one that writes, and not for
+        a stream, whose length is not known before its end.
+        """
+        methods: list[str] = [self.method]
+        if self.method == "GET" and not self.writes and not self.is_stream:
+            methods.append("HEAD")
+        if self.takes_query:
+            methods.append("QUERY")
+        return (*methods, "OPTIONS")
 
-def _methods(route: Route | StreamRoute) -> tuple[str, ...]:
-    """Return the methods of a call.
-
-    HEAD is answered for a GET that reads in one answer: never for one that writes, and not for a
-    stream, whose length is not known before its end.
-    """
-    methods: list[str] = [route.method]
-    if isinstance(route, Route) and route.method == "GET" and not route.writes:
-        methods.append("HEAD")
-    if route.takes_query:
-        methods.append("QUERY")
-    return (*methods, "OPTIONS")
-
-
-STREAM_ROUTES: Final = (
-    StreamRoute(
-        name="ReadOpportunities",
-        method="POST",
-        path="/v1/opportunities/read",
-        operation=READ_STREAM,
-        takes_query=True,
-    ),
-    StreamRoute(
-        name="ExportOpportunities",
-        method="GET",
-        path="/v1/opportunities",
-        operation=EXPORT,
-    ),
-)
 
 ROUTES: Final = (
     Route(
@@ -269,5 +237,18 @@ ROUTES: Final = (
         method="GET",
         path="/v1/changes",
         operation=CHANGES,
+    ),
+    Route(
+        name="ReadOpportunities",
+        method="POST",
+        path="/v1/opportunities/read",
+        operation=READ_STREAM,
+        takes_query=True,
+    ),
+    Route(
+        name="ExportOpportunities",
+        method="GET",
+        path="/v1/opportunities",
+        operation=EXPORT,
     ),
 )

@@ -30,24 +30,22 @@ from starlette.requests import Request
 from oppserver import telemetry
 from oppserver.api.dispatcher import (
     Dispatcher,
+    call_of,
     check_method,
-    error_response,
     instance_of,
     method_headers,
     to_api_error,
 )
-from oppserver.api.intake import call_of
+from oppserver.api.exchange import Exchange, Stalled
 from oppserver.api.observe import CALLER_LEFT, CallerLeft, Receive, Scope, Send, observed
-from oppserver.api.routes import StreamRoute
-from oppserver.api.server import connection_of
+from oppserver.api.routes import Route
 from oppserver.calls.run import open_stream
 from oppserver.calls.shared.call import Call
-from oppserver.calls.shared.coding import StreamEncoder
+from oppserver.calls.shared.negotiate import StreamEncoder
 from oppserver.calls.streams.batches import IdBatch
 from oppserver.calls.streams.rows import StreamFound
 from oppserver.calls.streams.run import ExportStream, ReadStream
 from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
-from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
 
 STREAM_READS_IN_FLIGHT: Final = 2
 """Reads of one stream that are under way or wait to be sent. Ours: the second one keeps another
@@ -60,20 +58,12 @@ STREAM_PAUSE_S: Final = 0.05
 """Seconds without new ids after which those that are there are read. Ours: a caller that waits for
 rows before it sends on sees no delay; one that sends on fills whole batches."""
 
-STREAM_SENT_BYTES: Final = 128 << 10
-"""Bytes of rows that are handed to a connection at once; a caller has the time above for each.
-Ours: 4 KB/s are taken then, which is no network any more."""
-
 
 class _Under(NamedTuple):
     """A batch that is being read."""
 
     batch: IdBatch
     found: "asyncio.Future[StreamFound]"
-
-
-class _Stalled(Exception):
-    """The caller has taken no rows for too long."""
 
 
 class Streams:
@@ -83,11 +73,11 @@ class Streams:
         self._dispatcher: Final = dispatcher
         self._open = 0  # owner: answer(), on the event loop's one thread
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send, route: StreamRoute) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
         """Answer one call; errors are answers too."""
         observed(scope).call = route.name
         dispatcher = self._dispatcher()
-        exchange = _Exchange(scope, receive, send, timeout_s=dispatcher.settings.stream_timeout_s)
+        exchange = Exchange(scope, receive, send, timeout_s=dispatcher.settings.stream_timeout_s)
         self._open += 1
         try:
             await self._answer(dispatcher, exchange, route)
@@ -95,7 +85,7 @@ class Streams:
             if not exchange.has_started:
                 observed(scope).status = CALLER_LEFT
             telemetry.logger().info("stream_left", call=route.name)
-        except _Stalled:
+        except Stalled:
             telemetry.logger().warning("stream_stalled", call=route.name)
             await exchange.cut(at_once=True)
         except asyncio.CancelledError:  # the server has waited for as long as it is to wait
@@ -105,9 +95,7 @@ class Streams:
         finally:
             self._open -= 1
 
-    async def _answer(
-        self, dispatcher: Dispatcher, exchange: "_Exchange", route: StreamRoute
-    ) -> None:
+    async def _answer(self, dispatcher: Dispatcher, exchange: Exchange, route: Route) -> None:
         call: Call | None = None
         try:
             call = call_of(
@@ -128,107 +116,10 @@ class Streams:
             return
         await _Running(dispatcher, exchange, call, stream).run()
 
-    def _check(self, request: Request, route: StreamRoute) -> None:
+    def _check(self, request: Request, route: Route) -> None:
         check_method(request, route)
         if self._open > STREAMS_MAX:
             raise Unavailable("The server is busy: too many streams at once. Try again.")
-
-
-class _Exchange:
-    """The two directions of one request. Each is used by one task at a time."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, timeout_s: float) -> None:
-        self.scope: Final = scope
-        self.request: Final[Request] = Request(scope)
-        self.timeout_s: Final = timeout_s
-        self.has_started = False
-        self.is_ending = False
-        self.has_asked_for_body = False
-        self.has_body_ended = False
-        self._receive: Final = receive
-        self._send: Final = send
-
-    async def received(self) -> bytes:
-        """The next bytes of the body; empty when it has ended. Raises CallerLeft."""
-        self.has_asked_for_body = True
-        while not self.has_body_ended:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise CallerLeft
-            self.has_body_ended = not message.get("more_body", False)
-            if data := message.get("body", b""):
-                return bytes(data)
-        return b""
-
-    async def until_gone(self) -> None:
-        """Returns when the caller has gone; the body has ended before."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-    async def start(self, headers: Sequence[tuple[str, str]]) -> None:
-        """Sends the status 200 and headers."""
-        self.has_started = True
-        await self._sent(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
-            }
-        )
-
-    async def send(self, body: bytes, *, is_last: bool = False) -> None:
-        """Sends a part of the answer. Raises _Stalled when the caller does not take it in time."""
-        for start in range(0, len(body), STREAM_SENT_BYTES):
-            part = body[start : start + STREAM_SENT_BYTES]
-            await self._sent({"type": "http.response.body", "body": part, "more_body": True})
-        if is_last:
-            self.is_ending = True
-            await self._sent({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def refuse(self, error: ApiError, headers: dict[str, str]) -> None:
-        """Answers with an error, after the rest of the body if that ends soon.
-
-        A caller whose connection is closed while it sends may never see the answer (RFC 9112, 9.6).
-        """
-        waits_to_be_asked = "expect" in self.request.headers and not self.has_asked_for_body
-        if waits_to_be_asked or not await self.discard():
-            headers["Connection"] = "close"
-        response = error_response(error, self.scope, headers=headers)
-        await response(self.scope, self._receive, self._send)
-
-    async def discard(self) -> bool:
-        """Skip the rest of the body; return true if it ends within bounds of size and time."""
-        size = 0
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                while size <= BODY_DISCARDED_BYTES_MAX:
-                    data = await self.received()
-                    if not data:
-                        return True
-                    size += len(data)
-        except TimeoutError:
-            pass
-        return False
-
-    async def cut(self, *, at_once: bool) -> None:
-        """Ends the connection, so that nobody takes the answer for a whole one.
-
-        ``at_once``: what was sent and not taken yet is dropped.
-        """
-        transport = connection_of(self.scope)
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                transport.abort() if at_once else transport.close()
-                await self.until_gone()
-        except TimeoutError:
-            transport.abort()
-
-    async def _sent(self, message: dict[str, Any]) -> None:
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                await self._send(message)
-        except TimeoutError:
-            raise _Stalled from None
 
 
 class _Running:
@@ -237,7 +128,7 @@ class _Running:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        exchange: _Exchange,
+        exchange: Exchange,
         call: Call,
         stream: ReadStream | ExportStream,
     ) -> None:
@@ -257,7 +148,7 @@ class _Running:
         """The error that refuses the call while nothing is sent. Owned by the planning task."""
 
     async def run(self) -> None:
-        """Answers to the end. Raises CallerLeft or _Stalled."""
+        """Answers to the end. Raises CallerLeft or Stalled."""
         receiving = asyncio.create_task(self._receive())
         planning = asyncio.create_task(self._plan())
         answering = asyncio.create_task(self._answer())
@@ -269,7 +160,7 @@ class _Running:
             failure = answering.exception()
         finally:
             await _ended(receiving, planning, answering)
-        if isinstance(failure, CallerLeft | _Stalled):
+        if isinstance(failure, CallerLeft | Stalled):
             raise failure
         if failure is not None:
             assert isinstance(failure, Exception), "a task is cancelled by run() alone"

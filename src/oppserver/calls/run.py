@@ -12,11 +12,18 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from oppserver.calls.shared.admission import authorise, count, identify
-from oppserver.calls.shared.call import Answer, Call, Services
-from oppserver.calls.shared.coding import encode
+from oppserver.calls.shared.call import (
+    Answer,
+    Call,
+    Operation,
+    Read,
+    Services,
+    Stream,
+    Write,
+    WriteContext,
+)
 from oppserver.calls.shared.idempotency import write_once
-from oppserver.calls.shared.negotiate import negotiate
-from oppserver.calls.shared.operation import Operation, Read, Stream, Write, WriteContext
+from oppserver.calls.shared.negotiate import encode, negotiate
 from oppserver.contract.dates import now_stored
 
 OpenedStream = TypeVar("OpenedStream")

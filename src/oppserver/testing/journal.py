@@ -10,7 +10,7 @@ from typing import Any, Final, overload
 from urllib.parse import parse_qsl
 
 from oppserver.api.observe import folded
-from oppserver.api.routes import ROUTES, STREAM_ROUTES
+from oppserver.api.routes import ROUTES
 from oppserver.telemetry import hide_secrets
 
 TESTED_BODY_CHARACTERS_SHOWN: Final = 400
@@ -20,7 +20,7 @@ _KEYS: Final = ("accesskey", "secretkey")
 
 _HIDDEN_HEADERS: Final = ("x-lsq-accesskey", "x-lsq-secretkey", "authorization", "cookie")
 
-_NAMES: Final = {route.path.lower(): route.name for route in (*ROUTES, *STREAM_ROUTES)}
+_NAMES: Final = {route.path.lower(): route.name for route in ROUTES}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from oppserver.calls.leads.parse import AttributeWire
 from oppserver.calls.leads.reads import LeadsByIdsWire, LeadsGetWire
 from oppserver.calls.lists.parse import ByLeadFieldWire, RecentlyModifiedWire
 from oppserver.calls.lists.parse_search import AdvancedSearchWire, SearchWire
+from oppserver.calls.shared.call import Stream
 from oppserver.calls.shared.paging import (
     ListWire,
 )
@@ -247,7 +248,8 @@ def test_every_message_is_tried() -> None:
     """Whatever a call decodes is in the calls of this module, with all that it can hold."""
     decoded = messages_of(inspect.type_info(AdvancedSearchWire))  # a text within a body
     for route in ROUTES:
-        decoded |= messages_of(inspect.type_info(route.operation.body.message))
+        if not isinstance(route.operation, Stream):  # a stream of ids has no message
+            decoded |= messages_of(inspect.type_info(route.operation.body.message))
     tried: set[type] = set()
     for call in calls("", "").values():
         tried |= {place.form.cls for place in places(call.body, inspect.type_info(call.form))}

@@ -25,11 +25,10 @@ from oppserver.calls.activities.timelines import (
     parse_timeline,
 )
 from oppserver.calls.leads.save import find_leads, lead_here, save_lead
-from oppserver.calls.shared.call import Services
+from oppserver.calls.shared.call import Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import gone, opportunity_here, users_named
 from oppserver.calls.shared.names import activity_code_of
-from oppserver.calls.shared.operation import Read, Write, WriteContext
 from oppserver.calls.shared.paging import (
     ListWire,
 )

@@ -19,9 +19,8 @@ from oppserver.calls.bulk_read.render import (
     needs_statuses,
     render_bulk_read,
 )
-from oppserver.calls.shared.call import Services
+from oppserver.calls.shared.call import Read, Services
 from oppserver.calls.shared.decode import Body
-from oppserver.calls.shared.operation import Read
 from oppserver.contract.formats import ARROW_FORMATS, TEXT_FORMATS
 from oppserver.store.port import Snapshot
 from oppserver.store.queries import IdStatus

@@ -6,8 +6,7 @@ from typing import Final
 import msgspec
 
 from oppserver.calls.changes.parse import PlannedChanges, parse_changes, plan_changes
-from oppserver.calls.shared.call import Answer, Services
-from oppserver.calls.shared.operation import NO_BODY, Read
+from oppserver.calls.shared.call import NO_BODY, Answer, Read, Services
 from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
 from oppserver.contract.formats import Format
 from oppserver.formats.ndjson import ndjson_lines

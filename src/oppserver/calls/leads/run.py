@@ -16,12 +16,11 @@ from oppserver.calls.leads.reads import (
     parse_leads_get,
 )
 from oppserver.calls.leads.save import lead_here, save_lead
-from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.shared.call import NO_BODY, Call, Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body, mandatory
 from oppserver.calls.shared.messages import (
     SuccessWire,
 )
-from oppserver.calls.shared.operation import NO_BODY, Read, Write, WriteContext
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.store.port import Transaction
 from oppserver.store.queries import LeadSearch, RenderedPage, RenderedRows

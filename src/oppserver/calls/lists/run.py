@@ -21,9 +21,8 @@ from oppserver.calls.lists.plan import (
     plan_modified_opportunities,
     plan_search,
 )
-from oppserver.calls.shared.call import Services
+from oppserver.calls.shared.call import Read, Services
 from oppserver.calls.shared.decode import Body
-from oppserver.calls.shared.operation import Read
 from oppserver.calls.shared.paging import (
     ListWire,
 )

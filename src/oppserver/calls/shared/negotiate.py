@@ -1,19 +1,26 @@
-"""Content negotiation: lists of names with weights, as in ``Accept`` and ``Accept-Encoding``.
+"""Content negotiation: the format of an answer, and its coding (zstd, gzip or none).
 
-RFC 9110, 12.4.2 and 12.5. Programs in use write weights that the RFC does not allow, so more is
-accepted: ``.2`` (the default of old Java programs), ``0.``, more than three digits, an upper-case
-``Q``, blanks and tabs around every sign, a weight in quotes. A weight below 0 is 0, one above 1 is
-1. A weight that is no number is ignored: a caller who names something can take it.
+RFC 9110, 12.4.2, 12.5.1 and 12.5.3. Programs in use write weights that the RFC does not allow, so
+more is accepted: ``.2`` (the default of old Java programs), ``0.``, more than three digits, an
+upper-case ``Q``, blanks and tabs around every sign, a weight in quotes. A weight below 0 is 0, one
+above 1 is 1. A weight that is no number is ignored: a caller who names something can take it.
 """
 
 import re
+import threading
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+
+import isal
+import zstandard
+from isal import igzip, isal_zlib
 
 from oppserver.contract.errors import Fault, NotAcceptable
 from oppserver.contract.formats import ARROW_FORMATS, Format
 from oppserver.contract.names import quoted
 from oppserver.formats.arrow import has_arrow
+
+# --- lists of names with weights ----------------------------------------------------------------
 
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
 """A quoted text (RFC 9110, 5.6.4); an open one ends with the header. No repetition gives back,
@@ -63,8 +70,9 @@ def _number(text: str) -> float:
     return min(max(float(text), 0.0), 1.0)
 
 
-_ANYTHING: Final = "*/*"
+# --- the format ---------------------------------------------------------------------------------
 
+_ANYTHING: Final = "*/*"
 
 _ARROW_IS_MISSING: Final = (
     f" {' and '.join(ARROW_FORMATS)} need an extra where the server runs:"
@@ -130,3 +138,82 @@ def _weight_of(offered: Format, ranges: Sequence[_Range]) -> float:
         return 0.0
     precision = max(one.precision for one in matching)
     return max(one.weight for one in matching if one.precision == precision)
+
+
+# --- the coding ---------------------------------------------------------------------------------
+
+_LEVEL: Final = 1
+"""The level of both. Measured: an answer of 870 KB takes 1.6 ms with zstd and 1.5 ms with ISA-L's
+gzip, less than it costs to send the saved bytes over most networks."""
+
+_BODY_BYTES_MIN: Final = 1_024
+"""Below this a body fits in one packet anyway."""
+
+_GZIP_WINDOW: Final = 16 + 15
+"""zlib's ``windowBits``: the largest window, with a header and trailer of gzip."""
+
+_LOCAL: Final = threading.local()  # a zstd compressor is reused, but by one thread at a time
+
+
+def choose_encoding(accept_encoding: str) -> str:
+    """``zstd``, ``gzip`` or ``identity``: the one that the caller likes best, zstd before gzip."""
+    if not accept_encoding:
+        return "identity"
+    weights = dict(preferences_in(accept_encoding))
+    anything = weights.get("*", 0.0)
+    zstd, gzip = weights.get("zstd", anything), weights.get("gzip", anything)
+    identity = weights.get("identity", 0.0)
+    if max(zstd, gzip) <= 0 or max(zstd, gzip) < identity:
+        return "identity"
+    return "zstd" if zstd >= gzip else "gzip"
+
+
+def made_by() -> str:
+    """The versions of the encoders: other versions may encode the same body in other bytes."""
+    return f"isal {isal.__version__}, zstandard {zstandard.__version__}"
+
+
+def encode(body: bytes, encoding: str) -> tuple[bytes, str]:
+    """The body as it is sent, and its encoding: a short one stays as it is."""
+    if len(body) < _BODY_BYTES_MIN:
+        return body, "identity"
+    return _encoded(body, encoding), encoding
+
+
+class StreamEncoder:
+    """A body that is sent part by part: the caller can read each part at once."""
+
+    def __init__(self, encoding: str) -> None:
+        self._zstd = zstandard.ZstdCompressor(level=_LEVEL).compressobj()
+        self._gzip = isal_zlib.compressobj(_LEVEL, wbits=_GZIP_WINDOW)
+        self._encoding: Final = encoding
+
+    def part(self, body: bytes) -> bytes:
+        """The next part of the body as it is sent; an empty one is left out."""
+        if not body:  # ISA-L would flush a block before its header
+            return b""
+        if self._encoding == "zstd":
+            packed = self._zstd.compress(body)
+            return bytes(packed + self._zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+        if self._encoding == "gzip":
+            return bytes(self._gzip.compress(body) + self._gzip.flush(isal_zlib.Z_SYNC_FLUSH))
+        return body
+
+    def end(self) -> bytes:
+        """The bytes after all parts."""
+        if self._encoding == "zstd":
+            return bytes(self._zstd.flush())
+        if self._encoding == "gzip":
+            return bytes(self._gzip.flush())
+        return b""
+
+
+def _encoded(body: bytes, encoding: str) -> bytes:
+    if encoding == "zstd":
+        compressor = getattr(_LOCAL, "zstd", None)
+        if compressor is None:
+            compressor = _LOCAL.zstd = zstandard.ZstdCompressor(level=_LEVEL)
+        return bytes(compressor.compress(body))
+    if encoding == "gzip":
+        return bytes(igzip.compress(body, _LEVEL, mtime=0))
+    return body

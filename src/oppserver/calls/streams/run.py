@@ -15,9 +15,8 @@ from typing import Final
 
 import msgspec
 
-from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.shared.call import Call, Services, Stream
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
-from oppserver.calls.shared.operation import Stream
 from oppserver.calls.streams.batches import Gathering, IdBatch
 from oppserver.calls.streams.parse import (
     EXPORT_FORMATS,

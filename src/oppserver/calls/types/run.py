@@ -5,11 +5,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from oppserver.calls.shared.call import Services
+from oppserver.calls.shared.call import NO_BODY, Read, Services, parse_nothing
 from oppserver.calls.shared.decode import mandatory, mandatory_guid
 from oppserver.calls.shared.lookups import opportunity_here
 from oppserver.calls.shared.names import event_code_of
-from oppserver.calls.shared.operation import NO_BODY, Read, parse_nothing
 from oppserver.contract.columns import column_named
 from oppserver.contract.metadata import (
     DETAIL_FIELDS,

@@ -5,9 +5,8 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.shared.call import NO_BODY, Call, Read, Services, parse_nothing
 from oppserver.calls.shared.describe import Description, member, schema_of
-from oppserver.calls.shared.operation import NO_BODY, Read, parse_nothing
 from oppserver.contract import example
 from oppserver.contract.model import Role, User
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from oppserver.calls.shared.call import WriteContext
 from oppserver.calls.shared.names import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED
-from oppserver.calls.shared.operation import WriteContext
 from oppserver.calls.writes.plan import (
     check_new,
     duplicate_values,

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from oppserver.calls.leads.save import save_lead
+from oppserver.calls.shared.call import NO_BODY, Write, WriteContext
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import gone, leads_by_value, users_named
 from oppserver.calls.shared.names import event_code_of
-from oppserver.calls.shared.operation import NO_BODY, Write, WriteContext
 from oppserver.calls.writes.capturing import captured_all
 from oppserver.calls.writes.parse import (
     parse_bulk_add,
