@@ -11,15 +11,12 @@ from oppserver.calls.shared.messages import (
     KeyValueWire,
     SuccessWire,
 )
-from oppserver.calls.shared.names import POSTED_NAMES
+from oppserver.calls.shared.names import FIRST_SLOTS, POSTED_NAMES, event_name
 from oppserver.contract.columns import slot_of
 from oppserver.contract.dates import to_answer
 from oppserver.contract.model import Activity, Catalogue, StoredOpportunity
 from oppserver.contract.values import DATA_TYPES
 from oppserver.store.queries import TimelinePage
-
-_OPPORTUNITY_SLOTS: Final = ("mx_Custom_1", "mx_Custom_2")
-"""The custom fields of an opportunity on a timeline. Source: observed on the hosted service."""
 
 _NOT_DATA: Final = ("CreatedBy", "CreatedOn", "ModifiedOn")
 """The fields that are not repeated in ``Data``."""
@@ -103,7 +100,7 @@ def _timeline_row(one: Activity | StoredOpportunity, catalogue: Catalogue) -> Ti
     return TimelineRowWire(
         Id=one.id,
         EventCode=one.event_code,
-        EventName=_event_name(one.event_code, catalogue),
+        EventName=event_name(one.event_code, catalogue),
         CreatedOn=one.created_on,
         ModifiedOn=one.modified_on,
         RelatedProspectId=one.lead_id,
@@ -130,7 +127,7 @@ def _fields_of(one: Activity | StoredOpportunity, catalogue: Catalogue) -> _Valu
 
 
 def _opportunity_fields(one: StoredOpportunity, catalogue: Catalogue) -> _Values:
-    slots = {name: one.slots.get(name.lower()) for name in _OPPORTUNITY_SLOTS}
+    slots = {name: one.slots.get(name.lower()) for name in FIRST_SLOTS}
     defined = catalogue.fields.get(one.event_code, {})
     return {
         "Status": one.status,
@@ -140,79 +137,6 @@ def _opportunity_fields(one: StoredOpportunity, catalogue: Catalogue) -> _Values
             if (field := defined.get(name)) is not None
         },
     }
-
-
-def _event_name(code: int, catalogue: Catalogue) -> str:
-    known = catalogue.activity_types.get(code) or catalogue.types.get(code)
-    return known.name if known else POSTED_NAMES.get(code, f"Activity {code}")
-
-
-# --- what was modified -------------------------------------------------------------------------
-
-
-class ModifiedActivityWire(msgspec.Struct, frozen=True):
-    """One activity of ``RetrieveRecentlyModified``; the two members of its type are ours."""
-
-    Id: str
-    EventCode: int
-    EventName: str
-    RelatedProspectId: str
-    CreatedOn: str
-    ModifiedOn: str
-    Fields: list[KeyValueWire]
-
-
-class ModifiedActivitiesWire(msgspec.Struct, frozen=True):
-    """The body of an answer of ``RetrieveRecentlyModified``."""
-
-    RecordCount: int
-    ProspectActivities: list[ModifiedActivityWire]
-
-
-def render_modified_activities(
-    page: TimelinePage, catalogue: Catalogue, *, with_custom_fields: bool
-) -> bytes:
-    """The body of ``RetrieveRecentlyModified`` of activities; opportunities may be among them."""
-    rows = [
-        _modified_row(one, catalogue, with_custom_fields=with_custom_fields) for one in page.rows
-    ]
-    return msgspec.json.encode(
-        ModifiedActivitiesWire(RecordCount=page.total, ProspectActivities=rows)
-    )
-
-
-def _modified_row(
-    one: Activity | StoredOpportunity, catalogue: Catalogue, *, with_custom_fields: bool
-) -> ModifiedActivityWire:
-    fields = {
-        name: value
-        for name, value in _modified_fields(one, catalogue).items()
-        if with_custom_fields or slot_of(name) is None or name in _OPPORTUNITY_SLOTS
-    }
-    assert one.created_on is not None, "what is stored has its dates"
-    assert one.modified_on is not None, "what is stored has its dates"
-    return ModifiedActivityWire(
-        Id=one.id,
-        EventCode=one.event_code,
-        EventName=_event_name(one.event_code, catalogue),
-        RelatedProspectId=one.lead_id,
-        CreatedOn=one.created_on,
-        ModifiedOn=one.modified_on,
-        Fields=[KeyValueWire(Key=name, Value=value) for name, value in fields.items()],
-    )
-
-
-def _modified_fields(one: Activity | StoredOpportunity, catalogue: Catalogue) -> _Values:
-    of_every = {
-        "Owner": one.owner_id,
-        "ActivityEvent_Note": one.note,
-        "CreatedBy": one.created_by,
-    }
-    if isinstance(one, Activity):
-        return {**of_every, **one.fields}
-    defined = catalogue.fields.get(one.event_code, {})
-    slots = {name: one.slots.get(name.lower()) for name in defined}
-    return {"Status": one.status, **of_every, **slots}
 
 
 # --- a list ------------------------------------------------------------------------------------
@@ -246,7 +170,7 @@ def _listed(one: Activity, catalogue: Catalogue) -> _Values:
         "RelatedProspectId": one.lead_id,
         "OpportunityId": one.opportunity_id,
         "ActivityEvent": str(one.event_code),
-        "ActivityEventName": _event_name(one.event_code, catalogue),
+        "ActivityEventName": event_name(one.event_code, catalogue),
         "ActivityEvent_Note": one.note,
         "Owner": one.owner_id,
         "CreatedBy": one.created_by,

@@ -27,14 +27,12 @@ from oppserver.calls.activities.timelines import (
 from oppserver.calls.leads.save import find_leads, lead_here, save_lead
 from oppserver.calls.shared.call import Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body
-from oppserver.calls.shared.lookups import gone, opportunity_here, users_named
-from oppserver.calls.shared.names import activity_code_of
+from oppserver.calls.shared.lookups import opportunity_here, stored_opportunity, users_named
+from oppserver.calls.shared.names import activity_code_of, user_here
 from oppserver.calls.shared.paging import (
     ListWire,
 )
-from oppserver.contract.errors import InvalidReference, OpportunityNotFound
 from oppserver.contract.model import Activity, Catalogue, User
-from oppserver.contract.names import quoted
 from oppserver.store.port import Transaction
 from oppserver.store.queries import ActivitySearch, TimelinePage
 
@@ -73,11 +71,8 @@ def add_opportunity_activities(
     transaction: Transaction, asked: AskedOpportunityActivities, context: WriteContext
 ) -> bytes:
     """Post up to 25 activities on an opportunity, or none."""
-    opportunity = transaction.opportunities([asked.opportunity_id]).get(asked.opportunity_id)
-    if opportunity is None:
-        raise OpportunityNotFound(
-            f"query parameter 'opportunityId': {gone(transaction, asked.opportunity_id)}"
-        )
+    place = "query parameter 'opportunityId'"
+    opportunity = stored_opportunity(transaction, asked.opportunity_id, place=place)
     owners = [one.owner for one in asked.activities if one.owner is not None]
     users = users_named(transaction, owners)
     activities = [
@@ -159,18 +154,16 @@ def plan_activity(
     Raises UnknownEventCode, or InvalidReference when the owner is not here.
     """
     code = activity_code_of(asked.event_code, catalogue, place=f"{asked.place}ActivityEvent")
-    if asked.owner is not None and asked.owner not in users:
-        raise InvalidReference(
-            f"{asked.owner_place}: {quoted(asked.owner)} is no user here. Send a user's id or"
-            " address."
-        )
+    owner_id = None
+    if asked.owner is not None:
+        owner_id = user_here(asked.owner, users, place=f"{asked.owner_place}:").id
     return Activity(
         id=context.new_id(),
         event_code=code,
         lead_id=subject.lead_id,
         opportunity_id=subject.opportunity_id,
         note=asked.note,
-        owner_id=None if asked.owner is None else users[asked.owner].id,
+        owner_id=owner_id,
         created_by=context.user_id,
         created_on=asked.created_on or context.now,
         modified_on=context.now,

@@ -5,15 +5,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from oppserver.calls.bulk_read.parse import AskedBulkRead, AskedGroup
-from oppserver.calls.shared.names import event_code_of
-from oppserver.calls.shared.tables import table_of_plan
+from oppserver.calls.shared.names import column_of_type, event_code_of
+from oppserver.calls.shared.tables import table_of_plan, with_event_codes
 from oppserver.contract.columns import (
-    EVENT_CODE_COLUMN,
     SYSTEM_COLUMNS,
     Column,
-    column_named,
     columns_of_row,
-    is_system,
 )
 from oppserver.contract.errors import LimitExceeded, UnknownColumn
 from oppserver.contract.formats import Format, Table, Wanted
@@ -92,23 +89,6 @@ def plan_entries(groups: Sequence[AskedGroup], catalogue: Catalogue) -> Plan:
     )
 
 
-def with_event_codes(plan: Plan) -> Plan:
-    """The plan with the event code as the first column: rows outside of entries need it."""
-    return msgspec.structs.replace(
-        plan,
-        entries=tuple(
-            msgspec.structs.replace(
-                entry,
-                columns=(
-                    EVENT_CODE_COLUMN,
-                    *(column for column in entry.columns if column != EVENT_CODE_COLUMN),
-                ),
-            )
-            for entry in plan.entries
-        ),
-    )
-
-
 def _check_size(ids_by_group: Sequence[Sequence[str]]) -> None:
     if sum(map(len, ids_by_group)) <= BULK_READ_IDS_MAX:
         return
@@ -130,8 +110,8 @@ def _columns(
 
 
 def _column(name: str, fields: Mapping[str, Field], *, event_code: int, place: str) -> Column:
-    column = column_named(name)
-    if column is not None and (is_system(column) or column.name in fields):
+    column = column_of_type(name, fields)
+    if column is not None:
         return column
     known = [system.name for system in SYSTEM_COLUMNS] + list(fields)
     raise UnknownColumn(

@@ -7,6 +7,7 @@ import msgspec
 
 from oppserver.calls.leads.parse import FoundLead, LeadDetails
 from oppserver.calls.shared.lookups import users_named
+from oppserver.calls.shared.names import user_here
 from oppserver.contract.errors import InvalidReference, LimitExceeded
 from oppserver.contract.leads import ATTRIBUTE, UNIQUE_COLUMNS
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
@@ -119,11 +120,8 @@ def plan_lead(
     """
     _check_id(details, found)
     _check_taken(details, found)
-    if details.owner is not None and details.owner not in users:
-        raise InvalidReference(
-            f"{details.place}: OwnerId {quoted(details.owner)} is no user here."
-            " Send a user's id or address."
-        )
+    if details.owner is not None:
+        user_here(details.owner, users, place=f"{details.place}: OwnerId")
     if found.lead is None:
         lead = Lead(id=details.id or new_id, created_on=now, modified_on=now)
         return _with_values(lead, details, users)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from oppserver.calls.shared.names import schema_names_shown_as
 from oppserver.contract.columns import (
     CUSTOM_COLUMNS,
     LEAD,
@@ -144,9 +145,7 @@ def _of_lead(name: str, scope: Scope) -> Column | None:
 
 
 def _displayed(name: str, scope: Scope, *, place: str) -> Column | None:
-    folded = name.strip().casefold()
-    alike = [field for field in scope.fields if field.display_name.strip().casefold() == folded]
-    schema_names = list(dict.fromkeys(field.schema_name for field in alike))
+    schema_names = schema_names_shown_as(name, scope.fields)
     if len(schema_names) > 1:
         raise UnknownColumn(
             f"{place}: {quoted(name.strip())} is what {' and '.join(schema_names)} are called."

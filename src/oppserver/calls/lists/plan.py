@@ -20,7 +20,7 @@ from oppserver.calls.lists.parse import (
 )
 from oppserver.calls.lists.parse_search import AskedComparison, AskedComparisons, AskedSearch
 from oppserver.calls.shared.conditions import condition_of
-from oppserver.calls.shared.names import event_code_of
+from oppserver.calls.shared.names import FIRST_SLOTS, event_code_of
 from oppserver.calls.shared.paging import (
     AskedList,
 )
@@ -162,9 +162,6 @@ _FIELDS: Final = (
 )
 """The fields that an opportunity has on every type."""
 
-_FIRST_SLOTS: Final = ("mx_Custom_1", "mx_Custom_2")
-"""The custom fields that are answered unasked (source: observed on the hosted service)."""
-
 
 def plan_modified_opportunities(
     asked: AskedRecentlyModified, event_code: int, catalogue: Catalogue
@@ -215,4 +212,4 @@ def _custom(asked: AskedRecentlyModified, event_code: int, catalogue: Catalogue)
     columns = custom_columns(scope_of(catalogue, event_code))
     if asked.with_custom_fields:
         return columns
-    return [column for column in columns if column.name in _FIRST_SLOTS]
+    return [column for column in columns if column.name in FIRST_SLOTS]

@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 
-from oppserver.calls.activities.render import render_modified_activities
 from oppserver.calls.lists.parse import (
     AskedRecentlyModified,
     ByLeadFieldWire,
@@ -21,6 +20,11 @@ from oppserver.calls.lists.plan import (
     plan_modified_opportunities,
     plan_search,
 )
+from oppserver.calls.lists.render import (
+    render_list,
+    render_modified_activities,
+    render_modified_opportunities,
+)
 from oppserver.calls.shared.call import Read, Services
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.paging import (
@@ -34,17 +38,12 @@ def _search(planned: Search, services: Services) -> RenderedPage:
     return services.store.search(planned)
 
 
-def _render_list(_: Search, page: RenderedPage) -> bytes:
-    """Render the body of lists and searches. The rows are JSON already and are not looked into."""
-    return b'{"RecordCount":%d,"List":%b}' % (page.total, page.json)
-
-
 OPPORTUNITIES_OF_LEAD: Final = Read(
     body=Body(ListWire, is_optional=True),
     parse=parse_lead_list,
     plan=plan_lead_list,
     read=_search,
-    render=_render_list,
+    render=render_list,
 )
 
 OPPORTUNITIES_BY_LEAD_FIELD: Final = Read(
@@ -52,7 +51,7 @@ OPPORTUNITIES_BY_LEAD_FIELD: Final = Read(
     parse=parse_lead_field_list,
     plan=plan_lead_field_list,
     read=_search,
-    render=_render_list,
+    render=render_list,
 )
 
 SEARCH: Final = Read(
@@ -60,7 +59,7 @@ SEARCH: Final = Read(
     parse=parse_search,
     plan=plan_search,
     read=_search,
-    render=_render_list,
+    render=render_list,
 )
 
 
@@ -103,7 +102,7 @@ def _render_recently_modified(
     planned: Search | ModifiedActivities, found: RenderedPage | ModifiedActivitiesPage
 ) -> bytes:
     if isinstance(found, RenderedPage):
-        return b'{"RecordCount":%d,"ProspectActivities":%b}' % (found.total, found.json)
+        return render_modified_opportunities(found)
     assert isinstance(planned, ModifiedActivities), "a page of activities is read for such a plan"
     return render_modified_activities(
         found.page, found.catalogue, with_custom_fields=planned.with_custom_fields

@@ -42,6 +42,14 @@ def opportunity_here(store: Store, one: str, *, place: str) -> StoredOpportunity
     raise OpportunityNotFound(f"{place}: {_deleted(found, of_type, emails.get(_by(found)))}")
 
 
+def stored_opportunity(transaction: Transaction, one: str, *, place: str) -> StoredOpportunity:
+    """The opportunity of an id, in a transaction. Raises as ``opportunity_here``."""
+    found = transaction.opportunities([one]).get(one)
+    if found is None:
+        raise OpportunityNotFound(f"{place}: {gone(transaction, one)}")
+    return found
+
+
 def gone(transaction: Transaction, one: str) -> str:
     """The reason why an opportunity is not here, for an error that has named the place."""
     tombstone = transaction.tombstones([one]).get(one)

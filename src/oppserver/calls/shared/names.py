@@ -1,6 +1,6 @@
-"""Event codes and columns by the names that callers send, looked up in the catalogue."""
+"""Event codes, columns and users by the names that callers send."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -13,9 +13,14 @@ from oppserver.contract.columns import (
     first_of_stored,
     is_system,
 )
-from oppserver.contract.errors import Fault, UnknownColumn, UnknownEventCode
+from oppserver.contract.errors import (
+    Fault,
+    InvalidReference,
+    UnknownColumn,
+    UnknownEventCode,
+)
 from oppserver.contract.limits import EVENT_CODE_MAX, IN_ERROR_FAULTS_MAX
-from oppserver.contract.model import Catalogue, Field
+from oppserver.contract.model import Catalogue, Field, User
 from oppserver.contract.names import nearest, quoted
 from oppserver.contract.problems import refusal
 
@@ -91,6 +96,26 @@ POSTED_NAMES: Final[Mapping[int, str]] = MappingProxyType(
 )
 """The names of activities that the server posts, by event code."""
 
+FIRST_SLOTS: Final = ("mx_Custom_1", "mx_Custom_2")
+"""The custom fields of an opportunity that are answered among activities. Source: observed on the
+hosted service."""
+
+
+def event_name(code: int, catalogue: Catalogue) -> str:
+    """Return the name of an activity's type."""
+    known = catalogue.activity_types.get(code) or catalogue.types.get(code)
+    return known.name if known else POSTED_NAMES.get(code, f"Activity {code}")
+
+
+def user_here(name: str, users: Mapping[str, User], *, place: str) -> User:
+    """Return the user of an id or address, by name as given. Raises InvalidReference."""
+    user = users.get(name)
+    if user is None:
+        raise InvalidReference(
+            f"{place} {quoted(name)} is no user here. Send a user's id or address."
+        )
+    return user
+
 
 def columns_of_query(
     text: str, fields: Mapping[str, Field], *, event_code: int | None
@@ -128,12 +153,23 @@ def every_column(fields: Iterable[str]) -> tuple[Column, ...]:
     )
 
 
-def _column(name: str, fields: Mapping[str, Field]) -> Column | None:
-    if name.casefold() == VERSION_COLUMN.name.casefold():
-        return VERSION_COLUMN
+def column_of_type(name: str, fields: Container[str]) -> Column | None:
+    """Return a system column, or the column of one of a type's fields; None for other names."""
     column = column_named(name)
     is_there = column is not None and (is_system(column) or column.name in fields)
     return column if is_there else None
+
+
+def schema_names_shown_as(name: str, fields: Iterable[Field]) -> list[str]:
+    """The schema names of the fields that have a display name, each once, in order."""
+    folded = name.strip().casefold()
+    alike = [one.schema_name for one in fields if one.display_name.strip().casefold() == folded]
+    return list(dict.fromkeys(alike))
+
+
+def _column(name: str, fields: Mapping[str, Field]) -> Column | None:
+    is_version = name.casefold() == VERSION_COLUMN.name.casefold()
+    return VERSION_COLUMN if is_version else column_of_type(name, fields)
 
 
 def _fault(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from oppserver.contract.columns import (
     EVENT_CODE_COLUMN,
     VERSION_COLUMN,
@@ -29,6 +31,23 @@ ENTRY_COLUMN: Final = TableColumn(name="Entry", kind=Kind.INTEGER)
 
 _INTEGERS: Final = frozenset({EVENT_CODE_COLUMN.stored, VERSION_COLUMN.stored})
 """The stored names of system columns of whole numbers, which no data type of fields is."""
+
+
+def with_event_codes(plan: Plan) -> Plan:
+    """The plan with the event code as the first column: rows outside of entries need it."""
+    return msgspec.structs.replace(
+        plan,
+        entries=tuple(
+            msgspec.structs.replace(
+                entry,
+                columns=(
+                    EVENT_CODE_COLUMN,
+                    *(column for column in entry.columns if column != EVENT_CODE_COLUMN),
+                ),
+            )
+            for entry in plan.entries
+        ),
+    )
 
 
 def table_of_plan(plan: Plan, catalogue: Catalogue, wanted: Wanted) -> Table | None:

@@ -15,16 +15,18 @@ from oppserver.calls.shared.decode import (
     wanted_rows,
 )
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
+from oppserver.calls.shared.tables import table_of_plan, with_event_codes
+from oppserver.calls.streams.batches import MISSING_COLUMNS
 from oppserver.contract.cursors import ChangeNumber, EventCode, check_same, place_of
 from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import Fault, InvalidValue, UnsupportedMediaType
-from oppserver.contract.formats import Format, IdFormat, Wanted
+from oppserver.contract.formats import Format, IdFormat, Table, Wanted
 from oppserver.contract.identifiers import CANONICAL
 from oppserver.contract.limits import EXPORT_ROWS_MAX
 from oppserver.contract.model import Catalogue
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
-from oppserver.store.queries import PlannedEntry
+from oppserver.store.queries import Plan, PlannedEntry
 
 _SPELLINGS: Final[Mapping[str, IdFormat]] = {
     **{str(one): one for one in IdFormat},
@@ -46,23 +48,28 @@ _NAMES: Final = (
 )
 
 
-class AskedStream(msgspec.Struct, frozen=True, kw_only=True):
-    """A read of a stream of ids as it was asked; type and columns are not looked up yet."""
+class AskedRows(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of a stream as they were asked; type and columns are not looked up yet.
+
+    ``has_end_record``: CSV has a record behind the rows that sums them up.
+    """
 
     event_code: str
     columns: str
     wanted: Wanted
-    skips_bad_ids: bool
-    """A line that holds no id is skipped; else it ends the stream."""
-
     has_end_record: bool
-    """CSV has a record behind the rows that sums them up."""
 
 
-def parse_stream(query: Mapping[str, str], chosen: Format) -> AskedStream:
+class AskedRead(AskedRows, frozen=True, kw_only=True):
+    """A read of a stream of ids. ``skips_bad_ids``: a line without an id does not end it."""
+
+    skips_bad_ids: bool
+
+
+def parse_stream(query: Mapping[str, str], chosen: Format) -> AskedRead:
     """Parse a read of ids. Raises an ApiError with status 400 that names the parameter."""
     check_names(query, _NAMES)
-    return AskedStream(
+    return AskedRead(
         event_code=mandatory(query, "event_code"),
         columns=query.get("columns", ""),
         wanted=wanted_rows(query, chosen, missing=flag(query, "missing")),
@@ -115,16 +122,12 @@ _EXPORT_NAMES: Final = (
 )
 
 
-class AskedExport(msgspec.Struct, frozen=True, kw_only=True):
-    """An export as it was asked; type and columns are not looked up yet.
+class AskedExport(AskedRows, frozen=True, kw_only=True):
+    """An export. ``after_id``: it begins behind this id, whatever the cursor says.
 
-    ``after_id``: it begins behind this id, whatever the cursor says. ``limit`` None: all rows.
+    ``limit`` None: all rows.
     """
 
-    event_code: str
-    columns: str
-    wanted: Wanted
-    has_end_record: bool
     modified_since: str | None
     cursor: str | None
     after_id: str | None
@@ -172,35 +175,49 @@ class ExportCursor(msgspec.Struct, frozen=True, array_like=True, tag="export"):
     after_id: AfterId
 
 
-class PlannedExport(msgspec.Struct, frozen=True, kw_only=True):
-    """An export as it will be done. ``entry``: its type and columns; it names no ids."""
+def parse_cursor(asked: AskedExport, event_code: int) -> ExportCursor | None:
+    """Read the cursor of an export. Raises InvalidValue, also when the type or date differs."""
+    if asked.cursor is None:
+        return None
+    cursor = place_of(asked.cursor, ExportCursor)
+    check_same("event_code", cursor.event_code, event_code)
+    check_same("modified_since", cursor.modified_since, asked.modified_since)
+    return cursor
 
-    wanted: Wanted
-    has_end_record: bool
+
+# --- the plan ------------------------------------------------------------------------------------
+
+
+class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of a stream as they will be read and written. ``entry`` names no ids.
+
+    ``table`` None: rows are answered as objects. ``has_end_record``: CSV has a record behind the
+    rows that sums them up.
+    """
+
     entry: PlannedEntry
-    modified_since: str | None
-    cursor: ExportCursor | None
-    after_id: str
-    limit: int | None
+    wanted: Wanted
+    table: Table | None
+    has_end_record: bool
 
 
-def plan_export(asked: AskedExport, catalogue: Catalogue) -> PlannedExport:
-    """Plan an export. Raises an ApiError with status 400 that names the parameter."""
+def plan_stream(asked: AskedRows, catalogue: Catalogue) -> StreamPlan:
+    """Plan the rows of a stream. They begin with their event code.
+
+    Raises an ApiError with status 400 that names the parameter.
+    """
     code = event_code_of_query(asked.event_code, catalogue)
     columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
-    cursor = None if asked.cursor is None else place_of(asked.cursor, ExportCursor)
-    if cursor is not None:
-        check_same("event_code", cursor.event_code, code)
-        check_same("modified_since", cursor.modified_since, asked.modified_since)
-    begun = "" if cursor is None else cursor.after_id
-    return PlannedExport(
+    entry = PlannedEntry(event_code=code, ids=(), columns=columns)
+    plan = with_event_codes(Plan(entries=(entry,)))
+    table = table_of_plan(plan, catalogue, asked.wanted)
+    if table is not None and asked.wanted.missing:
+        table = Table(columns=(*table.columns, *MISSING_COLUMNS))
+    return StreamPlan(
+        entry=plan.entries[0],
         wanted=asked.wanted,
+        table=table,
         has_end_record=asked.has_end_record,
-        entry=PlannedEntry(event_code=code, ids=(), columns=columns),
-        modified_since=asked.modified_since,
-        cursor=cursor,
-        after_id=begun if asked.after_id is None else asked.after_id,
-        limit=asked.limit,
     )
 
 

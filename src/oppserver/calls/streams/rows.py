@@ -11,55 +11,27 @@ from typing import Final
 
 import msgspec
 
-from oppserver.calls.bulk_read.plan import with_event_codes
 from oppserver.calls.shared.admission import identify
 from oppserver.calls.shared.call import Call, Services
-from oppserver.calls.shared.tables import table_of_plan, table_rows, table_writer
+from oppserver.calls.shared.tables import table_rows, table_writer
 from oppserver.calls.streams.batches import (
-    MISSING_COLUMNS,
     IdBatch,
     StreamMissingWire,
     missing_lines,
     missing_of_batch,
     missing_rows,
 )
+from oppserver.calls.streams.parse import StreamPlan
 from oppserver.contract.errors import ApiError
-from oppserver.contract.formats import Format, Table, Wanted
-from oppserver.contract.model import Catalogue
+from oppserver.contract.formats import Format
 from oppserver.contract.problems import problem_of
 from oppserver.formats.ndjson import ndjson_lines
 from oppserver.store.port import Snapshot
-from oppserver.store.queries import Plan, PlannedEntry, RenderedColumns
+from oppserver.store.queries import Plan, RenderedColumns
 
 END_NOTE: Final = "End"
 
 ERROR_NOTE: Final = "Error"
-
-
-class StreamPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows of a stream as they will be read and written. ``entry`` names no ids.
-
-    ``table`` None: rows are answered as objects. ``has_end_record``: CSV has a record behind the
-    rows that sums them up.
-    """
-
-    entry: PlannedEntry
-    wanted: Wanted
-    table: Table | None
-    has_end_record: bool
-
-
-def plan_stream(
-    entry: PlannedEntry, wanted: Wanted, catalogue: Catalogue, *, has_end_record: bool
-) -> StreamPlan:
-    """Plan the rows of a stream. They begin with their event code."""
-    plan = with_event_codes(Plan(entries=(entry,)))
-    table = table_of_plan(plan, catalogue, wanted)
-    if table is not None and wanted.missing:
-        table = Table(columns=(*table.columns, *MISSING_COLUMNS))
-    return StreamPlan(
-        entry=plan.entries[0], wanted=wanted, table=table, has_end_record=has_end_record
-    )
 
 
 class StreamFound(msgspec.Struct, frozen=True, kw_only=True):

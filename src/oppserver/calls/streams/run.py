@@ -16,19 +16,20 @@ from typing import Final
 import msgspec
 
 from oppserver.calls.shared.call import Call, Services, Stream
-from oppserver.calls.shared.names import columns_of_query, event_code_of_query
 from oppserver.calls.streams.batches import Gathering, IdBatch
 from oppserver.calls.streams.parse import (
     EXPORT_FORMATS,
     STREAM_FORMATS,
+    AskedExport,
     ExportCursor,
-    PlannedExport,
+    StreamPlan,
+    parse_cursor,
     parse_export,
     parse_id_format,
     parse_stream,
-    plan_export,
+    plan_stream,
 )
-from oppserver.calls.streams.rows import RowStream, StreamFound, StreamPlan, plan_stream
+from oppserver.calls.streams.rows import RowStream, StreamFound
 from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
 from oppserver.contract.errors import ApiError
 from oppserver.contract.formats import ARROW_FORMATS, Format, IdFormat
@@ -37,7 +38,6 @@ from oppserver.formats.arrow import has_arrow
 from oppserver.formats.id_arrow import ArrowIds
 from oppserver.formats.id_lines import CsvIds, IdReader, ndjson_ids, plain_ids
 from oppserver.store.port import Snapshot
-from oppserver.store.queries import PlannedEntry
 
 # --- ids of a body -------------------------------------------------------------------------------
 
@@ -56,15 +56,7 @@ def open_read(call: Call, services: Services) -> "ReadStream":
     """
     id_format = parse_id_format(call.content_type, call.content_encoding, has_arrow=has_arrow())
     asked = parse_stream(call.query, call.format)
-    catalogue = services.store.catalogue()
-    code = event_code_of_query(asked.event_code, catalogue)
-    columns = columns_of_query(asked.columns, catalogue.fields.get(code, {}), event_code=code)
-    plan = plan_stream(
-        PlannedEntry(event_code=code, ids=(), columns=columns),
-        asked.wanted,
-        catalogue,
-        has_end_record=asked.has_end_record,
-    )
+    plan = plan_stream(asked, services.store.catalogue())
     gathering = Gathering(skips_bad_ids=asked.skips_bad_ids)
     return ReadStream(call, services, plan, reader=_READERS[id_format](), gathering=gathering)
 
@@ -110,27 +102,31 @@ def open_export(call: Call, services: Services) -> "ExportStream":
 
     Raises an ApiError for what is wrong with the call.
     """
-    catalogue = services.store.catalogue()
-    planned = plan_export(parse_export(call.query, call.format), catalogue)
-    plan = plan_stream(
-        planned.entry, planned.wanted, catalogue, has_end_record=planned.has_end_record
-    )
-    begun = services.store.read(partial(_begin, planned=planned))
-    return ExportStream(call, services, plan, begun=begun, limit=planned.limit)
+    asked = parse_export(call.query, call.format)
+    plan = plan_stream(asked, services.store.catalogue())
+    code = plan.entry.event_code
+    cursor = parse_cursor(asked, code)
+    begun = services.store.read(partial(_begin, asked=asked, event_code=code, cursor=cursor))
+    return ExportStream(call, services, plan, begun=begun, limit=asked.limit)
 
 
-def _begin(snapshot: Snapshot, *, planned: PlannedExport) -> ExportCursor:
-    """The place where an export begins. Raises CursorGone."""
+def _begin(
+    snapshot: Snapshot, *, asked: AskedExport, event_code: int, cursor: ExportCursor | None
+) -> ExportCursor:
+    """Return the place where an export begins. Raises CursorGone."""
     database, last = snapshot.identity(), snapshot.change_numbers().last
-    if planned.cursor is not None:
-        check_reached(planned.cursor, database=database, last=last)
-    return ExportCursor(
+    if cursor is not None:
+        check_reached(cursor, database=database, last=last)
+    begun = cursor or ExportCursor(
         database=database,
-        event_code=planned.entry.event_code,
-        modified_since=planned.modified_since,
-        number=last if planned.cursor is None else planned.cursor.number,
-        after_id=planned.after_id,
+        event_code=event_code,
+        modified_since=asked.modified_since,
+        number=last,
+        after_id="",
     )
+    if asked.after_id is None:
+        return begun
+    return msgspec.structs.replace(begun, after_id=asked.after_id)
 
 
 class ExportStream(RowStream):

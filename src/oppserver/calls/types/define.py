@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from oppserver.calls.shared.names import schema_names_shown_as
 from oppserver.contract.columns import Column, column_named, first_of_stored
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import (
@@ -280,7 +281,8 @@ def _rule(names: Sequence[str], fields: Mapping[str, Field]) -> tuple[str, ...]:
 
 
 def _rule_column(name: str, fields: Mapping[str, Field]) -> Column:
-    column = column_named(name) or _shown_as(name, fields)
+    shown_as = schema_names_shown_as(name, fields.values())
+    column = column_named(name) or (column_named(shown_as[0]) if shown_as else None)
     if column is not None:
         canonical = first_of_stored(column)
         if canonical.name in _RULE_NAMES or canonical.name in fields:
@@ -291,11 +293,3 @@ def _rule_column(name: str, fields: Mapping[str, Field]) -> Column:
         f"{did_you_mean(name.strip(), [*_RULE_NAMES, *fields, *shown])}"
         f" It may name {', '.join(_RULE_NAMES)} and the type's fields."
     )
-
-
-def _shown_as(name: str, fields: Mapping[str, Field]) -> Column | None:
-    folded = name.strip().casefold()
-    for field in fields.values():
-        if field.display_name.casefold() == folded:
-            return column_named(field.schema_name)
-    return None

@@ -8,7 +8,7 @@ import msgspec
 from oppserver.calls.shared.messages import (
     SentField,
 )
-from oppserver.calls.shared.names import event_code_of
+from oppserver.calls.shared.names import event_code_of, schema_names_shown_as, user_here
 from oppserver.calls.writes.wire import (
     AskedOpportunity,
     Capture,
@@ -26,7 +26,6 @@ from oppserver.contract.columns import (
 )
 from oppserver.contract.errors import (
     InvalidFieldValue,
-    InvalidReference,
     InvalidValue,
     UnknownColumn,
 )
@@ -126,14 +125,7 @@ def _text(
 
 def _owner_id(one: SentField, users: Mapping[str, User]) -> str | None:
     text = plain_text(one.value, place=one.value_place)
-    if text is None:
-        return None
-    user = users.get(text)
-    if user is None:
-        raise InvalidReference(
-            f"{one.value_place}: {quoted(text)} is no user here. Send a user's id or address."
-        )
-    return user.id
+    return None if text is None else user_here(text, users, place=f"{one.value_place}:").id
 
 
 def _stored_name(one: SentField, *, event_code: int, fields: Mapping[str, Field]) -> str:
@@ -147,7 +139,7 @@ def _stored_name(one: SentField, *, event_code: int, fields: Mapping[str, Field]
         return stored
     if column is not None and column.name in fields:
         return column.stored
-    named = _named_for_display(one, fields)
+    named = _shown_as(one, fields)
     if named is None:
         known = [*_WRITABLE_NAMES, *fields, *(field.display_name for field in fields.values())]
         raise UnknownColumn(
@@ -158,14 +150,9 @@ def _stored_name(one: SentField, *, event_code: int, fields: Mapping[str, Field]
     return named
 
 
-def _named_for_display(one: SentField, fields: Mapping[str, Field]) -> str | None:
+def _shown_as(one: SentField, fields: Mapping[str, Field]) -> str | None:
     """The stored column of the field with that display name, if there is just one."""
-    folded = one.name.casefold()
-    alike = [
-        field.schema_name
-        for field in fields.values()
-        if field.display_name.strip().casefold() == folded
-    ]
+    alike = schema_names_shown_as(one.name, fields.values())
     if len(alike) > 1:
         raise UnknownColumn(
             f"{one.name_place}: {' and '.join(alike)} are called {quoted(one.name)}."

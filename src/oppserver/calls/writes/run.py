@@ -6,9 +6,12 @@ from typing import Final
 from oppserver.calls.leads.save import save_lead
 from oppserver.calls.shared.call import NO_BODY, Write, WriteContext
 from oppserver.calls.shared.decode import Body
-from oppserver.calls.shared.lookups import gone, leads_by_value, users_named
-from oppserver.calls.shared.names import event_code_of
-from oppserver.calls.writes.capturing import captured_all
+from oppserver.calls.shared.lookups import gone, leads_by_value, stored_opportunity, users_named
+from oppserver.calls.shared.names import (
+    DUPLICATE_DETECTED,
+    OPPORTUNITY_CAPTURED,
+    event_code_of,
+)
 from oppserver.calls.writes.parse import (
     parse_bulk_add,
     parse_bulk_update,
@@ -16,7 +19,16 @@ from oppserver.calls.writes.parse import (
     parse_delete,
     parse_update,
 )
-from oppserver.calls.writes.plan import owners_named, plan_capture, plan_change, plan_values
+from oppserver.calls.writes.plan import (
+    check_new,
+    duplicate_values,
+    owners_named,
+    plan_capture,
+    plan_change,
+    plan_new,
+    plan_values,
+    values_for_duplicate,
+)
 from oppserver.calls.writes.render import (
     render_bulk_add,
     render_bulk_update,
@@ -31,6 +43,8 @@ from oppserver.calls.writes.wire import (
     AskedCapture,
     AskedUpdate,
     Capture,
+    CaptureAction,
+    CaptureResult,
     CaptureWire,
     SearchBy,
     UpdateWire,
@@ -39,9 +53,8 @@ from oppserver.contract.errors import (
     AccessDenied,
     InvalidReference,
     InvalidValue,
-    OpportunityNotFound,
 )
-from oppserver.contract.model import Catalogue, Lead, StoredOpportunity
+from oppserver.contract.model import Activity, Catalogue, Lead, StoredOpportunity
 from oppserver.contract.names import quoted
 from oppserver.store.port import Transaction
 
@@ -58,7 +71,7 @@ def capture(transaction: Transaction, asked: AskedCapture, context: WriteContext
         new_id=context.new_id(),
         now=context.now,
     )
-    [captured] = captured_all(transaction, [planned], catalogue, context)
+    [captured] = _captured(transaction, [planned], catalogue, context)
     return render_capture(
         captured,
         is_lead_new=saved.is_created,
@@ -71,7 +84,7 @@ def bulk_add(transaction: Transaction, asked: AskedAdditions, context: WriteCont
     """Create up to 25 opportunities of leads that are stored, or none."""
     catalogue = transaction.catalogue()
     captures = _planned(transaction, asked, catalogue, context)
-    return render_bulk_add(captured_all(transaction, captures, catalogue, context))
+    return render_bulk_add(_captured(transaction, captures, catalogue, context))
 
 
 def _planned(
@@ -108,12 +121,113 @@ def _lead(one: AskedAddition, leads: Mapping[str, Lead], search_by: SearchBy) ->
     return lead
 
 
+def _captured(
+    transaction: Transaction,
+    captures: Sequence[Capture],
+    catalogue: Catalogue,
+    context: WriteContext,
+) -> list[CaptureResult]:
+    """Run captures one after another: each sees the writes of those before it.
+
+    Raises InvalidFieldValue when one cannot be stored.
+    """
+    capturing = _Capturing(transaction, catalogue, context)
+    done = [capturing.capture(one) for one in captures]
+    capturing.finish()
+    return done
+
+
+class _Capturing:
+    """Captures under way. Owns the opportunities and activities that are not written yet.
+
+    They are written before the store is asked for duplicates, and by ``finish``.
+    """
+
+    def __init__(
+        self, transaction: Transaction, catalogue: Catalogue, context: WriteContext
+    ) -> None:
+        self._transaction = transaction
+        self._catalogue = catalogue
+        self._context = context
+        self._unwritten: list[StoredOpportunity] = []
+        self._activities: list[Activity] = []
+
+    def capture(self, capture: Capture) -> CaptureResult:
+        """Create the opportunity; if it is a duplicate, do to the stored one what the flags say."""
+        fields = self._catalogue.fields[capture.event_code]
+        new = plan_new(capture, fields, now=self._context.now, by=self._context.user_id)
+        stored = self._duplicated(new)
+        if stored is not None:
+            return self._met(stored, capture)
+        check_new(new, capture, fields)
+        self._unwritten.append(new)
+        activity_id = self._post(OPPORTUNITY_CAPTURED, new, on=capture.created_on)
+        return CaptureResult(
+            action=CaptureAction.CREATED,
+            lead_id=capture.lead.id,
+            opportunity_id=new.id,
+            activity_id=activity_id,
+        )
+
+    def finish(self) -> None:
+        """Write everything that is not written yet."""
+        self._write()
+        self._transaction.write_activities(self._activities)
+
+    def _met(self, stored: StoredOpportunity, capture: Capture) -> CaptureResult:
+        taken = values_for_duplicate(stored, capture.values, capture.flags)
+        if taken:
+            fields = self._catalogue.fields[stored.event_code]
+            changed = plan_change(
+                stored, taken, fields, now=self._context.now, by=self._context.user_id
+            )
+            self._unwritten.append(changed)
+        is_reported = not capture.flags.do_not_post_duplicate_activity
+        return CaptureResult(
+            action=CaptureAction.UPDATED if taken else CaptureAction.NOTHING,
+            lead_id=capture.lead.id,
+            opportunity_id=stored.id,
+            activity_id=self._post(DUPLICATE_DETECTED, stored, on=self._context.now)
+            if is_reported
+            else None,
+        )
+
+    def _duplicated(self, new: StoredOpportunity) -> StoredOpportunity | None:
+        """The stored opportunity that a new one duplicates, by the first rule that matches."""
+        for rule in self._catalogue.types[new.event_code].duplicate_rules:
+            values = duplicate_values(new, rule)
+            if values is None:
+                continue
+            self._write()
+            found = self._transaction.opportunity_like(new.event_code, values)
+            if found is not None:
+                return self._transaction.opportunities([found])[found]
+        return None
+
+    def _write(self) -> None:
+        if self._unwritten:
+            self._transaction.write_opportunities(self._unwritten, now=self._context.now)
+            self._unwritten = []
+
+    def _post(self, event_code: int, one: StoredOpportunity, *, on: str) -> str:
+        activity = Activity(
+            id=self._context.new_id(),
+            event_code=event_code,
+            lead_id=one.lead_id,
+            opportunity_id=one.id,
+            owner_id=one.owner_id,
+            created_by=self._context.user_id,
+            created_on=on,
+            modified_on=on,
+        )
+        self._activities.append(activity)
+        return activity.id
+
+
 def update(transaction: Transaction, asked: AskedUpdate, context: WriteContext) -> bytes:
     """Write new values of one opportunity."""
-    stored = transaction.opportunities([asked.id])
-    if not stored:
-        raise OpportunityNotFound(f"ProspectOpportunityId: {gone(transaction, asked.id)}")
-    _update_all(transaction, [asked], stored, context)
+    stored = stored_opportunity(transaction, asked.id, place="ProspectOpportunityId")
+    _update_all(transaction, [asked], {asked.id: stored}, context)
     return render_update(asked.id)
 
 
@@ -169,9 +283,7 @@ def _check_type(one: AskedUpdate, stored: StoredOpportunity, catalogue: Catalogu
 
 def delete(transaction: Transaction, opportunity_id: str, context: WriteContext) -> bytes:
     """Delete one opportunity. Its tombstone stays."""
-    stored = transaction.opportunities([opportunity_id]).get(opportunity_id)
-    if stored is None:
-        raise OpportunityNotFound(f"query parameter 'Id': {gone(transaction, opportunity_id)}")
+    stored = stored_opportunity(transaction, opportunity_id, place="query parameter 'Id'")
     event_code = stored.event_code
     if not transaction.catalogue().types[event_code].can_delete:
         raise AccessDenied(
