@@ -89,17 +89,26 @@ def declarations() -> dict[str, tuple[str, str]]:
         for alias in statement.names
         if statement.module is not None
     }
-    return {name: (subjects[operation], operation) for name, operation in _rows(tree)}
+    names = (route.name for route in ROUTES)
+    return {
+        name: (subjects[operation], operation)
+        for name, operation in zip(names, _operations(tree), strict=True)
+    }
 
 
-def _rows(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Route":
-            members = {one.arg: one.value for one in node.keywords}
-            name, operation = members["name"], members["operation"]
-            assert isinstance(name, ast.Constant)
-            assert isinstance(operation, ast.Name)
-            yield str(name.value), operation.id
+def _operations(tree: ast.Module) -> Iterator[str]:
+    """The names of the operations in the rows of the table of routes, in order."""
+    [table] = [
+        one.value
+        for one in tree.body
+        if isinstance(one, ast.AnnAssign) and getattr(one.target, "id", "") == "ROUTES"
+    ]
+    assert isinstance(table, ast.Tuple)
+    for row in table.elts:
+        assert isinstance(row, ast.Call)
+        operation = row.args[2]
+        assert isinstance(operation, ast.Name)
+        yield operation.id
 
 
 @cache

@@ -74,181 +74,62 @@ class Route(NamedTuple):
         return (*methods, "OPTIONS")
 
 
+def _route(
+    method: Literal["GET", "POST"],
+    path: str,
+    operation: Operation | Stream[ReadStream] | Stream[ExportStream],
+    *,
+    name: str | None = None,
+    takes_query: bool = False,
+) -> Route:
+    """One row of the table. The name is the end of the path, in one word, unless it is given."""
+    end_of_path = path.rpartition(".svc/")[2].replace("/", "").replace(".", "")
+    return Route(name or end_of_path, method, path, operation, takes_query)
+
+
+_OPPORTUNITIES: Final = "/v2/OpportunityManagement.svc"
+
+_LEADS: Final = "/v2/LeadManagement.svc"
+
+_ACTIVITIES: Final = "/v2/ProspectActivity.svc"
+
 ROUTES: Final = (
-    Route(
-        name="GetOpportunitiesById",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/GetOpportunitiesById",
-        operation=BULK_READ,
-        takes_query=True,
+    _route("POST", f"{_OPPORTUNITIES}/GetOpportunitiesById", BULK_READ, takes_query=True),
+    _route("GET", f"{_OPPORTUNITIES}/GetOpportunityDetails", OPPORTUNITY_DETAILS),
+    _route("GET", f"{_OPPORTUNITIES}/GetOpportunityTypes", OPPORTUNITY_TYPES),
+    _route("GET", f"{_OPPORTUNITIES}/GetOpportunityTypeMetadata", OPPORTUNITY_TYPE_METADATA),
+    _route("GET", f"{_OPPORTUNITIES}/IsOpportunityEnabled", OPPORTUNITY_FEATURE),
+    _route("POST", f"{_OPPORTUNITIES}/GetOpportunitiesOfLead", OPPORTUNITIES_OF_LEAD),
+    _route(
+        "POST", f"{_OPPORTUNITIES}/GetOpportunitiesByUniqueLeadField", OPPORTUNITIES_BY_LEAD_FIELD
     ),
-    Route(
-        name="GetOpportunityDetails",
-        method="GET",
-        path="/v2/OpportunityManagement.svc/GetOpportunityDetails",
-        operation=OPPORTUNITY_DETAILS,
-    ),
-    Route(
-        name="GetOpportunityTypes",
-        method="GET",
-        path="/v2/OpportunityManagement.svc/GetOpportunityTypes",
-        operation=OPPORTUNITY_TYPES,
-    ),
-    Route(
-        name="GetOpportunityTypeMetadata",
-        method="GET",
-        path="/v2/OpportunityManagement.svc/GetOpportunityTypeMetadata",
-        operation=OPPORTUNITY_TYPE_METADATA,
-    ),
-    Route(
-        name="IsOpportunityEnabled",
-        method="GET",
-        path="/v2/OpportunityManagement.svc/IsOpportunityEnabled",
-        operation=OPPORTUNITY_FEATURE,
-    ),
-    Route(
-        name="GetOpportunitiesOfLead",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/GetOpportunitiesOfLead",
-        operation=OPPORTUNITIES_OF_LEAD,
-    ),
-    Route(
-        name="GetOpportunitiesByUniqueLeadField",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/GetOpportunitiesByUniqueLeadField",
-        operation=OPPORTUNITIES_BY_LEAD_FIELD,
-    ),
-    Route(
-        name="RetrieveBySearchParameter",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/Retrieve/BySearchParameter",
-        operation=SEARCH,
-    ),
-    Route(
-        name="RetrieveRecentlyModified",
-        method="POST",
-        path="/v2/ProspectActivity.svc/RetrieveRecentlyModified",
-        operation=RECENTLY_MODIFIED,
-    ),
-    Route(
-        name="ActivityTypesGet",
-        method="GET",
-        path="/v2/ProspectActivity.svc/ActivityTypes.Get",
-        operation=ACTIVITY_TYPES,
-    ),
-    Route(
-        name="UsersGet",
-        method="GET",
-        path="/v2/UserManagement.svc/Users.Get",
-        operation=USERS,
-    ),
-    Route(
-        name="UserByAccessKeyGet",
-        method="GET",
-        path="/v2/Authentication.svc/UserByAccessKey.Get",
-        operation=ACCESS_KEY_USER,
-    ),
-    Route(
-        name="Capture",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/Capture",
-        operation=CAPTURE,
-    ),
-    Route(
-        name="Update",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/Update",
-        operation=UPDATE,
-    ),
-    Route(
-        name="BulkUpdateByOpportunityId",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/Bulk/Update/ByOpportunityId",
-        operation=BULK_UPDATE,
-    ),
-    Route(
-        name="BulkAddByLeadField",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/Bulk/Add/ByLeadField",
-        operation=BULK_ADD,
-    ),
-    Route(
-        name="Delete",
-        method="GET",
-        path="/v2/OpportunityManagement.svc/Delete",
-        operation=DELETE,
-    ),
-    Route(
-        name="GetActivitiesOfOpportunity",
-        method="POST",
-        path="/v2/OpportunityManagement.svc/GetActivitiesOfOpportunity",
-        operation=OPPORTUNITY_ACTIVITIES,
-    ),
-    Route(
-        name="LeadCreateOrUpdate",
-        method="POST",
-        path="/v2/LeadManagement.svc/Lead.CreateOrUpdate",
-        operation=CREATE_OR_UPDATE_LEAD,
-    ),
-    Route(
-        name="LeadUpdate",
-        method="POST",
-        path="/v2/LeadManagement.svc/Lead.Update",
-        operation=UPDATE_LEAD,
-    ),
-    Route(
-        name="LeadsGetById",
-        method="GET",
-        path="/v2/LeadManagement.svc/Leads.GetById",
-        operation=LEAD_BY_ID,
-    ),
-    Route(
-        name="LeadsGet",
-        method="POST",
-        path="/v2/LeadManagement.svc/Leads.Get",
-        operation=LEADS_GET,
-    ),
-    Route(
-        name="LeadsRetrieveByIds",
-        method="POST",
-        path="/v2/LeadManagement.svc/Leads/Retrieve/ByIds",
-        operation=LEADS_BY_IDS,
-    ),
-    Route(
-        name="ProspectActivityCreate",
-        method="POST",
-        path="/v2/ProspectActivity.svc/Create",
-        operation=CREATE_ACTIVITY,
-    ),
-    Route(
-        name="ProspectActivityRetrieve",
-        method="POST",
-        path="/v2/ProspectActivity.svc/Retrieve",
-        operation=LEAD_ACTIVITIES,
-    ),
-    Route(
+    _route("POST", f"{_OPPORTUNITIES}/Retrieve/BySearchParameter", SEARCH),
+    _route("POST", f"{_ACTIVITIES}/RetrieveRecentlyModified", RECENTLY_MODIFIED),
+    _route("GET", f"{_ACTIVITIES}/ActivityTypes.Get", ACTIVITY_TYPES),
+    _route("GET", "/v2/UserManagement.svc/Users.Get", USERS),
+    _route("GET", "/v2/Authentication.svc/UserByAccessKey.Get", ACCESS_KEY_USER),
+    _route("POST", f"{_OPPORTUNITIES}/Capture", CAPTURE),
+    _route("POST", f"{_OPPORTUNITIES}/Update", UPDATE),
+    _route("POST", f"{_OPPORTUNITIES}/Bulk/Update/ByOpportunityId", BULK_UPDATE),
+    _route("POST", f"{_OPPORTUNITIES}/Bulk/Add/ByLeadField", BULK_ADD),
+    _route("GET", f"{_OPPORTUNITIES}/Delete", DELETE),
+    _route("POST", f"{_OPPORTUNITIES}/GetActivitiesOfOpportunity", OPPORTUNITY_ACTIVITIES),
+    _route("POST", f"{_LEADS}/Lead.CreateOrUpdate", CREATE_OR_UPDATE_LEAD),
+    _route("POST", f"{_LEADS}/Lead.Update", UPDATE_LEAD),
+    _route("GET", f"{_LEADS}/Leads.GetById", LEAD_BY_ID),
+    _route("POST", f"{_LEADS}/Leads.Get", LEADS_GET),
+    _route("POST", f"{_LEADS}/Leads/Retrieve/ByIds", LEADS_BY_IDS),
+    _route("POST", f"{_ACTIVITIES}/Create", CREATE_ACTIVITY, name="ProspectActivityCreate"),
+    _route("POST", f"{_ACTIVITIES}/Retrieve", LEAD_ACTIVITIES, name="ProspectActivityRetrieve"),
+    _route(
+        "POST",
+        f"{_ACTIVITIES}/Bulk/CustomActivity/Add/ByOpportunityId",
+        ADD_OPPORTUNITY_ACTIVITIES,
         name="CustomActivityAddByOpportunityId",
-        method="POST",
-        path="/v2/ProspectActivity.svc/Bulk/CustomActivity/Add/ByOpportunityId",
-        operation=ADD_OPPORTUNITY_ACTIVITIES,
     ),
-    Route(
-        name="Changes",
-        method="GET",
-        path="/v1/changes",
-        operation=CHANGES,
+    _route("GET", "/v1/changes", CHANGES, name="Changes"),
+    _route(
+        "POST", "/v1/opportunities/read", READ_STREAM, takes_query=True, name="ReadOpportunities"
     ),
-    Route(
-        name="ReadOpportunities",
-        method="POST",
-        path="/v1/opportunities/read",
-        operation=READ_STREAM,
-        takes_query=True,
-    ),
-    Route(
-        name="ExportOpportunities",
-        method="GET",
-        path="/v1/opportunities",
-        operation=EXPORT,
-    ),
+    _route("GET", "/v1/opportunities", EXPORT, name="ExportOpportunities"),
 )

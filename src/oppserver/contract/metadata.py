@@ -3,7 +3,8 @@
 The keys, their order, and the values that are not stored here are those of the documented example.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -102,9 +103,13 @@ _SYSTEM_FIELD_LENGTH: Final = 200
 
 
 def type_metadata(one: OpportunityType, fields: Iterable[Field]) -> OpportunityTypeWire:
-    """A type with all its fields: the note and the status first, then its own in their order."""
-    messages = [NOTE_FIELD, STATUS_FIELD, *map(field_metadata, fields)]
-    return msgspec.structs.replace(type_summary(one), Fields=messages)
+    """A type with all its fields."""
+    return msgspec.structs.replace(type_summary(one), Fields=fields_of_type(fields))
+
+
+def fields_of_type(fields: Iterable[Field]) -> list[FieldWire]:
+    """The fields of a type: the note and the status, then its own in their order."""
+    return [NOTE_FIELD, STATUS_FIELD, *map(field_metadata, fields)]
 
 
 def type_summary(one: OpportunityType) -> OpportunityTypeWire:
@@ -141,25 +146,26 @@ def field_metadata(field: Field) -> FieldWire:
     )
 
 
-def option_messages(options: Iterable[str], *, default: str | None) -> list[OptionWire]:
-    """The messages of options, in their order."""
-    return [
-        OptionWire(IsDefault=value == default, Value=value, Order=order)
-        for order, value in enumerate(options)
-    ]
-
-
-def _status_options() -> list[OptionWire]:
-    return [
-        OptionWire(
-            IsDefault=order == 0,
-            Value=value,
-            Order=order,
-            BackgroundColor=_STATUS_COLORS[value][0],
-            FontColor=_STATUS_COLORS[value][1],
+def option_messages(
+    options: Iterable[str],
+    *,
+    default: str | None,
+    colors: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> list[OptionWire]:
+    """The messages of options, in their order. ``colors``: background and font by option."""
+    messages = []
+    for order, value in enumerate(options):
+        background, font = colors.get(value, ("", ""))
+        messages.append(
+            OptionWire(
+                IsDefault=value == default,
+                Value=value,
+                Order=order,
+                BackgroundColor=background,
+                FontColor=font,
+            )
         )
-        for order, value in enumerate(STATUSES)
-    ]
+    return messages
 
 
 def _text(messages: list[OptionWire] | list[DependentOptionsWire]) -> str:
@@ -203,7 +209,7 @@ STATUS_FIELD: Final = FieldWire(
     DataType=DataType.SEARCHABLE_DROPDOWN.value,
     IsMandatory=True,
     Sequence=2,
-    OptionSet=_text(_status_options()),
+    OptionSet=_text(option_messages(STATUSES, default=STATUSES[0], colors=_STATUS_COLORS)),
     IsDefault=True,
     MaxFieldLength=_SYSTEM_FIELD_LENGTH,
 )

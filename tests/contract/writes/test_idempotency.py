@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from oppserver.calls.run import write_once
 from oppserver.calls.shared.call import Call, Services
-from oppserver.calls.shared.idempotency import write_once
 from oppserver.contract.errors import IdempotencyConflict
 from oppserver.contract.model import Principal, Role
 from oppserver.store import Store

@@ -205,16 +205,22 @@ def number(
     text = query.get(name.lower(), "").strip()
     if not text:
         return default
-    digits = text.lstrip("0") or "0"
-    is_number = text.isascii() and text.isdecimal() and len(digits) <= len(str(at_most))
-    if not is_number or not at_least <= int(digits) <= at_most:
+    found = whole_number(text, at_least=at_least, at_most=at_most)
+    if found is None:
         fault = Fault(
             parameter=name,
             what=f"{quoted(text)} is not a whole number from {at_least:,} to {at_most:,}",
             hint="Use one, or leave it out.",
         )
         raise refusal(InvalidValue, [fault])
-    return int(digits)
+    return found
+
+
+def whole_number(text: str, *, at_least: int, at_most: int) -> int | None:
+    """Return the number that digits mean; None for any other text, and outside of the bounds."""
+    digits = text.lstrip("0") or "0"
+    is_number = text.isascii() and text.isdecimal() and len(digits) <= len(str(at_most))
+    return int(digits) if is_number and at_least <= int(digits) <= at_most else None
 
 
 def flag(query: Mapping[str, str], name: str) -> bool:

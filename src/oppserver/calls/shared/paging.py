@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from oppserver.calls.shared.decode import whole_number
 from oppserver.contract.errors import InvalidValue, LimitExceeded
 from oppserver.contract.limits import PAGE_INDEX_MAX, PAGE_ROWS_MAX
 from oppserver.contract.names import quoted
@@ -91,15 +92,13 @@ def _rows(value: Number | UnsetType | None, name: str, rows_default: int, rows_m
 def _number(value: Number | UnsetType | None, name: str, *, at_least: int, default: int) -> int:
     if value is None or isinstance(value, UnsetType):
         return default
-    text = str(value).strip()
-    digits = text.lstrip("0") or "0"
-    is_number = text.isascii() and text.isdecimal() and len(digits) <= len(str(PAGE_INDEX_MAX))
-    if not is_number or not at_least <= int(digits) <= PAGE_INDEX_MAX:
+    found = whole_number(str(value).strip(), at_least=at_least, at_most=PAGE_INDEX_MAX)
+    if found is None:
         raise InvalidValue(
             f"$.Paging.{name}: {quoted(value)} is not a whole number from {at_least} to"
             f" {PAGE_INDEX_MAX}"
         )
-    return int(digits)
+    return found
 
 
 def _is_set(value: Number | UnsetType | None) -> bool:

@@ -17,6 +17,7 @@ from oppserver.contract.metadata import (
     ActivityTypeWire,
     FieldWire,
     field_metadata,
+    fields_of_type,
     type_metadata,
     type_summary,
 )
@@ -46,15 +47,7 @@ def render_activity_types(catalogue: Catalogue) -> bytes:
         for one in catalogue.activity_types.values()
     ]
     opportunities = [
-        _activity_type(
-            code,
-            one.name,
-            [
-                NOTE_FIELD,
-                STATUS_FIELD,
-                *map(field_metadata, catalogue.fields.get(code, {}).values()),
-            ],
-        )
+        _activity_type(code, one.name, fields_of_type(catalogue.fields.get(code, {}).values()))
         for code, one in catalogue.types.items()
     ]
     return msgspec.json.encode(activities + opportunities)
@@ -122,33 +115,27 @@ def _stored(message: FieldWire) -> str:
     return column.stored
 
 
-class _FormsOfCatalogue(NamedTuple):
-    catalogue: Catalogue
-    forms: dict[int, DetailsForm]
-
-
 class DetailsForms:
     """Makes the form of a type once for each catalogue. Safe from several threads.
 
-    It keeps at most one form for each type. Two threads may make the same one at the same time.
+    It keeps at most one form for each type. Two threads may make the same one at the same time. A
+    store gives the same catalogue until it changes, so a catalogue is known by its identity.
     """
 
     def __init__(self) -> None:
-        self._latest: _FormsOfCatalogue | None = None  # owner: of(); replaced whole
+        # owner: of(); replaced whole
+        self._latest: tuple[Catalogue | None, dict[int, DetailsForm]] = (None, {})
 
     def of(self, catalogue: Catalogue, event_code: int) -> DetailsForm:
-        """The form of a type that is in the catalogue.
-
-        A store gives the same catalogue until it moves, so it is known by its identity.
-        """
-        latest = self._latest
-        if latest is None or latest.catalogue is not catalogue:
-            latest = self._latest = _FormsOfCatalogue(catalogue, {})
-        form = latest.forms.get(event_code)
+        """The form of a type that is in the catalogue."""
+        known, forms = self._latest
+        if known is not catalogue:
+            forms = {}
+            self._latest = (catalogue, forms)
+        form = forms.get(event_code)
         if form is None:
             fields = catalogue.fields.get(event_code, {})
-            form = details_form(catalogue.types[event_code], fields.values())
-            latest.forms[event_code] = form
+            form = forms[event_code] = details_form(catalogue.types[event_code], fields.values())
         return form
 
 

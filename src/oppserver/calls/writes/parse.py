@@ -6,7 +6,7 @@ from msgspec import UnsetType
 
 from oppserver.calls.leads.parse import check_says_no_lead, parse_lead_details
 from oppserver.calls.shared.call import Call
-from oppserver.calls.shared.decode import mandatory, mandatory_guid
+from oppserver.calls.shared.decode import mandatory
 from oppserver.calls.shared.messages import (
     FieldValueWire,
     SentField,
@@ -103,11 +103,6 @@ def parse_bulk_add(call: Call, messages: list[AddWire]) -> AskedAdditions:
             _addition(message, place=f"[{index}]") for index, message in enumerate(messages)
         ],
     )
-
-
-def parse_delete(call: Call, _: None) -> str:
-    """Parse a ``Delete``: the id of the opportunity. Raises MissingAttribute or InvalidValue."""
-    return mandatory_guid(call.query, "Id")
 
 
 def _search_by(query: Mapping[str, str]) -> SearchBy:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -88,11 +88,7 @@ def render_capture(
             PrimaryAction=captured.action,
             SecondaryAction=LeadAction.CREATED if is_lead_new else LeadAction.FOUND,
             RequestId=request_id,
-            RelatedProspectId=captured.lead_id,
-            IsUnique=_is_unique(captured),
-            CreatedOpportunityId=_created_id(captured),
-            ConflictedOpportunityId=_conflicted_id(captured),
-            AdditionalDetails=_details(captured),
+            **_outcome(captured),
             OverwriteFields=flags.overwrite_fields,
             UpdateEmptyFields=flags.update_empty_fields,
             DoNotPostDuplicateActivity=flags.do_not_post_duplicate_activity,
@@ -103,16 +99,7 @@ def render_capture(
 
 def render_bulk_add(captured: Sequence[CaptureResult]) -> bytes:
     """The body of ``Bulk/Add/ByLeadField``: a row for each entry, in their order."""
-    rows = [
-        AddedWire(
-            RelatedProspectId=one.lead_id,
-            IsUnique=_is_unique(one),
-            CreatedOpportunityId=_created_id(one),
-            ConflictedOpportunityId=_conflicted_id(one),
-            AdditionalDetails=_details(one),
-        )
-        for one in captured
-    ]
+    rows = [AddedWire(**_outcome(one)) for one in captured]
     affected = sum(one.action is not CaptureAction.NOTHING for one in captured)
     return _bulk(affected, rows)
 
@@ -137,17 +124,13 @@ def _bulk(affected: int, rows: Sequence[msgspec.Struct]) -> bytes:
     return msgspec.json.encode(answer)
 
 
-def _is_unique(one: CaptureResult) -> bool:
-    return one.action is CaptureAction.CREATED
-
-
-def _created_id(one: CaptureResult) -> str | None:
-    return one.opportunity_id if _is_unique(one) else None
-
-
-def _conflicted_id(one: CaptureResult) -> str | None:
-    return None if _is_unique(one) else one.opportunity_id
-
-
-def _details(one: CaptureResult) -> list[CaptureDetailWire]:
-    return [CaptureDetailWire(PostDeDupActionPerformed=one.action, ActivityId=one.activity_id)]
+def _outcome(one: CaptureResult) -> dict[str, Any]:
+    """The members that report what a capture did."""
+    is_unique = one.action is CaptureAction.CREATED
+    return {
+        "RelatedProspectId": one.lead_id,
+        "IsUnique": is_unique,
+        "CreatedOpportunityId": one.opportunity_id if is_unique else None,
+        "ConflictedOpportunityId": None if is_unique else one.opportunity_id,
+        "AdditionalDetails": [CaptureDetailWire(one.action, one.activity_id)],
+    }

@@ -5,7 +5,7 @@ from typing import Final
 
 from oppserver.calls.leads.save import save_lead
 from oppserver.calls.shared.call import NO_BODY, Write, WriteContext
-from oppserver.calls.shared.decode import Body
+from oppserver.calls.shared.decode import Body, mandatory_guid
 from oppserver.calls.shared.lookups import gone, leads_by_value, stored_opportunity, users_named
 from oppserver.calls.shared.names import (
     DUPLICATE_DETECTED,
@@ -16,7 +16,6 @@ from oppserver.calls.writes.parse import (
     parse_bulk_add,
     parse_bulk_update,
     parse_capture,
-    parse_delete,
     parse_update,
 )
 from oppserver.calls.writes.plan import (
@@ -296,6 +295,8 @@ def delete(transaction: Transaction, opportunity_id: str, context: WriteContext)
 
 CAPTURE: Final = Write(body=Body(CaptureWire), parse=parse_capture, write=capture)
 UPDATE: Final = Write(body=Body(UpdateWire), parse=parse_update, write=update)
-DELETE: Final = Write(body=NO_BODY, parse=parse_delete, write=delete)
+DELETE: Final = Write(
+    body=NO_BODY, parse=lambda call, _: mandatory_guid(call.query, "Id"), write=delete
+)
 BULK_ADD: Final = Write(body=Body(list[AddWire]), parse=parse_bulk_add, write=bulk_add)
 BULK_UPDATE: Final = Write(body=Body(list[UpdateWire]), parse=parse_bulk_update, write=bulk_update)
