@@ -10,12 +10,12 @@ from oppserver.calls.activities.render import (
     PostedWire,
     TimelineAnswerWire,
     render_activities_posted,
-    render_activity_posted,
 )
 from oppserver.calls.activities.timelines import COLUMNS
 from oppserver.calls.shared.describe import (
     COUNT,
     EVERY_BODY,
+    EVERY_VALUE,
     FIELD_SET,
     GET_FILE_URL,
     GUID,
@@ -29,10 +29,12 @@ from oppserver.calls.shared.describe import (
     mandatory,
     member,
     object_of,
+    optional,
     schema_of,
 )
 from oppserver.calls.shared.messages import (
     SuccessWire,
+    success,
 )
 from oppserver.contract import errors, example, limits
 
@@ -54,14 +56,6 @@ def _activity(path: str) -> dict[str, Member]:
 
 
 _FIELDS_EXAMPLE: Final = [{"SchemaName": "mx_Custom_1", "Value": "Called back"}]
-
-_POST_ERRORS: Final = (
-    *EVERY_BODY,
-    errors.UnknownEventCode,
-    errors.UnknownColumn,
-    errors.InvalidFieldValue,
-    errors.InvalidReference,
-)
 
 _ROW_EXAMPLE: Final = {
     "Id": _ACTIVITY_ID,
@@ -112,17 +106,9 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response=schema_of(
             SuccessWire[PostedWire], {"Message.Id": member(GUID_TEXT, format="uuid")}
         ),
-        response_example=msgspec.json.decode(render_activity_posted(_ACTIVITY_ID)),
-        errors=_POST_ERRORS,
-        query=(
-            Parameter(
-                "leadId",
-                "The lead, if the body names none.",
-                GUID,
-                example.LEAD_ID,
-                is_required=False,
-            ),
-        ),
+        response_example=msgspec.json.decode(success(PostedWire(_ACTIVITY_ID))),
+        errors=EVERY_VALUE,
+        query=(optional("leadId", "The lead, if the body names none.", GUID, example.LEAD_ID),),
     ),
     "CustomActivityAddByOpportunityId": Description(
         summary="Post activities on an opportunity",
@@ -145,7 +131,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             {"Response[].ProspectActivityId": member(GUID_TEXT, format="uuid")},
         ),
         response_example=msgspec.json.decode(render_activities_posted([_ACTIVITY_ID])),
-        errors=(*_POST_ERRORS, errors.LimitExceeded, errors.OpportunityNotFound),
+        errors=(*EVERY_VALUE, errors.LimitExceeded, errors.OpportunityNotFound),
         query=(Parameter("opportunityId", "The opportunity.", GUID, example.OPPORTUNITY_ID),),
     ),
     "ProspectActivityRetrieve": Description(
@@ -213,12 +199,11 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         query=(
             Parameter("opportunityId", "The opportunity.", GUID, example.OPPORTUNITY_ID),
-            Parameter(
+            optional(
                 "activityEventCode",
                 "Activities of this type alone.",
                 {"type": ["string", "integer"]},
                 example.ACTIVITY_TYPE.event_code,
-                is_required=False,
             ),
         ),
     ),

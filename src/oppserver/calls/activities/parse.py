@@ -112,20 +112,8 @@ def parse_lead_activity(call: Call, message: ActivityWire) -> AskedLeadActivity:
     _check_names_no_opportunity(message, call.query)
     lead_id = _lead_id(message, call.query)
     lead = _lead(message) if lead_id is None else None
-    fields = _fields(message.Fields, place="")
-    return AskedLeadActivity(
-        lead_id=lead_id,
-        lead=lead,
-        activity=AskedActivity(
-            event_code=_event_code(message.ActivityEvent, place=""),
-            note=_note(message.ActivityNote, fields, place=""),
-            owner=fields.owner,
-            owner_place=fields.owner_place,
-            created_on=date_at(message.ActivityDateTime, place="ActivityDateTime"),
-            fields=fields.values,
-            place="",
-        ),
-    )
+    activity = _activity(message, _fields(message.Fields, place=""), place="")
+    return AskedLeadActivity(lead_id=lead_id, lead=lead, activity=activity)
 
 
 def parse_opportunity_activities(
@@ -152,11 +140,18 @@ def _of_opportunity(message: OpportunityActivityWire, *, place: str) -> AskedAct
     fields = _fields(message.Fields, place=place)
     if fields.owner is not None:
         raise InvalidValue(f"{fields.owner_place}: the owner is the one of ActivityOwnerEmail")
+    named = fields._replace(owner=owner.strip(), owner_place=f"{place}ActivityOwnerEmail")
+    return _activity(message, named, place=place)
+
+
+def _activity(
+    message: ActivityWire | OpportunityActivityWire, fields: "_Fields", *, place: str
+) -> AskedActivity:
     return AskedActivity(
         event_code=_event_code(message.ActivityEvent, place=place),
         note=_note(message.ActivityNote, fields, place=place),
-        owner=owner.strip(),
-        owner_place=f"{place}ActivityOwnerEmail",
+        owner=fields.owner,
+        owner_place=fields.owner_place,
         created_on=date_at(message.ActivityDateTime, place=f"{place}ActivityDateTime"),
         fields=fields.values,
         place=place,

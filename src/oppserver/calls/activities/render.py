@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.activities.timelines import COLUMNS, IDENTITY
 from oppserver.calls.shared.messages import (
     KeyValueWire,
-    SuccessWire,
 )
 from oppserver.calls.shared.names import FIRST_SLOTS, POSTED_NAMES, event_name
 from oppserver.contract.columns import slot_of
@@ -40,11 +39,6 @@ class PostedActivitiesWire(msgspec.Struct, frozen=True):
     """The answer of ``Bulk/CustomActivity/Add/ByOpportunityId``."""
 
     Response: list[PostedActivityWire]
-
-
-def render_activity_posted(activity_id: str) -> bytes:
-    """The body of ``ProspectActivity.svc/Create``."""
-    return msgspec.json.encode(SuccessWire(Message=PostedWire(activity_id)))
 
 
 def render_activities_posted(ids: Sequence[str]) -> bytes:

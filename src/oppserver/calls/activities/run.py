@@ -13,9 +13,9 @@ from oppserver.calls.activities.parse import (
     parse_opportunity_activities,
 )
 from oppserver.calls.activities.render import (
+    PostedWire,
     render_activities_posted,
     render_activity_list,
-    render_activity_posted,
     render_timeline,
 )
 from oppserver.calls.activities.timelines import (
@@ -27,14 +27,20 @@ from oppserver.calls.activities.timelines import (
 from oppserver.calls.leads.save import find_leads, lead_here, save_lead
 from oppserver.calls.shared.call import Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body
-from oppserver.calls.shared.lookups import opportunity_here, stored_opportunity, users_named
+from oppserver.calls.shared.lookups import (
+    ActivitiesFound,
+    opportunity_here,
+    read_timeline,
+    stored_opportunity,
+    users_named,
+)
+from oppserver.calls.shared.messages import success
 from oppserver.calls.shared.names import activity_code_of, user_here
 from oppserver.calls.shared.paging import (
     ListWire,
 )
 from oppserver.contract.model import Activity, Catalogue, User
 from oppserver.store.port import Transaction
-from oppserver.store.queries import ActivitySearch, TimelinePage
 
 
 def create_activity(
@@ -51,7 +57,7 @@ def create_activity(
         context=context,
     )
     transaction.write_activities([activity])
-    return render_activity_posted(activity.id)
+    return success(PostedWire(activity.id))
 
 
 def _lead_id(
@@ -100,29 +106,17 @@ ADD_OPPORTUNITY_ACTIVITIES: Final = Write(
 )
 
 
-class ActivitiesFound(NamedTuple):
-    """A page of activities, and the catalogue that has all their types."""
-
-    page: TimelinePage
-    catalogue: Catalogue
-
-
-def _read_timeline(search: ActivitySearch, services: Services) -> ActivitiesFound:
-    page = services.store.timeline(search)
-    return ActivitiesFound(page, services.store.catalogue())  # in this order: it has their types
-
-
 def _read_activity_list(asked: AskedActivityList, services: Services) -> ActivitiesFound:
     opportunity_id = asked.search.opportunity_id
     assert opportunity_id is not None, "the list is of an opportunity"
     opportunity_here(services.store, opportunity_id, place="query parameter 'opportunityId'")
-    return _read_timeline(asked.search, services)
+    return read_timeline(asked.search, services)
 
 
 LEAD_ACTIVITIES: Final = Read(
     body=Body(TimelineWire, is_optional=True),
     parse=parse_timeline,
-    read=_read_timeline,
+    read=read_timeline,
     render=lambda _, found: render_timeline(found.page, found.catalogue),
 )
 

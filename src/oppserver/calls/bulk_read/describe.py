@@ -17,8 +17,8 @@ from oppserver.calls.shared.describe import (
     TYPES,
     Description,
     Members,
-    Parameter,
     Schema,
+    flag,
     mandatory,
     member,
     object_of,
@@ -73,21 +73,13 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             " `Accept` chooses the format. With `If-None-Match` the answer may be 304."
         ),
         query=(
-            Parameter(
+            flag(
                 "missing",
                 "Whether each entry tells, as `Missing`, of the ids that were asked for and are"
                 " not in it. JSON alone has a place for it.",
-                {"type": "boolean", "default": False},
-                False,
-                is_required=False,
+                example=False,
             ),
-            Parameter(
-                "etag",
-                "Whether the answer has an `ETag`.",
-                {"type": "boolean", "default": False},
-                True,
-                is_required=False,
-            ),
+            flag("etag", "Whether the answer has an `ETag`.", example=True),
             CSV_FORMULAS,
             TYPES,
         ),

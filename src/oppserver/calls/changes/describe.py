@@ -10,10 +10,11 @@ from oppserver.calls.shared.describe import (
     ROWS,
     TEXT,
     Description,
-    Parameter,
     Schema,
+    flag,
     member,
     object_of,
+    optional,
     schema_of,
 )
 from oppserver.contract import errors, example, limits
@@ -21,13 +22,12 @@ from oppserver.contract.formats import Format
 
 _CURSOR: Final = "WyJjaGFuZ2VzIiwiMGQ4ZjFhNTItNmYwZS00YzM5LThkMGUtNmYwYjFjN2MyYTExIixudWxsLDQyXQ"
 
-_COLUMNS: Final = Parameter(
+_COLUMNS: Final = optional(
     "columns",
     "The columns of rows, comma separated. None named: all of the type; of all types those that"
     " every type has.",
     {"type": "string"},
     "Status,Owner,ModifiedOn",
-    is_required=False,
 )
 
 _CHANGE: Final[Schema] = object_of(
@@ -64,21 +64,19 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             " each answer asks for the next one; it is kept until then, and stays good."
         ),
         query=(
-            Parameter(
+            optional(
                 "cursor",
                 "The `Cursor` of the answer before. `now` begins at the end.",
                 {"type": "string"},
-                is_required=False,
             ),
-            Parameter(
+            optional(
                 "event_code",
                 "Changes of this type alone. A cursor goes on with what it began with.",
                 EVENT_CODE,
                 str(example.TYPE.event_code),
-                is_required=False,
             ),
             _COLUMNS,
-            Parameter(
+            optional(
                 "limit",
                 "Changes of an answer.",
                 {
@@ -88,14 +86,12 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                     "default": limits.CHANGES_ROWS_DEFAULT,
                 },
                 500,
-                is_required=False,
             ),
-            Parameter(
+            flag(
                 "rows",
                 "Whether upserted opportunities come with their rows.",
-                {"type": "boolean", "default": True},
-                False,
-                is_required=False,
+                default=True,
+                example=False,
             ),
         ),
         formats={

@@ -22,6 +22,7 @@ from oppserver.calls.shared.describe import (
     mandatory,
     member,
     object_of,
+    optional,
     schema_of,
 )
 from oppserver.calls.shared.messages import (
@@ -47,12 +48,8 @@ _ATTRIBUTES_EXAMPLE: Final = [
     {"Attribute": "SearchBy", "Value": "EmailAddress"},
 ]
 
-_POST_UPDATED_LEAD: Final = Parameter(
-    "postUpdatedLead",
-    "Accepted, without effect: there are no automations.",
-    TEXT,
-    "false",
-    is_required=False,
+_POST_UPDATED_LEAD: Final = optional(
+    "postUpdatedLead", "Accepted, without effect: there are no automations.", TEXT, "false"
 )
 
 _INCLUDE_CSV: Final = (

@@ -19,7 +19,7 @@ from oppserver.calls.leads.save import lead_here, save_lead
 from oppserver.calls.shared.call import NO_BODY, Call, Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body, mandatory
 from oppserver.calls.shared.messages import (
-    SuccessWire,
+    success,
 )
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.store.port import Transaction
@@ -80,14 +80,14 @@ def create_or_update_lead(
 ) -> bytes:
     """Change the lead that is found by what is unique of it, or create one."""
     saved = save_lead(transaction, asked, now=context.now, new_id=context.new_id)
-    return render_lead_saved(saved.lead.id, is_created=saved.is_created)
+    return success(LeadSavedWire(saved.lead.id, IsCreated=saved.is_created))
 
 
 def update_lead(transaction: Transaction, asked: LeadDetails, context: WriteContext) -> bytes:
     """Change the lead of an id."""
     lead_here(transaction, asked.searches["id"], place="query parameter 'leadId'")
     save_lead(transaction, asked, now=context.now, new_id=context.new_id)
-    return render_lead_updated()
+    return success(LeadUpdatedWire())
 
 
 CREATE_OR_UPDATE_LEAD: Final = Write(
@@ -111,16 +111,6 @@ class LeadUpdatedWire(msgspec.Struct, frozen=True):
     """``Message`` of ``Lead.Update``."""
 
     AffectedRows: Literal[1] = 1
-
-
-def render_lead_saved(lead_id: str, *, is_created: bool) -> bytes:
-    """The body of ``Lead.CreateOrUpdate``."""
-    return msgspec.json.encode(SuccessWire(Message=LeadSavedWire(lead_id, IsCreated=is_created)))
-
-
-def render_lead_updated() -> bytes:
-    """The body of ``Lead.Update``."""
-    return msgspec.json.encode(SuccessWire(Message=LeadUpdatedWire()))
 
 
 def render_leads_by_ids(rows: RenderedRows, *, total: int) -> bytes:

@@ -22,6 +22,7 @@ from oppserver.calls.shared.describe import (
     mandatory,
     member,
     object_of,
+    optional,
     schema_of,
 )
 from oppserver.calls.shared.messages import (
@@ -134,12 +135,11 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         query=(
             Parameter("leadId", "The lead.", GUID, example.LEAD_ID),
-            Parameter(
+            optional(
                 "opportunityType",
                 "The event code of a type. Absent: all types.",
                 TEXT,
                 str(_EVENT_CODE),
-                is_required=False,
             ),
         ),
         members=_LIST,

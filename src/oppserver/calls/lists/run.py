@@ -27,11 +27,12 @@ from oppserver.calls.lists.render import (
 )
 from oppserver.calls.shared.call import Read, Services
 from oppserver.calls.shared.decode import Body
+from oppserver.calls.shared.lookups import ActivitiesFound, read_timeline
 from oppserver.calls.shared.paging import (
     ListWire,
 )
 from oppserver.contract.model import Catalogue
-from oppserver.store.queries import ActivitySearch, RenderedPage, Search, TimelinePage
+from oppserver.store.queries import ActivitySearch, RenderedPage, Search
 
 
 def _search(planned: Search, services: Services) -> RenderedPage:
@@ -70,13 +71,6 @@ class ModifiedActivities(msgspec.Struct, frozen=True, kw_only=True):
     with_custom_fields: bool
 
 
-class ModifiedActivitiesPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of modified activities, and the catalogue that has all their types."""
-
-    page: TimelinePage
-    catalogue: Catalogue
-
-
 def _plan_recently_modified(
     asked: AskedRecentlyModified, catalogue: Catalogue
 ) -> Search | ModifiedActivities:
@@ -90,16 +84,14 @@ def _plan_recently_modified(
 
 def _read_recently_modified(
     planned: Search | ModifiedActivities, services: Services
-) -> RenderedPage | ModifiedActivitiesPage:
+) -> RenderedPage | ActivitiesFound:
     if isinstance(planned, Search):
         return services.store.search(planned)
-    page = services.store.timeline(planned.search)
-    catalogue = services.store.catalogue()  # after the page, so that its types are in it
-    return ModifiedActivitiesPage(page=page, catalogue=catalogue)
+    return read_timeline(planned.search, services)
 
 
 def _render_recently_modified(
-    planned: Search | ModifiedActivities, found: RenderedPage | ModifiedActivitiesPage
+    planned: Search | ModifiedActivities, found: RenderedPage | ActivitiesFound
 ) -> bytes:
     if isinstance(found, RenderedPage):
         return render_modified_opportunities(found)

@@ -214,6 +214,15 @@ EVERY_BODY: Final[Sequence[type[ApiError]]] = (
 )
 """The errors of calls that take a body of JSON."""
 
+EVERY_VALUE: Final[Sequence[type[ApiError]]] = (
+    *EVERY_BODY,
+    errors.UnknownEventCode,
+    errors.UnknownColumn,
+    errors.InvalidFieldValue,
+    errors.InvalidReference,
+)
+"""The errors of calls that write values of fields."""
+
 # --- schemas and members of many calls -----------------------------------------------------------
 
 GUID_TEXT: Final = "A GUID. Upper case, braces and missing dashes are accepted."
@@ -262,10 +271,19 @@ def object_of(optional: Mapping[str, Schema] | None = None, **properties: Schema
     }
 
 
+def optional(name: str, text: str, schema: Schema, example: Any = None) -> Parameter:
+    """A parameter that may be left out."""
+    return Parameter(name, text, schema, example, is_required=False)
+
+
 def choice(name: str, text: str, *words: str) -> Parameter:
     """A parameter that is one of some words; the first is its default."""
-    schema: dict[str, Any] = {"enum": list(words), "default": words[0]}
-    return Parameter(name, text, schema, words[-1], is_required=False)
+    return optional(name, text, {"enum": list(words), "default": words[0]}, words[-1])
+
+
+def flag(name: str, text: str, *, default: bool = False, example: bool) -> Parameter:
+    """A parameter that is true or false."""
+    return optional(name, text, {"type": "boolean", "default": default}, example)
 
 
 CSV_FORMULAS: Final = choice(
@@ -283,6 +301,4 @@ TYPES: Final = choice(
     "text",
 )
 
-GET_FILE_URL: Final = Parameter(
-    "getFileURL", "Accepted, without effect: no files.", TEXT, "true", is_required=False
-)
+GET_FILE_URL: Final = optional("getFileURL", "Accepted, without effect: no files.", TEXT, "true")

@@ -1,12 +1,22 @@
 """Look-ups by what callers name: users, leads, and opportunities with the reason they are gone."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
+from oppserver.calls.shared.call import Services
 from oppserver.contract.errors import OpportunityNotFound
 from oppserver.contract.identifiers import canonical_guid
-from oppserver.contract.model import Lead, OpportunityType, StoredOpportunity, Tombstone, User
+from oppserver.contract.model import (
+    Catalogue,
+    Lead,
+    OpportunityType,
+    StoredOpportunity,
+    Tombstone,
+    User,
+)
 from oppserver.contract.names import quoted
 from oppserver.store.port import Store, Transaction
+from oppserver.store.queries import ActivitySearch, TimelinePage
 
 
 def users_named(transaction: Transaction, names: Iterable[str]) -> dict[str, User]:
@@ -75,3 +85,16 @@ def _deleted(tombstone: Tombstone, of_type: OpportunityType, email: str | None) 
         f"the opportunity {tombstone.id} of type {of_type.event_code} ({quoted(of_type.name)}) was"
         f" deleted on {tombstone.deleted_on} (UTC){f' by {who}' if who else ''}."
     )
+
+
+class ActivitiesFound(NamedTuple):
+    """A page of activities, and the catalogue that has all their types."""
+
+    page: TimelinePage
+    catalogue: Catalogue
+
+
+def read_timeline(search: ActivitySearch, services: Services) -> ActivitiesFound:
+    """Read a page of activities."""
+    page = services.store.timeline(search)
+    return ActivitiesFound(page, services.store.catalogue())  # in this order: it has their types

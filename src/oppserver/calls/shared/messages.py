@@ -147,6 +147,11 @@ class SuccessWire(msgspec.Struct, Generic[_Message], frozen=True, kw_only=True):
     Message: _Message
 
 
+def success(message: msgspec.Struct) -> bytes:
+    """The body of the answer of a write."""
+    return msgspec.json.encode(SuccessWire(Message=message))
+
+
 class BulkSuccessWire(msgspec.Struct, Generic[_Row], frozen=True, kw_only=True):
     """The answer of a bulk write: a row for each entry, in the order of the entries."""
 

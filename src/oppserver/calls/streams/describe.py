@@ -10,6 +10,8 @@ from oppserver.calls.shared.describe import (
     Description,
     Parameter,
     choice,
+    flag,
+    optional,
 )
 from oppserver.contract import errors, example, limits
 from oppserver.contract.formats import Format, IdFormat
@@ -19,12 +21,11 @@ def _lines(*lines: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-_COLUMNS: Final = Parameter(
+_COLUMNS: Final = optional(
     "columns",
     "The columns, comma separated; without it all that the type has. `Version` is one.",
     {"type": "string"},
     "Status,CreatedOn",
-    is_required=False,
 )
 
 _EVENT_CODE: Final = Parameter("event_code", "The type.", EVENT_CODE, str(example.TYPE.event_code))
@@ -49,12 +50,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         query=(
             _EVENT_CODE,
             _COLUMNS,
-            Parameter(
+            flag(
                 "missing",
                 "Whether each id that is not answered is reported, and why.",
-                {"type": "boolean", "default": False},
-                True,
-                is_required=False,
+                example=True,
             ),
             choice("on_error", "Whether a line that holds no id is passed over.", "stop", "skip"),
             *_FORMS,
@@ -101,27 +100,24 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         query=(
             _EVENT_CODE,
             _COLUMNS,
-            Parameter(
+            optional(
                 "modified_since",
                 "Only what was not modified before this date, in any of the forms of dates.",
                 {"type": "string"},
                 "2022-01-01",
-                is_required=False,
             ),
-            Parameter(
+            optional(
                 "limit",
                 "End after so many rows; without it all come.",
                 {"type": "integer", "minimum": 1, "maximum": limits.EXPORT_ROWS_MAX},
                 10_000,
-                is_required=False,
             ),
-            Parameter(
+            optional(
                 "cursor",
                 "The `Cursor` of the end of an export, or the `X-Cursor` of its answer.",
                 {"type": "string"},
-                is_required=False,
             ),
-            Parameter("after", "Begin behind this id.", GUID, is_required=False),
+            optional("after", "Begin behind this id.", GUID),
             *_FORMS,
         ),
         formats={

@@ -16,6 +16,7 @@ from oppserver.calls.shared.describe import (
     mandatory,
     member,
     object_of,
+    optional,
     schema_of,
 )
 from oppserver.calls.types.run import (
@@ -115,7 +116,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "IsOpportunityEnabled": Description(
         summary="Check whether opportunities are enabled",
         text="They are, on every server.",
-        query=(Parameter("orgId", "Accepted, without effect.", TEXT, "1", is_required=False),),
+        query=(optional("orgId", "Accepted, without effect.", TEXT, "1"),),
         response=schema_of(FeatureWire),
         response_example={"OpportunityManagement": "Enabled"},
     ),

@@ -8,7 +8,7 @@ import msgspec
 from oppserver.calls.shared.describe import (
     EVENT_CODE_MEMBER,
     EVENT_CODE_TEXT,
-    EVERY_BODY,
+    EVERY_VALUE,
     FIELD_SET,
     GUID,
     GUID_MEMBER,
@@ -22,6 +22,7 @@ from oppserver.calls.shared.describe import (
 from oppserver.calls.shared.messages import (
     BulkSuccessWire,
     SuccessWire,
+    success,
 )
 from oppserver.calls.writes.render import (
     AddedWire,
@@ -32,8 +33,6 @@ from oppserver.calls.writes.render import (
     render_bulk_add,
     render_bulk_update,
     render_capture,
-    render_delete,
-    render_update,
 )
 from oppserver.calls.writes.wire import CaptureAction, CaptureFlags, CaptureResult
 from oppserver.contract import errors, example, limits
@@ -81,14 +80,6 @@ _FIELDS_EXAMPLE: Final[list[dict[str, Any]]] = [
     {"SchemaName": "mx_Custom_1", "Value": "Solar roof"},
 ]
 
-_EVERY_VALUE: Final = (
-    *EVERY_BODY,
-    errors.UnknownEventCode,
-    errors.UnknownColumn,
-    errors.InvalidFieldValue,
-    errors.InvalidReference,
-)
-
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "Capture": Description(
         summary="Capture an opportunity",
@@ -132,7 +123,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 request_id="5f0c9c1cfb2c4b0f9d3f8e3f5a1f7a90",
             )
         ),
-        errors=(*_EVERY_VALUE, errors.LimitExceeded),
+        errors=(*EVERY_VALUE, errors.LimitExceeded),
     ),
     "Update": Description(
         summary="Update an opportunity",
@@ -148,8 +139,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "Fields": _FIELDS_EXAMPLE,
         },
         response=schema_of(SuccessWire[UpdatedWire]),
-        response_example=msgspec.json.decode(render_update(example.OPPORTUNITY_ID)),
-        errors=(*_EVERY_VALUE, errors.OpportunityNotFound),
+        response_example=msgspec.json.decode(success(UpdatedWire(example.OPPORTUNITY_ID))),
+        errors=(*EVERY_VALUE, errors.OpportunityNotFound),
     ),
     "BulkUpdateByOpportunityId": Description(
         summary="Update opportunities in bulk",
@@ -173,7 +164,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ],
         response=schema_of(BulkSuccessWire[UpdatedRowWire]),
         response_example=msgspec.json.decode(render_bulk_update([example.OPPORTUNITY_ID])),
-        errors=(*_EVERY_VALUE, errors.LimitExceeded),
+        errors=(*EVERY_VALUE, errors.LimitExceeded),
     ),
     "BulkAddByLeadField": Description(
         summary="Add opportunities in bulk",
@@ -206,7 +197,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             {"Response[].AdditionalDetails[].PostDeDupActionPerformed": member(_DONE)},
         ),
         response_example=msgspec.json.decode(render_bulk_add([_CAPTURED])),
-        errors=(*_EVERY_VALUE, errors.LimitExceeded),
+        errors=(*EVERY_VALUE, errors.LimitExceeded),
     ),
     "Delete": Description(
         summary="Delete an opportunity",
@@ -220,7 +211,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             ),
         ),
         response=schema_of(SuccessWire[DeletedWire]),
-        response_example=msgspec.json.decode(render_delete()),
+        response_example=msgspec.json.decode(success(DeletedWire())),
         errors=(errors.MissingAttribute, errors.InvalidValue, errors.OpportunityNotFound),
     ),
 }

@@ -9,7 +9,6 @@ import msgspec
 from oppserver.calls.shared.messages import (
     AffectedWire,
     BulkSuccessWire,
-    SuccessWire,
 )
 from oppserver.calls.writes.wire import CaptureAction, CaptureFlags, CaptureResult
 
@@ -104,19 +103,9 @@ def render_bulk_add(captured: Sequence[CaptureResult]) -> bytes:
     return _bulk(affected, rows)
 
 
-def render_update(opportunity_id: str) -> bytes:
-    """The body of ``Update``."""
-    return msgspec.json.encode(SuccessWire(Message=UpdatedWire(Id=opportunity_id)))
-
-
 def render_bulk_update(opportunity_ids: Sequence[str]) -> bytes:
     """The body of ``Bulk/Update/ByOpportunityId``: an entry for each update, in their order."""
     return _bulk(len(opportunity_ids), [UpdatedRowWire(one) for one in opportunity_ids])
-
-
-def render_delete() -> bytes:
-    """The body of ``Delete``."""
-    return msgspec.json.encode(SuccessWire(Message=DeletedWire()))
 
 
 def _bulk(affected: int, rows: Sequence[msgspec.Struct]) -> bytes:

@@ -7,6 +7,7 @@ from oppserver.calls.leads.save import save_lead
 from oppserver.calls.shared.call import NO_BODY, Write, WriteContext
 from oppserver.calls.shared.decode import Body, mandatory_guid
 from oppserver.calls.shared.lookups import gone, leads_by_value, stored_opportunity, users_named
+from oppserver.calls.shared.messages import success
 from oppserver.calls.shared.names import (
     DUPLICATE_DETECTED,
     OPPORTUNITY_CAPTURED,
@@ -29,11 +30,11 @@ from oppserver.calls.writes.plan import (
     values_for_duplicate,
 )
 from oppserver.calls.writes.render import (
+    DeletedWire,
+    UpdatedWire,
     render_bulk_add,
     render_bulk_update,
     render_capture,
-    render_delete,
-    render_update,
 )
 from oppserver.calls.writes.wire import (
     AddWire,
@@ -227,7 +228,7 @@ def update(transaction: Transaction, asked: AskedUpdate, context: WriteContext) 
     """Write new values of one opportunity."""
     stored = stored_opportunity(transaction, asked.id, place="ProspectOpportunityId")
     _update_all(transaction, [asked], {asked.id: stored}, context)
-    return render_update(asked.id)
+    return success(UpdatedWire(asked.id))
 
 
 def bulk_update(
@@ -290,7 +291,7 @@ def delete(transaction: Transaction, opportunity_id: str, context: WriteContext)
             f" 'oppserver type create {event_code} --allow-delete' allows it."
         )
     transaction.delete_opportunities([opportunity_id], now=context.now, by=context.user_id)
-    return render_delete()
+    return success(DeletedWire())
 
 
 CAPTURE: Final = Write(body=Body(CaptureWire), parse=parse_capture, write=capture)
