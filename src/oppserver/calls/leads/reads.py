@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.conditions import condition_of
 from oppserver.calls.shared.decode import Ignored
+from oppserver.calls.shared.messages import LookupWire, given
 from oppserver.calls.shared.paging import (
     ColumnsWire,
     Page,
@@ -31,7 +32,7 @@ from oppserver.contract.leads import (
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX, LEADS_BY_IDS_MAX, LEADS_PAGE_ROWS_DEFAULT
 from oppserver.contract.model import DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.contract.values import FieldValue, plain_number, plain_text
+from oppserver.contract.values import plain_number, plain_text
 from oppserver.store.queries import (
     ColumnCondition,
     Comparison,
@@ -41,21 +42,13 @@ from oppserver.store.queries import (
 )
 
 
-class LeadLookupWire(msgspec.Struct, forbid_unknown_fields=True):
-    """``Parameter`` of ``Leads.Get``: one attribute, compared with one value."""
-
-    LookupName: str | UnsetType | None = UNSET
-    LookupValue: FieldValue | UnsetType = UNSET
-    SqlOperator: str | UnsetType | None = UNSET
-
-
 class LeadsGetWire(msgspec.Struct, forbid_unknown_fields=True):
     """The body of ``Leads.Get``. Some callers put ``Query`` around ``Parameter``: it is refused.
 
     ``Attribute`` and ``Value`` name the type of leads. There is only one type.
     """
 
-    Parameter: LeadLookupWire | UnsetType | None = UNSET
+    Parameter: LookupWire | UnsetType | None = UNSET
     Query: object = UNSET
     Columns: ColumnsWire | UnsetType | None = UNSET
     Sorting: SortingWire | UnsetType | None = UNSET
@@ -144,7 +137,7 @@ def parse_leads_get(_: Call, message: LeadsGetWire) -> LeadSearch:
     page = page_of(message.Paging, rows_default=LEADS_PAGE_ROWS_DEFAULT)
     lookup = message.Parameter
     return LeadSearch(
-        where=_where(lookup) if isinstance(lookup, LeadLookupWire) else ConditionGroup(),
+        where=_where(lookup) if isinstance(lookup, LookupWire) else ConditionGroup(),
         ordering=_ordering(message.Sorting),
         offset=page.offset,
         limit=page.limit,
@@ -152,10 +145,9 @@ def parse_leads_get(_: Call, message: LeadsGetWire) -> LeadSearch:
     )
 
 
-def _where(lookup: LeadLookupWire) -> ConditionGroup:
+def _where(lookup: LookupWire) -> ConditionGroup:
     name = lookup.LookupName.strip() if isinstance(lookup.LookupName, str) else ""
-    value = None if isinstance(lookup.LookupValue, msgspec.UnsetType) else lookup.LookupValue
-    text = plain_text(value, place=_VALUE_PLACE)
+    text = plain_text(given(lookup.LookupValue), place=_VALUE_PLACE)
     if not name:
         if text is not None:
             raise MissingAttribute("'LookupName' is mandatory in Parameter with a LookupValue")
@@ -166,7 +158,7 @@ def _where(lookup: LeadLookupWire) -> ConditionGroup:
     return ConditionGroup(members=(_condition(column, _operator(lookup), text),))
 
 
-def _operator(lookup: LeadLookupWire) -> str:
+def _operator(lookup: LookupWire) -> str:
     operator = lookup.SqlOperator.strip() if isinstance(lookup.SqlOperator, str) else ""
     if operator.upper() != _LIKE and operator not in ("", *OPERATORS):
         raise InvalidValue(

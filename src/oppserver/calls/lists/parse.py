@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import mandatory_guid
 from oppserver.calls.shared.messages import (
+    LookupWire,
     event_code_at,
     flag_at,
     given,
@@ -33,18 +34,10 @@ from oppserver.contract.names import quoted
 from oppserver.contract.values import FieldValue, Number, plain_text, span_at
 
 
-class LeadFieldWire(msgspec.Struct, forbid_unknown_fields=True):
-    """``Parameter`` of ``GetOpportunitiesByUniqueLeadField``: what the lead is found by."""
-
-    LookupName: str | UnsetType | None = UNSET
-    LookupValue: FieldValue | UnsetType = UNSET
-    SqlOperator: str | UnsetType | None = UNSET
-
-
 class ByLeadFieldWire(ListWire):
     """The body of ``GetOpportunitiesByUniqueLeadField``."""
 
-    Parameter: LeadFieldWire | UnsetType | None = UNSET
+    Parameter: LookupWire | UnsetType | None = UNSET
 
 
 class AskedLeadList(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +78,7 @@ def parse_lead_field_list(_: Call, message: ByLeadFieldWire) -> AskedLeadFieldLi
     Raises an ApiError with status 400 or 413 that names the place.
     """
     parameter = message.Parameter
-    if not isinstance(parameter, LeadFieldWire):
+    if not isinstance(parameter, LookupWire):
         raise MissingAttribute("'Parameter' is mandatory: an object of LookupName and LookupValue")
     stored = _stored_name(parameter)
     _check_operator(parameter)
@@ -96,7 +89,7 @@ def parse_lead_field_list(_: Call, message: ByLeadFieldWire) -> AskedLeadFieldLi
     )
 
 
-def _stored_name(parameter: LeadFieldWire) -> str:
+def _stored_name(parameter: LookupWire) -> str:
     name = parameter.LookupName
     if not isinstance(name, str) or not name.strip():
         raise MissingAttribute("'LookupName' is mandatory in $.Parameter")
@@ -109,7 +102,7 @@ def _stored_name(parameter: LeadFieldWire) -> str:
     return stored
 
 
-def _check_operator(parameter: LeadFieldWire) -> None:
+def _check_operator(parameter: LookupWire) -> None:
     operator = parameter.SqlOperator
     if isinstance(operator, str) and operator.strip() and operator.strip() not in _EQUALS:
         raise InvalidValue(
@@ -117,7 +110,7 @@ def _check_operator(parameter: LeadFieldWire) -> None:
         )
 
 
-def _value(parameter: LeadFieldWire, stored: str) -> str:
+def _value(parameter: LookupWire, stored: str) -> str:
     place = "$.Parameter.LookupValue"
     value = plain_text(given(parameter.LookupValue), place=place)
     if value is None or not value.strip():

@@ -88,6 +88,14 @@ def check_entries(messages: Sequence[object]) -> None:
         )
 
 
+class LookupWire(msgspec.Struct, forbid_unknown_fields=True):
+    """``Parameter`` of calls that find leads: one attribute, compared with one value."""
+
+    LookupName: str | UnsetType | None = UNSET
+    LookupValue: FieldValue | UnsetType = UNSET
+    SqlOperator: str | UnsetType | None = UNSET
+
+
 # --- fields --------------------------------------------------------------------------------------
 
 
