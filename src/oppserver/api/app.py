@@ -14,13 +14,7 @@ from starlette.routing import Route as StarletteRoute
 
 import oppserver
 from oppserver import telemetry
-from oppserver.api.dispatcher import (
-    JSON,
-    Dispatcher,
-    error_response,
-    method_headers,
-    to_api_error,
-)
+from oppserver.api.dispatcher import JSON, Dispatcher, error_response, method_headers, to_api_error
 from oppserver.api.observe import Observer, Receive, Scope, Send, observed
 from oppserver.api.openapi import document, reference_page
 from oppserver.api.routes import ROUTES, Route

@@ -151,13 +151,7 @@ async def take_in(
     return call_of(request, route.name, body=body, now=clock())
 
 
-def call_of(
-    request: Request,
-    name: str,
-    *,
-    body: bytes | None,
-    now: datetime,
-) -> Call:
+def call_of(request: Request, name: str, *, body: bytes | None, now: datetime) -> Call:
     """The call of a request's headers and query, and of a body that was read."""
     conditions = request.headers.getlist("if-none-match")
     query = _query(request.scope["query_string"])

@@ -99,10 +99,7 @@ class Streams:
         call: Call | None = None
         try:
             call = call_of(
-                exchange.request,
-                route.name,
-                body=b"",
-                now=dispatcher.services.sources.now(),
+                exchange.request, route.name, body=b"", now=dispatcher.services.sources.now()
             )
             self._check(exchange.request, route)
             stream = await dispatcher.on_worker(

@@ -72,8 +72,7 @@ def check_reached(place: Place, *, database: str, last: int) -> None:
 
 def _gone(what: str) -> CursorGone:
     return refusal(
-        CursorGone,
-        [Fault(parameter="cursor", what=what, hint="Begin anew: leave the cursor out.")],
+        CursorGone, [Fault(parameter="cursor", what=what, hint="Begin anew: leave the cursor out.")]
     )
 
 

@@ -32,10 +32,7 @@ from oppserver.calls.shared.describe import (
     optional,
     schema_of,
 )
-from oppserver.calls.shared.messages import (
-    SuccessWire,
-    success,
-)
+from oppserver.calls.shared.messages import SuccessWire, success
 from oppserver.contract import errors, example, limits
 
 _ACTIVITY_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
@@ -161,10 +158,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         ),
         response_example={"RecordCount": 1, "ProspectActivities": [_ROW_EXAMPLE]},
         errors=(*EVERY_BODY, errors.LimitExceeded),
-        query=(
-            Parameter("leadId", "The lead.", GUID, example.LEAD_ID),
-            GET_FILE_URL,
-        ),
+        query=(Parameter("leadId", "The lead.", GUID, example.LEAD_ID), GET_FILE_URL),
     ),
     "GetActivitiesOfOpportunity": Description(
         summary="Get the activities of an opportunity",

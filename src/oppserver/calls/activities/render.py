@@ -7,9 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from oppserver.calls.activities.timelines import COLUMNS, IDENTITY
-from oppserver.calls.shared.messages import (
-    KeyValueWire,
-)
+from oppserver.calls.shared.messages import KeyValueWire
 from oppserver.calls.shared.names import FIRST_SLOTS, POSTED_NAMES, event_name
 from oppserver.contract.columns import slot_of
 from oppserver.contract.dates import to_answer

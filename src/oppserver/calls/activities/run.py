@@ -36,9 +36,7 @@ from oppserver.calls.shared.lookups import (
 )
 from oppserver.calls.shared.messages import success
 from oppserver.calls.shared.names import activity_code_of, user_here
-from oppserver.calls.shared.paging import (
-    ListWire,
-)
+from oppserver.calls.shared.paging import ListWire
 from oppserver.contract.model import Activity, Catalogue, User
 from oppserver.store.port import Transaction
 

@@ -9,9 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import mandatory_guid
-from oppserver.calls.shared.messages import (
-    event_code_at,
-)
+from oppserver.calls.shared.messages import event_code_at
 from oppserver.calls.shared.paging import (
     ListWire,
     PagingWire,

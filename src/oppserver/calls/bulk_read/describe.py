@@ -108,5 +108,5 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             errors.InvalidFieldValue,
             errors.NotAcceptable,
         ),
-    ),
+    )
 }

@@ -7,11 +7,7 @@ import msgspec
 from oppserver.calls.bulk_read.parse import AskedBulkRead, AskedGroup
 from oppserver.calls.shared.names import column_of_type, event_code_of
 from oppserver.calls.shared.tables import table_of_plan, with_event_codes
-from oppserver.contract.columns import (
-    SYSTEM_COLUMNS,
-    Column,
-    columns_of_row,
-)
+from oppserver.contract.columns import SYSTEM_COLUMNS, Column, columns_of_row
 from oppserver.contract.errors import LimitExceeded, UnknownColumn
 from oppserver.contract.formats import Format, Table, Wanted
 from oppserver.contract.identifiers import distinct_guids

@@ -111,9 +111,7 @@ class MissingWire(msgspec.Struct):
 
 
 def render_entries(
-    plan: Plan,
-    rows: Sequence[RenderedRows],
-    missing: Sequence[Sequence[MissingWire]] | None = None,
+    plan: Plan, rows: Sequence[RenderedRows], missing: Sequence[Sequence[MissingWire]] | None = None
 ) -> bytes:
     """Render the body of ``GetOpportunitiesById``: one entry per group, in request order.
 
@@ -192,9 +190,7 @@ def _is_of(there: IdStatus | None, event_code: int) -> bool:
 
 
 def _missing(
-    one: str,
-    there: IdStatus | None,
-    places: Mapping[int, Sequence[tuple[int, frozenset[str]]]],
+    one: str, there: IdStatus | None, places: Mapping[int, Sequence[tuple[int, frozenset[str]]]]
 ) -> MissingWire:
     if there is None:
         return MissingWire(ProspectActivityId=one, Reason="NotFound")

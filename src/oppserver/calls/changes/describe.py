@@ -127,5 +127,5 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             errors.NotAcceptable,
             errors.CursorGone,
         ),
-    ),
+    )
 }

@@ -25,9 +25,7 @@ from oppserver.calls.shared.describe import (
     optional,
     schema_of,
 )
-from oppserver.calls.shared.messages import (
-    SuccessWire,
-)
+from oppserver.calls.shared.messages import SuccessWire
 from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
 
@@ -142,12 +140,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         },
         response=_LEAD_ROWS,
         response_example=[_ROW_EXAMPLE],
-        errors=(
-            *EVERY_BODY,
-            errors.UnknownColumn,
-            errors.InvalidFieldValue,
-            errors.LimitExceeded,
-        ),
+        errors=(*EVERY_BODY, errors.UnknownColumn, errors.InvalidFieldValue, errors.LimitExceeded),
     ),
     "LeadsRetrieveByIds": Description(
         summary="Get leads in bulk by ids",

@@ -18,9 +18,7 @@ from oppserver.calls.leads.reads import (
 from oppserver.calls.leads.save import lead_here, save_lead
 from oppserver.calls.shared.call import NO_BODY, Call, Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body, mandatory
-from oppserver.calls.shared.messages import (
-    success,
-)
+from oppserver.calls.shared.messages import success
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.store.port import Transaction
 from oppserver.store.queries import LeadSearch, RenderedPage, RenderedRows

@@ -105,12 +105,7 @@ def lead_here(transaction: Transaction, lead_id: str, *, place: str) -> Lead:
 
 
 def plan_lead(
-    details: LeadDetails,
-    found: FoundLead,
-    *,
-    users: Mapping[str, User],
-    new_id: str,
-    now: str,
+    details: LeadDetails, found: FoundLead, *, users: Mapping[str, User], new_id: str, now: str
 ) -> Lead:
     """Plan the lead: the one that was found, with the given values, or a new one.
 

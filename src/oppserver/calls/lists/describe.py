@@ -25,9 +25,7 @@ from oppserver.calls.shared.describe import (
     optional,
     schema_of,
 )
-from oppserver.calls.shared.messages import (
-    KeyValueWire,
-)
+from oppserver.calls.shared.messages import KeyValueWire
 from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import UNIQUE_COLUMNS
 from oppserver.store.queries import Comparison
@@ -119,10 +117,7 @@ _MODIFIED_ROW: Final = object_of(
     CreatedOn=TEXT,
     ModifiedOn=TEXT,
     Fields=schema_of(list[KeyValueWire]),
-    optional={
-        "EventCode": {"type": "integer", "description": "Of activities."},
-        "EventName": TEXT,
-    },
+    optional={"EventCode": {"type": "integer", "description": "Of activities."}, "EventName": TEXT},
 )
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = {

@@ -7,13 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import mandatory_guid
-from oppserver.calls.shared.messages import (
-    LookupWire,
-    event_code_at,
-    flag_at,
-    given,
-    text_of,
-)
+from oppserver.calls.shared.messages import LookupWire, event_code_at, flag_at, given, text_of
 from oppserver.calls.shared.paging import (
     AskedList,
     ListWire,

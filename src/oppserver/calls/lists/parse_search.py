@@ -17,11 +17,7 @@ from oppserver.calls.shared.conditions import OPERATORS, WITHOUT_OPERAND, compar
 from oppserver.calls.shared.decode import Ignored, decode_text
 from oppserver.calls.shared.messages import is_true, text_of
 from oppserver.calls.shared.names import number_of
-from oppserver.calls.shared.paging import (
-    AskedList,
-    ListWire,
-    asked_list,
-)
+from oppserver.calls.shared.paging import AskedList, ListWire, asked_list
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
 from oppserver.contract.limits import SEARCH_CONDITIONS_MAX, SEARCH_PAGE_ROWS_DEFAULT
 from oppserver.contract.names import quoted

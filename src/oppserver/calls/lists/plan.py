@@ -13,17 +13,11 @@ from oppserver.calls.lists.columns import (
     ordering_of,
     scope_of,
 )
-from oppserver.calls.lists.parse import (
-    AskedLeadFieldList,
-    AskedLeadList,
-    AskedRecentlyModified,
-)
+from oppserver.calls.lists.parse import AskedLeadFieldList, AskedLeadList, AskedRecentlyModified
 from oppserver.calls.lists.parse_search import AskedComparison, AskedComparisons, AskedSearch
 from oppserver.calls.shared.conditions import condition_of
 from oppserver.calls.shared.names import FIRST_SLOTS, event_code_of
-from oppserver.calls.shared.paging import (
-    AskedList,
-)
+from oppserver.calls.shared.paging import AskedList
 from oppserver.contract.columns import LEAD, LIST_COLUMNS, SYSTEM_COLUMNS, Column
 from oppserver.contract.leads import STANDARD_COLUMNS
 from oppserver.contract.model import Catalogue
@@ -144,11 +138,7 @@ def _group(asked: AskedComparisons, scope: Scope) -> ConditionGroup:
 def _condition(asked: AskedComparison, scope: Scope) -> ColumnCondition | ConditionGroup:
     column = opportunity_column_at(asked.name, scope, place=f"{asked.place}.LSO")
     return condition_of(
-        column,
-        field_of(column, scope),
-        asked.comparison,
-        asked.operand,
-        place=f"{asked.place}.RSO",
+        column, field_of(column, scope), asked.comparison, asked.operand, place=f"{asked.place}.RSO"
     )
 
 

@@ -76,11 +76,7 @@ def _modified_row(
 def _modified_fields(
     one: Activity | StoredOpportunity, catalogue: Catalogue
 ) -> Mapping[str, str | None]:
-    of_every = {
-        "Owner": one.owner_id,
-        "ActivityEvent_Note": one.note,
-        "CreatedBy": one.created_by,
-    }
+    of_every = {"Owner": one.owner_id, "ActivityEvent_Note": one.note, "CreatedBy": one.created_by}
     if isinstance(one, Activity):
         return {**of_every, **one.fields}
     defined = catalogue.fields.get(one.event_code, {})

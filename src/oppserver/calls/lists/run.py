@@ -28,9 +28,7 @@ from oppserver.calls.lists.render import (
 from oppserver.calls.shared.call import Read, Services
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import ActivitiesFound, read_timeline
-from oppserver.calls.shared.paging import (
-    ListWire,
-)
+from oppserver.calls.shared.paging import ListWire
 from oppserver.contract.model import Catalogue
 from oppserver.store.queries import ActivitySearch, RenderedPage, Search
 

@@ -65,10 +65,7 @@ def authenticate(stored: Key | None, *, secret_key: str) -> Principal:
     if stored is None or not (secret_is_right and key_is_live):
         raise InvalidCredentials
     return Principal(
-        access_key=stored.access_key,
-        user_id=stored.user_id,
-        email=stored.email,
-        role=stored.role,
+        access_key=stored.access_key, user_id=stored.user_id, email=stored.email, role=stored.role
     )
 
 

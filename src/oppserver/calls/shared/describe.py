@@ -200,10 +200,7 @@ EVERY_CALL: Final[Sequence[type[ApiError]]] = (
     errors.Unavailable,
 )
 
-EVERY_WRITE: Final[Sequence[type[ApiError]]] = (
-    errors.AccessDenied,
-    errors.IdempotencyConflict,
-)
+EVERY_WRITE: Final[Sequence[type[ApiError]]] = (errors.AccessDenied, errors.IdempotencyConflict)
 
 EVERY_BODY: Final[Sequence[type[ApiError]]] = (
     errors.WrongContentType,

@@ -13,12 +13,7 @@ from oppserver.contract.columns import (
     first_of_stored,
     is_system,
 )
-from oppserver.contract.errors import (
-    Fault,
-    InvalidReference,
-    UnknownColumn,
-    UnknownEventCode,
-)
+from oppserver.contract.errors import Fault, InvalidReference, UnknownColumn, UnknownEventCode
 from oppserver.contract.limits import EVENT_CODE_MAX, IN_ERROR_FAULTS_MAX
 from oppserver.contract.model import Catalogue, Field, User
 from oppserver.contract.names import nearest, quoted

@@ -12,14 +12,7 @@ from oppserver.contract.columns import (
     is_system,
     system_data_type,
 )
-from oppserver.contract.formats import (
-    Format,
-    Kind,
-    Table,
-    TableColumn,
-    TableRows,
-    Wanted,
-)
+from oppserver.contract.formats import Format, Kind, Table, TableColumn, TableRows, Wanted
 from oppserver.contract.model import Catalogue
 from oppserver.contract.values import DATA_TYPES
 from oppserver.formats.arrow import ArrowWriter
@@ -110,9 +103,7 @@ def _typed(column: Column, event_code: int, catalogue: Catalogue) -> TableColumn
         return TableColumn(name=column.name, kind=DATA_TYPES[system_data_type(column)].kind)
     field = catalogue.fields[event_code][column.name]
     return TableColumn(
-        name=column.name,
-        kind=DATA_TYPES[field.data_type].kind,
-        display_name=field.display_name,
+        name=column.name, kind=DATA_TYPES[field.data_type].kind, display_name=field.display_name
     )
 
 

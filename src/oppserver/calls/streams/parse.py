@@ -37,15 +37,7 @@ _SPELLINGS: Final[Mapping[str, IdFormat]] = {
 """Media types of forms, in all known spellings. Without one (as ``curl -T`` sends a file), ids are
 lines of text."""
 
-_NAMES: Final = (
-    "event_code",
-    "columns",
-    "missing",
-    "on_error",
-    "csv_formulas",
-    "csv_end",
-    "types",
-)
+_NAMES: Final = ("event_code", "columns", "missing", "on_error", "csv_formulas", "csv_end", "types")
 
 
 class AskedRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,10 +206,7 @@ def plan_stream(asked: AskedRows, catalogue: Catalogue) -> StreamPlan:
     if table is not None and asked.wanted.missing:
         table = Table(columns=(*table.columns, *MISSING_COLUMNS))
     return StreamPlan(
-        entry=plan.entries[0],
-        wanted=asked.wanted,
-        table=table,
-        has_end_record=asked.has_end_record,
+        entry=plan.entries[0], wanted=asked.wanted, table=table, has_end_record=asked.has_end_record
     )
 
 

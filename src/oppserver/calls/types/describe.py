@@ -86,13 +86,10 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "GetOpportunityDetails": Description(
         summary="Get an opportunity by id",
         text="One opportunity: each field of its type, described and with its value.",
-        query=(
-            Parameter("OpportunityId", "The opportunity.", GUID, _OPPORTUNITY.id),
-            GET_FILE_URL,
-        ),
+        query=(Parameter("OpportunityId", "The opportunity.", GUID, _OPPORTUNITY.id), GET_FILE_URL),
         response=_DETAILS,
         response_example=_example(
-            render_details(_OPPORTUNITY, details_form(example.TYPE, [_NAME])),
+            render_details(_OPPORTUNITY, details_form(example.TYPE, [_NAME]))
         ),
         errors=(errors.MissingAttribute, errors.InvalidValue, errors.OpportunityNotFound),
     ),

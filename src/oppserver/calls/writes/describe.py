@@ -19,11 +19,7 @@ from oppserver.calls.shared.describe import (
     member,
     schema_of,
 )
-from oppserver.calls.shared.messages import (
-    BulkSuccessWire,
-    SuccessWire,
-    success,
-)
+from oppserver.calls.shared.messages import BulkSuccessWire, SuccessWire, success
 from oppserver.calls.writes.render import (
     AddedWire,
     CaptureAnswerWire,

@@ -5,16 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from oppserver.calls.shared.messages import (
-    SentField,
-)
+from oppserver.calls.shared.messages import SentField
 from oppserver.calls.shared.names import event_code_of, schema_names_shown_as, user_here
-from oppserver.calls.writes.wire import (
-    AskedOpportunity,
-    Capture,
-    CaptureFlags,
-    GivenValue,
-)
+from oppserver.calls.writes.wire import AskedOpportunity, Capture, CaptureFlags, GivenValue
 from oppserver.contract.columns import (
     CUSTOM_COLUMNS,
     OWNER_COLUMN,
@@ -24,11 +17,7 @@ from oppserver.contract.columns import (
     is_system,
     of_field_set,
 )
-from oppserver.contract.errors import (
-    InvalidFieldValue,
-    InvalidValue,
-    UnknownColumn,
-)
+from oppserver.contract.errors import InvalidFieldValue, InvalidValue, UnknownColumn
 from oppserver.contract.model import Catalogue, Field, Lead, StoredOpportunity, User
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import listed, plain_text, status_field, stored_value

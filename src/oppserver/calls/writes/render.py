@@ -6,10 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from oppserver.calls.shared.messages import (
-    AffectedWire,
-    BulkSuccessWire,
-)
+from oppserver.calls.shared.messages import AffectedWire, BulkSuccessWire
 from oppserver.calls.writes.wire import CaptureAction, CaptureFlags, CaptureResult
 
 

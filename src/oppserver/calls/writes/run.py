@@ -8,11 +8,7 @@ from oppserver.calls.shared.call import NO_BODY, Write, WriteContext
 from oppserver.calls.shared.decode import Body, mandatory_guid
 from oppserver.calls.shared.lookups import gone, leads_by_value, stored_opportunity, users_named
 from oppserver.calls.shared.messages import success
-from oppserver.calls.shared.names import (
-    DUPLICATE_DETECTED,
-    OPPORTUNITY_CAPTURED,
-    event_code_of,
-)
+from oppserver.calls.shared.names import DUPLICATE_DETECTED, OPPORTUNITY_CAPTURED, event_code_of
 from oppserver.calls.writes.parse import (
     parse_bulk_add,
     parse_bulk_update,
@@ -49,11 +45,7 @@ from oppserver.calls.writes.wire import (
     SearchBy,
     UpdateWire,
 )
-from oppserver.contract.errors import (
-    AccessDenied,
-    InvalidReference,
-    InvalidValue,
-)
+from oppserver.contract.errors import AccessDenied, InvalidReference, InvalidValue
 from oppserver.contract.model import Activity, Catalogue, Lead, StoredOpportunity
 from oppserver.contract.names import quoted
 from oppserver.store.port import Transaction
@@ -88,10 +80,7 @@ def bulk_add(transaction: Transaction, asked: AskedAdditions, context: WriteCont
 
 
 def _planned(
-    transaction: Transaction,
-    asked: AskedAdditions,
-    catalogue: Catalogue,
-    context: WriteContext,
+    transaction: Transaction, asked: AskedAdditions, catalogue: Catalogue, context: WriteContext
 ) -> list[Capture]:
     owners = [name for one in asked.additions for name in owners_named(one.opportunity.fields)]
     users = users_named(transaction, owners)

@@ -8,11 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from oppserver.calls.leads.parse import AttributeWire, LeadDetails
-from oppserver.calls.shared.messages import (
-    FieldValueWire,
-    Flag,
-    SentField,
-)
+from oppserver.calls.shared.messages import FieldValueWire, Flag, SentField
 from oppserver.contract.model import Lead
 from oppserver.contract.values import FieldValue, Number
 
