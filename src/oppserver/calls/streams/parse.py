@@ -15,9 +15,9 @@ from oppserver.calls.shared.decode import (
     wanted_rows,
 )
 from oppserver.calls.shared.names import columns_of_query, event_code_of_query
+from oppserver.calls.shared.paging import ChangeNumber, EventCode, check_same, place_of
 from oppserver.calls.shared.tables import table_of_plan, with_event_codes
 from oppserver.calls.streams.batches import MISSING_COLUMNS
-from oppserver.contract.cursors import ChangeNumber, EventCode, check_same, place_of
 from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import Fault, InvalidValue, UnsupportedMediaType
 from oppserver.contract.formats import Format, IdFormat, Table, Wanted

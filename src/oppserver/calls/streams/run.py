@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from oppserver.calls.shared.call import Call, Services, Stream
+from oppserver.calls.shared.paging import ChangesCursor, check_reached, cursor_text
 from oppserver.calls.streams.batches import Gathering, IdBatch
 from oppserver.calls.streams.parse import (
     EXPORT_FORMATS,
@@ -30,7 +31,6 @@ from oppserver.calls.streams.parse import (
     plan_stream,
 )
 from oppserver.calls.streams.rows import RowStream, StreamFound
-from oppserver.contract.cursors import ChangesCursor, check_reached, cursor_text
 from oppserver.contract.errors import ApiError
 from oppserver.contract.formats import ARROW_FORMATS, Format, IdFormat
 from oppserver.contract.limits import STREAM_UNIT_IDS
@@ -116,7 +116,7 @@ def _begin(
     """Return the place where an export begins. Raises CursorGone."""
     database, last = snapshot.identity(), snapshot.change_numbers().last
     if cursor is not None:
-        check_reached(cursor, database=database, last=last)
+        check_reached(cursor.database, cursor.number, database=database, last=last)
     begun = cursor or ExportCursor(
         database=database,
         event_code=event_code,
