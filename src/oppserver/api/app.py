@@ -192,17 +192,11 @@ def _store_servers(store: Store) -> dict[str, Any]:
 
 
 def _document_routes(metrics: telemetry.Metrics) -> list[BaseRoute]:
-    async def exposition(_: Request) -> Response:
-        return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    def page(path: str, name: str, body: Callable[[], bytes | str], media_type: str) -> BaseRoute:
+        async def answer(_: Request) -> Response:
+            return Response(body(), media_type=media_type)
 
-    async def openapi(_: Request) -> Response:
-        return Response(document(), media_type=JSON)
-
-    async def reference(_: Request) -> Response:
-        return Response(reference_page(), media_type="text/html")
-
-    async def problems(_: Request) -> Response:
-        return _json(all_problems())
+        return StarletteRoute(path, answer, methods=["GET"], name=name)
 
     async def problem(request: Request) -> Response:
         name = request.path_params["name"]
@@ -213,11 +207,11 @@ def _document_routes(metrics: telemetry.Metrics) -> list[BaseRoute]:
         return _json(described_problem(kind))
 
     return [
-        StarletteRoute("/metrics", exposition, methods=["GET"], name="Metrics"),
-        StarletteRoute("/openapi.json", openapi, methods=["GET"], name="OpenApi"),
-        StarletteRoute("/", reference, methods=["GET"], name="Reference"),
-        StarletteRoute("/docs", reference, methods=["GET"], name="Docs"),
-        StarletteRoute("/problems", problems, methods=["GET"], name="Problems"),
+        page("/metrics", "Metrics", metrics.exposition, "text/plain; version=0.0.4; charset=utf-8"),
+        page("/openapi.json", "OpenApi", document, JSON),
+        page("/", "Reference", reference_page, "text/html"),
+        page("/docs", "Docs", reference_page, "text/html"),
+        page("/problems", "Problems", lambda: msgspec.json.encode(all_problems()), JSON),
         StarletteRoute("/problems/{name}", problem, methods=["GET"], name="Problem"),
     ]
 

@@ -77,6 +77,8 @@ _NOT_IN_QUERY: Final = {
 
 _UNIQUE: Final = frozenset(UNIQUE_COLUMNS.values())
 
+_UNSHARED: Final = ("email", "phone")
+
 _SEARCHED: Final = ("email", "phone", "mobile")
 """The values that a lead is looked for by without ``SearchBy``, in this order."""
 
@@ -87,18 +89,14 @@ def parse_lead(call: Call, attributes: list[AttributeWire]) -> LeadDetails:
     An address or a number that is another lead's is refused: leads are found by both.
     """
     check_says_no_lead(call.query)
-    return _with_unshared(parse_lead_details(attributes, place="$"))
+    return parse_lead_details(attributes, place="$", unshared=_UNSHARED)
 
 
 def parse_lead_update(call: Call, attributes: list[AttributeWire]) -> LeadDetails:
     """Parse new attributes of the lead that the query names; as ``parse_lead``."""
     lead_id = mandatory_guid(call.query, "leadId")
     check_says_no_lead(call.query)
-    return _with_unshared(parse_lead_details(attributes, place="$", lead_id=lead_id))
-
-
-def _with_unshared(details: LeadDetails) -> LeadDetails:
-    return msgspec.structs.replace(details, unshared=("email", "phone"))
+    return parse_lead_details(attributes, place="$", lead_id=lead_id, unshared=_UNSHARED)
 
 
 def check_says_no_lead(query: Mapping[str, str]) -> None:
@@ -107,11 +105,16 @@ def check_says_no_lead(query: Mapping[str, str]) -> None:
 
 
 def parse_lead_details(
-    attributes: Sequence[AttributeWire], *, place: str, lead_id: str | None = None
+    attributes: Sequence[AttributeWire],
+    *,
+    place: str,
+    lead_id: str | None = None,
+    unshared: tuple[str, ...] = ("email",),
 ) -> LeadDetails:
     """Parse a list of ``{Attribute, Value}`` of one lead.
 
     ``lead_id`` is the lead that the call names elsewhere; then it is looked for by nothing else.
+    ``unshared`` as in ``LeadDetails``.
 
     Raises an ApiError with status 400 that names the place: an attribute that no lead has, one that
     is named twice, no unique field, or a ``SearchBy`` without its value.
@@ -138,7 +141,7 @@ def parse_lead_details(
         searches: Mapping[str, str] = {"id": lead_id}
     else:
         searches = _searches(details, directives.get(_SEARCH_BY))
-    return msgspec.structs.replace(details, searches=searches)
+    return msgspec.structs.replace(details, searches=searches, unshared=unshared)
 
 
 def _stripped(value: str | None) -> str | None:
