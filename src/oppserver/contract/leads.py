@@ -7,9 +7,9 @@ too.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from oppserver.contract.columns import Column
 
@@ -67,8 +67,33 @@ EVERY_ATTRIBUTE: Final = Column(name="*", stored="attributes")
 """The last column of a row: all attributes that the columns before it do not have, each under its
 own name."""
 
-NUMBERS: Final = frozenset(ATTRIBUTE + name for name in ("ProspectAutoID", "Score"))
-"""The stored names of columns that are sorted as numbers."""
+LeadDataType: TypeAlias = Literal[
+    "Text", "Number", "Email", "Phone", "Website", "Date", "Time", "Select", "Boolean"
+]
+
+_DATA_TYPES: Final[Mapping[str, LeadDataType]] = MappingProxyType(
+    {
+        "EmailAddress": "Email",
+        "Phone": "Phone",
+        "Mobile": "Phone",
+        "CreatedOn": "Date",
+        "ModifiedOn": "Date",
+        "LeadLastModifiedOn": "Date",
+        "ProspectAutoID": "Number",
+        "Website": "Website",
+        "Score": "Number",
+        "DoNotCall": "Boolean",
+        "DoNotEmail": "Boolean",
+        "DoNotTrack": "Boolean",
+    }
+)
+"""The data types of attributes that are no line of text. Values are not checked by them."""
+
+
+def lead_data_type(column: Column) -> LeadDataType:
+    """The data type of an attribute: dates are compared and numbers are sorted by it."""
+    return _DATA_TYPES.get(column.name, "Text")
+
 
 READ_ONLY: Final = frozenset({"id", "created_on", "modified_on"})
 """The stored names that no caller writes."""

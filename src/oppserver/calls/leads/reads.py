@@ -25,8 +25,8 @@ from oppserver.contract.identifiers import distinct_guids
 from oppserver.contract.leads import (
     ATTRIBUTE,
     EVERY_ATTRIBUTE,
-    NUMBERS,
     READABLE_COLUMNS,
+    lead_data_type,
     readable_lead_column_named,
 )
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX, LEADS_BY_IDS_MAX, LEADS_PAGE_ROWS_DEFAULT
@@ -74,8 +74,6 @@ class LeadsByIdsWire(msgspec.Struct, forbid_unknown_fields=True):
 EVERY_COLUMN: Final = (*READABLE_COLUMNS, EVERY_ATTRIBUTE)
 
 ID_COLUMN: Final = READABLE_COLUMNS[0]
-
-_DATES: Final = ("created_on", "modified_on")
 
 _VALUE_PLACE: Final = "$.Parameter.LookupValue"
 
@@ -171,22 +169,22 @@ def _condition(column: Column, operator: str, text: str) -> ColumnCondition | Co
     if operator == _LIKE:
         return _like(column.stored, text)
     comparison = OPERATORS[operator]
-    data_type = _data_type(column.stored, comparison, text)
+    data_type = _data_type(column, comparison, text)
     field = Field(
         event_code=0, schema_name=column.name, display_name=column.name, data_type=data_type
     )
     return condition_of(column, field, comparison, text, place=_VALUE_PLACE)
 
 
-def _data_type(stored: str, comparison: Comparison, text: str) -> DataType:
+def _data_type(column: Column, comparison: Comparison, text: str) -> DataType:
     """The data type to compare a value as. Attributes have no definition that names one.
 
     There a number is greater or less than numbers, and equal to the same text.
     """
-    if stored in _DATES:
+    if lead_data_type(column) == "Date":
         return DataType.DATE_TIME
     is_order = comparison not in (Comparison.EQUAL, Comparison.NOT_EQUAL)
-    if is_order and stored.startswith(ATTRIBUTE) and plain_number(text) is not None:
+    if is_order and column.stored.startswith(ATTRIBUTE) and plain_number(text) is not None:
         return DataType.NUMBER
     return DataType.STRING
 
@@ -237,7 +235,9 @@ def _ordering(sorting: SortingWire | msgspec.UnsetType | None) -> Ordering:
         return Ordering(
             stored=ID_COLUMN.stored, is_descending=is_descending(sorting, default=False)
         )
-    stored = _column(name, place="$.Sorting.ColumnName").stored
+    column = _column(name, place="$.Sorting.ColumnName")
     return Ordering(
-        stored=stored, is_descending=is_descending(sorting), is_number=stored in NUMBERS
+        stored=column.stored,
+        is_descending=is_descending(sorting),
+        is_number=lead_data_type(column) == "Number",
     )
