@@ -143,7 +143,7 @@ def _health_routes(dispatcher: Callable[[], Dispatcher]) -> list[BaseRoute]:
         observed(request.scope).call = "health"
         try:
             await dispatcher().on_worker(dispatcher().services.store.ping)
-        except Exception as error:  # noqa: BLE001 (a probe gets an answer, whatever is wrong)
+        except Exception as error:  # noqa: BLE001 (a probe always gets an answer)
             return error_response(to_api_error(error), request.scope, headers=_NO_STORE)
         return _json(
             {

@@ -41,7 +41,7 @@ _QUERY_FIELDS_MAX: Final = 100
 
 
 class Dispatcher:
-    """Answers calls. Owns the worker threads; closed by whoever made it."""
+    """Answers calls. Owns the worker threads; its creator closes it."""
 
     def __init__(self, settings: Settings, services: Services) -> None:
         self.settings: Final = settings
@@ -277,7 +277,7 @@ def described_error(error: ApiError, path: str, *, request_id: str) -> tuple[byt
 
 
 def instance_of(request_id: str) -> str | None:
-    """The URI of one occurrence: that of its request id, where that is a UUID, as ours are."""
+    """Return the URI of one occurrence of a problem; None when the request id is not a UUID."""
     try:
         return UUID(request_id).urn
     except ValueError:

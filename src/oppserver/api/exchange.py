@@ -14,7 +14,7 @@ from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
 
 STREAM_SENT_BYTES: Final = 128 << 10
 """Bytes of rows that are handed to a connection at once; a caller has ``timeout_s`` for each.
-Ours: 4 KB/s are taken then, which is no network any more."""
+Ours: a caller that takes less than 4 KB/s is cut off; no working network is as slow."""
 
 
 class Stalled(Exception):
@@ -98,9 +98,9 @@ class Exchange:
         return False
 
     async def cut(self, *, at_once: bool) -> None:
-        """Ends the connection, so that nobody takes the answer for a whole one.
+        """Cut the connection, so that nobody takes the answer for a complete one.
 
-        ``at_once``: what was sent and not taken yet is dropped.
+        ``at_once``: bytes that the caller has not taken yet are dropped.
         """
         transport = connection_of(self.scope)
         try:

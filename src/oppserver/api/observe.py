@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-"""ASGI 3.0 (asgi.readthedocs.io), in the plain types that every framework's can stand for."""
+"""ASGI 3.0 (asgi.readthedocs.io), in plain types that fit those of every framework."""
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 

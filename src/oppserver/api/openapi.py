@@ -213,7 +213,7 @@ def _parameter(one: Parameter) -> dict[str, Any]:
 
 
 def _request_body(route: Route, described: Description) -> dict[str, Any] | None:
-    """The body of a call: its schema is that of the struct that it is decoded into."""
+    """Describe the body of a call; the schema comes from the struct that it is decoded into."""
     if described.takes:
         forms = {
             media_type: {

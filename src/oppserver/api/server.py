@@ -182,7 +182,7 @@ def _keep_freed_memory() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's server, which tells when it listens and when it stops."""
+    """Uvicorn's server, which reports when it listens, and logs when it stops."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)

@@ -88,7 +88,7 @@ class Streams:
         except Stalled:
             telemetry.logger().warning("stream_stalled", call=route.name)
             await exchange.cut(at_once=True)
-        except asyncio.CancelledError:  # the server has waited for as long as it is to wait
+        except asyncio.CancelledError:  # the server stops, and its timeout is over
             telemetry.logger().warning("stream_cut", call=route.name)
             with suppress(asyncio.CancelledError):  # once more, when the event loop ends
                 await exchange.cut(at_once=True)
@@ -282,9 +282,9 @@ class _Running:
             await exchange.refuse(error, self._dispatcher.headers(exchange.request, self._call))
             return
         instance = instance_of(observed(exchange.scope).request_id)
-        told, is_whole = self._stream.failed(error, instance=instance)
+        report, is_whole = self._stream.failed(error, instance=instance)
         telemetry.logger().info("stream_refused", status=error.status, reason=str(error))
-        await exchange.send(self._encoder.part(told) + self._encoder.end())
+        await exchange.send(self._encoder.part(report) + self._encoder.end())
         if is_whole and await exchange.discard():
             await exchange.send(b"", is_last=True)
         else:

@@ -120,7 +120,7 @@ def column_named(name: str) -> Column | None:
 
 
 def first_of_stored(column: Column) -> Column:
-    """The first name of what is stored: OpportunityNote for ActivityEvent_Note."""
+    """The first of a stored column's names: OpportunityNote for ActivityEvent_Note."""
     return next((one for one in SYSTEM_COLUMNS if one.stored == column.stored), column)
 
 

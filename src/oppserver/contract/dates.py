@@ -31,7 +31,7 @@ _RFC3339 = re.compile(
 def to_stored(text: str) -> str:
     """The stored form (``YYYY-MM-DD HH:MM:SS``, UTC) of a date in any of the three forms.
 
-    Raises ValueError, without naming the place, when it is in none or is no date of the calendar.
+    Raises ValueError, which does not name the place, for other forms and impossible dates.
     """
     if _STORED.fullmatch(text):
         datetime.fromisoformat(text)
@@ -71,7 +71,7 @@ def span_of(text: str) -> Span:
     """Return the time span of a date in a condition: one second, or a day where no time is given.
 
     Beside the forms of ``to_stored``, ``YYYY-MM-DD hh:mm:ss AM/PM`` is read. A day begins as
-    ``YYYY-MM-DD``, which sorts before its midnight: what is stored as a day alone is in it.
+    ``YYYY-MM-DD``, which sorts before its midnight: a stored day without a time belongs to it.
     Raises ValueError as ``to_stored``.
     """
     stripped = text.strip()

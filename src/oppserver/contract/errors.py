@@ -272,7 +272,7 @@ class InvalidSetting(OperatorError):
 
 
 class InvalidInput(OperatorError):
-    """An argument of a command is not what it has to be, or names what is not there."""
+    """An argument of a command is invalid, or names something unknown."""
 
 
 class InvalidDatabaseUrl(OperatorError):
@@ -284,7 +284,7 @@ class DatabaseRefused(OperatorError):
 
 
 class AddressRefused(OperatorError):
-    """The server cannot listen where it was told to, or not with that certificate."""
+    """The server cannot listen on the given address, or not with the given certificate."""
 
 
 class RateLimitStoreLost(OppserverError):
@@ -300,7 +300,7 @@ class WorkerFailed(OperatorError):
 
 
 class StoreUnreachable(Unavailable):
-    """No server of the store answers, or the one that does is not the one that is needed."""
+    """No server of the store answers, or only one that cannot serve the call."""
 
     def __init__(self, message: str = "The store cannot be reached now. Try again.") -> None:
         super().__init__(message)
@@ -326,11 +326,11 @@ class StoreFull(Unavailable, OperatorError):
 
 
 class InvalidFile(OperatorError):
-    """A file cannot be read or written, or is not what it says."""
+    """A file cannot be read or written, or has another format than its name says."""
 
 
 class StoppedImport(InvalidFile):
-    """A line could not be imported, and the import was told to stop at such a line."""
+    """A line could not be imported, and the import stops at the first such line."""
 
 
 class RejectedLine(OppserverError):

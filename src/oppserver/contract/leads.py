@@ -26,7 +26,7 @@ _OWN: Final = (
 )
 
 ATTRIBUTE: Final = "attributes."
-"""Before the name of what is kept among the attributes: ``attributes.mx_City``."""
+"""The prefix of stored names of values without a column: ``attributes.mx_City``."""
 
 _KEPT: Final = tuple(
     Column(name=name, stored=ATTRIBUTE + name)
@@ -61,7 +61,7 @@ READABLE_COLUMNS: Final = (
     Column(name="OwnerIdEmailAddress", stored="owner_email"),
     Column(name="LeadLastModifiedOn", stored="modified_on"),
 )
-"""The columns that a read can ask for: the standard ones, and what is known of the owner."""
+"""The columns that a read can ask for: the standard ones, and those of the owner."""
 
 EVERY_ATTRIBUTE: Final = Column(name="*", stored="attributes")
 """The last column of a row: all attributes that the columns before it do not have, each under its

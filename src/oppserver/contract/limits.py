@@ -207,4 +207,4 @@ SQLITE_BACKUP_STEP_PAGES: Final = 4_096
 
 STANDBYS_MAX: Final = 16
 """Standbys that one server reads. Ours: each takes a thread, and a connection for each worker
-thread; whoever has more puts a load balancer before them."""
+thread; put a load balancer before more of them."""

@@ -14,7 +14,7 @@ from oppserver.contract.model import STATUSES, DataType, Field, OpportunityType
 
 
 class OptionWire(msgspec.Struct, frozen=True, kw_only=True):
-    """One option of a dropdown. ``Text`` is empty: what is shown is the value itself."""
+    """One option of a dropdown. ``Text`` is empty: the value itself is shown."""
 
     IsDefault: bool = False
     Text: str | None = ""

@@ -225,7 +225,7 @@ class ServerState(StrEnum):
     NO_STANDBY = "no standby"
     """It can be written to: it was promoted."""
     OTHER_DATABASE = "other database"
-    """It is no copy of the primary's database."""
+    """It has another database than the primary."""
 
 
 class StoreServer(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,7 +100,7 @@ def span_at(text: str, *, place: str, error: type[ApiError] = InvalidFieldValue)
 def plain_number(text: str) -> str | None:
     """A number as a plain decimal of the form ``-12.5``; None when the text is no number.
 
-    There are no signs of thousands in it, and no zeros before it.
+    It has no thousands separators and no leading zeros.
     """
     match = _NUMBER.fullmatch(text)
     if match is None:
@@ -114,7 +114,7 @@ def plain_number(text: str) -> str | None:
 
 
 def options_of(field: Field) -> tuple[str, ...]:
-    """All options of a dropdown, whatever its parent's value is; empty when it takes any value."""
+    """All options of a dropdown, for every value of its parent; empty when it takes any value."""
     dependent = (option for options in field.dependent_options.values() for option in options)
     return field.options or tuple(dict.fromkeys(dependent))
 

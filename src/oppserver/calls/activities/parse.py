@@ -65,8 +65,8 @@ class OpportunityActivityWire(msgspec.Struct, forbid_unknown_fields=True):
 class AskedActivity(msgspec.Struct, frozen=True, kw_only=True):
     """One activity to be posted. ``created_on`` (stored form) None: now.
 
-    ``fields`` are by schema name, those without a value left out. ``owner`` is as given, an id or
-    an address, and stands at ``owner_place``; ``place`` is where the activity stands in the body.
+    ``fields`` are by schema name, without unset ones. ``owner`` is the id or address as sent, at
+    ``owner_place`` in the body; ``place`` is the place of the activity.
     """
 
     event_code: str
@@ -185,7 +185,7 @@ def _lead_id(message: ActivityWire, query: Mapping[str, str]) -> str | None:
 
 
 def _lead(message: ActivityWire) -> LeadDetails:
-    """The lead of an address, and what it is to have if it is created."""
+    """The lead of an address, with the values that a new one gets."""
     said = {
         "email": ("EmailAddress", message.EmailAddress),
         "first_name": ("FirstName", message.FirstName),

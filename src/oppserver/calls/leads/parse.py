@@ -1,4 +1,4 @@
-"""Parsing of a lead's attributes: the values of the lead, and what it is looked for by."""
+"""Parsing of a lead's attributes: its new values, and the values to find it by."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -28,10 +28,10 @@ class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
     """A lead as a caller describes it.
 
     ``values`` are its new values by stored name (``contract/leads.py``); None clears. ``searches``
-    has the values that it is looked for by, of ``id``, ``email``, ``phone`` and ``mobile``; the
-    first that finds a lead counts. ``unshared`` are the stored names of values that no other lead
-    may have. ``id`` is the one that was given; a new lead may take it if ``may_take_id``. ``owner``
-    is as given, an id or an address. ``place`` is the lead's place in the body.
+    has the values to find it by, of ``id``, ``email``, ``phone`` and ``mobile``; the first that
+    finds a lead counts. ``unshared`` are the stored names of values that no other lead may have.
+    ``id`` is the id that was sent; a new lead gets it if ``may_take_id``. ``owner`` is an id or an
+    address as sent. ``place`` is the lead's place in the body.
     """
 
     values: Mapping[str, str | None]
@@ -46,8 +46,8 @@ class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
 class FoundLead(msgspec.Struct, frozen=True, kw_only=True):
     """The stored leads that one ``LeadDetails`` is about.
 
-    ``lead`` is the one that was looked for, ``of_id`` the one of the id that was given. ``taken``
-    has, by stored name, the leads that already have a new value of this one.
+    ``lead`` is the lead that the searches find, ``of_id`` the lead of the id that was sent.
+    ``taken`` has, by stored name, the other leads that already have a new value of this one.
     """
 
     lead: Lead | None
@@ -113,7 +113,7 @@ def parse_lead_details(
 ) -> LeadDetails:
     """Parse a list of ``{Attribute, Value}`` of one lead.
 
-    ``lead_id`` is the lead that the call names elsewhere; then it is looked for by nothing else.
+    ``lead_id`` is the lead that the call names elsewhere; then nothing else is searched by.
     ``unshared`` as in ``LeadDetails``.
 
     Raises an ApiError with status 400 that names the place: an attribute that no lead has, one that

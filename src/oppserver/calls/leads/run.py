@@ -25,7 +25,7 @@ from oppserver.store.queries import LeadSearch, RenderedPage, RenderedRows
 
 
 def _parse_lead_by_id(call: Call, _: None) -> Sequence[str]:
-    """Return the lead's id; nothing where the text is no id, so that no row is found."""
+    """Return the lead's id; nothing for an invalid id, so that no row is found."""
     lead_id = canonical_guid(mandatory(call.query, "id"))
     return [] if lead_id is None else [lead_id]
 
@@ -76,7 +76,7 @@ LEADS_BY_IDS: Final = Read(
 def create_or_update_lead(
     transaction: Transaction, asked: LeadDetails, context: WriteContext
 ) -> bytes:
-    """Change the lead that is found by what is unique of it, or create one."""
+    """Change the lead that its unique values find, or create one."""
     saved = save_lead(transaction, asked, now=context.now, new_id=context.new_id)
     return success(LeadSavedWire(saved.lead.id, IsCreated=saved.is_created))
 

@@ -109,9 +109,9 @@ def plan_lead(
 ) -> Lead:
     """Plan the lead: the one that was found, with the given values, or a new one.
 
-    A lead that nothing changes comes back as it is. ``users`` are by owner as given. Raises
-    InvalidReference when what is stored does not allow it, and LimitExceeded when the lead would
-    have too many attributes.
+    An unchanged lead is returned as it was. ``users`` are by owner as sent. Raises InvalidReference
+    when the id, the owner or an unshared value conflicts with stored ones, and LimitExceeded when
+    the lead would have too many attributes.
     """
     _check_id(details, found)
     _check_taken(details, found)

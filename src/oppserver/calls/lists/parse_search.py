@@ -145,7 +145,7 @@ def _check_size(conditions: Sequence[ConditionWire]) -> None:
 def _check_base(conditions: Sequence[ConditionWire], code: str) -> None:
     """Check that the conditions name the type as well. Raises InvalidValue with what to send.
 
-    The message begins with that of the hosted API (observed).
+    The message begins as the one of the hosted API (observed).
     """
     found = [row for condition in conditions for row in _rows(condition) if _is_base(row)]
     if not found or any(not _repeats(row, code) for row in found):

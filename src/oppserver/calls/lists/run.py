@@ -72,7 +72,7 @@ class ModifiedActivities(msgspec.Struct, frozen=True, kw_only=True):
 def _plan_recently_modified(
     asked: AskedRecentlyModified, catalogue: Catalogue
 ) -> Search | ModifiedActivities:
-    """Plan a search of the type of the event code, or of activities where it is no such type."""
+    """Plan a search: of opportunities if the event code is one of theirs, else of activities."""
     if asked.event_code is not None and asked.event_code in catalogue.types:
         return plan_modified_opportunities(asked, asked.event_code, catalogue)
     return ModifiedActivities(

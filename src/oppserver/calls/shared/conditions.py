@@ -73,7 +73,9 @@ def comparison_named(operator: str, *, place: str) -> Comparison:
 def condition_of(
     column: Column, field: Field, comparison: Comparison, operand: str | None, *, place: str
 ) -> ColumnCondition | ConditionGroup:
-    """The condition of a comparison by its field's data type; ``place`` is that of the operand.
+    """Return the condition of a comparison, by its field's data type.
+
+    ``place`` is the place of the operand.
 
     Raises MissingAttribute, InvalidValue or InvalidFieldValue.
     """

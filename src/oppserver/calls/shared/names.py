@@ -58,7 +58,7 @@ def activity_code_of(text: str, catalogue: Catalogue, *, place: str) -> int:
 
 
 def number_of(text: str) -> int | None:
-    """The number of an event code; None when the text is no number, or too large a one."""
+    """Return the number of an event code; None for any other text and for too large numbers."""
     digits = text.strip()
     is_number = digits.isascii() and digits.isdecimal() and len(digits) <= len(str(EVENT_CODE_MAX))
     return int(digits) if is_number and int(digits) <= EVENT_CODE_MAX else None

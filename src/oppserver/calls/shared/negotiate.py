@@ -156,7 +156,7 @@ _LOCAL: Final = threading.local()  # a zstd compressor is reused, but by one thr
 
 
 def choose_encoding(accept_encoding: str) -> str:
-    """``zstd``, ``gzip`` or ``identity``: the one that the caller likes best, zstd before gzip."""
+    """Return ``zstd``, ``gzip`` or ``identity``, as the caller prefers; zstd before gzip."""
     if not accept_encoding:
         return "identity"
     weights = dict(preferences_in(accept_encoding))
@@ -174,7 +174,7 @@ def made_by() -> str:
 
 
 def encode(body: bytes, encoding: str) -> tuple[bytes, str]:
-    """The body as it is sent, and its encoding: a short one stays as it is."""
+    """Return the encoded body and its encoding; a short body is not encoded."""
     if len(body) < _BODY_BYTES_MIN:
         return body, "identity"
     return _encoded(body, encoding), encoding
@@ -189,7 +189,7 @@ class StreamEncoder:
         self._encoding: Final = encoding
 
     def part(self, body: bytes) -> bytes:
-        """The next part of the body as it is sent; an empty one is left out."""
+        """Return the next part of the body, encoded; nothing for an empty part."""
         if not body:  # ISA-L would flush a block before its header
             return b""
         if self._encoding == "zstd":

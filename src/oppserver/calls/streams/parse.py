@@ -115,7 +115,7 @@ _EXPORT_NAMES: Final = (
 
 
 class AskedExport(AskedRows, frozen=True, kw_only=True):
-    """An export. ``after_id``: it begins behind this id, whatever the cursor says.
+    """An export. ``after_id``: it begins behind this id; this outranks the cursor.
 
     ``limit`` None: all rows.
     """

@@ -82,7 +82,7 @@ class ReadStream(RowStream):
         return list(self._gathering.add(self._reader.feed(data)))
 
     def pause(self) -> list[IdBatch]:
-        """The ids that came and are in no batch yet, as a batch: no more data comes now."""
+        """Return the ids that are in no batch yet, as a batch: no data arrives at the moment."""
         return list(self._gathering.rest())
 
     def finish(self) -> list[IdBatch]:

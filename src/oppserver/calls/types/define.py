@@ -62,8 +62,7 @@ def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]
     """Return the changed field. ``fields`` are those of its type, by schema name.
 
     Options make a field a dropdown; another data type removes its options. When options depend on
-    a parent's value, there are no others: an option without a parent's value could never be
-    written.
+    a parent's value, all of them do: an option without a parent's value could never be written.
 
     Raises InvalidInput. ``check_fields`` checks the result against the other fields.
     """

@@ -104,7 +104,7 @@ def render_users(users: Iterable[User]) -> bytes:
 def render_access_key_user(user: User, *, role: Role, host: str) -> bytes:
     """The body of ``UserByAccessKey.Get`` for the user of a key with a role.
 
-    ``host`` is the one that the caller sent the call to, empty when it did not say.
+    ``host`` is the host of the call, empty when the caller did not send it.
     """
     return msgspec.json.encode(
         AccessKeyUserWire(

@@ -1,4 +1,4 @@
-"""Parsing of the calls that write opportunities: from their bodies to what was asked."""
+"""Parsing of the calls that write opportunities. Nothing is looked up here."""
 
 from collections.abc import Mapping
 

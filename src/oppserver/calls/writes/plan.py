@@ -191,7 +191,7 @@ def plan_change(
     """Return a stored opportunity with new values.
 
     Raises InvalidFieldValue when a mandatory field would be cleared, or when a value does not fit
-    that of its parent field, whichever of the two is new.
+    that of its parent field; either of the two may be the new one.
     """
     for field in (status_field(stored.event_code), *fields.values()):
         given = values.get(_stored(field.schema_name)) if field.is_mandatory else None

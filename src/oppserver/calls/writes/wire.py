@@ -109,7 +109,7 @@ class AskedAdditions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AskedUpdate(msgspec.Struct, frozen=True, kw_only=True):
-    """New values of the opportunity of an id. ``event_code`` None: of whatever type it is."""
+    """New values of the opportunity of an id. ``event_code`` None: it may be of any type."""
 
     id: str
     event_code: str | None

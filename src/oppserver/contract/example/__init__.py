@@ -1,10 +1,10 @@
-"""The documented page's example, as files: what is stored, what is asked, what is answered.
+"""The documented page's example, as files: opportunities to store, a request and its response.
 
 Import ``opportunities.ndjson`` (which creates type 12003), create type 12001, and ``request.json``
 gets ``response.json``: value for value and key order included.
 
-The examples of the OpenAPI document name what is here, and the demo stores it: each of them gets an
-answer there.
+The examples of the OpenAPI document name these opportunities, and the demo stores them: there each
+example gets an answer.
 """
 
 from importlib.resources import files
