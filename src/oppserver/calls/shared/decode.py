@@ -188,12 +188,12 @@ def check_names(query: Mapping[str, str], names: Sequence[str]) -> None:
         raise refusal(InvalidValue, faults)
 
 
-def check_is_not_named(query: Mapping[str, str], mends: Mapping[str, str]) -> None:
+def check_is_not_named(query: Mapping[str, str], hints: Mapping[str, str]) -> None:
     """Check that the query has no value under some names, which come with what to do instead.
 
     Such a value says what to write, or where; it must not be ignored. Raises InvalidValue.
     """
-    for name, hint in mends.items():
+    for name, hint in hints.items():
         if query.get(name.lower(), "").strip():
             raise InvalidValue(f"query parameter '{name}': {hint}")
 
