@@ -13,6 +13,7 @@ from oppserver.calls.changes.run import CHANGES
 from oppserver.calls.leads.run import (
     CREATE_OR_UPDATE_LEAD,
     LEAD_BY_ID,
+    LEAD_FIELDS,
     LEADS_BY_IDS,
     LEADS_GET,
     UPDATE_LEAD,
@@ -119,6 +120,7 @@ ROUTES: Final = (
     _route("GET", f"{_LEADS}/Leads.GetById", LEAD_BY_ID),
     _route("POST", f"{_LEADS}/Leads.Get", LEADS_GET),
     _route("POST", f"{_LEADS}/Leads/Retrieve/ByIds", LEADS_BY_IDS),
+    _route("GET", f"{_LEADS}/LeadsMetaData.Get", LEAD_FIELDS),
     _route("POST", f"{_ACTIVITIES}/Create", CREATE_ACTIVITY, name="ProspectActivityCreate"),
     _route("POST", f"{_ACTIVITIES}/Retrieve", LEAD_ACTIVITIES, name="ProspectActivityRetrieve"),
     _route(

@@ -119,6 +119,12 @@ _DISPLAY_NAMES: Final = MappingProxyType(
     }
 )
 
+_SHOWN: Final = {
+    name: shown for shown, name in _DISPLAY_NAMES.items() if shown.casefold() != name.casefold()
+}
+
+_WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
 _BY_FOLDED_NAME: Final = {column.name.casefold(): column for column in STANDARD_COLUMNS}
 
 _BY_FOLDED_NAME.update(
@@ -149,6 +155,11 @@ def _custom(name: str) -> Column | None:
     stripped = name.strip()
     is_custom = _CUSTOM_NAME.fullmatch(stripped)
     return Column(name=stripped, stored=ATTRIBUTE + stripped) if is_custom else None
+
+
+def lead_display_name(name: str) -> str:
+    """The display name of an attribute; without one of its own, the words of its schema name."""
+    return _SHOWN.get(name) or " ".join(_WORDS.findall(name.removeprefix("mx_")))
 
 
 def unique_column_named(name: str) -> str | None:

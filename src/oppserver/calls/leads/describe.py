@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from oppserver.calls.leads.reads import OPERATORS
-from oppserver.calls.leads.run import LeadSavedWire, LeadUpdatedWire
+from oppserver.calls.leads.run import (
+    LeadFieldWire,
+    LeadSavedWire,
+    LeadUpdatedWire,
+    render_lead_fields,
+)
 from oppserver.calls.shared.describe import (
     COUNT,
     EVERY_BODY,
@@ -27,7 +34,7 @@ from oppserver.calls.shared.describe import (
 )
 from oppserver.calls.shared.messages import SuccessWire
 from oppserver.contract import errors, example, limits
-from oppserver.contract.leads import UNIQUE_COLUMNS
+from oppserver.contract.leads import STANDARD_COLUMNS, UNIQUE_COLUMNS
 
 _ATTRIBUTES: Final[Members] = {
     "": member(maxItems=limits.LEAD_ATTRIBUTES_MAX),
@@ -165,5 +172,20 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response=object_of(RecordCount=COUNT, Leads=_LEAD_ROWS),
         response_example={"RecordCount": 1, "Leads": [_ROW_EXAMPLE]},
         errors=(*EVERY_BODY, errors.UnknownColumn, errors.LimitExceeded),
+    ),
+    "LeadsMetaDataGet": Description(
+        summary="Get the fields of leads",
+        text=(
+            "The standard fields. A custom one (`mx_` and a word) needs no definition: it is"
+            " described when `schemaName` names it, and is not among all fields. Values are texts;"
+            " they are not checked by `DataType`."
+        ),
+        query=(
+            optional("schemaName", "Only this field, in any case.", TEXT, "Phone"),
+            optional("excludeOptionSets", "Accepted, without effect: no dropdowns.", TEXT, "1"),
+        ),
+        response=schema_of(list[LeadFieldWire]),
+        response_example=msgspec.json.decode(render_lead_fields(STANDARD_COLUMNS[4:5])),
+        errors=(errors.UnknownColumn,),
     ),
 }
