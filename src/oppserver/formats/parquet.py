@@ -172,7 +172,7 @@ class RowGroups:
         self._gathered, self._rows = [], 0
 
     def note(self, about: Mapping[str, str]) -> None:
-        """Something to be told behind the rows, in the footer."""
+        """Write a note behind the rows, in the footer."""
         self._writer.add_key_value_metadata(about)
 
     def close(self) -> None:
