@@ -73,7 +73,7 @@ def test_every_format_has_the_same_rows(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["missing.txt", "missing.txt.gz", "missing.txt.zst"])
 def test_missing_ids_may_be_packed(tmp_path: Path, name: str) -> None:
-    """As the output may, by the end of the file's name."""
+    """The end of its name says how, as with the output."""
     write_ids(tmp_path, IDS[:3])
     with scripted_host(absent=frozenset(IDS[1:3])) as host:
         assert fetch(tmp_path, host.url, "--missing", name).returncode == 0
