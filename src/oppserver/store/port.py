@@ -124,7 +124,8 @@ class Transaction(Protocol):
     def write_leads(self, batch: Sequence[Lead]) -> None:
         """Creates or replaces leads by id; an address that changes is changed on opportunities too.
 
-        Owners that are not there are created, without an address.
+        Owners that are not there are created, without an address. Of two leads with one id, the
+        last is written.
         """
         ...
 

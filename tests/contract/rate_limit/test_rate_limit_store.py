@@ -45,7 +45,7 @@ def test_two_servers_share_one_limit(folder: Path, valkey: ValkeyServer) -> None
 
 HAMMER = """
 import sys, time
-from oppserver.contract.rate_limit_store import parse_rate_limit_store
+from oppserver.rate_limit.address import parse_rate_limit_store
 from oppserver.rate_limit.redis import RedisWindow
 
 window = RedisWindow(parse_rate_limit_store(sys.argv[1]), calls=25, window_s=1, connections=1)

@@ -62,7 +62,7 @@ def select_leads_by(
 def write_leads(connection: SqlConnection, batch: Sequence[Lead]) -> list[tuple[str, str | None]]:
     """Create or replace leads and create their owners; return the ids with a changed address."""
     leads = {one.id: one for one in batch}
-    owners = [one.owner_id for one in leads.values() if one.owner_id is not None]
+    owners = [one.owner_id for one in batch if one.owner_id is not None]
     write_owners(connection, dict.fromkeys(owners))
     stored = dict(connection.rows(_ADDRESSES, ids=list(leads)))
     connection.run_many(_INSERT, [_row(one) for one in leads.values() if one.id not in stored])

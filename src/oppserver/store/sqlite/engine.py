@@ -198,7 +198,7 @@ class SqliteStore(SqlStore):
     @contextmanager
     def _reader(self, *, timeout_s: float | None = None) -> Iterator[SqliteConnection]:
         """A reader, outside a transaction, with the clock set."""
-        with translated_errors(self._path):
+        with self._named_errors():
             self._files.check_lately()
             with self._readers.connection() as connection:
                 connection.deadline.set(timeout_s or self._options.query_timeout_s)
@@ -239,8 +239,18 @@ class SqliteStore(SqlStore):
     @contextmanager
     def _outside_transaction(self) -> Iterator[SqliteConnection]:
         """The writer, outside a transaction."""
-        with translated_errors(self._path), self._writer.connection() as connection:
+        with self._named_errors(), self._writer.connection() as connection:
             yield connection
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Turn the driver's errors into ours. Raise StoreReplaced for those of other files."""
+        with translated_errors(self._path):
+            try:
+                yield
+            except sqlite3.Error:
+                self._files.check()
+                raise
 
     def _write(self, work: Callable[[SqlConnection], _T]) -> _T:
         with self._writing() as connection:

@@ -57,6 +57,9 @@ _PAUSE_S: Final = 0.02
 _CHECKPOINT_S: Final = 5.0
 """Seconds for which a file may be unreadable. Chosen: above the longest checkpoint of a load."""
 
+_OTHER: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""What SQLite says of another file: no database, or no such table, as in one without a byte."""
+
 _FileId = tuple[int, int]
 
 _C = TypeVar("_C", bound=sqlite3.Connection)
@@ -164,10 +167,10 @@ class DatabaseFiles:
         try:
             with self._lock:
                 return _read_identity(self._anchor)
-        except sqlite3.OperationalError:
+        except sqlite3.DatabaseError as error:
+            if _base_code(error) in _OTHER or _base_code(error) == sqlite3.SQLITE_CORRUPT:
+                raise self._written_over() from None
             raise  # it was held up, or the disk failed
-        except sqlite3.DatabaseError:
-            raise self._written_over() from None
 
     def _written_over(self) -> StoreReplaced:
         return StoreReplaced(f"{self.path} was written over with something else")
@@ -237,7 +240,7 @@ def _is_log_of(path: Path) -> bool:
     try:
         return _identity_at(f"{_uri(path)}?mode=ro") == in_file
     except sqlite3.OperationalError as error:
-        return _base_code(error) != sqlite3.SQLITE_ERROR  # no such table
+        return _base_code(error) not in _OTHER
     except sqlite3.DatabaseError:
         return False
 
@@ -251,9 +254,7 @@ def _identity_in_file(path: Path) -> str | None:
     try:
         return _identity_at(f"{_uri(path)}?mode=ro&immutable=1")
     except sqlite3.DatabaseError as error:
-        # SQLITE_ERROR: no such table, as in a file without a byte
-        is_other = _base_code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-        return "" if is_other else None
+        return "" if _base_code(error) in _OTHER else None
 
 
 def _base_code(error: sqlite3.Error) -> int:

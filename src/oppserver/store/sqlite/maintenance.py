@@ -6,7 +6,6 @@ the file to write builds them, and so does a write that needs one.
 """
 
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -38,9 +37,9 @@ _STATEMENTS: Final = tuple(
 """The statements that make the schema of a new file, in order."""
 
 INDEXES: Final = {
-    found[1]: statement
+    statement.split()[2]: statement
     for statement in sorted(_STATEMENTS)
-    if (found := re.match(r"CREATE INDEX (\w+) ON (?:lead|opportunity) ", statement))
+    if statement.startswith("CREATE INDEX") and statement.split()[4] in ("lead", "opportunity")
 }
 """Indexes of the schema that only make reads quick, by name: their statements. Operators may have
 added others."""
