@@ -58,7 +58,7 @@ _CHECKPOINT_S: Final = 5.0
 """Seconds for which a file may be unreadable. Chosen: above the longest checkpoint of a load."""
 
 _OTHER: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-"""What SQLite says of another file: no database, or no such table, as in one without a byte."""
+"""SQLite's codes for another file: no database, or no such table, as in one without a byte."""
 
 _FileId = tuple[int, int]
 
