@@ -59,10 +59,12 @@ class Member:
 
     def kill(self) -> None:
         """Ends it at once, whatever it is doing."""
-        for one in self._all():
+        processes = self._all()
+        for one in processes:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         self._process.wait()
+        psutil.wait_procs(processes)  # they hold shared memory until the last has ended
 
     def freeze(self) -> None:
         """Stops all its processes. Its system still takes connections and what is sent."""

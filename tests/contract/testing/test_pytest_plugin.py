@@ -242,11 +242,17 @@ def test_it(oppserver, n):
 def test_ctrl_c_ends_the_run(tmp_path: Path) -> None:
     """In a call that waits; the server stops, and its folder is gone."""
     text = """
+import time
 from pathlib import Path
+from threading import Thread
 from calling import types
+def tell(oppserver):
+    while not oppserver.calls:
+        time.sleep(0.01)
+    Path("waits").touch()
 def test_it(oppserver):
     oppserver.faults.slow(3_600)
-    Path("waits").touch()
+    Thread(target=tell, args=[oppserver], daemon=True).start()
     types(oppserver)
 """
     (tmp_path / "calling.py").write_text(TYPES)
