@@ -277,7 +277,7 @@ WINDOWS = max(2, min(10, round(2 * SCALE)))
 
 @pytest.mark.slow
 def test_a_fetch_is_as_fast_as_the_limit_allows(tmp_path: Path) -> None:
-    """25 calls in 5 s: each done once, within 1.15 times of the least that they can take.
+    """25 calls in 5 s: each done once, and no window of 5 s is lost, also on a busy machine.
 
     The last call can only begin when all the windows before it have gone.
     """
@@ -289,7 +289,7 @@ def test_a_fetch_is_as_fast_as_the_limit_allows(tmp_path: Path) -> None:
         told = json.loads(done.stdout)
         print(told)  # with pytest -rP
         assert (told["fetched"], len(host.counted)) == (len(ids), WINDOWS * 25 + 1)
-        assert told["seconds"] <= 1.15 * 5 * WINDOWS
+        assert told["seconds"] < 5 * (WINDOWS + 1)
 
 
 # --- memory ------------------------------------------------------------------------------------
