@@ -1,5 +1,6 @@
 """Methods that read many opportunities: both clients inherit them, each with its own rows."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar, Unpack, overload
@@ -28,7 +29,7 @@ DictRowsT = TypeVar("DictRowsT")
 AnyRowsT = TypeVar("AnyRowsT")
 
 
-class Reads(Generic[IdsT, OpportunityRowsT, DictRowsT, AnyRowsT]):
+class Reads(ABC, Generic[IdsT, OpportunityRowsT, DictRowsT, AnyRowsT]):
     """The reads of a client. None of them waits: calls are made while rows are taken.
 
     A client says what its rows are, ``_rows``, and how batches of them come, by id or by page.
@@ -183,10 +184,10 @@ class Reads(Generic[IdsT, OpportunityRowsT, DictRowsT, AnyRowsT]):
         rows: OpportunityRowsT = self._rows(self._pages(pages), form_of("row", None))
         return rows
 
+    @abstractmethod
     def _batches(self, ids: IdsT, plan: BulkPlan) -> Any:
         """Generate the batches of a read by id, one for each call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _pages(self, plan: Pages) -> Any:
         """Generate the batches of a list, one for each page."""
-        raise NotImplementedError
