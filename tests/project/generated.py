@@ -26,16 +26,14 @@ LIMITS: Final = PACKAGE / "contract" / "limits.py"
 
 
 def code_map() -> str:
-    """Every folder: the first line of its docstring, and its modules."""
-    folders: dict[Path, list[str]] = {}
-    for module in sorted(PACKAGE.rglob("*.py")):
-        if "versions" not in module.parts:
-            names = folders.setdefault(module.parent, [])
-            names += [] if module.name == "__init__.py" else [f"`{module.stem}`"]
+    """Every folder, and the first line of its docstring."""
+    folders = sorted(
+        {path.parent for path in PACKAGE.rglob("*.py") if path.parent.name != "versions"}
+    )
     return "\n".join(
         f"- `{folder.relative_to(PACKAGE.parent).as_posix()}/`:"
-        f" {_first_line(folder / '__init__.py')}: {', '.join(names)}"
-        for folder, names in folders.items()
+        f" {_first_line(folder / '__init__.py')}"
+        for folder in folders
     )
 
 
@@ -80,8 +78,8 @@ def limits_table() -> str:
 
 
 def _meaning(text: str) -> str:
-    """The text with its source, without reasons of ours: those are for readers of the code."""
-    return re.sub(r"(?<=\.) (?:Ours|Chosen|Measured)\b.*", "", text)
+    """The text without its source and reasons: those are for readers of the code."""
+    return re.sub(r"(?<=\.) (?:Source|Ours|Chosen|Measured)\b.*", "", text)
 
 
 def _shown(value: object) -> str:

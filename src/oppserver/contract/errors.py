@@ -61,7 +61,7 @@ class ApiError(OppserverError):
 class InvalidCredentials(ApiError):
     status = 401
     exception_type = "MXInvalidAccessDetailsException"
-    meaning = "The keys are missing, wrong, revoked, or of an inactive user; it is not said which."
+    meaning = "The keys are missing, wrong, revoked, or of an inactive user."
 
     def __init__(self) -> None:
         super().__init__(
@@ -79,7 +79,7 @@ class AccessDenied(ApiError):
 class UnsupportedMediaType(ApiError):
     status = 415
     exception_type = "MXUnsupportedMediaTypeException"
-    meaning = "A call of `/v1` takes the body in none of these types; those it takes are listed."
+    meaning = "The call does not take this `Content-Type`; those it takes are listed."
 
 
 class IdempotencyConflict(ApiError):
@@ -91,7 +91,7 @@ class IdempotencyConflict(ApiError):
 class RateLimited(ApiError):
     status = 429
     exception_type = "MXAPIRateLimitExceededException"
-    meaning = "More calls with this key in the window than the limit. `Retry-After` says how long."
+    meaning = "More calls with this key than the limit. `Retry-After` says how long to wait."
 
     def __init__(self, *, calls: int, window_s: int, retry_after_s: int) -> None:
         super().__init__(f"API calls exceeded the limit of {calls} in {window_s} second(s)")
@@ -117,7 +117,7 @@ class MalformedBody(ApiError):
 class WrongDataType(ApiError):
     status = 400
     exception_type = "MXInvalidDataTypeException"
-    meaning = "A member of the body has another type than the call takes; the place is named."
+    meaning = "A member of the body has the wrong type; it is named with its place."
 
 
 class MissingAttribute(ApiError):
@@ -129,19 +129,19 @@ class MissingAttribute(ApiError):
 class InvalidValue(ApiError):
     status = 400
     exception_type = "MXInvalidInputException"
-    meaning = "A value cannot be what it has to be: an id that is not a GUID, for example."
+    meaning = "A value is impossible, such as an id that is not a GUID."
 
 
 class UnknownEventCode(ApiError):
     status = 400
     exception_type = "MXInvalidEntityReferenceException"
-    meaning = "An `EventCode` is of no opportunity type of this server."
+    meaning = "The `EventCode` is no opportunity type of this server."
 
 
 class UnknownColumn(ApiError):
     status = 400
     exception_type = "MXUnknownAttributeException"
-    meaning = "A column is asked for that the type does not have; the nearest names are given."
+    meaning = "The type does not have a requested column; the nearest names are given."
 
 
 class InvalidFieldValue(ApiError):
@@ -153,7 +153,7 @@ class InvalidFieldValue(ApiError):
 class InvalidReference(ApiError):
     status = 400
     exception_type = "MXInvalidEntityException"
-    meaning = "A lead, user or opportunity that is named in the body is not here."
+    meaning = "The body names a lead, user or opportunity that is not here."
 
 
 class LimitExceeded(ApiError):
@@ -171,7 +171,7 @@ class BodyTimeout(ApiError):
 class BodyTooLarge(ApiError):
     status = 413
     exception_type = "MXRequestTooLargeException"
-    meaning = "The body is larger than this server takes; it was not read whole."
+    meaning = "The body is too large; it was not read whole."
 
 
 class UnknownPath(ApiError):
@@ -183,25 +183,25 @@ class UnknownPath(ApiError):
 class OpportunityNotFound(ApiError):
     status = 404
     exception_type = "MXOpportunityNotFoundException"
-    meaning = "There is no such opportunity. If it was deleted, it is said when and by whom."
+    meaning = "There is no such opportunity; of a deleted one, it says when and by whom."
 
 
 class CursorGone(ApiError):
     status = 410
     exception_type = "MXCursorGoneException"
-    meaning = "The cursor is of another database, or of a place that a restored one does not have."
+    meaning = "The cursor is of another database, or of a state that a restored one lacks."
 
 
 class MethodNotAllowed(ApiError):
     status = 405
     exception_type = "MXMethodNotAllowedException"
-    meaning = "The call exists, with another method; `Allow` names it."
+    meaning = "The call has another method; `Allow` names it."
 
 
 class NotAcceptable(ApiError):
     status = 406
     exception_type = "MXNotAcceptableException"
-    meaning = "The call answers none of the formats in `Accept`; those it answers are listed."
+    meaning = "The call answers none of the formats in `Accept`; its formats are listed."
 
 
 class Unavailable(ApiError):

@@ -21,7 +21,7 @@ BODY_BYTES_MAX_DEFAULT: Final = 1 << 20
 as much."""
 
 BODY_DISCARDED_BYTES_MAX: Final = 32 << 20
-"""Bytes of a body past its limit that are read and thrown away, so that the caller gets the answer.
+"""Bytes of a body past its limit that are read, so that the caller gets the answer.
 Chosen: above any honest mistake. A longer body is abuse, and its connection is cut."""
 
 IN_ERROR_FAULTS_MAX: Final = 20
@@ -42,7 +42,7 @@ CHANGES_ROWS_MAX: Final = 2_000
 """Changes in one answer. Ours: the rows of a bulk read, so that a call costs as much."""
 
 CHANGES_ROWS_DEFAULT: Final = 1_000
-"""Ours: some hundred kilobytes."""
+"""Changes in one answer by default. Ours: some hundred kilobytes."""
 
 EXPORT_ROWS_MAX: Final = 2**31 - 1
 """Largest limit of an export. Ours: more than any type has; without a limit all rows come."""
@@ -56,13 +56,13 @@ PAGE_INDEX_MAX: Final = 2**31 - 1
 """Largest number of a page. Ours: every engine can count the rows that are before it."""
 
 LEADS_PAGE_ROWS_DEFAULT: Final = 100
-"""Rows of a page of leads that names no size. Source: the documentation's example, "100"."""
+"""Rows of a page of leads by default. Source: the documentation's example, "100"."""
 
 SEARCH_PAGE_ROWS_DEFAULT: Final = 1_000
-"""Rows of a search's page that names no size. Ours: the most that the hosted API gives."""
+"""Rows of a search's page by default. Ours: the most that the hosted API gives."""
 
 ACTIVITY_PAGE_ROWS_DEFAULT: Final = 25
-"""Rows of a page of activities that names no size. Source: the documentation, "25 by default"."""
+"""Rows of a page of activities by default. Source: the documentation, "25 by default"."""
 
 SEARCH_CONDITIONS_MAX: Final = 100
 """Conditions in one search. Ours: bounds the work for a row; a form has a dozen."""
@@ -72,12 +72,12 @@ LIST_COLUMNS_MAX: Final = 600
 names of some; bounds the statement."""
 
 RECENTLY_MODIFIED_ROWS_DEFAULT: Final = 20
-"""Rows of a page of ``RetrieveRecentlyModified`` that names no size. Source: the documentation's
-example, "20"."""
+"""Rows of a page of ``RetrieveRecentlyModified`` by default. Source: the documentation's example,
+"20"."""
 
 BULK_WRITE_ROWS_MAX: Final = 25
-"""Opportunities in one bulk update, bulk add, and activities in one bulk post. Source: the
-documentation of each call."""
+"""Opportunities in one bulk update or add, activities in one bulk post. Source: the documentation
+of each call."""
 
 LEADS_BY_IDS_MAX: Final = 10_000
 """Ids in one ``Leads/Retrieve/ByIds``. Source: the documentation."""
@@ -114,8 +114,8 @@ ID_ARROW_METADATA_BYTES_MAX: Final = 1 << 20
 """Bytes of the metadata of a message of ids. Chosen: a schema of 262 columns has 40 KB."""
 
 ID_SHARED_TEXT_BYTES_MAX: Final = 256
-"""Bytes of a text that rows of a record batch may share, by a dictionary or by views. Chosen: an id
-has 36 to 38, and blanks around it are taken; each row may be answered with the whole text."""
+"""Bytes of a text that rows of a record batch may share. Chosen: an id has 36 to 38,
+and blanks around it are taken; each row may be answered with the whole text."""
 
 PARQUET_BATCH_BYTES: Final = 64 << 20
 """Bytes of values that are read of a Parquet file at once. Chosen: 5,000 rows of 13 KB; a packed
