@@ -176,13 +176,21 @@ def test_details_are_the_fields_with_their_values(
     catalogue: Catalogue, values: dict[str, str], note: str | None, status: str | None
 ) -> None:
     """The bytes put together are the same as each field's message with its value, encoded."""
+    dates = {"CreatedOn": "2024-02-29 13:05:09", "ModifiedOn": "2024-03-01 00:00:00"}
     one = StoredOpportunity(
-        id=guid(1), event_code=CODE, lead_id=lead(1), note=note, status=status, slots=values
+        id=guid(1),
+        event_code=CODE,
+        lead_id=lead(1),
+        note=note,
+        status=status,
+        created_on=dates["CreatedOn"],
+        modified_on=dates["ModifiedOn"],
+        slots=values,
     )
     own = list(catalogue.fields[CODE].values())
     form = details_form(catalogue.types[CODE], own)
     found = json.loads(render_details(one, form))
-    system = {"ActivityEvent_Note": note, "Status": status}
+    system = {"ActivityEvent_Note": note, "Status": status, **dates}
     messages = [NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS, *map(field_metadata, own)]
     assert found["Fields"] == [
         {

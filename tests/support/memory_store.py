@@ -121,7 +121,7 @@ class MemoryStore:
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         return memory_leads.timeline(self._database.state, search)
 
-    def users(self) -> list[User]:
+    def users(self, ids: Sequence[str] | None = None) -> list[User]:
         state = self._database.state
         administrators = {
             key.user_id
@@ -131,6 +131,7 @@ class MemoryStore:
         return [
             msgspec.structs.replace(user, is_administrator=user.id in administrators)
             for _, user in sorted(state.users.items())
+            if ids is None or user.id in ids
         ]
 
     # --- writes

@@ -14,6 +14,7 @@ import pytest
 
 from oppserver.contract.model import Catalogue, StoredOpportunity
 from oppserver.store import open_store
+from tests.support import stores
 from tests.support.databases import database_of
 from tests.support.running import one_line, run_well
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 CODE = 12_005
 SET_ID = "eeeeeeee-0000-4000-8000-000000000001"
 UNSET_ID = "eeeeeeee-0000-4000-8000-000000000002"
+NAMED_ID = "eeeeeeee-0000-4000-8000-000000000004"
 DELETED_ID = "eeeeeeee-0000-4000-8000-000000000003"
 LEAD_ID = "ffffffff-0000-4000-8000-000000000001"
 OWNER_ID = "ffffffff-0000-4000-8000-000000000002"
+USER_ID = "ffffffff-0000-4000-8000-000000000003"
 NOTE = '"quoted", \\ and\nnew'
 NAME = 'Jane\'s "home" \\ \N{SNOWMAN} "Value":null'
 
@@ -67,10 +70,20 @@ def define(folder: Path) -> None:
                 slots={"mx_custom_1": NAME, "mx_custom_2": "New", "mx_custom_6": "250000.50"},
             ),
             StoredOpportunity(id=UNSET_ID, event_code=CODE, lead_id=LEAD_ID),
+            StoredOpportunity(
+                id=NAMED_ID,
+                event_code=CODE,
+                lead_id=LEAD_ID,
+                created_on="1969-12-31 23:59:59",
+                created_by=USER_ID,
+                modified_by=OWNER_ID,
+            ),
             StoredOpportunity(id=DELETED_ID, event_code=CODE, lead_id=LEAD_ID),
         ],
         now="2024-05-05 05:05:05",
     )
+    ann = stores.key("AK9", user_id=USER_ID, email="ann@example.com")
+    store.add_key(ann, first_name="Ann", last_name="Lee")
     store.delete_opportunities([DELETED_ID], now="2024-06-06 06:06:06", by=OWNER_ID)
     store.close()
 

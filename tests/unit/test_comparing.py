@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.calls.shared.conditions import OPERATORS, comparison_named, condition_of
+from oppserver.calls.shared.conditions import (
+    OPERATORS,
+    comparison_named,
+    condition_of,
+    searched_condition_of,
+)
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import ApiError, InvalidFieldValue, InvalidValue, MissingAttribute
@@ -203,3 +208,31 @@ def test_whatever_is_compared_is_a_condition_or_a_named_refusal(
         assert str(error).startswith("RSO")
         return
     assert holds(condition, "x") in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("option", "first", "last"),
+    [
+        ("opt-today", "2024-02-29", "2024-02-29"),
+        ("opt-tomorrow", "2024-03-01", "2024-03-01"),
+        ("opt-this-week", "2024-02-26", "2024-03-03"),
+        ("opt-last-week", "2024-02-19", "2024-02-25"),
+        ("opt-next-month", "2024-03-01", "2024-03-31"),
+        ("opt-last-month", "2024-01-01", "2024-01-31"),
+        ("opt-this-quarter", "2024-01-01", "2024-03-31"),
+        ("opt-last-quarter", "2023-10-01", "2023-12-31"),
+        ("opt-this-year", "2024-01-01", "2024-12-31"),
+        ("opt-next-year", "2025-01-01", "2025-12-31"),
+        ("opt-last-30-days", "2024-01-31", "2024-02-29"),
+        ("opt-next-1-days", "2024-02-29", "2024-02-29"),
+    ],
+)
+def test_the_days_of_a_time_option(option: str, first: str, last: str) -> None:
+    """On the last day of a February: both ends belong to the span."""
+    field = Field(event_code=1, schema_name="x", display_name="x", data_type=DataType.DATE_TIME)
+    condition = searched_condition_of(
+        COLUMN, field, Comparison.EQUAL, option, place="x", today=date(2024, 2, 29)
+    )
+    assert condition == ColumnCondition(
+        stored=COLUMN.stored, comparison=Comparison.BETWEEN, values=(first, f"{last} 23:59:59")
+    )

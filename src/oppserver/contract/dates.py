@@ -97,6 +97,12 @@ def to_answer(stored: str) -> str:
     )
 
 
+def to_ticks(stored: str) -> str:
+    """``/Date(1680794614000+0000)/`` of a date in the stored form: milliseconds since 1970, UTC."""
+    moment = datetime.fromisoformat(stored).replace(tzinfo=UTC)
+    return f"/Date({int(moment.timestamp()) * 1_000}+0000)/"
+
+
 def now_stored(now: datetime) -> str:
     """The stored form of an aware moment."""
     return _stored(now.astimezone(UTC))

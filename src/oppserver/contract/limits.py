@@ -67,6 +67,9 @@ ACTIVITY_PAGE_ROWS_DEFAULT: Final = 25
 SEARCH_CONDITIONS_MAX: Final = 100
 """Conditions in one search. Ours: bounds the work for a row; a form has a dozen."""
 
+SEARCH_VALUES_MAX: Final = 500
+"""Values in the conditions of one search. Ours: an expression of SQLite is at most 1,000 deep."""
+
 LIST_COLUMNS_MAX: Final = 600
 """Columns that a list is asked for. Ours: all of an opportunity, as many of its lead, and the other
 names of some; bounds the statement."""

@@ -297,8 +297,8 @@ class Store(Protocol):
         """A page of activities, and how many there are in all, of one moment."""
         ...
 
-    def users(self) -> list[User]:
-        """All users, by id."""
+    def users(self, ids: Sequence[str] | None = None) -> list[User]:
+        """All users, or those of ids, by id."""
         ...
 
     # --- writes

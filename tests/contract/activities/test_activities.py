@@ -33,12 +33,85 @@ from tests.support.writing import (
     delete,
     fields,
     fresh,
+    lead,
     well,
 )
 
 ENGINES = ["sqlite", "postgres"]
 
 folder, server = activity_calls.folder, writing.server
+
+# --- posted on an opportunity of a lead ---------------------------------------------------------
+
+
+def an_opportunity(server: Server, lead_id: str) -> str:
+    """The id of a new opportunity of a lead."""
+    of_lead = lead(SearchBy="ProspectId", ProspectID=lead_id)
+    return str(capture(server, lead=of_lead)["CreatedOpportunityId"])
+
+
+@pytest.mark.parametrize("name", ["RelatedOpportunityId", "opportunityId", "RELATEDOPPORTUNITYID"])
+def test_c3_an_activity_is_posted_on_the_opportunity(name: str, server: Server) -> None:
+    """Named in the body, or in the query in any case: it is the opportunity's and the lead's."""
+    lead_id = new_lead(server)
+    one, other = an_opportunity(server, lead_id), an_opportunity(server, lead_id)
+    message = {"RelatedProspectId": lead_id, "ActivityEvent": CALL, "Fields": fields(c1="x")}
+    in_body = name == "RelatedOpportunityId"
+    answer = well(
+        server.post(
+            message | ({name: one.upper()} if in_body else {}),
+            path=POST if in_body else f"{POST}?{name}={{{one}}}",
+        )
+    )
+    assert answer["Message"]["RelatedId"] == lead_id
+    posted_id = answer["Message"]["Id"]
+    [row] = listed(server, one, f"&activityEventCode={CALL}")["List"]
+    assert (row["ProspectActivityId"], row["RelatedOpportunityId"]) == (posted_id, one)
+    assert listed(server, other, f"&activityEventCode={CALL}")["RecordCount"] == 0
+    [on_lead] = timeline(server, lead_id, Parameter={"ActivityEvent": CALL})
+    assert (on_lead["Id"], on_lead["RelatedOpportunityId"]) == (posted_id, one)
+
+
+def test_c3_an_activity_without_an_opportunity_is_the_lead_s_alone(server: Server) -> None:
+    """Also where the member is there and empty."""
+    lead_id = new_lead(server)
+    for nothing in ({}, *({"RelatedOpportunityId": one} for one in (None, "", " "))):
+        one = posted(server, lead_id, **nothing)
+        row = next(row for row in timeline(server, lead_id) if row["Id"] == one)
+        assert row["RelatedOpportunityId"] is None
+
+
+@pytest.mark.parametrize("case", ["unknown", "deleted", "of another lead", "no GUID", "two", "new"])
+def test_c3_an_opportunity_that_is_not_the_lead_s_is_refused(case: str, server: Server) -> None:
+    """A 400 that names the member, and nothing is posted on either of the two."""
+    lead_id = new_lead(server)
+    one = an_opportunity(server, lead_id)
+    named, words, query = UNKNOWN_ID, [f"there is no opportunity {UNKNOWN_ID}"], ""
+    who: dict[str, Any] = {"RelatedProspectId": lead_id}
+    if case == "deleted":
+        delete(server, one)
+        named, words = one, ["was deleted"]
+    elif case == "of another lead":
+        named = an_opportunity(server, new_lead(server))
+        words = [named, lead_id, "Send its own lead"]
+    elif case == "no GUID":
+        named, words = "none", ["not a GUID"]
+    elif case == "two":
+        named, words, query = one, ["name two opportunities"], f"?opportunityId={UNKNOWN_ID}"
+    elif case == "new":
+        address = f"{fresh()}@example.com"
+        named, who, words = one, {"EmailAddress": address}, ["Send its own lead"]
+    before = timeline(server, lead_id)
+    message = {**who, "ActivityEvent": CALL, "RelatedOpportunityId": named}
+    answer = server.post(message, path=f"{POST}{query}")
+    assert answer.status == 400, answer.body
+    for word in ("RelatedOpportunityId", *words):
+        assert word in answer.message
+    assert timeline(server, lead_id) == before
+    if case == "new":
+        looked = found(server, "EmailAddress", "=", address)
+        assert looked == []
+
 
 # --- posted on a lead --------------------------------------------------------------------------
 
@@ -58,7 +131,8 @@ def test_an_activity_is_posted_and_read_at_once(server: Server) -> None:
         path=POST,
     )
     activity = well(answer)["Message"]["Id"]
-    assert answer.json == {"Status": "Success", "Message": {"Id": activity}}
+    message = {"Id": activity, "RelatedId": one}
+    assert answer.json == {"Status": "Success", "Message": message}
     [row] = timeline(server, one)
     modified_on, made = row.pop("ModifiedOn"), row["ActivityFields"]
     assert modified_on > row["CreatedOn"]
@@ -79,6 +153,7 @@ def test_an_activity_is_posted_and_read_at_once(server: Server) -> None:
         "Latitude": None,
         "Longitude": None,
         "RelatedProspectId": one,
+        "RelatedOpportunityId": None,
         "Data": [
             {"Key": "ActivityEvent_Note", "Value": "Asked for a quote"},
             {"Key": "Owner", "Value": owner},

@@ -202,6 +202,7 @@ def test_the_activities_of_an_opportunity(server: Server) -> None:
             "ProspectActivityId",
             "RelatedProspectId",
             "OpportunityId",
+            "RelatedOpportunityId",
             "ActivityEvent",
             "ActivityEventName",
             "ActivityEvent_Note",

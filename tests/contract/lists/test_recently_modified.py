@@ -154,9 +154,10 @@ def test_a_page_has_20_rows_unless_it_is_said(server: Server, folder: Any) -> No
 
 
 def test_the_activities_of_a_type(server: Server) -> None:
-    """Their own fields; what they are is said beside."""
+    """Their own fields, behind all that a row of a lead's timeline has."""
     [row] = rows_of(modified(server, str(CALL), IncludeCustomFields=1))
     assert row == {
+        **on_timeline(server, JANE, guid(1, kind=4)),
         "Id": guid(1, kind=4),
         "EventCode": CALL,
         "EventName": "Call",
@@ -174,6 +175,26 @@ def test_the_activities_of_a_type(server: Server) -> None:
     [row] = rows_of(modified(server, CALL))
     assert list(fields_of(row)) == ["Owner", "ActivityEvent_Note", "CreatedBy", "mx_Custom_1"]
     assert rows_of(modified(server, 33)) == []
+
+
+def on_timeline(server: Server, lead_id: str, one: str) -> dict[str, Any]:
+    """The row of an activity as ``Retrieve`` answers it."""
+    path = f"/v2/ProspectActivity.svc/Retrieve?leadId={lead_id}"
+    rows = server.post({"Paging": {"RowCount": 100}}, path=path).json["ProspectActivities"]
+    [row] = [row for row in rows if row["Id"] == one]
+    assert isinstance(row, dict)
+    return row
+
+
+@pytest.mark.parametrize("code", [None, CALL, 33])
+def test_c8_rows_have_what_rows_of_a_timeline_have(code: int | None, server: Server) -> None:
+    """Activities, opportunities, and what the server posts: each row as on its lead's timeline."""
+    rows = rows_of(modified(server, code))
+    assert rows or code == 33
+    for row in rows:
+        own = on_timeline(server, row["RelatedProspectId"], row["Id"])
+        assert {"ActivityScore", "ActivityType", "Type", "SessionId", "Data"} <= own.keys()
+        assert {name: value for name, value in row.items() if name != "Fields"} == own
 
 
 def test_without_an_event_all_activities_are_answered(server: Server) -> None:

@@ -1,9 +1,12 @@
 """``Retrieve/BySearchParameter`` over a socket: the condition language, and its rows."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oppserver.contract.dates import now_stored
 from oppserver.contract.limits import SEARCH_CONDITIONS_MAX
 from tests.support import listed
 from tests.support.advanced_search import BASE, LOST, OPEN, WON, condition, joined, posted, row
@@ -40,6 +43,97 @@ def searched(server: Server, *conditions: dict[str, Any], joiner: str | None = N
 def found(server: Server, *rows: dict[str, Any]) -> list[int]:
     """The numbers that a search of one Condition finds, lowest first."""
     return searched(server, condition(BASE, *rows))
+
+
+# --- texts that the hosted pages write ---------------------------------------------------------
+
+
+def several(*values: str) -> str:
+    """Several values in one operand."""
+    return "MXDATASEPERATOR".join(values)
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "value", "numbers"),
+    [
+        pytest.param("Status", "eq", several("Open", "Won"), [1, 2, 3, 5], id="C4"),
+        ("Status", "eq", several("lost", "", "WON", "lost"), [3, 4, 5]),
+        ("Status", "eq", several("", "Lost"), [4]),
+        ("Status", "neq", several("Open", "Won"), [4]),
+        ("mx_Custom_3", "eq", several("9", "10.50"), [1, 2, 5]),
+        ("mx_Custom_3", "neq", several("9", "10.5"), [3, 4]),
+        ("mx_Custom_1", "contains", several("home", "CAR"), [1, 2, 4]),
+        ("mx_Custom_1", "begins", several("100", "Car"), [3, 4]),
+        ("mx_Custom_4", "eq", several("2024-03-01", "2024-03-02"), [1, 2, 4]),
+        ("mx_Custom_4", "neq", several("2024-03-01 00:00:00", "2024-03-02"), [2, 3, 5]),
+        ("Owner", "eq", several(ANN, BEN.upper()), [1, 3, 5]),
+        ("EmailAddress", "eq", several("JOE@example.com", "x@example.com"), [3, 4]),
+        ("Is hot", "eq", several("true", "0"), [1, 3]),
+        ("Status", "eq", "WonMXDATASEPARATORLost", [3, 4, 5]),
+        # time options of dates; in a text they are a text
+        pytest.param("mx_Custom_4", "eq", "opt-all-time", [1, 2, 3, 4, 5], id="C4-all"),
+        ("ActivityTime", "eq", "OPT-all-time", [1, 2, 3, 4, 5]),
+        ("CreatedOn", "eq", "", [1, 2, 3, 4, 5]),
+        ("CreatedOn", "eq", "opt-today", []),
+        ("CreatedOn", "neq", "opt-today", [1, 2, 3, 4, 5]),
+        ("CreatedOn", "lt", "opt-yesterday", [1, 2, 3, 4, 5]),
+        ("mx_Custom_4", "neq", "opt-last-7-days", [1, 2, 3, 4, 5]),
+        ("mx_Custom_4", "eq", several("opt-today", "2024-03-02"), [4]),
+        ("mx_Custom_4", "eq", several("opt-today", "opt-all-time"), [1, 2, 3, 4, 5]),
+        ("ActivityTime", "between", "2023-12-26 TO 2023-12-27", [4, 5]),
+        ("mx_Custom_1", "eq", "opt-all-time", []),
+    ],
+)
+def test_texts_that_the_hosted_pages_write_are_understood(
+    name: str, operator: str, value: str, numbers: list[int], server: Server
+) -> None:
+    """Several values in one operand, names of spans of days, and dates that limit nothing."""
+    assert found(server, row(name, operator, value)) == numbers
+
+
+@pytest.mark.parametrize(
+    "padding",
+    [
+        {"RSO": ""},
+        {},
+        {"IsFilterCondition": True},
+        {"SubConOp": "Or", "LSO": "", "LSO_Type": "", "Operator": " ", "RSO": None},
+        {"RSO": "", "RSO_IsMailMerged": False, "IsFilterCondition": True},
+    ],
+)
+def test_c4_padding_rows_compare_nothing(padding: dict[str, Any], server: Server) -> None:
+    """They neither limit the search nor say how rows are joined."""
+    assert found(server, padding) == [1, 2, 3, 4, 5]
+    assert found(server, joined(OPEN, "And"), padding, joined(row("mx_Custom_3", "gt", 9), "And"))
+    assert searched(server, condition(BASE, WON), condition(padding, padding)) == [3, 5]
+
+
+def test_c4_a_day_of_now_is_found(server: Server, folder: Path) -> None:
+    """Rows of three days around now, found by the names of their days."""
+    now = datetime.now(UTC)
+    store = listed.store_of(folder)
+    store.write_opportunities(
+        [
+            listed.loan(
+                900 + days, event_code=listed.EMPTY, created_on=now_stored(now + timedelta(days))
+            )
+            for days in (-1, 0, 1)
+        ],
+        now=now_stored(now),
+    )
+    store.close()
+    expected = {
+        "opt-yesterday": [899],
+        "opt-today": [900],
+        "opt-tomorrow": [901],
+        "opt-last-2-days": [899, 900],
+        "opt-next-2-days": [900, 901],
+        several("opt-yesterday", "opt-tomorrow"): [899, 901],
+    }
+    base = {**BASE, "RSO": str(listed.EMPTY)}
+    for option, numbers in expected.items():
+        search = {"Conditions": [condition(base, row("CreatedOn", "eq", option))]}
+        assert numbers_of(posted(server, search, listed.EMPTY, **BY_ID)) == numbers, option
 
 
 # --- the documented form -----------------------------------------------------------------------

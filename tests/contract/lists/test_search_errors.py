@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from oppserver.contract.limits import SEARCH_VALUES_MAX
 from tests.support import listed
 from tests.support.advanced_search import BASE, LOST, OPEN, WON, condition, joined, posted, row
 from tests.support.listed import SEARCH, refused
@@ -94,6 +95,7 @@ def test_a_type_that_is_not_here(server: Server) -> None:
         (row("mx_Custom_3x007Emx_CustomObject_1", "eq", "x"), UNKNOWN, ["custom field sets"]),
         (row("Status", "eq"), MISSING, [f"{AT_FIRST}.RSO", "isnull"]),
         (row("Status", "eq", " "), MISSING, [f"{AT_FIRST}.RSO"]),
+        (row("CreatedOn", "eq"), MISSING, [f"{AT_FIRST}.RSO"]),
         (row("mx_Custom_3", "gt", "many"), MISFIT, [f"{AT_FIRST}.RSO", "'many'", "Deal size"]),
         (row("mx_Custom_5", "eq", "maybe"), MISFIT, [f"{AT_FIRST}.RSO", "true or false"]),
         (row("mx_Custom_4", "gt", "soon"), MISFIT, [f"{AT_FIRST}.RSO", "'soon'", "2024-02-29"]),
@@ -101,6 +103,18 @@ def test_a_type_that_is_not_here(server: Server) -> None:
         (row("CreatedOn", "eq", "2024-02-01 13:00:00 PM"), MISFIT, ["13:00:00 PM"]),
         (row("CreatedOn", "between", "2024-02-01"), INVALID, [f"{AT_FIRST}.RSO", "'A TO B'"]),
         (row("CreatedOn", "between", "a TO b TO c"), INVALID, ["BETWEEN needs two values"]),
+        (row("CreatedOn", "eq", "opt-toady"), INVALID, ["opt-toady", "opt-last-N-days"]),
+        (row("CreatedOn", "eq", "opt-last-0-days"), INVALID, [AT_FIRST, "opt-last-N-days"]),
+        (row("CreatedOn", "gt", "opt-all-time"), INVALID, [f"{AT_FIRST}.RSO", "operator eq"]),
+        (row("Status", "gt", "OpenMXDATASEPERATORWon"), INVALID, ["2 values", "eq, contains"]),
+        (
+            row("mx_Custom_3", "eq", "9MXDATASEPERATORmany"),
+            MISFIT,
+            [f"{AT_FIRST}.RSO", "'many'", "Deal size"],
+        ),
+        (row("Status", "eq", "MXDATASEPERATOR"), MISSING, [f"{AT_FIRST}.RSO"]),
+        (row("Status", "eq", ""), MISSING, [f"{AT_FIRST}.RSO", "isnull"]),
+        ({"RSO": "Open"}, MISSING, ["'LSO'", AT_FIRST]),
         (row("Owner", "eq", "ann@example.com"), INVALID, [f"{AT_FIRST}.RSO", "GUID"]),
         (row("mx_Custom_1", "eq", "\0"), MISFIT, [f"{AT_FIRST}.RSO", "U+0000"]),
         ({**OPEN, "RSO_IsMailMerged": True}, INVALID, [f"{AT_FIRST}.RSO_IsMailMerged"]),
@@ -112,6 +126,19 @@ def test_a_row_that_is_wrong_is_named(
 ) -> None:
     """The error says what is wrong, where in the conditions, and what to send instead."""
     refused(posted(server, {"Conditions": [condition(BASE, one)]}), exception_type, *words)
+
+
+def test_the_number_of_values_is_limited(server: Server) -> None:
+    """All values of all rows count; as many as are allowed are compared."""
+    most = "MXDATASEPERATOR".join(f"x{number}" for number in range(SEARCH_VALUES_MAX - 1))
+    assert (
+        posted(server, {"Conditions": [condition(BASE, row("Status", "eq", most))]}).status == 200
+    )
+    dates = "MXDATASEPERATOR".join(["2024-01-01"] * (SEARCH_VALUES_MAX - 1))
+    one = condition(BASE, row("CreatedOn", "neq", dates))
+    assert posted(server, {"Conditions": [one]}).status == 200
+    answer = posted(server, {"Conditions": [condition(BASE, row("Status", "eq", most), OPEN)]})
+    refused(answer, "MXLimitExceededException", str(SEARCH_VALUES_MAX + 1), str(SEARCH_VALUES_MAX))
 
 
 def test_what_contradicts_itself_is_refused(server: Server) -> None:

@@ -119,6 +119,18 @@ def test_all_users_are_listed_by_id(store: Store) -> None:
     ]
 
 
+def test_users_of_ids(store: Store) -> None:
+    """The users that are stored, once each and by id; unknown ids are left out."""
+    for number in (3, 1, 2):
+        store.add_key(key(f"AK{number}", email=f"{number}@example.com", user_id=guid(number)))
+    assert [one.id for one in store.users([guid(3), guid(9), guid(1), guid(3)])] == [
+        guid(1),
+        guid(3),
+    ]
+    assert store.users([]) == []
+    assert store.users(["no id"]) == []
+
+
 def test_a_key_can_name_its_user(store: Store) -> None:
     """Names that come with a key are the user's from then on; those that do not come stay."""
     store.add_key(key("AK1", email="a@example.com", user_id=guid(1)), first_name="Ada")

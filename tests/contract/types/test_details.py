@@ -35,6 +35,10 @@ def test_the_object_and_its_members(typed_server: Server) -> None:
         "EventCode",
         "RelatedProspectId",
         "OpportunityNote",
+        "CreatedOn",
+        "ModifiedOn",
+        "CreatedByName",
+        "ModifiedByName",
         "Fields",
     ]
     assert found["ID"] == typed.SET_ID
@@ -42,6 +46,19 @@ def test_the_object_and_its_members(typed_server: Server) -> None:
     assert found["EventCode"] == typed.CODE
     assert found["RelatedProspectId"] == typed.LEAD_ID
     assert found["OpportunityNote"] == typed.NOTE
+
+
+def test_c7_who_and_when_are_beside_the_fields(typed_server: Server) -> None:
+    """Dates in the form of the hosted service; names of users, null for one who is not known."""
+    found = details(typed_server, typed.SET_ID)
+    assert (found["CreatedOn"], found["ModifiedOn"]) == (
+        "/Date(1709164800000+0000)/",
+        "/Date(1733054709000+0000)/",
+    )
+    assert (found["CreatedByName"], found["ModifiedByName"]) == (None, None)
+    named = details(typed_server, typed.NAMED_ID)
+    assert named["CreatedOn"] == "/Date(-1000+0000)/"
+    assert (named["CreatedByName"], named["ModifiedByName"]) == ("Ann Lee", "owner@example.com")
 
 
 def test_each_field_has_its_value(typed_server: Server) -> None:

@@ -35,7 +35,6 @@ from tests.support.activity_calls import (
     RETRIEVE,
     item,
     new_lead,
-    timeline,
 )
 from tests.support.lead_calls import BY_IDS, GET, SAVE, known, saved
 from tests.support.running import Answer, Server
@@ -397,23 +396,6 @@ def test_members_of_a_lead_s_field_set_are_refused(name: str, server: Server) ->
 
 
 # --- what belongs to another call or place -----------------------------------------------------
-
-
-def test_an_activity_on_an_opportunity_is_not_posted_on_its_lead_alone(server: Server) -> None:
-    """The id is refused, in the body and in the query, with the call that takes it."""
-    lead_id = new_lead(server)
-    one = captured(server, lead=lead(SearchBy="ProspectId", ProspectID=lead_id))
-    before = timeline(server, lead_id)
-    message = {"RelatedProspectId": lead_id, "ActivityEvent": CALL}
-    for opportunity_id in (one, writing.UNKNOWN_ID, "none"):
-        related = message | {"RelatedOpportunityId": opportunity_id}
-        refused(server.post(related, path=POST), INVALID, "$.RelatedOpportunityId", "ByOpportunity")
-        for name in ("opportunityId", "RelatedOpportunityId"):
-            answer = server.post(message, path=f"{POST}?{name}={opportunity_id}")
-            refused(answer, INVALID, "query parameter", "Add/ByOpportunityId?opportunityId=")
-    assert timeline(server, lead_id) == before
-    for nothing in (None, "", " "):
-        well(server.post(message | {"RelatedOpportunityId": nothing}, path=POST))
 
 
 def test_what_says_which_lead_is_written_is_not_taken_from_the_query(server: Server) -> None:

@@ -69,6 +69,7 @@ _ROW_EXAMPLE: Final = {
     "Longitude": None,
     "ModifiedOn": _DATE,
     "RelatedProspectId": example.LEAD_ID,
+    "RelatedOpportunityId": None,
     "Data": [{"Key": "mx_Custom_1", "Value": "Called back"}],
     "ActivityFields": {
         "ActivityEvent_Note": None,
@@ -86,11 +87,13 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         text=(
             "The lead is that of `RelatedProspectId`, or of `leadId` in the query, or of"
             " `EmailAddress`: a lead of a new address is created with the names and the phone"
-            " number."
+            " number. With `RelatedOpportunityId` it is on that opportunity of the lead, too."
         ),
         members={
             "RelatedProspectId": member(GUID_TEXT, format="uuid"),
-            "RelatedOpportunityId": member("Refused: this call posts on a lead alone."),
+            "RelatedOpportunityId": member(
+                "The opportunity of the lead that the activity is on, too.", format="uuid"
+            ),
             **_activity(""),
         },
         request_example={
@@ -101,9 +104,13 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             "Fields": _FIELDS_EXAMPLE,
         },
         response=schema_of(
-            SuccessWire[PostedWire], {"Message.Id": member(GUID_TEXT, format="uuid")}
+            SuccessWire[PostedWire],
+            {
+                "Message.Id": member(GUID_TEXT, format="uuid"),
+                "Message.RelatedId": member("The lead.", format="uuid"),
+            },
         ),
-        response_example=msgspec.json.decode(success(PostedWire(_ACTIVITY_ID))),
+        response_example=msgspec.json.decode(success(PostedWire(_ACTIVITY_ID, example.LEAD_ID))),
         errors=EVERY_VALUE,
         query=(optional("leadId", "The lead, if the body names none.", GUID, example.LEAD_ID),),
     ),

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from oppserver.calls.leads.parse import LeadDetails
 from oppserver.calls.shared.call import Call
-from oppserver.calls.shared.decode import Ignored, check_is_not_named, mandatory_guid
+from oppserver.calls.shared.decode import Ignored, mandatory_guid
 from oppserver.calls.shared.messages import (
     FieldValueWire,
     SentField,
@@ -79,10 +79,14 @@ class AskedActivity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AskedLeadActivity(msgspec.Struct, frozen=True, kw_only=True):
-    """An activity to be posted on the lead of an id, or on one that is found or created."""
+    """An activity to be posted on the lead of an id, or on one that is found or created.
+
+    ``opportunity_id``: on that opportunity of the lead, too.
+    """
 
     lead_id: str | None
     lead: LeadDetails | None
+    opportunity_id: str | None
     activity: AskedActivity
 
 
@@ -96,24 +100,31 @@ class AskedOpportunityActivities(msgspec.Struct, frozen=True, kw_only=True):
 _OWN_FIELDS: Final = ("Status", "Owner", "ActivityEvent_Note")
 """The names that ``Fields`` takes beside the custom ones."""
 
-_OPPORTUNITY_IN_QUERY: Final = ("opportunityId", "relatedOpportunityId")
-
-_ON_A_LEAD_ALONE: Final = (
-    "this call posts on a lead alone. Post on an opportunity with"
-    " ProspectActivity.svc/Bulk/CustomActivity/Add/ByOpportunityId?opportunityId=…"
-)
-
 
 def parse_lead_activity(call: Call, message: ActivityWire) -> AskedLeadActivity:
-    """Parse a ``ProspectActivity.svc/Create``; the lead may be named in body or query.
+    """Parse a ``ProspectActivity.svc/Create``; body or query may name lead and opportunity.
 
     Raises an ApiError with status 400 that names the place.
     """
-    _check_names_no_opportunity(message, call.query)
-    lead_id = _lead_id(message, call.query)
+    lead_id = _id_of(
+        {
+            "RelatedProspectId": message.RelatedProspectId,
+            "query parameter 'leadId'": call.query.get("leadid"),
+        },
+        what="leads",
+    )
     lead = _lead(message) if lead_id is None else None
+    opportunity_id = _id_of(
+        {
+            "RelatedOpportunityId": message.RelatedOpportunityId,
+            **{f"query parameter '{name}'": call.query.get(name.lower()) for name in _IN_QUERY},
+        },
+        what="opportunities",
+    )
     activity = _activity(message, _fields(message.Fields, place=""), place="")
-    return AskedLeadActivity(lead_id=lead_id, lead=lead, activity=activity)
+    return AskedLeadActivity(
+        lead_id=lead_id, lead=lead, opportunity_id=opportunity_id, activity=activity
+    )
 
 
 def parse_opportunity_activities(
@@ -161,26 +172,19 @@ def _activity(
 # --- the opportunity and the lead -----------------------------------------------------------------
 
 
-def _check_names_no_opportunity(message: ActivityWire, query: Mapping[str, str]) -> None:
-    """Raises InvalidValue: the activity would be on the lead alone, and nobody would know."""
-    check_is_not_named(query, dict.fromkeys(_OPPORTUNITY_IN_QUERY, _ON_A_LEAD_ALONE))
-    related = message.RelatedOpportunityId
-    if isinstance(related, str) and related.strip():
-        raise InvalidValue(f"$.RelatedOpportunityId: {_ON_A_LEAD_ALONE}")
+_IN_QUERY: Final = ("opportunityId", "relatedOpportunityId")
 
 
-def _lead_id(message: ActivityWire, query: Mapping[str, str]) -> str | None:
-    places = {
-        "RelatedProspectId": message.RelatedProspectId,
-        "query parameter 'leadId'": query.get("leadid"),
-    }
-    ids = {
-        guid_at(text, place=place)
+def _id_of(places: Mapping[str, str | UnsetType | None], *, what: str) -> str | None:
+    """The id that body or query name; None when neither does. Raises InvalidValue."""
+    said = {
+        place: guid_at(text, place=place)
         for place, text in places.items()
         if isinstance(text, str) and text.strip()
     }
+    ids = set(said.values())
     if len(ids) > 1:
-        raise InvalidValue(f"{' and '.join(places)} name two leads. Send one of them.")
+        raise InvalidValue(f"{' and '.join(said)} name two {what}. Send one of them.")
     return ids.pop() if ids else None
 
 

@@ -29,6 +29,7 @@ from oppserver.calls.shared.call import Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import (
     ActivitiesFound,
+    gone,
     opportunity_here,
     read_timeline,
     stored_opportunity,
@@ -37,6 +38,7 @@ from oppserver.calls.shared.lookups import (
 from oppserver.calls.shared.messages import success
 from oppserver.calls.shared.names import activity_code_of, user_here
 from oppserver.calls.shared.paging import ListWire
+from oppserver.contract.errors import InvalidReference
 from oppserver.contract.model import Activity, Catalogue, User
 from oppserver.store.port import Transaction
 
@@ -44,18 +46,20 @@ from oppserver.store.port import Transaction
 def create_activity(
     transaction: Transaction, asked: AskedLeadActivity, context: WriteContext
 ) -> bytes:
-    """Post an activity on a lead, which may be a new one."""
+    """Post an activity on a lead, which may be a new one, and maybe on its opportunity."""
     owner = asked.activity.owner
     lead_id = _lead_id(transaction, asked, now=context.now, new_id=context.new_id)
+    if asked.opportunity_id is not None:
+        _check_opportunity(transaction, asked.opportunity_id, lead_id=lead_id)
     activity = plan_activity(
         asked.activity,
-        Subject(lead_id=lead_id, opportunity_id=None),
+        Subject(lead_id=lead_id, opportunity_id=asked.opportunity_id),
         catalogue=transaction.catalogue(),
         users=users_named(transaction, [] if owner is None else [owner]),
         context=context,
     )
     transaction.write_activities([activity])
-    return success(PostedWire(activity.id))
+    return success(PostedWire(activity.id, lead_id))
 
 
 def _lead_id(
@@ -69,6 +73,19 @@ def _lead_id(
     if found.lead is not None:
         return found.lead.id
     return save_lead(transaction, asked.lead, now=now, new_id=new_id).lead.id
+
+
+def _check_opportunity(transaction: Transaction, one: str, *, lead_id: str) -> None:
+    """Check that an opportunity is stored and of the lead. Raises InvalidReference."""
+    place = "RelatedOpportunityId"
+    found = transaction.opportunities([one]).get(one)
+    if found is None:
+        raise InvalidReference(f"{place}: {gone(transaction, one)}")
+    if found.lead_id != lead_id:
+        raise InvalidReference(
+            f"{place}: the opportunity {one} is of the lead {found.lead_id}, not of {lead_id}."
+            " Send its own lead."
+        )
 
 
 def add_opportunity_activities(

@@ -30,6 +30,7 @@ COLUMNS: Final = (
     "ProspectActivityId",
     "RelatedProspectId",
     "OpportunityId",
+    "RelatedOpportunityId",
     "ActivityEvent",
     "ActivityEventName",
     "ActivityEvent_Note",

@@ -36,6 +36,9 @@ _LISTED: Final = MappingProxyType({column.name.casefold(): column for column in 
 _CUSTOM: Final = MappingProxyType({column.name: column for column in CUSTOM_COLUMNS})
 
 
+_ACTIVITY_TIME: Final = "activitytime"
+
+
 class Scope(NamedTuple):
     """The type whose columns are meant, or all types (``event_code`` None).
 
@@ -91,8 +94,13 @@ def ordering_of(sort_name: str | None, scope: Scope, *, is_descending: bool) -> 
     return Ordering(stored=column.stored, is_descending=is_descending, is_number=is_number)
 
 
-def opportunity_column_at(name: str, scope: Scope, *, place: str) -> Column:
-    """An opportunity's own column. Raises UnknownColumn with the place and the nearest names."""
+def condition_column_at(name: str, scope: Scope, *, place: str) -> Column:
+    """The opportunity's own column that a condition names; ActivityTime is CreatedOn.
+
+    Raises UnknownColumn with the place and the nearest names.
+    """
+    if name.strip().casefold() == _ACTIVITY_TIME:
+        name = "CreatedOn"
     column = _own(name, scope) or _displayed(name, scope, place=place)
     if column is None:
         raise _unknown(name, scope, place=place)

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from oppserver.calls.shared.activity_rows import TimelineRowWire
 from oppserver.calls.shared.conditions import OPERATORS
 from oppserver.calls.shared.describe import (
     COUNT,
@@ -117,7 +118,7 @@ _MODIFIED_ROW: Final = object_of(
     CreatedOn=TEXT,
     ModifiedOn=TEXT,
     Fields=schema_of(list[KeyValueWire]),
-    optional={"EventCode": {"type": "integer", "description": "Of activities."}, "EventName": TEXT},
+    optional=schema_of(TimelineRowWire)["properties"],
 )
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
@@ -208,7 +209,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "RetrieveRecentlyModified": Description(
         summary="Get what was modified in a span, page by page",
         text=(
-            "With the code of an opportunity type its opportunities, else activities."
+            "With the code of an opportunity type its opportunities, else activities, whose rows"
+            " have all that a row of a lead's timeline has."
             f" {limits.RECENTLY_MODIFIED_ROWS_DEFAULT} rows a page unless it is said otherwise, at"
             f" most {limits.PAGE_ROWS_MAX:,}; newest change first."
         ),

@@ -7,19 +7,29 @@ answer that nobody notices.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, date
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from oppserver.calls.shared.call import Call
-from oppserver.calls.shared.conditions import OPERATORS, WITHOUT_OPERAND, comparison_named
+from oppserver.calls.shared.conditions import (
+    OPERATORS,
+    WITHOUT_OPERAND,
+    comparison_named,
+    values_in,
+)
 from oppserver.calls.shared.decode import Ignored, decode_text
-from oppserver.calls.shared.messages import is_true, text_of
+from oppserver.calls.shared.messages import given, is_true, text_of
 from oppserver.calls.shared.names import number_of
 from oppserver.calls.shared.paging import AskedList, ListWire, asked_list
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute
-from oppserver.contract.limits import SEARCH_CONDITIONS_MAX, SEARCH_PAGE_ROWS_DEFAULT
+from oppserver.contract.limits import (
+    SEARCH_CONDITIONS_MAX,
+    SEARCH_PAGE_ROWS_DEFAULT,
+    SEARCH_VALUES_MAX,
+)
 from oppserver.contract.names import quoted
 from oppserver.contract.values import FieldValue, Number, plain_text
 from oppserver.store.queries import Comparison
@@ -63,7 +73,10 @@ class AdvancedSearchWire(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AskedComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison of a column with an operand, and its place in the search."""
+    """One comparison of a column with an operand, and its place in the search.
+
+    An empty operand was sent; None was not.
+    """
 
     place: str
     name: str
@@ -79,9 +92,10 @@ class AskedComparisons(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AskedSearch(msgspec.Struct, frozen=True, kw_only=True):
-    """A search of one type: groups of which all hold, or any."""
+    """A search of one type: groups of which all hold, or any. ``today`` is the day in UTC."""
 
     event_code: str
+    today: date
     groups: tuple[AskedComparisons, ...]
     is_any: bool
     rows: AskedList
@@ -103,7 +117,7 @@ class _Joiner(NamedTuple):
     place: str
 
 
-def parse_search(_: Call, message: SearchWire) -> AskedSearch:
+def parse_search(call: Call, message: SearchWire) -> AskedSearch:
     """Parse a search. Raises an ApiError with status 400 or 413 that names the place."""
     code = text_of(message.OpportunityEventCode)
     if not code:
@@ -124,6 +138,7 @@ def parse_search(_: Call, message: SearchWire) -> AskedSearch:
     ]
     return AskedSearch(
         event_code=code,
+        today=call.now.astimezone(UTC).date(),
         groups=tuple(group for group in groups if group.comparisons),
         is_any=_is_any_condition(advanced, conditions, groups),
         rows=rows,
@@ -131,11 +146,16 @@ def parse_search(_: Call, message: SearchWire) -> AskedSearch:
 
 
 def _check_size(conditions: Sequence[ConditionWire]) -> None:
-    number = sum(len(_rows(condition)) for condition in conditions)
-    if max(number, len(conditions)) > SEARCH_CONDITIONS_MAX:
+    rows = [row for condition in conditions for row in _rows(condition)]
+    number = max(len(rows), len(conditions))
+    if number > SEARCH_CONDITIONS_MAX:
         raise LimitExceeded(
-            f"AdvancedSearch has {max(number, len(conditions))} conditions; one search takes"
-            f" {SEARCH_CONDITIONS_MAX}."
+            f"AdvancedSearch has {number} conditions; one search takes {SEARCH_CONDITIONS_MAX}."
+        )
+    values = sum(len(values_in(text_of(row.RSO))) for row in rows)
+    if values > SEARCH_VALUES_MAX:
+        raise LimitExceeded(
+            f"AdvancedSearch compares with {values} values; one search takes {SEARCH_VALUES_MAX}."
         )
 
 
@@ -179,7 +199,7 @@ def _group(condition: ConditionWire, *, place: str) -> AskedComparisons:
     members = [
         (row, f"{place}.RowCondition[{index}]")
         for index, row in enumerate(_rows(condition))
-        if not _is_base(row)
+        if not _is_base(row) and not _is_padding(row)
     ]
     joiners = [_joiner(row.SubConOp, place=f"{at}.SubConOp") for row, at in members]
     instead = "Put what belongs together into one Condition, with one SubConOp in all its rows."
@@ -187,6 +207,11 @@ def _group(condition: ConditionWire, *, place: str) -> AskedComparisons:
         comparisons=tuple(_comparison(row, place=at) for row, at in members),
         is_any=len(members) > 1 and _agreed(joiners, instead=instead),
     )
+
+
+def _is_padding(row: RowConditionWire) -> bool:
+    """Return whether a row compares nothing. The hosted pages send such rows (observed)."""
+    return not (text_of(row.LSO) or text_of(row.Operator) or text_of(row.RSO))
 
 
 def _comparison(row: RowConditionWire, *, place: str) -> AskedComparison:
@@ -202,14 +227,10 @@ def _comparison(row: RowConditionWire, *, place: str) -> AskedComparison:
             " RSO, and false here."
         )
     comparison = comparison_named(operator, place=f"{place}.Operator")
-    operand = None if isinstance(row.RSO, UnsetType) else row.RSO
-    is_ignored = comparison in WITHOUT_OPERAND
-    return AskedComparison(
-        place=place,
-        name=name,
-        comparison=comparison,
-        operand=None if is_ignored else plain_text(operand, place=f"{place}.RSO"),
-    )
+    operand = None
+    if comparison not in WITHOUT_OPERAND:
+        operand = row.RSO if row.RSO == "" else plain_text(given(row.RSO), place=f"{place}.RSO")
+    return AskedComparison(place=place, name=name, comparison=comparison, operand=operand)
 
 
 # --- joiners -----------------------------------------------------------------------------------

@@ -1,21 +1,22 @@
 """The plans of lists and searches: from names to stored columns, conditions and an order."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
 from oppserver.calls.lists.columns import (
     Scope,
     columns_asked,
+    condition_column_at,
     custom_columns,
     distinct,
     field_of,
-    opportunity_column_at,
     ordering_of,
     scope_of,
 )
 from oppserver.calls.lists.parse import AskedLeadFieldList, AskedLeadList, AskedRecentlyModified
 from oppserver.calls.lists.parse_search import AskedComparison, AskedComparisons, AskedSearch
-from oppserver.calls.shared.conditions import condition_of
+from oppserver.calls.shared.conditions import searched_condition_of
 from oppserver.calls.shared.names import FIRST_SLOTS, event_code_of
 from oppserver.calls.shared.paging import AskedList
 from oppserver.contract.columns import LEAD, LIST_COLUMNS, SYSTEM_COLUMNS, Column
@@ -115,7 +116,8 @@ def plan_search(asked: AskedSearch, catalogue: Catalogue) -> Search:
     return Search(
         event_code=code,
         where=ConditionGroup(
-            members=tuple(_group(group, scope) for group in asked.groups), is_any=asked.is_any
+            members=tuple(_group(group, scope, asked.today) for group in asked.groups),
+            is_any=asked.is_any,
         ),
         ordering=ordering_of(asked.rows.sort_name, scope, is_descending=asked.rows.is_descending),
         offset=asked.rows.page.offset,
@@ -130,15 +132,22 @@ def _columns(names: Sequence[str], scope: Scope) -> list[Column]:
     return columns_asked(names, scope)
 
 
-def _group(asked: AskedComparisons, scope: Scope) -> ConditionGroup:
-    members = tuple(_condition(comparison, scope) for comparison in asked.comparisons)
+def _group(asked: AskedComparisons, scope: Scope, today: date) -> ConditionGroup:
+    members = tuple(_condition(comparison, scope, today) for comparison in asked.comparisons)
     return ConditionGroup(members=members, is_any=asked.is_any)
 
 
-def _condition(asked: AskedComparison, scope: Scope) -> ColumnCondition | ConditionGroup:
-    column = opportunity_column_at(asked.name, scope, place=f"{asked.place}.LSO")
-    return condition_of(
-        column, field_of(column, scope), asked.comparison, asked.operand, place=f"{asked.place}.RSO"
+def _condition(
+    asked: AskedComparison, scope: Scope, today: date
+) -> ColumnCondition | ConditionGroup:
+    column = condition_column_at(asked.name, scope, place=f"{asked.place}.LSO")
+    return searched_condition_of(
+        column,
+        field_of(column, scope),
+        asked.comparison,
+        asked.operand,
+        place=f"{asked.place}.RSO",
+        today=today,
     )
 
 

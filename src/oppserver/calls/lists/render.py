@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from oppserver.calls.shared.activity_rows import TimelineRowWire, timeline_row
 from oppserver.calls.shared.messages import KeyValueWire
-from oppserver.calls.shared.names import FIRST_SLOTS, event_name
+from oppserver.calls.shared.names import FIRST_SLOTS
 from oppserver.contract.columns import slot_of
 from oppserver.contract.model import Activity, Catalogue, StoredOpportunity
 from oppserver.store.queries import RenderedPage, Search, TimelinePage
@@ -21,15 +22,9 @@ def render_modified_opportunities(page: RenderedPage) -> bytes:
     return b'{"RecordCount":%d,"ProspectActivities":%b}' % (page.total, page.json)
 
 
-class ModifiedActivityWire(msgspec.Struct, frozen=True):
-    """One activity of ``RetrieveRecentlyModified``; the two members of its type are ours."""
+class ModifiedActivityWire(TimelineRowWire, frozen=True, kw_only=True):
+    """One activity of ``RetrieveRecentlyModified``: a row of a timeline, and its fields."""
 
-    Id: str
-    EventCode: int
-    EventName: str
-    RelatedProspectId: str
-    CreatedOn: str
-    ModifiedOn: str
     Fields: list[KeyValueWire]
 
 
@@ -60,15 +55,8 @@ def _modified_row(
         for name, value in _modified_fields(one, catalogue).items()
         if with_custom_fields or slot_of(name) is None or name in FIRST_SLOTS
     }
-    assert one.created_on is not None, "what is stored has its dates"
-    assert one.modified_on is not None, "what is stored has its dates"
     return ModifiedActivityWire(
-        Id=one.id,
-        EventCode=one.event_code,
-        EventName=event_name(one.event_code, catalogue),
-        RelatedProspectId=one.lead_id,
-        CreatedOn=one.created_on,
-        ModifiedOn=one.modified_on,
+        **msgspec.structs.asdict(timeline_row(one, catalogue)),
         Fields=[KeyValueWire(Key=name, Value=value) for name, value in fields.items()],
     )
 

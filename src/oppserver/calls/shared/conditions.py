@@ -1,15 +1,20 @@
-"""Comparisons as callers write them: the operator, and the operand by the column's data type."""
+"""Comparisons as callers write them: the operator, and the operand by the column's data type.
+
+The pages of the hosted service write operands that people do not: several values in one text, and
+names of spans of days.
+"""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Final
 
 from oppserver.contract.columns import Column
-from oppserver.contract.dates import Span
+from oppserver.contract.dates import Span, span_of
 from oppserver.contract.errors import InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import canonical_guid, guid_at
-from oppserver.contract.model import Field
+from oppserver.contract.model import DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import DATA_TYPES
 from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup
@@ -68,6 +73,81 @@ def comparison_named(operator: str, *, place: str) -> Comparison:
             f" {', '.join(names)}."
         )
     return found
+
+
+_VALUES: Final = re.compile(r"MXDATASEP[EA]RATOR")
+"""Joins several values in one operand. Spelled with an E by the hosted service (observed)."""
+
+_JOINED: Final[Mapping[Comparison, bool]] = MappingProxyType(
+    {
+        Comparison.EQUAL: True,
+        Comparison.CONTAINS: True,
+        Comparison.BEGINS: True,
+        Comparison.NOT_EQUAL: False,
+    }
+)
+"""The comparisons that take several values: whether one of them is enough, or all have to hold."""
+
+
+def values_in(operand: str) -> list[str]:
+    """The values that an operand of an advanced search has, without blank ones."""
+    return [one for one in _VALUES.split(operand) if one.strip()]
+
+
+def searched_condition_of(
+    column: Column,
+    field: Field,
+    comparison: Comparison,
+    operand: str | None,
+    *,
+    place: str,
+    today: date,
+) -> ColumnCondition | ConditionGroup:
+    """Return the condition of a row of an advanced search; one without members limits nothing.
+
+    As ``condition_of``, with several values joined by MXDATASEPERATOR, and the time options of a
+    date. An empty date limits nothing either (source: seen in requests of the hosted pages).
+    ``today`` is the day in UTC.
+    """
+    is_date = field.data_type is DataType.DATE_TIME
+    if is_date and operand is not None and not operand.strip():
+        return ConditionGroup()
+    values = values_in(operand or "")
+    if len(values) < 2 or comparison in WITHOUT_OPERAND:
+        value = values[0] if values else None
+        return _of_value(column, field, comparison, value, place=place, today=today)
+    is_any = _JOINED.get(comparison)
+    if is_any is None:
+        raise InvalidValue(
+            f"{place} has {len(values)} values, and {comparison.value} compares with one. Send one,"
+            f" or one of the operators {', '.join(_JOINED)}."
+        )
+    members = tuple(
+        _of_value(column, field, comparison, value, place=place, today=today)
+        for value in dict.fromkeys(values)
+    )
+    return ConditionGroup(members=members, is_any=is_any)
+
+
+def _of_value(
+    column: Column,
+    field: Field,
+    comparison: Comparison,
+    operand: str | None,
+    *,
+    place: str,
+    today: date,
+) -> ColumnCondition | ConditionGroup:
+    option = (operand or "").strip().lower()
+    if not option.startswith("opt-") or field.data_type is not DataType.DATE_TIME:
+        return condition_of(column, field, comparison, operand, place=place)
+    if option != _ALL_TIME:
+        first, last = _days_of(option, today, place=place)
+        span = Span(span_of(str(first)).first, span_of(str(last)).last)
+        return _of_spans(column.stored, comparison, [span], is_number=False)
+    if comparison is not Comparison.EQUAL:
+        raise InvalidValue(f"{place}: '{_ALL_TIME}' goes with the operator eq alone")
+    return ConditionGroup()
 
 
 def condition_of(
@@ -149,3 +229,74 @@ def _of_spans(
             return one(comparison, last)
         case _:
             return one(Comparison.BETWEEN, first, last)
+
+
+# --- time options ------------------------------------------------------------------------------
+
+_ALL_TIME: Final = "opt-all-time"
+
+_Days = tuple[date, date]
+"""The first and the last day of a span."""
+
+
+def _week(day: date) -> _Days:
+    monday = day - timedelta(day.weekday())
+    return monday, monday + timedelta(6)
+
+
+def _months(day: date, number: int) -> _Days:
+    """The span of months that a day is in, of those into which a year is divided."""
+    start = (day.month - 1) // number * number
+    years, month = divmod(start + number, 12)
+    return day.replace(month=start + 1, day=1), date(day.year + years, month + 1, 1) - _DAY
+
+
+_DAY: Final = timedelta(1)
+
+_PERIODS: Final[Mapping[str, Callable[[date], _Days]]] = MappingProxyType(
+    {
+        "week": _week,
+        "month": lambda day: _months(day, 1),
+        "quarter": lambda day: _months(day, 3),
+        "year": lambda day: _months(day, 12),
+    }
+)
+"""The spans that a day is in. A week begins on Monday (assumed)."""
+
+_NEAR: Final = MappingProxyType({"opt-yesterday": -1, "opt-today": 0, "opt-tomorrow": 1})
+
+_OF_PERIOD: Final = re.compile(rf"opt-(this|last|next)-({'|'.join(_PERIODS)})")
+
+_OF_DAYS: Final = re.compile(r"opt-(last|next)-([1-9]\d{0,2})-days", re.ASCII)
+
+TIME_OPTIONS: Final = (
+    _ALL_TIME,
+    *_NEAR,
+    *(f"opt-{which}-{name}" for name in _PERIODS for which in ("this", "last", "next")),
+    "opt-last-N-days",
+    "opt-next-N-days",
+)
+"""The time options that dates are compared with. Source: ``opt-all-time``, ``opt-today`` and
+``opt-yesterday`` were seen in requests of the hosted pages; the others are assumed."""
+
+
+def _days_of(option: str, today: date, *, place: str) -> _Days:
+    """The days of a time option. Raises InvalidValue with the known ones."""
+    if option in _NEAR:
+        day = today + timedelta(_NEAR[option])
+        return day, day
+    if match := _OF_PERIOD.fullmatch(option):
+        period = _PERIODS[match[2]]
+        first, last = period(today)
+        return {
+            "this": (first, last),
+            "last": period(first - _DAY),
+            "next": period(last + _DAY),
+        }[match[1]]
+    if match := _OF_DAYS.fullmatch(option):
+        others = timedelta(int(match[2]) - 1)
+        return (today - others, today) if match[1] == "last" else (today, today + others)
+    raise InvalidValue(
+        f"{place}: {quoted(option)} is no time option.{did_you_mean(option, TIME_OPTIONS)} Known:"
+        f" {', '.join(TIME_OPTIONS)}."
+    )

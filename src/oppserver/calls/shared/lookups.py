@@ -47,7 +47,7 @@ def opportunity_here(store: Store, one: str, *, place: str) -> StoredOpportunity
         return found
     if found is None:
         raise OpportunityNotFound(f"{place}: {_never_here(one)}")
-    emails = {user.id: user.email for user in store.users()}
+    emails = {user.id: user.email for user in store.users([_by(found)])}
     of_type = store.catalogue().types[found.event_code]
     raise OpportunityNotFound(f"{place}: {_deleted(found, of_type, emails.get(_by(found)))}")
 

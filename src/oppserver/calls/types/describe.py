@@ -51,6 +51,10 @@ _DETAILS: Final[Schema] = object_of(
     EventCode={"type": "integer"},
     RelatedProspectId=TEXT,
     OpportunityNote=TEXT_OR_NULL,
+    CreatedOn=TEXT,
+    ModifiedOn=TEXT,
+    CreatedByName=TEXT_OR_NULL,
+    ModifiedByName=TEXT_OR_NULL,
     Fields={"type": "array", "items": _FIELD},
 )
 

@@ -1,6 +1,7 @@
 """The calls of types, of their fields, and of one opportunity with each field of its type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -10,6 +11,7 @@ from oppserver.calls.shared.decode import mandatory, mandatory_guid
 from oppserver.calls.shared.lookups import opportunity_here
 from oppserver.calls.shared.names import event_code_of
 from oppserver.contract.columns import column_named
+from oppserver.contract.dates import to_ticks
 from oppserver.contract.metadata import (
     DETAIL_FIELDS,
     NOTE_FIELD,
@@ -21,7 +23,7 @@ from oppserver.contract.metadata import (
     type_metadata,
     type_summary,
 )
-from oppserver.contract.model import Catalogue, Field, OpportunityType, StoredOpportunity
+from oppserver.contract.model import Catalogue, Field, OpportunityType, StoredOpportunity, User
 
 _CUSTOM: Final = 2
 """The type of events that are not built in. Source: the documented rows of activities."""
@@ -70,6 +72,16 @@ _NO_VALUE: Final = b'"Value":null'
 """A field's message has this exactly once: in a text of JSON its quotes would be escaped."""
 
 
+_TOP_LEVEL: Final = {
+    "OpportunityNote": "note",
+    "CreatedOn": "created_on_ticks",
+    "ModifiedOn": "modified_on_ticks",
+    "CreatedByName": "created_by_name",
+    "ModifiedByName": "modified_by_name",
+}
+"""Members of details beside identity and fields, and the sources of their values (observed)."""
+
+
 class DetailsForm(NamedTuple):
     """The part that the details of all opportunities of a type share.
 
@@ -87,9 +99,11 @@ def details_form(one: OpportunityType, fields: Iterable[Field]) -> DetailsForm:
     pieces = [b'{"ID":']
     pieces.append(b',"Name":%b,"DisplayName":%b,"EventCode":%d' % (name, name, one.event_code))
     pieces[-1] += b',"RelatedProspectId":'
-    pieces.append(b',"OpportunityNote":')
+    stored = ["id", "lead_id"]
+    for member, source in _TOP_LEVEL.items():
+        pieces.append(b',"%b":' % member.encode())
+        stored.append(source)
     pieces.append(b',"Fields":[')
-    stored = ["id", "lead_id", "note"]
     messages = [NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS, *map(field_metadata, fields)]
     for number, message in enumerate(messages):
         before, after = msgspec.json.encode(message).split(_NO_VALUE)
@@ -100,13 +114,32 @@ def details_form(one: OpportunityType, fields: Iterable[Field]) -> DetailsForm:
     return DetailsForm(tuple(pieces), tuple(stored))
 
 
-def render_details(one: StoredOpportunity, form: DetailsForm) -> bytes:
-    """The body of ``GetOpportunityDetails``. Dates are in the stored form: requests take it."""
-    known: dict[str, Any] = {**msgspec.structs.asdict(one), **one.slots}
+def render_details(
+    one: StoredOpportunity, form: DetailsForm, users: Mapping[str, User] = MappingProxyType({})
+) -> bytes:
+    """The body of ``GetOpportunityDetails``. Dates in fields are in the stored form of requests.
+
+    ``users`` are those who created and changed it, by id, where they are known.
+    """
+    assert one.created_on is not None, "what is stored has its dates"
+    assert one.modified_on is not None, "what is stored has its dates"
+    known: dict[str, Any] = {
+        **msgspec.structs.asdict(one),
+        **one.slots,
+        "created_on_ticks": to_ticks(one.created_on),
+        "modified_on_ticks": to_ticks(one.modified_on),
+        "created_by_name": _name_of(one.created_by, users),
+        "modified_by_name": _name_of(one.modified_by, users),
+    }
     parts = [b""] * (len(form.between) + len(form.stored))
     parts[::2] = form.between
     parts[1::2] = [msgspec.json.encode(known.get(stored)) for stored in form.stored]
     return b"".join(parts)
+
+
+def _name_of(user_id: str | None, users: Mapping[str, User]) -> str | None:
+    user = users.get(user_id or "")
+    return None if user is None else user.name
 
 
 def _stored(message: FieldWire) -> str:
@@ -206,22 +239,25 @@ OPPORTUNITY_TYPE_METADATA: Final = Read(
 
 
 class DetailsFound(NamedTuple):
-    """An opportunity, and the catalogue that has its type."""
+    """An opportunity, those who created and changed it, and the catalogue that has its type."""
 
     opportunity: StoredOpportunity
+    users: Mapping[str, User]
     catalogue: Catalogue
 
 
 def _read_details(opportunity_id: str, services: Services) -> DetailsFound:
     place = "query parameter 'OpportunityId'"
     found = opportunity_here(services.store, opportunity_id, place=place)
-    return DetailsFound(found, services.store.catalogue())  # in this order: its type is in it
+    ids = {one for one in (found.created_by, found.modified_by) if one is not None}
+    users = {user.id: user for user in services.store.users(sorted(ids))} if ids else {}
+    return DetailsFound(found, users, services.store.catalogue())  # in this order: it has its type
 
 
 def _render_details(_: str, found: DetailsFound) -> bytes:
     """Render the body. ``getFileURL`` changes nothing: there are no files here."""
     form = _FORMS.of(found.catalogue, found.opportunity.event_code)
-    return render_details(found.opportunity, form)
+    return render_details(found.opportunity, form, found.users)
 
 
 OPPORTUNITY_DETAILS: Final = Read(

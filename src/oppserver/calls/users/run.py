@@ -147,7 +147,7 @@ def _parse_access_key_user(call: Call, _: None) -> AskedAccessKeyUser:
 
 
 def _read_access_key_user(asked: AskedAccessKeyUser, services: Services) -> User:
-    [user] = [user for user in services.store.users() if user.id == asked.user_id]
+    [user] = services.store.users([asked.user_id])
     return user
 
 

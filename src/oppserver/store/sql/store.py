@@ -202,8 +202,11 @@ class SqlStore(ABC):
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         return self._read(lambda c: activities.select_timeline(c, search))
 
-    def users(self) -> list[User]:
-        return self._read(users.select_users)
+    def users(self, ids: Sequence[str] | None = None) -> list[User]:
+        if ids is None:
+            return self._read(users.select_users)
+        found = self._read(lambda c: users.select_users_by_id(c, ids))
+        return [found[one] for one in sorted(found)]
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int
