@@ -12,7 +12,6 @@ from typing import Final
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from oppserver.api.openapi import DESCRIPTIONS
 from oppserver.api.routes import ROUTES
 from oppserver.config import Settings, flag_of, variable_of
 from oppserver.contract import limits
@@ -43,11 +42,9 @@ def _first_line(module: Path) -> str:
 
 
 def calls_table() -> str:
-    """Every call: its method and path, and what it does; those that write are marked."""
+    """Every call: its method and path; those that write are marked."""
     return "\n".join(
-        f"- `{route.method} {route.path}`:"
-        f" {DESCRIPTIONS[route.name].summary}{' (writes)' if route.writes else ''}"
-        for route in ROUTES
+        f"- `{route.method} {route.path}`{' (writes)' if route.writes else ''}" for route in ROUTES
     )
 
 
