@@ -144,7 +144,7 @@ def _measured(costs: Costs) -> str:
         ("`base1`", "core-ms of PostgreSQL for one id", _n(costs.database_one_ms), "pg-nodes"),
         (
             "`primary`",
-            "part of `base` that the primary still does beside a standby",
+            "part of `base` that the primary does beside a standby",
             f"{costs.primary_part:.3f}",
             "pg-replicas",
         ),
@@ -163,7 +163,7 @@ def _measured(costs: Costs) -> str:
         ),
         (
             "`part`",
-            "core-ms that each part of a sharded table adds",
+            "core-ms that each part of a table adds",
             _n(SHARD_MS),
             "Citus 14.0, apart",
         ),
@@ -177,22 +177,22 @@ def _needed(all_needs: Sequence[Needs]) -> str:
         ("index of ids", "N \u00d7 by_id", [_bytes(one.by_id_bytes) for one in all_needs]),
         (
             "machines",
-            "the larger of stored / 1 TB and ids / 32 GiB",
+            "larger of stored / 1 TB, ids / 32 GiB",
             [_n(one.machines) for one in all_needs],
         ),
         (
-            "and with a standby for each",
+            "with standbys",
             "2 \u00d7 machines",
             [_n(2 * one.machines) for one in all_needs],
         ),
         (
             "parts",
-            "4 \u00d7 machines, where there are several",
+            "4 \u00d7 machines",
             [_n(one.shards) if one.shards else "not sharded" for one in all_needs],
         ),
         ("first import", "N / import", [_days(one.import_days) for one in all_needs]),
         (
-            "of all rows, can change in a day",
+            "can change in a day",
             "write \u00d7 86,400 / N",
             [
                 f"{100 * one.changed_a_day:,.2f} %" if one.changed_a_day < 1 else "all"
@@ -207,12 +207,12 @@ def _needed(all_needs: Sequence[Needs]) -> str:
 def _called(costs: Costs, all_needs: Sequence[Needs]) -> str:
     rows: list[Sequence[str]] = [
         (
-            "bulk reads/s of a core",
+            "bulk reads/s per core",
             "1,000 / (node + base + parts \u00d7 part)",
             *(_n(1_000 / (costs.node_bulk_ms + one.database_bulk_ms)) for one in all_needs),
         ),
         (
-            "one-id calls/s of a core",
+            "one-id calls/s per core",
             "1,000 / (node1 + base1)",
             *(_n(1_000 / (costs.node_one_ms + costs.database_one_ms)) for _ in all_needs),
         ),
@@ -220,12 +220,12 @@ def _called(costs: Costs, all_needs: Sequence[Needs]) -> str:
     for rate in BULK_CALLS_PER_S:
         rows += [
             (
-                f"cores of servers for {rate:,} bulk reads/s",
+                f"server cores, {rate:,} bulk reads/s",
                 "rate \u00d7 node / 1,000",
                 *(_n(ceil(rate * costs.node_bulk_ms / 1_000)) for _ in all_needs),
             ),
             (
-                f"cores of PostgreSQL for {rate:,} bulk reads/s",
+                f"PostgreSQL cores, {rate:,} bulk reads/s",
                 "rate \u00d7 (base + parts \u00d7 part) / 1,000",
                 *(_n(ceil(rate * one.database_bulk_ms / 1_000)) for one in all_needs),
             ),

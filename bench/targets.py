@@ -31,17 +31,13 @@ def _floor(measure: str, text: str, goal: float) -> Target:
 
 
 TARGETS: Final = {
-    "bare": _ceiling(
-        "p50 of the call against the bare SQLite statement in process", "≤ 1.4\u00d7", 1.4
-    ),
+    "bare": _ceiling("p50 against the bare SQLite statement in process", "≤ 1.4\u00d7", 1.4),
     "postgres": _floor("against PostgreSQL's `json_agg`, through psycopg", "≥ 3\u00d7 faster", 3),
     "datasette": _floor("against Datasette's JSON API", "≥ 6\u00d7 faster", 6),
-    "orm": _floor("against the obvious FastAPI and SQLAlchemy ORM server", "≥ 10\u00d7 faster", 10),
-    "memory": _ceiling(
-        "p50 against the same bytes from memory, by the same server stack", "≤ 8\u00d7", 8
-    ),
+    "orm": _floor("against an obvious FastAPI and SQLAlchemy server", "≥ 10\u00d7 faster", 10),
+    "memory": _ceiling("p50 against the same bytes from memory", "≤ 8\u00d7", 8),
     "hot": _ceiling(
-        "the same calls again, rows kept in memory, against the same bytes from memory",
+        "the same calls again, rows kept in memory, against the same",
         "≤ 3\u00d7",
         3,
     ),
@@ -51,14 +47,12 @@ TARGETS: Final = {
     "growth": _ceiling("latency over the larger database", "≤ 2.2\u00d7", 2.2),
     "resident": _ceiling("memory of its own, 16 clients, 2,000 ids each", "≤ 250 MB", 250),
     "start": _ceiling("start of the command to the first answer", "≤ 0.8 s", 0.8),
-    "plug-in": _ceiling(
-        "start of the pytest plug-in's server against the start of the command", "≤ 1.2\u00d7", 1.2
-    ),
+    "plug-in": _ceiling("start of the pytest plug-in's server against it", "≤ 1.2\u00d7", 1.2),
     "import": _floor("import of NDJSON, the whole command", "≥ 40,000 opportunities/s", 40_000),
     "details": _floor("`GetOpportunityDetails`, 8 clients", "≥ 1,000 calls/s", 1_000),
     "by-lead": _floor("`GetOpportunitiesOfLead`, 8 clients", "≥ 1,000 calls/s", 1_000),
     "search": _ceiling(
-        "search with two indexed conditions, 25 rows and the exact `RecordCount`, p50",
+        "search with two indexed conditions, 25 rows, p50",
         "≤ 20 ms",
         20,
     ),
@@ -73,7 +67,7 @@ TARGETS: Final = {
     "stream-arrow": _floor("the same, as Arrow", "≥ 200,000 opportunities/s", 200_000),
     "capture": _floor("`Capture`, durable, 8 clients", "≥ 300 calls/s", 300),
     "pg-bare": _ceiling(
-        "on PostgreSQL: p50 of the store's bulk read against the bare statement through psycopg",
+        "on PostgreSQL: p50 of the store's bulk read against the bare statement",
         "≤ 1.25\u00d7",
         1.25,
     ),
@@ -85,9 +79,7 @@ TARGETS: Final = {
         measure="on PostgreSQL: a standby to read from against none", text="reported"
     ),
     "pg-writes": Target(measure="on PostgreSQL: `Capture`, durable, 8 clients", text="reported"),
-    "groups": Target(
-        measure="2,000 ids in five groups of 400 against one group of 2,000", text="reported"
-    ),
+    "groups": Target(measure="2,000 ids in five groups against one", text="reported"),
 }
 """By the name that ``--only`` takes."""
 

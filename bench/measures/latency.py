@@ -232,18 +232,9 @@ def _faster(name: str, version: str, product: Times, others: Sequence[Times]) ->
         name=name,
         figure=times_over(found),
         value=found.of_medians,
-        note=f"{product.p50:.2f} ms against {fastest.p50:.2f} ms ({fastest.name}){_slower(others)}",
+        note=f"{product.p50:.2f} ms against {fastest.p50:.2f} ms ({fastest.name})",
         raw=_raw(product, others) | {"version": version},
     )
-
-
-def _slower(others: Sequence[Times]) -> str:
-    """The peer's other forms, which do not count."""
-    _, *slower = sorted(others, key=lambda times: times.p50)
-    if not slower:
-        return ""
-    listed = ", ".join(f"{times.p50:.1f} ms {times.name.partition(': ')[2]}" for times in slower)
-    return f"; its other forms: {listed}"
 
 
 def _raw(product: Times, others: Sequence[Times]) -> dict[str, Any]:

@@ -72,10 +72,7 @@ def resident_memory(stage: Stage) -> Result:
         name="resident",
         figure=f"{anonymous:.0f} MB",
         value=anonymous,
-        note=(
-            f"highest RssAnon; besides, up to {mapped:,.0f} MB of RssFile: the mapped pages of the"
-            " database (the kernel's page cache, shared and reclaimable) and of libraries"
-        ),
+        note=(f"highest RssAnon; besides, up to {mapped:,.0f} MB of RssFile, mapped pages"),
         raw={
             "rss_anon_bytes": watch.anonymous_bytes,
             "rss_file_bytes": watch.mapped_bytes,

@@ -135,8 +135,8 @@ def nodes(stage: Stage) -> Result:
         value=found,
         note=(
             f"{few['calls_per_s'][1]:,.0f} calls/s against {few['calls_per_s'][0]:,.0f}, and"
-            f" {bulk['calls_per_s'][1]:,.0f} against {bulk['calls_per_s'][0]:,.0f}; servers,"
-            " PostgreSQL and clients share the machine's cores"
+            f" {bulk['calls_per_s'][1]:,.0f} against {bulk['calls_per_s'][0]:,.0f}; on the"
+            " same cores"
         ),
         raw={"bulk": bulk, "one": few},
     )
