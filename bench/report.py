@@ -54,13 +54,14 @@ def write_json(path: Path, recorded: dict[str, Any]) -> None:
 
 
 def table(results: Sequence[Result]) -> str:
-    """The table, in Markdown."""
-    lines = ["| measure | target | this run | |", "|---|---|---|---|"]
+    """The figures with their targets, as a list in Markdown; the record has the whole notes."""
+    lines = []
     for one in results:
         target, score = TARGETS[one.name], _score(one)
-        figure = f"{one.figure}; {one.note}" if one.note else one.figure
-        mark = "" if score is None else "met" if score >= 1 else "**missed**"
-        lines.append(f"| {target.measure} | {target.text} | {figure} | {mark} |")
+        note = one.note.partition(";")[0]
+        figure = f"{one.figure}; {note}" if note else one.figure
+        mark = "" if score is None else ": met" if score >= 1 else ": **missed**"
+        lines.append(f"- {target.measure} ({target.text}{mark}): {figure}")
     return "\n".join(lines)
 
 

@@ -99,20 +99,19 @@ def configuration_markdown() -> str:
     """docs/configuration.md, whole."""
     rows = []
     for setting in fields(Settings):
-        default = "" if setting.default is None else f"`{setting.default}`"
+        default = "" if setting.default is None else f" (`{setting.default}`)"
         rows.append(
-            f"| `{flag_of(setting.name)}` | `{variable_of(setting.name)}` | {default} |"
-            f" {setting.metadata['help']} |"
+            f"- `{flag_of(setting.name)}`, `{variable_of(setting.name)}`{default}:"
+            f" {setting.metadata['help']}"
         )
     return (
         "# Configuration\n\n"
         "<!-- Generated from src/oppserver/config.py by `make docs`; a test holds them equal. -->"
         "\n\n"
-        "Every setting is a flag of `oppserver serve` and an environment variable. A flag outranks"
-        " the variable,\nthe variable outranks the default; an empty variable counts as not set."
-        " The commands that open the\nstore (`import`, `export`, `key`, `type`, `field`, `db`) read"
-        " `--database` and `OPPSERVER_DATABASE` alike.\n\n"
-        "| flag | variable | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+        "Every setting is a flag of `oppserver serve` and an environment variable, here with its"
+        " default. A flag outranks\nthe variable; an empty variable counts as not set. The commands"
+        " that open the store (`import`, `export`, `key`,\n`type`, `field`, `db`) read"
+        " `--database` and `OPPSERVER_DATABASE` alike.\n\n" + "\n".join(rows) + "\n"
     )
 
 

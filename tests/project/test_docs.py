@@ -66,7 +66,7 @@ def test_the_configuration_page_is_the_generated_one() -> None:
     page = read("docs/configuration.md")
     assert page == configuration_markdown(), "run 'make docs'"
     for setting in fields(Settings):
-        assert f"| `{flag_of(setting.name)}` | `{variable_of(setting.name)}` |" in page
+        assert f"- `{flag_of(setting.name)}`, `{variable_of(setting.name)}`" in page
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
