@@ -94,7 +94,7 @@ additions = (
 flags = st.sampled_from(
     [
         {},
-        {"OverwriteFields": True, "UpdateEmptyFields": True},
+        {"OverwriteFields": True},
         {"OverwriteFields": True, "DoNotChangeOwner": True},
         {"UpdateEmptyFields": True},
         {"UpdateEmptyFields": True, "DoNotChangeOwner": True},

@@ -107,6 +107,10 @@ _HEADERS: Final = {
         "Those of them that are answered, in whatever entry.", "integer"
     ),
     "X-Opportunities-Missing": _header("Those that are not.", "integer"),
+    "X-Ignored-Columns": _header(
+        "The columns asked for that rows do not have, with commas between. Absent when rows have"
+        " all."
+    ),
     "X-Cursor": _header("Where the stream begins; with the last id that has come, it goes on."),
 }
 

@@ -156,6 +156,12 @@ class InvalidReference(ApiError):
     meaning = "The body names a lead, user or opportunity that is not here."
 
 
+class DuplicateEntry(ApiError):
+    status = 400
+    exception_type = "MXDuplicateEntryException"
+    meaning = "Another lead has the address, number or id, or another activity type the name."
+
+
 class LimitExceeded(ApiError):
     status = 400
     exception_type = "MXLimitExceededException"
@@ -242,6 +248,7 @@ HTTP_ERRORS: tuple[type[ApiError], ...] = (
     UnknownColumn,
     InvalidFieldValue,
     InvalidReference,
+    DuplicateEntry,
     LimitExceeded,
     InvalidCredentials,
     AccessDenied,

@@ -36,6 +36,9 @@ IN_ERROR_OPTIONS_MAX: Final = 10
 IN_ERROR_VALUE_CHARACTERS_MAX: Final = 80
 """Characters of a caller's value that an error repeats. Ours: enough to recognise it."""
 
+IGNORED_COLUMNS_CHARACTERS_MAX: Final = 4_000
+"""Characters of names in `X-Ignored-Columns`. Ours: clients and proxies take 8 KB of headers."""
+
 # --- changes and whole types ---------------------------------------------------------------------
 
 CHANGES_ROWS_MAX: Final = 2_000

@@ -117,11 +117,6 @@ def test_ten_thousand_leads_may_be_asked_for(server: Server) -> None:
         ),
         (asking("7"), "InvalidInput", "SearchParameters.LeadIds[0]: '7' is not a GUID"),
         (
-            asking(UNKNOWN_ID, columns="Phone,Fone"),
-            "UnknownAttribute",
-            "$.Columns.Include_CSV: 'Fone' is no attribute of a lead. Did you mean Phone?",
-        ),
-        (
             asking(UNKNOWN_ID, columns=",".join(f"mx_{n}" for n in range(251))),
             "LimitExceeded",
             "has 251 names",
@@ -282,7 +277,11 @@ def test_a_lead_type_is_accepted(server: Server) -> None:
             "$.Sorting.ColumnName: 'Fone' is no attribute of a lead. Did you mean Phone?",
         ),
         ({"Sorting": {"Direction": 2}}, "InvalidInput", "$.Sorting.Direction: '2' is no direction"),
-        ({"Columns": {"Include_CSV": "Fone"}}, "UnknownAttribute", "$.Columns.Include_CSV: 'Fone'"),
+        (
+            {"Columns": {"Include_CSV": ",".join(f"x{n}" for n in range(251))}},
+            "LimitExceeded",
+            "has 251 names",
+        ),
     ],
 )
 def test_a_bad_search_is_a_400_that_names_the_place(
@@ -290,6 +289,58 @@ def test_a_bad_search_is_a_400_that_names_the_place(
 ) -> None:
     """Each kind of mistake."""
     refused(server.post(message, path=GET), exception_type, expected)
+
+
+# --- columns that leads do not have ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "columns", "ignored"),
+    [
+        pytest.param(
+            "ProspectID,FirstName,Status,Owner",
+            ["ProspectID", "FirstName", "OwnerId"],
+            "Status",
+            id="C6",
+        ),
+        pytest.param(
+            " Stage , Phone,mx_City, P_Phone,stage,Stage",
+            ["Phone", "mx_City"],
+            "Stage, P_Phone, stage",
+            id="C6-order",
+        ),
+        pytest.param("Status,Deal Size", ["ProspectID"], "Status, Deal Size", id="C6-none-known"),
+        pytest.param(
+            "Phone,Köln\r\nX-Evil: 1,%41",
+            ["Phone"],
+            "K%C3%B6ln%0D%0AX-Evil: 1, %2541",
+            id="C6-characters",
+        ),
+        pytest.param("Phone," + "x" * 9_000, ["Phone"], "x" * 80, id="C6-long"),
+        pytest.param(
+            ",".join(f"{n}".rjust(80, "x") for n in range(200)), ["ProspectID"], "...", id="C6-many"
+        ),
+        pytest.param("Phone, ,", ["Phone"], None, id="C6-all-known"),
+    ],
+)
+def test_columns_that_leads_do_not_have_are_left_out_and_named(
+    asked: str, columns: list[str], ignored: str | None, server: Server
+) -> None:
+    """Rows have the other columns; the header X-Ignored-Columns names those left out, in order."""
+    one = saved(server, Phone=fresh())
+    by_attribute = server.post(
+        looking("ProspectID", "=", one, Columns={"Include_CSV": asked}), path=GET
+    )
+    by_ids = server.post(asking(one, columns=asked), path=BY_IDS)
+    for answer, rows in ((by_attribute, by_attribute.json), (by_ids, by_ids.json["Leads"])):
+        assert [list(row) for row in rows] == [columns]
+        named = answer.headers.get("x-ignored-columns")
+        if ignored == "...":
+            assert named is not None
+            assert len(named) < 4_100
+            assert named.endswith(", ...")
+        else:
+            assert named == ignored
 
 
 # --- who may -----------------------------------------------------------------------------------

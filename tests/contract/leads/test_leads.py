@@ -86,7 +86,8 @@ def test_a_lead_is_found_by_its_id(server: Server) -> None:
     assert saved(server, ProspectID=new, __UseUserDefinedGuid__="true") == new
 
 
-def test_what_belongs_to_another_lead_is_refused(server: Server) -> None:
+@pytest.mark.parametrize("_row", [pytest.param(None, id="C10")])
+def test_what_belongs_to_another_lead_is_refused(_row: None, server: Server) -> None:
     """An address or a phone number; the other lead is named, and nothing is written."""
     email, phone = f"{fresh()}@example.com", fresh()
     by_email, by_phone = saved(server, EmailAddress=email), saved(server, Phone=phone)
@@ -95,10 +96,11 @@ def test_what_belongs_to_another_lead_is_refused(server: Server) -> None:
         change(server, by_email, Phone=phone, FirstName="no"),
         save(server, ProspectID=by_email, Phone=phone, FirstName="no"),
     ):
-        refused(answer, "InvalidEntity", f"Phone '{phone}' is that of the lead {by_phone}")
+        refused(answer, "DuplicateEntry", f"Phone '{phone}' is that of the lead {by_phone}")
+        assert answer.message.startswith("A Lead with same Phone Number already exists.")
     refused(
         change(server, by_phone, EmailAddress=email.upper()),
-        "InvalidEntity",
+        "DuplicateEntry",
         f"EmailAddress '{email.upper()}' is that of the lead {by_email}",
     )
     assert "FirstName" not in known(server, by_email)

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from oppserver.contract.model import Lead
 from tests.support import writing
 from tests.support.running import Answer, Server
 from tests.support.writing import (
+    BULK_ADD,
     CAPTURE,
     DEAL,
     OWNER_EMAIL,
@@ -133,12 +136,39 @@ def test_the_flags_are_echoed(server: Server) -> None:
     done = capture(
         server,
         OverwriteFields="true",
-        UpdateEmptyFields=1,
-        DoNotPostDuplicateActivity=True,
+        UpdateEmptyFields="0",
+        DoNotPostDuplicateActivity=1,
         DoNotChangeOwner=None,
     )
-    assert [done["OverwriteFields"], done["UpdateEmptyFields"]] == [True, True]
+    assert [done["OverwriteFields"], done["UpdateEmptyFields"]] == [True, False]
     assert [done["DoNotPostDuplicateActivity"], done["DoNotChangeOwner"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "update_empty"),
+    [
+        pytest.param(True, True, id="C11"),
+        pytest.param("true", 1, id="C11-text-and-number"),
+        pytest.param("1", "TRUE", id="C11-texts"),
+        pytest.param(1, True, id="C11-number"),
+    ],
+)
+def test_two_flags_that_contradict_each_other_are_refused(
+    overwrite: Any, update_empty: Any, server: Server
+) -> None:
+    """OverwriteFields with UpdateEmptyFields: a 400 in Capture and in Bulk/Add, nothing written."""
+    both = {"OverwriteFields": overwrite, "UpdateEmptyFields": update_empty}
+    phone = fresh()
+    answer = refused(server, capturing(lead=lead(Phone=phone), **both))
+    assert answer.exception_type == "MXInvalidInputException"
+    assert "Opportunity: OverwriteFields and UpdateEmptyFields are both true" in answer.message
+    one = captured(server, lead=lead(Phone=phone))
+    addition = {"SearchByValue": phone, "OpportunityEventCode": DEAL, **both}
+    answer = server.post([addition], path=f"{BULK_ADD}?SearchBy=Phone")
+    assert (answer.status, answer.exception_type) == (400, "MXInvalidInputException")
+    assert "[0]: OverwriteFields and UpdateEmptyFields are both true" in answer.message
+    kept = {"OverwriteFields": overwrite, "UpdateEmptyFields": False}
+    assert captured(server, lead=lead(Phone=phone), **kept) != one
 
 
 def test_the_opportunity_s_date_is_its_created_on(server: Server) -> None:
@@ -260,5 +290,6 @@ def test_two_leads_do_not_get_one_address(server: Server) -> None:
             server,
             capturing(lead=lead(SearchBy="Phone", Phone=number, EmailAddress=email.upper())),
         )
-        assert answer.exception_type == "MXInvalidEntityException"
+        assert answer.exception_type == "MXDuplicateEntryException"
+        assert answer.message.startswith("A Lead with same Email already exists.")
         assert "is that of the lead" in answer.message

@@ -33,6 +33,7 @@ from oppserver.calls.shared.describe import (
     schema_of,
 )
 from oppserver.calls.shared.messages import SuccessWire
+from oppserver.calls.shared.paging import IGNORED_COLUMNS
 from oppserver.contract import errors, example, limits
 from oppserver.contract.leads import STANDARD_COLUMNS, UNIQUE_COLUMNS
 
@@ -58,7 +59,8 @@ _POST_UPDATED_LEAD: Final = optional(
 )
 
 _INCLUDE_CSV: Final = (
-    f"The attributes to answer, comma separated, at most {limits.LEAD_ATTRIBUTES_MAX}."
+    f"The attributes to answer, comma separated, at most {limits.LEAD_ATTRIBUTES_MAX}. Unknown"
+    f" ones are left out and named in `{IGNORED_COLUMNS}`."
 )
 
 _LEAD_ROWS: Final[Schema] = {
@@ -79,6 +81,7 @@ _WRITE_ERRORS: Final = (
     errors.UnknownColumn,
     errors.InvalidFieldValue,
     errors.InvalidReference,
+    errors.DuplicateEntry,
     errors.LimitExceeded,
 )
 
@@ -148,6 +151,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response=_LEAD_ROWS,
         response_example=[_ROW_EXAMPLE],
         errors=(*EVERY_BODY, errors.UnknownColumn, errors.InvalidFieldValue, errors.LimitExceeded),
+        headers=(IGNORED_COLUMNS,),
     ),
     "LeadsRetrieveByIds": Description(
         summary="Get leads in bulk by ids",
@@ -171,7 +175,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         },
         response=object_of(RecordCount=COUNT, Leads=_LEAD_ROWS),
         response_example={"RecordCount": 1, "Leads": [_ROW_EXAMPLE]},
-        errors=(*EVERY_BODY, errors.UnknownColumn, errors.LimitExceeded),
+        errors=(*EVERY_BODY, errors.LimitExceeded),
+        headers=(IGNORED_COLUMNS,),
     ),
     "LeadsMetaDataGet": Description(
         summary="Get the fields of leads",

@@ -1,5 +1,6 @@
 """Parsing of the calls that read leads: by many ids, and by one attribute."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -92,10 +93,14 @@ OPERATORS: Final = {
 
 
 class LeadsByIds(NamedTuple):
-    """Leads to read: canonical ids, each once, in order. ``page`` is of the leads that are here."""
+    """Leads to read: canonical ids, each once, in order. ``page`` is of the leads that are here.
+
+    ``ignored`` are the names of columns that no lead has.
+    """
 
     ids: list[str]
     columns: tuple[Column, ...]
+    ignored: Sequence[str]
     page: Page
 
 
@@ -107,7 +112,7 @@ def parse_leads_by_ids(_: Call, message: LeadsByIdsWire) -> LeadsByIds:
     ids = message.SearchParameters.LeadIds if message.SearchParameters else None
     if not ids:
         raise MissingAttribute("'LeadIds' is mandatory in SearchParameters: an array of lead ids")
-    columns = _columns(message.Columns)
+    columns, ignored = lead_columns(message.Columns)
     if not columns:
         raise MissingAttribute("'Include_CSV' is mandatory in Columns")
     distinct = distinct_guids(ids, place="SearchParameters.LeadIds")
@@ -117,13 +122,20 @@ def parse_leads_by_ids(_: Call, message: LeadsByIdsWire) -> LeadsByIds:
             " Split the ids over several calls."
         )
     page = page_of(message.Paging, rows_default=LEADS_BY_IDS_MAX, rows_max=LEADS_BY_IDS_MAX)
-    return LeadsByIds(ids=distinct, columns=columns, page=page)
+    return LeadsByIds(ids=distinct, columns=columns, ignored=ignored, page=page)
 
 
 # --- by one attribute --------------------------------------------------------------------------
 
 
-def parse_leads_get(_: Call, message: LeadsGetWire) -> LeadSearch:
+class AskedLeads(NamedTuple):
+    """A page of leads, and the names of columns that no lead has."""
+
+    search: LeadSearch
+    ignored: Sequence[str] = ()
+
+
+def parse_leads_get(_: Call, message: LeadsGetWire) -> AskedLeads:
     """Parse a ``Leads.Get``.
 
     Raises an ApiError with status 400 or 413 that names the place.
@@ -134,13 +146,15 @@ def parse_leads_get(_: Call, message: LeadsGetWire) -> LeadSearch:
         )
     page = page_of(message.Paging, rows_default=LEADS_PAGE_ROWS_DEFAULT)
     lookup = message.Parameter
-    return LeadSearch(
+    columns, ignored = lead_columns(message.Columns)
+    search = LeadSearch(
         where=_where(lookup) if isinstance(lookup, LookupWire) else ConditionGroup(),
         ordering=_ordering(message.Sorting),
         offset=page.offset,
         limit=page.limit,
-        columns=_columns(message.Columns) or EVERY_COLUMN,
+        columns=columns or EVERY_COLUMN,
     )
+    return AskedLeads(search, ignored)
 
 
 def _where(lookup: LookupWire) -> ConditionGroup:
@@ -205,16 +219,28 @@ def _like(stored: str, pattern: str) -> ColumnCondition:
 # --- columns and order -------------------------------------------------------------------------
 
 
-def _columns(asked: ColumnsWire | msgspec.UnsetType | None) -> tuple[Column, ...]:
-    """The columns of ``Include_CSV``, each once, in order; none where it names none."""
-    place = "$.Columns.Include_CSV"
-    found = dict.fromkeys(_column(name, place=place) for name in columns_named(asked))
-    if len(found) > LEAD_ATTRIBUTES_MAX:
+class LeadColumns(NamedTuple):
+    """Columns of leads, each once, in order, and the names that are no columns of leads."""
+
+    columns: tuple[Column, ...]
+    ignored: Sequence[str]
+
+
+def lead_columns(asked: ColumnsWire | msgspec.UnsetType | None) -> LeadColumns:
+    """The columns of ``Include_CSV``; none where it names none. Raises LimitExceeded.
+
+    Other names are left out (source: observed). Where no name is a column's, rows have their id.
+    """
+    names = dict.fromkeys(name.strip() for name in columns_named(asked))
+    columns = {name: readable_lead_column_named(name) for name in names}
+    found = dict.fromkeys(column for column in columns.values() if column is not None)
+    ignored = [name for name, column in columns.items() if column is None]
+    if len(found) + len(ignored) > LEAD_ATTRIBUTES_MAX:
         raise LimitExceeded(
-            f"{place} has {len(found)} names; a row has at most {LEAD_ATTRIBUTES_MAX} of them."
-            " Split them over several calls."
+            f"$.Columns.Include_CSV has {len(found) + len(ignored)} names; a row has at most"
+            f" {LEAD_ATTRIBUTES_MAX} of them. Split them over several calls."
         )
-    return tuple(found)
+    return LeadColumns(tuple(found) or (ID_COLUMN,) if names else (), ignored)
 
 
 def _column(name: str, *, place: str) -> Column:

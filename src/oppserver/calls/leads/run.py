@@ -11,6 +11,7 @@ from oppserver.calls.leads.parse import AttributeWire, LeadDetails, parse_lead, 
 from oppserver.calls.leads.reads import (
     EVERY_COLUMN,
     ID_COLUMN,
+    AskedLeads,
     LeadsByIds,
     LeadsByIdsWire,
     LeadsGetWire,
@@ -18,9 +19,10 @@ from oppserver.calls.leads.reads import (
     parse_leads_get,
 )
 from oppserver.calls.leads.save import lead_here, save_lead
-from oppserver.calls.shared.call import NO_BODY, Call, Read, Services, Write, WriteContext
+from oppserver.calls.shared.call import NO_BODY, Answer, Call, Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body, mandatory
 from oppserver.calls.shared.messages import success
+from oppserver.calls.shared.paging import ignored_columns
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import UnknownColumn
 from oppserver.contract.identifiers import canonical_guid
@@ -36,7 +38,7 @@ from oppserver.contract.leads import (
 from oppserver.contract.limits import TEXT_CHARACTERS_MAX
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.store.port import Transaction
-from oppserver.store.queries import LeadSearch, RenderedPage, RenderedRows
+from oppserver.store.queries import RenderedPage, RenderedRows
 
 
 def _parse_lead_by_id(call: Call, _: None) -> Sequence[str]:
@@ -57,15 +59,15 @@ LEAD_BY_ID: Final = Read(
 )
 
 
-def _read_leads(search: LeadSearch, services: Services) -> RenderedPage:
-    return services.store.search_leads(search)
+def _read_leads(asked: AskedLeads, services: Services) -> RenderedPage:
+    return services.store.search_leads(asked.search)
 
 
 LEADS_GET: Final = Read(
     body=Body(LeadsGetWire, is_optional=True),
     parse=parse_leads_get,
     read=_read_leads,
-    render=lambda _, page: page.json,
+    render=lambda asked, page: Answer(body=page.json, headers=ignored_columns(asked.ignored)),
 )
 
 
@@ -84,7 +86,9 @@ LEADS_BY_IDS: Final = Read(
     body=Body(LeadsByIdsWire),
     parse=parse_leads_by_ids,
     read=_read_by_ids,
-    render=lambda _, found: render_leads_by_ids(found[1], total=found[0]),
+    render=lambda asked, found: Answer(
+        body=render_leads_by_ids(found[1], total=found[0]), headers=ignored_columns(asked.ignored)
+    ),
 )
 
 

@@ -1,14 +1,14 @@
 """Saving a lead in a transaction: find it, check it against others, change or create it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from oppserver.calls.leads.parse import FoundLead, LeadDetails
 from oppserver.calls.shared.lookups import users_named
 from oppserver.calls.shared.names import user_here
-from oppserver.contract.errors import InvalidReference, LimitExceeded
+from oppserver.contract.errors import DuplicateEntry, InvalidReference, LimitExceeded
 from oppserver.contract.leads import ATTRIBUTE, UNIQUE_COLUMNS
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
 from oppserver.contract.model import Lead, User
@@ -110,8 +110,8 @@ def plan_lead(
     """Plan the lead: the one that was found, with the given values, or a new one.
 
     An unchanged lead is returned as it was. ``users`` are by owner as sent. Raises InvalidReference
-    when the id, the owner or an unshared value conflicts with stored ones, and LimitExceeded when
-    the lead would have too many attributes.
+    when the id or the owner conflicts with stored ones, DuplicateEntry when another lead has an
+    unshared value, and LimitExceeded when the lead would have too many attributes.
     """
     _check_id(details, found)
     _check_taken(details, found)
@@ -152,10 +152,15 @@ def _check_taken(details: LeadDetails, found: FoundLead) -> None:
     for stored, other in found.taken.items():
         if found.lead is None or found.lead.id != other.id:
             name = names[stored]
-            raise InvalidReference(
-                f"{details.place}: {name} {quoted(details.values[stored])} is that of the lead"
-                f" {other.id}. Search by {name}, or send another one."
+            raise DuplicateEntry(
+                f"A Lead with same {_CALLED[stored]} already exists. {details.place}: {name}"
+                f" {quoted(details.values[stored])} is that of the lead {other.id}. Search by"
+                f" {name}, or send another one."
             )
+
+
+_CALLED: Final = {"email": "Email", "phone": "Phone Number"}
+"""The names of unshared values in messages. Source: observed."""
 
 
 def _with_values(lead: Lead, details: LeadDetails, users: Mapping[str, User]) -> Lead:

@@ -4,15 +4,23 @@ A cursor is a place in a paged read, as opaque text that callers keep.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from string import ascii_letters, digits, punctuation
 from typing import Annotated, Final, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from oppserver.calls.shared.decode import whole_number
 from oppserver.contract.errors import CursorGone, Fault, InvalidValue, LimitExceeded
-from oppserver.contract.limits import EVENT_CODE_MAX, PAGE_INDEX_MAX, PAGE_ROWS_MAX
+from oppserver.contract.limits import (
+    EVENT_CODE_MAX,
+    IGNORED_COLUMNS_CHARACTERS_MAX,
+    IN_ERROR_VALUE_CHARACTERS_MAX,
+    PAGE_INDEX_MAX,
+    PAGE_ROWS_MAX,
+)
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import refusal
 from oppserver.contract.values import Number
@@ -151,6 +159,28 @@ def columns_named(columns: ColumnsWire | UnsetType | None) -> list[str]:
     include_csv = columns.Include_CSV if isinstance(columns, ColumnsWire) else None
     names = include_csv.split(",") if isinstance(include_csv, str) else []
     return [name for name in names if name.strip()]
+
+
+IGNORED_COLUMNS: Final = "X-Ignored-Columns"
+
+_IN_HEADER: Final = ascii_letters + digits + punctuation.replace("%", "") + " "
+
+
+def ignored_columns(names: Sequence[str]) -> Mapping[str, str]:
+    """The header that names the columns that rows do not have, in order; none without names.
+
+    Characters other than visible ASCII are percent-encoded: a name must not end the header.
+    """
+    shown: list[str] = []
+    characters = 0
+    for name in dict.fromkeys(name.strip() for name in names):
+        one = quote(name[:IN_ERROR_VALUE_CHARACTERS_MAX], safe=_IN_HEADER, errors="replace")
+        characters += len(one) + 2
+        if characters > IGNORED_COLUMNS_CHARACTERS_MAX:
+            shown.append("...")
+            break
+        shown.append(one)
+    return {IGNORED_COLUMNS: ", ".join(shown)} if shown else {}
 
 
 def sort_name_of(sorting: SortingWire | UnsetType | None) -> str | None:

@@ -190,7 +190,7 @@ def _opportunity_id(message: UpdateWire, *, inside: str) -> str:
 
 
 def _flags(message: CapturedOpportunityWire | AddWire, *, place: str) -> CaptureFlags:
-    return CaptureFlags(
+    flags = CaptureFlags(
         overwrite_fields=flag_at(message.OverwriteFields, place=f"{place}.OverwriteFields"),
         update_empty_fields=flag_at(message.UpdateEmptyFields, place=f"{place}.UpdateEmptyFields"),
         do_not_post_duplicate_activity=flag_at(
@@ -198,3 +198,9 @@ def _flags(message: CapturedOpportunityWire | AddWire, *, place: str) -> Capture
         ),
         do_not_change_owner=flag_at(message.DoNotChangeOwner, place=f"{place}.DoNotChangeOwner"),
     )
+    if flags.overwrite_fields and flags.update_empty_fields:
+        raise InvalidValue(
+            f"{place}: OverwriteFields and UpdateEmptyFields are both true: the first writes all"
+            " values, the second only missing ones. Send one of them."
+        )
+    return flags
