@@ -15,6 +15,8 @@ from urllib.request import getproxies, proxy_bypass
 
 from oppserver.contract import limits
 from oppserver.contract.errors import InvalidSetting
+from oppserver.contract.names import quoted
+from oppserver.contract.secrets import hide_secrets
 from oppserver.rate_limit.address import RateLimitStore, parse_rate_limit_store
 
 PREFIX: Final = "OPPSERVER_"
@@ -308,5 +310,5 @@ def _parsed(setting: Field[Any], text: str, *, source: str) -> Any:
     try:
         return setting.metadata["parse"](text)
     except ValueError as error:
-        shown = "the value" if setting.metadata["is_secret"] else f"'{text}'"
+        shown = "the value" if setting.metadata["is_secret"] else quoted(hide_secrets(text))
         raise InvalidSetting(f"{source}: {shown} is refused: {error}") from None

@@ -1,4 +1,4 @@
-"""Logs and metrics: their only writer, and where secrets are hidden.
+"""Logs and metrics: their only writer.
 
 A log line is one JSON object (or one line of text) on stderr. Keys and passwords that stand in a
 URL or a message are replaced before anything is written, also in lines of the HTTP server and of
@@ -7,11 +7,11 @@ libraries.
 
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TextIO, cast
 
 import msgspec
 import structlog
@@ -27,41 +27,13 @@ from prometheus_client import (
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from oppserver.contract.model import ServerState, StoreServer
-
-_SECRET: Final = re.compile(
-    r"""
-    ((?:(?:access|secret)_?key|password)  # in a URL, a header, JSON, or what Python prints of them
-    (?:["']?\s*(?:[=:]|%3D|%3A)\s*      # name=value, name: value, also inside another URL
-    |["']\s*,\s*)                       # a pair of a tuple, as the HTTP server holds headers
-    (?:b?["'])?)
-    (?:(?!%26)[^&\s"',;)])+
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-
-_URL_USER: Final = re.compile(
-    r"""\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:""", re.IGNORECASE
-)
-
-_WORDS: Final = re.compile(r"""[^\s"']+""")
-
-_HIDDEN: Final = "[hidden]"
+from oppserver.contract.secrets import hide_secrets
 
 LOGGED_CHARACTERS_MAX: Final = 32_000
 """Characters of one value of a log line. Chosen: a long traceback; a caller cannot fill the log."""
 
 LOGGED_PATH_CHARACTERS_MAX: Final = 500
 """Characters of a logged path. Chosen: every path of the API has fewer than a hundred."""
-
-
-def hide_secrets(text: str) -> str:
-    """The text without the values of ``accessKey`` and ``secretKey``, and without passwords.
-
-    It takes time in proportion to the text, whatever the text is: callers choose it.
-    """
-    if "://" in text:
-        text = _WORDS.sub(_hide_url_password, text)
-    return _SECRET.sub(rf"\1{_HIDDEN}", text)
 
 
 def shorten(text: str, characters_max: int = LOGGED_CHARACTERS_MAX) -> str:
@@ -74,19 +46,6 @@ def shorten(text: str, characters_max: int = LOGGED_CHARACTERS_MAX) -> str:
         return text
     begin = hide_secrets(text[:characters_max] + "@").removesuffix("@")
     return f"{begin}… ({len(text):,} characters)"
-
-
-def _hide_url_password(word: re.Match[str]) -> str:
-    """A word without the password of a URL in it, which ends at the last ``@`` of the word.
-
-    An ``@`` that was not percent-encoded is a part of the password. One pattern for all of it
-    would look for that ``@`` anew from every ``redis://``.
-    """
-    text = word[0]
-    last_at = text.rfind("@")
-    if last_at < 0 or (user := _URL_USER.search(text, 0, last_at)) is None:
-        return text
-    return f"{text[: user.end()]}{_HIDDEN}{text[last_at:]}"
 
 
 def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
@@ -113,7 +72,7 @@ def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _LogFile(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -124,6 +83,23 @@ def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+class _LogFile:
+    """A log whose disk is full, or whose reader has gone, loses lines; calls go on."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Write a line, or drop it."""
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        """Hand over what is written, or drop it."""
+        with suppress(OSError):
+            self._file.flush()
 
 
 def logger() -> Any:
@@ -168,8 +144,12 @@ def _numbered(worker: int) -> Processor:
 
 def _hide(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for name, value in event.items():
-        if isinstance(value, str) and name != "timestamp":
-            event[name] = hide_secrets(shorten(value))
+        if name == "timestamp" or value is None or isinstance(value, (int, float)):
+            continue
+        text = value if isinstance(value, str) else repr(value)
+        shown = hide_secrets(shorten(text))
+        if shown != value and (shown != text or isinstance(value, str)):
+            event[name] = shown
     return event
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.telemetry import Metrics, hide_secrets, shorten
+from oppserver.contract.secrets import hide_secrets
+from oppserver.telemetry import Metrics, shorten
 from tests.property.laws import examples
 
 ACCESS = "Ac-CeSs_99"
@@ -40,6 +41,13 @@ SECRET = "tHe-SeCrEt_0123456789"
         "postgresql://host/db?password=<S>&sslmode=require",
         "postgresql://user:<S>@host:5432/db",
         "no server at postgres://user:<S>@host,other/db?sslmode=require",
+        "PGPASSWORD=<S> psql; OPPSERVER_SECRET_KEY: <S>",
+        """password='<S>' host=db, password = '<S>'""",
+        '{"a": "{\\"password\\":\\"<S>\\",\\"b\\":1}", "passwd": "<S>"}',
+        "ALTER ROLE oppserver PASSWORD '<S>'",
+        "accessKey  <A>\nsecretKey  <S>",
+        "postgresql+asyncpg://user:<S>@host/db, http://user:<S>@proxy:3128/a@b",
+        "Settings(passphrase='<S>', pwd=<S>)",
         "'POSTGRESQL://:<S>@/db', 'redis://:<S>@host', 'valkeys://user:<S>@host/0'",
     ],
 )
@@ -71,6 +79,14 @@ def test_what_holds_no_key_stays_as_it_is(text: str) -> None:
     assert hide_secrets(text) == text
 
 
+@pytest.mark.parametrize("quote", ["'", '"', '\\"'])
+def test_f10_a_quoted_value_is_hidden_to_its_quote(quote: str) -> None:
+    """With blanks, commas and quotes of its own in it."""
+    for secret in ("hun ter2", "hunter2, a=b", "it\\'s hunter2", "a&hunter2;x"):
+        text = f"password={quote}{secret}{quote} host=db"
+        assert hide_secrets(text) == f"password={quote}[hidden]{quote} host=db"
+
+
 URL_PASSWORD = re.compile(
     r"""(\b(?:postgres(?:ql)?|rediss?|valkeys?)://[^\s:/@"']*:)[^\s"']*(?=@)""", re.IGNORECASE
 )
@@ -96,8 +112,14 @@ PIECES = [
 @examples(2_000)
 def test_a_password_of_a_url_is_all_that_stands_before_the_last_at(pieces: list[str]) -> None:
     """Whatever else the text holds: several URLs, quotes, colons and slashes in the password."""
-    text = "".join(pieces)
-    assert hide_secrets(text) == URL_PASSWORD.sub(r"\1[hidden]", text)
+    words = re.split(r"""([\s"']+)""", "".join(pieces))
+    hidden = [
+        URL_PASSWORD.sub(r"\1[hidden]", word)
+        if URL_PASSWORD.search(word)
+        else re.sub(r"(://[^/@:]*:)[^/]+(?=@)", r"\1[hidden]", word)
+        for word in words
+    ]
+    assert hide_secrets("".join(pieces)) == "".join(hidden)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from oppserver.calls.shared.admission import new_key
 from oppserver.calls.shared.call import THE_WORLD
 from oppserver.calls.types.define import check_name
 from oppserver.cli.common import Database, Json, now, opened_store, print_json, print_table
-from oppserver.contract.errors import InvalidInput
+from oppserver.contract.errors import InvalidFile, InvalidInput, OutputLost
 from oppserver.contract.model import Role
 
 app = typer.Typer(help="Key pairs of users: create, list, revoke.", no_args_is_help=True)
@@ -44,11 +44,20 @@ def create(
             email=email.strip(), role=role, user_id=THE_WORLD.new_id(), created_on=now()
         )
         store.add_key(key, first_name=first_name, last_name=last_name)
+        try:
+            _show(key.access_key, secret, as_json=as_json)
+        except OutputLost as error:
+            store.revoke_key(key.access_key, now=now())
+            raise InvalidFile(
+                f"{error}. So nobody has the new key, and it is revoked. Run it again."
+            ) from None
+
+
+def _show(access_key: str, secret: str, *, as_json: bool) -> None:
     if as_json:
-        print_json({"accessKey": key.access_key, "secretKey": secret})
+        print_json({"accessKey": access_key, "secretKey": secret})
         return
-    typer.echo(f"accessKey  {key.access_key}")
-    typer.echo(f"secretKey  {secret}")
+    typer.echo(f"accessKey  {access_key}\nsecretKey  {secret}")
     typer.echo("The secret is not shown again.", err=True)
 
 

@@ -226,7 +226,7 @@ def export_types(
         exported: object = exported_type(catalogue, code)
     else:
         exported = [exported_type(catalogue, one) for one in catalogue.types]
-    typer.echo(msgspec.json.format(msgspec.json.encode(exported), indent=2))
+    typer.echo(msgspec.json.format(msgspec.json.encode(exported), indent=2).decode())
 
 
 @app.command("import")

@@ -336,6 +336,14 @@ class InvalidFile(OperatorError):
     """A file cannot be read or written, or has another format than its name says."""
 
 
+class OutputLost(OperatorError):
+    """The standard output takes nothing more; ``is_reader_gone``: nobody reads it any more."""
+
+    def __init__(self, message: str, *, is_reader_gone: bool) -> None:
+        super().__init__(message)
+        self.is_reader_gone = is_reader_gone
+
+
 class StoppedImport(InvalidFile):
     """A line could not be imported, and the import stops at the first such line."""
 

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl
 from oppserver.store.port import Store, StoreOptions
+
+_EXPECTED: Final = (
+    "sqlite:///FILE, for example sqlite:///oppserver.db, or postgresql://USER@HOST/DATABASE"
+)
 
 __all__ = ["Store", "StoreOptions", "distribution_script", "open_store"]
 
@@ -15,7 +20,7 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
     Creates and migrates it, unless ``migrate`` is false; then a store that is missing or not of
     this version is refused. Raises InvalidDatabaseUrl or DatabaseRefused.
     """
-    scheme = url.partition(":")[0]
+    scheme, separator, _ = url.partition("://")
     if scheme == "sqlite":
         if options is not None and options.read_urls:
             raise DatabaseRefused(
@@ -29,10 +34,12 @@ def open_store(url: str, options: StoreOptions | None = None, *, migrate: bool =
         with _driver_wanted():
             from oppserver.store.postgres.engine import PostgresStore  # noqa: PLC0415 (as above)
         return PostgresStore.open(url, options or StoreOptions(), migrate=migrate)
-    raise InvalidDatabaseUrl(
-        f"No engine for the database URL scheme '{scheme}'. Expected sqlite:///FILE, for example"
-        " sqlite:///oppserver.db, or postgresql://USER@HOST/DATABASE"
+    # nothing but a scheme is repeated: what is no URL may have a password anywhere
+    is_url = bool(separator) and scheme.isascii() and scheme.replace("+", "").isalnum()
+    wrong = (
+        f"No engine for the database URL scheme '{scheme}'" if is_url else "The database is no URL"
     )
+    raise InvalidDatabaseUrl(f"{wrong}. Expected {_EXPECTED}")
 
 
 def distribution_script(url: str, *, shards: int) -> list[str]:
@@ -40,11 +47,9 @@ def distribution_script(url: str, *, shards: int) -> list[str]:
 
     Raises DatabaseRefused for a database that is not on PostgreSQL.
     """
-    scheme = url.partition(":")[0]
-    if scheme not in ("postgresql", "postgres"):
+    if url.partition("://")[0] not in ("postgresql", "postgres"):
         raise DatabaseRefused(
-            f"A database at '{scheme}:' is on one machine. 'db distribute' is for a database on"
-            " PostgreSQL with Citus: --database postgresql://..."
+            "'db distribute' is for a database on PostgreSQL with Citus: --database postgresql://..."
         )
     from oppserver.store.postgres.citus import layout as postgres_layout  # noqa: PLC0415 (an engine loads when asked)
 

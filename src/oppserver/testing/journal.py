@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from oppserver.api.observe import folded
 from oppserver.api.routes import ROUTES
-from oppserver.telemetry import hide_secrets
+from oppserver.contract.secrets import hide_secrets
 
 TESTED_BODY_CHARACTERS_SHOWN: Final = 400
 """Characters of a request's body that the printed journal shows. Ours: some lines of a terminal."""

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 import zstandard
 
-from oppserver.contract.errors import InvalidFile, InvalidInput
+from oppserver.contract.errors import InvalidFile, InvalidInput, OutputLost
 from oppserver.transfer.files import STANDARD
 
 _LINKS_MAX: Final = 40
@@ -226,8 +226,8 @@ def _is_in_use(unfinished: Path) -> bool:
 def written(path: Path) -> Iterator[BinaryIO]:
     """An output, open for writing; a file takes its place, on the disk, when the block ends well.
 
-    Raises InvalidFile when it cannot be written; a file that was there before is still there then.
-    The reader of a descriptor that goes away is a BrokenPipeError.
+    Raises InvalidFile when it cannot be written, OutputLost when it is the standard output; a file
+    that was there before is still there then.
     """
     place = place_of(path)
     packing = "" if place.descriptor is not None else path.name.lower()
@@ -242,9 +242,25 @@ def written(path: Path) -> Iterator[BinaryIO]:
                     raise
             output.end()
     except OSError as error:
-        if isinstance(error, BrokenPipeError) and place.descriptor is not None:
-            raise
-        raise _not_written(path, error) from None
+        raise (
+            output_lost(error, path) if _is_printed(place) else _not_written(path, error)
+        ) from None
+
+
+def output_lost(error: OSError, path: Path = STANDARD) -> OutputLost:
+    """Return the error for a standard output, under any name, that could not be written."""
+    is_reader_gone = isinstance(error, BrokenPipeError)
+    return OutputLost(str(_not_written(path, error)), is_reader_gone=is_reader_gone)
+
+
+def _is_printed(place: Place) -> bool:
+    """Return true for the standard output, also under a name as /dev/stdout."""
+    if place.descriptor is not None or place.before is None:
+        return place.descriptor == 1
+    try:
+        return place.is_stream and os.path.samestat(place.before, os.fstat(1))
+    except OSError:
+        return False
 
 
 class _Output(io.RawIOBase):

@@ -47,7 +47,7 @@ def path_of(url: str) -> Path:
     scheme, separator, rest = url.partition(":///")
     if scheme != "sqlite" or not separator or not rest or rest == ":memory:" or "?" in rest:
         raise InvalidDatabaseUrl(
-            f"The database URL '{url}' names no file. Expected sqlite:///FILE, for example"
+            "The database URL names no file of SQLite. Expected sqlite:///FILE, for example"
             " sqlite:///oppserver.db, or sqlite:////srv/oppserver.db with an absolute path"
         )
     path = Path(rest)
