@@ -167,6 +167,11 @@ class Settings:
         "Bytes that the body of a call may have; above that, 413.",
         _integer(1_024, 1 << 30),
     )
+    head_timeout_s: float = _setting(
+        limits.HEAD_TIMEOUT_S_DEFAULT,
+        "Seconds in which the head of a call has to arrive; then 408, or nothing where none began.",
+        _seconds,
+    )
     body_timeout_s: float = _setting(
         limits.BODY_TIMEOUT_S_DEFAULT,
         "Seconds in which the body of a call has to arrive; then 408.",

@@ -15,21 +15,30 @@ from starlette.routing import Route as StarletteRoute
 import oppserver
 from oppserver import telemetry
 from oppserver.api.dispatcher import JSON, Dispatcher, error_response, method_headers, to_api_error
-from oppserver.api.observe import Observer, Receive, Scope, Send, observed
+from oppserver.api.observe import Application, Observer, Receive, Scope, Send, folded, observed
 from oppserver.api.openapi import document, reference_page
+from oppserver.api.protocol import refusal_of
 from oppserver.api.routes import ROUTES, Route
 from oppserver.api.streams import Streams
 from oppserver.calls.shared import negotiate
 from oppserver.calls.shared.call import THE_WORLD, Services, Sources
 from oppserver.config import Settings
-from oppserver.contract.errors import MalformedBody, MethodNotAllowed, UnknownPath
+from oppserver.contract.errors import HTTP_ERRORS, MalformedHead, MethodNotAllowed, UnknownPath
 from oppserver.contract.names import quoted
-from oppserver.contract.problems import all_problems, described_problem, kind_named
+from oppserver.contract.problems import (
+    PROBLEMS_PATH,
+    all_problems,
+    described_problem,
+    kind_named,
+    name_of,
+)
 from oppserver.formats import arrow
 from oppserver.rate_limit.shared import SharedWindow
 from oppserver.rate_limit.window import KeyedRateLimiter
 from oppserver.store import Store
 from oppserver.store.row_cache import RowCache
+
+_METHODS: Final = "GET, HEAD, POST, QUERY, OPTIONS"
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -96,12 +105,30 @@ def app_behind(dispatcher: Callable[[], Dispatcher], *, metrics: telemetry.Metri
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # paths are matched by one rule: api/observe.py
+    paths = [route.path for route in app.routes if isinstance(route, StarletteRoute)]
+    paths += [f"{PROBLEMS_PATH}/{name_of(kind)}" for kind in HTTP_ERRORS]
     return Observer(
-        app,
+        _entrance(app),
         metrics=metrics,
-        canonical_paths={route.path.lower(): route.path for route in ROUTES},
+        canonical_paths={folded(path): path for path in paths},
         new_request_id=new_request_id,
     )
+
+
+def _entrance(app: Application) -> Application:
+    """Return the application behind the answers that depend on no path."""
+
+    async def enter(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+        elif (refusal := refusal_of(scope)) is not None:
+            await error_response(refusal, scope)(scope, receive, send)
+        elif (scope["method"], scope["path"]) == ("OPTIONS", "*"):  # RFC 9110, 9.3.7
+            await Response(status_code=204, headers={"Allow": _METHODS})(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return enter
 
 
 def _row_cache(settings: Settings, metrics: telemetry.Metrics) -> RowCache | None:
@@ -226,7 +253,10 @@ async def _refuse(request: Request, error: Exception) -> Response:
             request.scope,
         )
     if error.status_code == MethodNotAllowed.status:
-        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        methods = {*(error.headers or {}).get("Allow", "").split(", "), "OPTIONS"}
+        allowed = ", ".join(sorted(methods))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": allowed})
         return error_response(
             MethodNotAllowed(
                 f"{quoted(path)} does not take {quoted(request.method)}. Use {allowed}."
@@ -236,7 +266,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
         )
     if 400 <= error.status_code < 500:
         return error_response(
-            MalformedBody(f"The request cannot be read: {error.detail}"), request.scope
+            MalformedHead(f"The request cannot be read: {error.detail}"), request.scope
         )
     return await _fail(request, error)
 

@@ -8,6 +8,7 @@ import uvicorn
 
 from oppserver.api.observe import Application
 from oppserver.api.server import uvicorn_config
+from oppserver.config import Settings
 from oppserver.contract.errors import AddressRefused
 
 BACKGROUND_START_TIMEOUT_S: Final = 30
@@ -25,8 +26,10 @@ class BackgroundServer:
     from ending. Its loop is uvloop's, whose timers run on when a test stops Python's clock.
     """
 
-    def __init__(self, application: Application, listener: socket.socket) -> None:
-        config = uvicorn_config(application, shutdown_timeout_s=BACKGROUND_STOP_TIMEOUT_S)
+    def __init__(
+        self, application: Application, settings: Settings, listener: socket.socket
+    ) -> None:
+        config = uvicorn_config(application, settings, shutdown_timeout_s=BACKGROUND_STOP_TIMEOUT_S)
         self._server: Final = _Telling(config)
         self._thread: Final = threading.Thread(
             target=self._server.run,

@@ -25,9 +25,9 @@ from oppserver.calls.shared.negotiate import choose_encoding
 from oppserver.config import Settings
 from oppserver.contract.errors import (
     ApiError,
-    BodyTimeout,
     InternalFault,
     MethodNotAllowed,
+    RequestTimeout,
     Unavailable,
 )
 from oppserver.contract.formats import IdFormat
@@ -136,7 +136,7 @@ async def take_in(
     body_timeout_s: float,
     clock: Callable[[], datetime],
 ) -> Call:
-    """The call of a request. Raises BodyTimeout when its body does not arrive in time, CallerLeft.
+    """The call of a request. Raises RequestTimeout when its body is late, and CallerLeft.
 
     Keys in the headers outrank keys in the query (source: docs/fidelity.md); each of the two is
     looked for on its own.
@@ -145,7 +145,7 @@ async def take_in(
         async with asyncio.timeout(body_timeout_s):
             body = await _read_body(request, body_bytes_max)
     except TimeoutError:
-        raise BodyTimeout(
+        raise RequestTimeout(
             f"The body did not arrive within {body_timeout_s:g} seconds. Send it faster, or less."
         ) from None
     return call_of(request, route.name, body=body, now=clock())

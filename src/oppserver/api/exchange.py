@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from oppserver.api.dispatcher import error_response
 from oppserver.api.observe import CallerLeft, Receive, Scope, Send
-from oppserver.api.server import connection_of
+from oppserver.api.protocol import connection_of
 from oppserver.contract.errors import ApiError
 from oppserver.contract.limits import BODY_DISCARDED_BYTES_MAX
 

@@ -64,11 +64,10 @@ class Route(NamedTuple):
     def methods(self) -> tuple[str, ...]:
         """Return the methods that are answered, in the order of ``Allow``.
 
-        HEAD is answered for a GET that reads in one answer: never for one that writes, and not for
-        a stream, whose length is not known before its end.
+        HEAD is answered for a GET that reads, never for one that writes.
         """
         methods: list[str] = [self.method]
-        if self.method == "GET" and not self.writes and not self.is_stream:
+        if self.method == "GET" and not self.writes:
             methods.append("HEAD")
         if self.takes_query:
             methods.append("QUERY")

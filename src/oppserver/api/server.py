@@ -1,20 +1,18 @@
 """The HTTP server around the application: TLS, signals, an orderly end."""
 
-import asyncio
 import ctypes
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oppserver import telemetry
 from oppserver.api.observe import Application, Observer
+from oppserver.api.protocol import ServerConfig
 from oppserver.config import Settings
 from oppserver.contract.errors import AddressRefused
 
@@ -24,23 +22,15 @@ MALLOC_KEPT_BUFFER_BYTES_MAX: Final = 32 << 20
 MALLOC_KEPT_BYTES: Final = 64 << 20
 """Bytes of freed memory that are kept at a heap's end. Ours: 16 answers and their copies."""
 
-# --- tests of callers --------------------------------------------------------------------------
-
-_CONNECTION: Final = "oppserver.connection"
-
 
 def uvicorn_config(
-    application: Application,
-    *,
-    shutdown_timeout_s: int,
-    certificate: Path | None = None,
-    key: Path | None = None,
-) -> uvicorn.Config:
-    """Uvicorn's settings for the application. ``certificate`` and ``key`` None: no TLS."""
-    return uvicorn.Config(
+    application: Application, settings: Settings, *, shutdown_timeout_s: int
+) -> ServerConfig:
+    """Uvicorn's settings for the application."""
+    return ServerConfig(
         application,
+        head_timeout_s=settings.head_timeout_s,
         loop="uvloop",
-        http=_Protocol,
         ws="none",
         lifespan="on",
         access_log=False,  # it would log the query, and with it keys; ours is in api/observe.py
@@ -48,27 +38,9 @@ def uvicorn_config(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=shutdown_timeout_s,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
+        ssl_certfile=settings.ssl_certfile,
+        ssl_keyfile=settings.ssl_keyfile,
     )
-
-
-def connection_of(scope: Any) -> asyncio.Transport:
-    """The connection on which the request of a scope came, to be cut."""
-    transport: asyncio.Transport = scope["extensions"][_CONNECTION]["transport"]
-    return transport
-
-
-class _Protocol(HttpToolsProtocol):
-    """Uvicorn's protocol, which hands a request its connection.
-
-    A stream has to be able to cut it: an answer that only ends could be taken for a whole one.
-    """
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.access_log = False  # a test that captures logs has a handler for it, and it shows keys
-        self.scope["extensions"] = {_CONNECTION: {"transport": self.transport}}
 
 
 _BACKLOG: Final = 2_048
@@ -151,12 +123,7 @@ def serve(
     """
     _keep_freed_memory()
     url = url_of(settings, listener)
-    config = uvicorn_config(
-        application,
-        shutdown_timeout_s=settings.shutdown_timeout_s,
-        certificate=settings.ssl_certfile,
-        key=settings.ssl_keyfile,
-    )
+    config = uvicorn_config(application, settings, shutdown_timeout_s=settings.shutdown_timeout_s)
     try:
         config.load()
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError

@@ -45,7 +45,7 @@ from oppserver.calls.shared.negotiate import StreamEncoder
 from oppserver.calls.streams.batches import IdBatch
 from oppserver.calls.streams.rows import StreamFound
 from oppserver.calls.streams.run import ExportStream, ReadStream
-from oppserver.contract.errors import ApiError, BodyTimeout, MethodNotAllowed, Unavailable
+from oppserver.contract.errors import ApiError, MethodNotAllowed, RequestTimeout, Unavailable
 
 STREAM_READS_IN_FLIGHT: Final = 2
 """Reads of one stream that are under way or wait to be sent. Ours: the second one keeps another
@@ -111,7 +111,8 @@ class Streams:
                 headers |= method_headers(route)
             await exchange.refuse(to_api_error(error), headers)
             return
-        await _Running(dispatcher, exchange, call, stream).run()
+        running = _Running(dispatcher, exchange, call, stream)
+        await (running.describe() if exchange.request.method == "HEAD" else running.run())
 
     def _check(self, request: Request, route: Route) -> None:
         check_method(request, route)
@@ -162,6 +163,11 @@ class _Running:
         if failure is not None:
             assert isinstance(failure, Exception), "a task is cancelled by run() alone"
             await self._fail(to_api_error(failure))
+
+    async def describe(self) -> None:
+        """Answer HEAD: the headers of the stream, and no rows."""
+        await self._started()
+        await self._exchange.send(b"", is_last=True)
 
     # --- three tasks
 
@@ -221,7 +227,7 @@ class _Running:
             async with asyncio.timeout(self._exchange.timeout_s):
                 return await self._arrived.get()
         except TimeoutError:
-            raise BodyTimeout(
+            raise RequestTimeout(
                 f"No ids have come for {self._exchange.timeout_s:g} seconds. Send them, or end the"
                 " body."
             ) from None

@@ -161,7 +161,7 @@ def _server(database: str, port: int, log: Path) -> Iterator[str]:
 def _url_when_listening(process: "subprocess.Popen[bytes]", log: Path) -> str:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
-        for line in log.read_text().splitlines():
+        for line in log.read_text().split("\n"):
             if line.startswith("{") and (told := json.loads(line)).get("event") == "listening":
                 return str(told["url"])
         if process.poll() is not None:

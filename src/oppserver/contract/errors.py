@@ -114,6 +114,12 @@ class MalformedBody(ApiError):
     meaning = "There is no body, or it is not UTF-8, or not JSON."
 
 
+class MalformedHead(ApiError):
+    status = 400
+    exception_type = "MXMalformedRequestException"
+    meaning = "The request is not HTTP/1.1: it has no `Host`, for example."
+
+
 class WrongDataType(ApiError):
     status = 400
     exception_type = "MXInvalidDataTypeException"
@@ -168,16 +174,28 @@ class LimitExceeded(ApiError):
     meaning = "More ids, rows, columns or conditions than one call takes; the limit is named."
 
 
-class BodyTimeout(ApiError):
+class RequestTimeout(ApiError):
     status = 408
     exception_type = "MXRequestTimeoutException"
-    meaning = "The body did not arrive in time."
+    meaning = "The head or the body of the request did not arrive in time."
 
 
 class BodyTooLarge(ApiError):
     status = 413
     exception_type = "MXRequestTooLargeException"
     meaning = "The body is too large; it was not read whole."
+
+
+class UrlTooLong(ApiError):
+    status = 414
+    exception_type = "MXUrlTooLongException"
+    meaning = "The URL is longer than this server takes."
+
+
+class HeadTooLarge(ApiError):
+    status = 431
+    exception_type = "MXRequestHeadersTooLargeException"
+    meaning = "The request has more or longer headers than this server takes."
 
 
 class UnknownPath(ApiError):
@@ -241,6 +259,7 @@ class InternalFault(ApiError):
 HTTP_ERRORS: tuple[type[ApiError], ...] = (
     WrongContentType,
     MalformedBody,
+    MalformedHead,
     WrongDataType,
     MissingAttribute,
     InvalidValue,
@@ -256,12 +275,14 @@ HTTP_ERRORS: tuple[type[ApiError], ...] = (
     OpportunityNotFound,
     MethodNotAllowed,
     NotAcceptable,
-    BodyTimeout,
+    RequestTimeout,
     CursorGone,
     BodyTooLarge,
+    UrlTooLong,
     UnsupportedMediaType,
     IdempotencyConflict,
     RateLimited,
+    HeadTooLarge,
     InternalFault,
     Unavailable,
 )

@@ -24,6 +24,16 @@ BODY_DISCARDED_BYTES_MAX: Final = 32 << 20
 """Bytes of a body past its limit that are read, so that the caller gets the answer.
 Chosen: above any honest mistake. A longer body is abuse, and its connection is cut."""
 
+URL_BYTES_MAX: Final = (64 << 10) - 1
+"""Bytes of a request's path and query. Source: the most that the HTTP parser takes apart; a query
+with all 262 columns has 4 KB."""
+
+HEAD_BYTES_MAX: Final = 64 << 10
+"""Bytes of all headers of a request. Chosen: what other servers take; a browser sends 1 KB."""
+
+HEAD_FIELDS_MAX: Final = 256
+"""Headers of a request. Chosen: ten times what programs and proxies send."""
+
 IN_ERROR_FAULTS_MAX: Final = 20
 """Faults of one call that an error names. Ours: a screenful; it is said how many more there are."""
 
@@ -157,6 +167,9 @@ RATE_LIMIT_WINDOW_S_DEFAULT: Final = 5
 """Seconds of the window. Source: as above."""
 
 # --- time --------------------------------------------------------------------------------------
+
+HEAD_TIMEOUT_S_DEFAULT: Final = 10.0
+"""Seconds in which a request's head has to arrive. Chosen: a few KB over a very slow line."""
 
 BODY_TIMEOUT_S_DEFAULT: Final = 30.0
 """Seconds in which a request's body has to arrive. Ours: 90 KB over a very slow line."""

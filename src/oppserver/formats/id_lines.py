@@ -6,6 +6,7 @@ Lines are looked at together first; only where one of them is no id in canonical
 
 import codecs
 import csv
+import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
@@ -80,6 +81,27 @@ _AllOf = Callable[[bytes], Sequence[str] | None]
 _OneOf = Callable[[bytes], str]
 
 
+class _LineEnds:
+    """Makes LF of every line end, which is LF, CRLF or CR, and nothing else.
+
+    A text in Unicode may have other separators, such as U+2028, within a line.
+    """
+
+    def __init__(self) -> None:
+        self._ends_in_cr = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the next bytes of a body; a CRLF may come in two pieces."""
+        if not data:
+            return data
+        if self._ends_in_cr:
+            data = data.removeprefix(b"\n")
+        self._ends_in_cr = data.endswith(b"\r")
+        if b"\r" not in data:
+            return data
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
 class LineIds:
     """Ids that each stand on a line of their own. Blank lines count as lines and hold nothing.
 
@@ -90,6 +112,7 @@ class LineIds:
     def __init__(self, *, all_of: _AllOf, one_of: _OneOf) -> None:
         self._all_of: Final = all_of
         self._one_of: Final = one_of
+        self._ends: Final = _LineEnds()
         self._rest = b""
         self._line = 0
         self._is_long = False
@@ -100,6 +123,7 @@ class LineIds:
         if self._is_first and data:
             self._is_first = False
             data = data.removeprefix(codecs.BOM_UTF8)
+        data = self._ends.feed(data)
         whole, newline, rest = data.rpartition(b"\n")
         if newline:
             whole, self._rest = self._rest + whole, rest
@@ -117,9 +141,8 @@ class LineIds:
         """The id of a last line that has no line end."""
         return self._ids(self._rest) if self._rest else Arrived()
 
-    def _ids(self, whole: bytes) -> Arrived:
+    def _ids(self, lines: bytes) -> Arrived:
         first = self._line + 1
-        lines = whole.replace(b"\r\n", b"\n").removesuffix(b"\r")
         number = lines.count(b"\n") + 1
         self._line += number
         if not self._is_long and not _has_long_line(lines):
@@ -160,6 +183,7 @@ class CsvIds:
     """
 
     def __init__(self) -> None:
+        self._ends: Final = _LineEnds()
         self._rest = b""
         self._is_in_quotes = False  # at the end of the rest
         self._line = 0
@@ -168,6 +192,7 @@ class CsvIds:
 
     def feed(self, data: bytes) -> Arrived:
         """The ids of the records that are whole now: a line end within quotes ends none."""
+        data = self._ends.feed(data)
         last = self._last_line_end(data)
         end = len(self._rest) + last + 1 if last >= 0 else 0
         self._rest += data
@@ -203,7 +228,7 @@ class CsvIds:
         if first == 1:
             whole = whole.removeprefix(codecs.BOM_UTF8)
         self._line += whole.count(b"\n")
-        texts = _all_text(whole.replace(b"\r\n", b"\n").removesuffix(b"\n"))
+        texts = _all_text(whole.removesuffix(b"\n"))
         if self._column == 0 and texts is not None and all_canonical(texts):
             return Arrived(texts)
         ids: list[str] = []
@@ -233,7 +258,7 @@ class CsvIds:
 def _records(whole: bytes, first: int) -> Iterator[tuple[int, list[str]]]:
     """The records, each with the line on which it ends."""
     text = whole.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-    reader = csv.reader(text.splitlines(keepends=True))
+    reader = csv.reader(io.StringIO(text, newline="\n"))
     while True:
         try:
             cells = next(reader, None)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from oppserver.api.dispatcher import described_error
 from oppserver.api.observe import Application, Message, Receive, Scope, Send
-from oppserver.api.server import connection_of
+from oppserver.api.protocol import connection_of
 from oppserver.contract.errors import ApiError
 from oppserver.testing.faults import Act, Fault, PreparedAnswer
 from oppserver.testing.journal import Arrival

@@ -87,7 +87,8 @@ class Host:
         listener = listen(settings)
         self.url: Final = url_of(settings, listener)
         app = app_behind(lambda: self.world.dispatcher, metrics=self._metrics)
-        self._server: Final = BackgroundServer(FaultyApplication(app, lambda: self.world), listener)
+        faulty = FaultyApplication(app, lambda: self.world)
+        self._server: Final = BackgroundServer(faulty, settings, listener)
         self._server.start()
 
     def begin(self, options: Chosen) -> None:

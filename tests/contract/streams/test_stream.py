@@ -119,6 +119,12 @@ IN_EVERY_FORM = {
     ),
     "csv, first column": (CSV, ("id,b\n" + "".join(f"{one},z\n" for one in ASKED)).encode()),
     "csv without a header": (CSV, "\n".join(ASKED).encode()),
+    "H3 lines by CR": (PLAIN, "\r".join([*ASKED, ""]).encode()),
+    "H3 strings by CR": (JSON_LINES, "".join(f'"{one}"\r' for one in ASKED).encode()),
+    "H3 csv by CR": (
+        CSV,
+        ("a,ProspectActivityId\r" + "".join(f'"x\r",{one}\r' for one in ASKED)).encode(),
+    ),
     "arrow": (ARROW, arrow_of({"id": ASKED}, batch_rows=2)),
     "arrow by name": (ARROW, arrow_of({"a": [1] * 6, "ProspectActivityId": ASKED})),
     "arrow dictionary": (ARROW, arrow_of({"id": pa.array(ASKED).dictionary_encode()})),
@@ -137,6 +143,27 @@ def test_ids_come_in_every_form(server: Server, form: str, piece_bytes: int) -> 
             stream.send(body[start : start + piece_bytes])
         stream.end()
         assert stream.rest() == wanted
+
+
+@pytest.mark.parametrize("separator", [*"\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_h3_lines_end_at_cr_and_lf_alone(server: Server, separator: str, quote: str) -> None:
+    """Other separators of lines in Unicode are characters of a cell, which may hold an id too."""
+    note = f"{quote}call{separator}back,{SPARSE_ID}{quote}" if quote else f"call{separator}back"
+    body = f"Name,ProspectActivityId,Note,Parent\nAnn,{WIDE_ID},{note},{SPARSE_ID}\n"
+    found = records(read_stream(server, QUERY, body.encode(), Content_Type=CSV))
+    assert [row["ProspectActivityId"] for row in rows_of(found)] == [WIDE_ID]
+    assert counted(end_of(found)) == [1, 1, 0, 0, 0]
+    object_line = json.dumps(
+        {"a": f"{separator}{SPARSE_ID}", "ProspectActivityId": WIDE_ID}, ensure_ascii=False
+    )
+    lines = read_stream(
+        server, f"{QUERY}&on_error=skip", object_line.encode(), Content_Type=JSON_LINES
+    )
+    assert all(row["ProspectActivityId"] == WIDE_ID for row in rows_of(records(lines)))
+    joined = f"{UNKNOWN_ID}{separator}{SPARSE_ID}".encode()
+    skipped = records(read_stream(server, f"{QUERY}&on_error=skip", joined, Content_Type=PLAIN))
+    assert counted(end_of(skipped)) == [0, 0, 0, 0, 1]
 
 
 def test_a_repeat_is_read_once_in_two_thousand_lines(server: Server) -> None:

@@ -192,10 +192,13 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 # --- errors of many calls ------------------------------------------------------------------------
 
 EVERY_CALL: Final[Sequence[type[ApiError]]] = (
+    errors.MalformedHead,
     errors.InvalidCredentials,
-    errors.BodyTimeout,
+    errors.RequestTimeout,
     errors.BodyTooLarge,
+    errors.UrlTooLong,
     errors.RateLimited,
+    errors.HeadTooLarge,
     errors.InternalFault,
     errors.Unavailable,
 )
