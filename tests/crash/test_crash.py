@@ -105,7 +105,7 @@ def test_a_killed_server_leaves_a_sound_store(engine: str, tmp_path: Path) -> No
     url = stores.UNOPENED[engine](tmp_path)
     database = ("--database", url)
     run_well("type", "create", str(CODE), *database, folder=tmp_path)
-    keys = create_key(tmp_path, *database)
+    keys = create_key(tmp_path, database=url)
     batches = 0
     for _ in range(max(3, int(5 * SCALE))):
         with serving(tmp_path, *database, keys=keys) as server:

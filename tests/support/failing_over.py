@@ -175,7 +175,7 @@ def serving_on(folder: Path, url: str, *flags: str) -> Iterator[Server]:
     """A server over a database that has the world's types, with a key; statements take 1 s."""
     with open_store_of(url):
         pass
-    keys = create_key(folder, "--database", url)
+    keys = create_key(folder, database=url)
     with serving(folder, "--database", url, "--query-timeout-s", "1", *flags, keys=keys) as server:
         yield server
 

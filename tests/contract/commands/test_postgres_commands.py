@@ -136,7 +136,7 @@ def test_a_server_outlives_its_database(database: postgres.Server, tmp_path: Pat
     """503 with ``Retry-After`` while it is away, and nothing of where it is; then 200 again."""
     url = database.migrated_database(is_kept=True)
     fill(tmp_path, url)
-    keys = create_key(tmp_path, "--database", url)
+    keys = create_key(tmp_path, database=url)
     with serving(tmp_path, "--database", url, keys=keys) as server:
         assert read(server).status == 200
         database.crash()

@@ -53,7 +53,7 @@ def filled(url: str) -> None:
 @contextmanager
 def nodes(family: Family, folder: Path, *flags: str, number: int = 1) -> Iterator[list[Server]]:
     """Servers over one primary and its standbys, which all are read."""
-    keys = create_key(folder, "--database", family.primary.url)
+    keys = create_key(folder, database=family.primary.url)
     with ExitStack() as stack:
         servers = [
             stack.enter_context(serving(folder, *family.flags, *_EVERY_ROW, *flags, keys=keys))
@@ -221,7 +221,7 @@ def test_own_writes_are_seen_whatever_standbys_have(family: Family, tmp_path: Pa
 def test_a_revoked_key_is_refused_by_the_next_call(family: Family, tmp_path: Path) -> None:
     """Keys are the primary's: a standby that applies nothing keeps none alive."""
     with nodes(family, tmp_path) as [server]:
-        key = create_key(tmp_path, "--database", family.primary.url)
+        key = create_key(tmp_path, database=family.primary.url)
         for standby in family.standbys:
             standby.pause()
         assert server.post(MESSAGE, keys=key).status == 200
