@@ -130,7 +130,7 @@ class _Printed(io.TextIOWrapper):
 
 
 class _Said(io.TextIOWrapper):
-    """The standard error: a command does its work also where nobody can be told about it."""
+    """The standard error: a command goes on where nobody can read its messages."""
 
     def write(self, text: str, /) -> int:
         with suppress(OSError):
