@@ -50,7 +50,9 @@ def answered(stream: ReadStream, pieces: Sequence[bytes], *, pauses: bool) -> li
 
 def arriving(stream: ReadStream, pieces: Sequence[bytes], *, pauses: bool) -> Iterator[Any]:
     for piece in pieces:
-        yield stream.feed(piece)
+        stream.feed(piece)
+        while (batches := stream.next()) is not None:
+            yield batches
         if pauses:
             yield stream.pause()
     yield stream.finish()

@@ -194,7 +194,9 @@ class _Running:
 
     async def _plan_arriving(self, stream: ReadStream) -> None:
         while data := await self._next(stream):
-            await self._have_read(await self._on_worker(stream.feed, data))
+            stream.feed(data)
+            while (batches := await self._on_worker(stream.next)) is not None:
+                await self._have_read(batches)
         await self._have_read(await self._on_worker(stream.finish))
 
     async def _plan_stored(self, stream: ExportStream) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from oppserver.calls.shared.admission import authorise, count, identify
 from oppserver.calls.shared.call import (
+    NO_BODY,
     Answer,
     Call,
     Operation,
@@ -25,6 +26,7 @@ from oppserver.calls.shared.call import (
     Write,
     WriteContext,
 )
+from oppserver.calls.shared.inflate import unpacked_body
 from oppserver.calls.shared.negotiate import encode, negotiate
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import IdempotencyConflict
@@ -45,6 +47,10 @@ def run(operation: Operation, call: Call, services: Services) -> tuple[Answer, s
     authorise(call, writes=isinstance(operation, Write))
     if isinstance(operation, Read):
         call.format = negotiate(call.accept, operation.formats)
+    if call.content_encoding and call.body and operation.body is not NO_BODY:
+        call.body = unpacked_body(
+            call.body, call.content_encoding, body_bytes_max=services.body_bytes_max
+        )
     message = operation.body.decode(
         call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
     )

@@ -79,7 +79,18 @@ class AccessDenied(ApiError):
 class UnsupportedMediaType(ApiError):
     status = 415
     exception_type = "MXUnsupportedMediaTypeException"
-    meaning = "The call does not take this `Content-Type`; those it takes are listed."
+    meaning = (
+        "A type of body that a call of `/v1` does not take, or a content coding; see the list."
+    )
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """The body has a content coding that is not unpacked here."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The codings that are unpacked (RFC 9110, 15.5.16)."""
+        return {"Accept-Encoding": "gzip, deflate, zstd"}
 
 
 class IdempotencyConflict(ApiError):

@@ -54,6 +54,16 @@ def test_forms_of_if_none_match(server: Server, form: str) -> None:
     assert answer.status == 304
 
 
+@pytest.mark.parametrize("suffix", ["-gzip", ";gzip", "--gzip", "-br", "-zstd", "-deflate"])
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', '"a,b" ,W/{},"y"'])
+def test_h11_a_tag_with_a_coding_s_name_matches(server: Server, form: str, suffix: str) -> None:
+    """Proxies that pack answers, Apache above all, add it to the tag of the plain answer."""
+    packed = f'{tag(server)[:-1]}{suffix}"'
+    assert server.post(MESSAGE, If_None_Match=form.format(packed)).status == 304
+    for other in (f'{tag(server)[:-2]}{suffix}"', f'{packed[:-1]}x"', f'"{suffix}"'):
+        assert server.post(MESSAGE, If_None_Match=form.format(other)).status == 200
+
+
 @pytest.mark.parametrize("form", ["", '"x"', "x", '"{}', "{}x", '""'])
 def test_what_does_not_match(server: Server, form: str) -> None:
     """Another tag, or none at all, gets the answer."""

@@ -88,7 +88,7 @@ def is_idle(server: Server) -> bool | None:
         ),
         (
             QUERY,
-            {"Content-Encoding": "gzip"},
+            {"Content-Encoding": "br"},
             415,
             "unsupported-media-type",
             {"header": "Content-Encoding"},

@@ -224,7 +224,10 @@ def _may_answer_twice(entries: Sequence[PlannedEntry]) -> bool:
 
 _DIGEST_BYTES: Final = 16
 
-_ENTITY_TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
+_ENTITY_TAG: Final = re.compile(
+    r'(?:W/)?("[^"]*?)(?:(?:--?|;|:)(?:gzip|br|brotli|zstd|deflate|df))?"', re.IGNORECASE
+)
+"""A tag without what proxies that pack answers add to it: Apache makes ``"x-gzip"`` of ``"x"``."""
 
 
 def entity_tag(
@@ -249,4 +252,5 @@ def entity_tag(
 
 def is_matched(if_none_match: str, tag: str) -> bool:
     """Return whether a caller has the answer of a tag. Weak tags match too (RFC 9110, 13.1.2)."""
-    return if_none_match.strip() == "*" or tag in _ENTITY_TAG.findall(if_none_match)
+    begins = _ENTITY_TAG.findall(if_none_match)
+    return if_none_match.strip() == "*" or tag.removesuffix('"') in begins

@@ -211,6 +211,7 @@ EVERY_BODY: Final[Sequence[type[ApiError]]] = (
     errors.WrongDataType,
     errors.MissingAttribute,
     errors.InvalidValue,
+    errors.UnsupportedMediaType,
 )
 """The errors of calls that take a body of JSON."""
 

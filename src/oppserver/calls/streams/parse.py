@@ -70,20 +70,8 @@ def parse_stream(query: Mapping[str, str], chosen: Format) -> AskedRead:
     )
 
 
-def parse_id_format(content_type: str, content_encoding: str, *, has_arrow: bool) -> IdFormat:
+def parse_id_format(content_type: str, *, has_arrow: bool) -> IdFormat:
     """Return the form in which ids come. Raises UnsupportedMediaType with the known forms."""
-    coding = content_encoding.strip().lower()
-    if coding not in ("", "identity"):
-        raise refusal(
-            UnsupportedMediaType,
-            [
-                Fault(
-                    header="Content-Encoding",
-                    what=f"{quoted(coding)} is not decoded here",
-                    hint="Send the ids as they are.",
-                )
-            ],
-        )
     media_type = content_type.partition(";")[0].strip().lower()
     found = _SPELLINGS.get(media_type)
     if found is None or (found is IdFormat.ARROW and not has_arrow):

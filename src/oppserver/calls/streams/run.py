@@ -9,13 +9,14 @@ A stream is opened once, then fed, fetched and rendered batch by batch, and ende
 ``api/streams.py`` calls it, and says which of these may run side by side.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
 import msgspec
 
 from oppserver.calls.shared.call import Call, Services, Stream
+from oppserver.calls.shared.inflate import Inflater, inflater_of
 from oppserver.calls.shared.paging import ChangesCursor, check_reached, cursor_text
 from oppserver.calls.streams.batches import Gathering, IdBatch
 from oppserver.calls.streams.parse import (
@@ -54,11 +55,14 @@ def open_read(call: Call, services: Services) -> "ReadStream":
 
     Raises an ApiError for what is wrong with the call, before anything of the body is read.
     """
-    id_format = parse_id_format(call.content_type, call.content_encoding, has_arrow=has_arrow())
+    id_format = parse_id_format(call.content_type, has_arrow=has_arrow())
+    inflater = inflater_of(call.content_encoding)
     asked = parse_stream(call.query, call.format)
     plan = plan_stream(asked, services.store.catalogue())
     gathering = Gathering(skips_bad_ids=asked.skips_bad_ids)
-    return ReadStream(call, services, plan, reader=_READERS[id_format](), gathering=gathering)
+    return ReadStream(
+        call, services, plan, inflater=inflater, reader=_READERS[id_format](), gathering=gathering
+    )
 
 
 class ReadStream(RowStream):
@@ -70,16 +74,27 @@ class ReadStream(RowStream):
         services: Services,
         plan: StreamPlan,
         *,
+        inflater: Inflater,
         reader: IdReader,
         gathering: Gathering,
     ) -> None:
         super().__init__(call, services, plan)
+        self._inflater: Final = inflater
+        self._pieces: Iterator[bytes] = iter(())
         self._reader: Final = reader
         self._gathering: Final = gathering
 
-    def feed(self, data: bytes) -> list[IdBatch]:
-        """The batches that are full with the data that came. Raises MalformedBody."""
-        return list(self._gathering.add(self._reader.feed(data)))
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the body. ``next`` gives what comes of them."""
+        self._pieces = self._inflater.feed(data)
+
+    def next(self) -> list[IdBatch] | None:
+        """Return the batches that are full with the next piece; None: more data has to come.
+
+        Raises MalformedBody.
+        """
+        piece = next(self._pieces, None)
+        return None if piece is None else list(self._gathering.add(self._reader.feed(piece)))
 
     def pause(self) -> list[IdBatch]:
         """Return the ids that are in no batch yet, as a batch: no data arrives at the moment."""
@@ -87,6 +102,7 @@ class ReadStream(RowStream):
 
     def finish(self) -> list[IdBatch]:
         """The last batches: the body has ended. Raises MalformedBody."""
+        self._inflater.end()
         last = list(self._gathering.add(self._reader.end()))
         is_refused = bool(last) and last[-1].refusal is not None
         return last if is_refused else [*last, *self._gathering.rest()]
