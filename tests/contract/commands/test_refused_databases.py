@@ -96,7 +96,7 @@ def test_something_strange_in_the_place_of_the_log(strange: str, folder: Path) -
 
 
 def test_files_and_folders_that_cannot_be_written(folder: Path) -> None:
-    """Who may only read gets one line from each command, also from those that only read."""
+    """A user who may only read gets one line from each command, also from those that only read."""
     for one in (*folder.iterdir(), folder):
         one.chmod(0o555 if one.is_dir() else 0o444)
     # root may write everything, unless it has none of its capabilities
