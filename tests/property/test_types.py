@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from oppserver.calls.types.run import details_form, render_details
 from oppserver.contract.errors import InvalidFile
-from oppserver.contract.metadata import DETAIL_FIELDS, NOTE_FIELD, STATUS_FIELD, field_metadata
+from oppserver.contract.metadata import DETAIL_FIELDS, NOTE_FIELD, STATUS_FIELD, own_fields
 from oppserver.contract.model import (
     STATUSES,
     Catalogue,
@@ -191,7 +191,7 @@ def test_details_are_the_fields_with_their_values(
     form = details_form(catalogue.types[CODE], own)
     found = json.loads(render_details(one, form))
     system = {"ActivityEvent_Note": note, "Status": status, **dates}
-    messages = [NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS, *map(field_metadata, own)]
+    messages = [NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS, *own_fields(own)]
     assert found["Fields"] == [
         {
             **msgspec.to_builtins(message),

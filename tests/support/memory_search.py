@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
+from oppserver.contract.field_sets import members_in, split_member
 from oppserver.contract.model import Lead, StoredOpportunity
 from oppserver.store.queries import (
     ColumnCondition,
@@ -67,6 +68,13 @@ def _value_of_lead(one: Lead, state: State, stored: str) -> str | None:
     return memory_leads.value(one, stored, state)
 
 
+def slot_value(one: StoredOpportunity, stored: str) -> str | None:
+    """The value in a slot, or of a member of the set in it."""
+    of_set, key = split_member(stored)
+    text = one.slots.get(of_set)
+    return members_in(text).get(key) if key else text
+
+
 def value_of(one: StoredOpportunity, state: State) -> Value:
     """The values of an opportunity, of its owner and its lead."""
     owner = state.users[one.owner_id] if one.owner_id else None
@@ -81,7 +89,7 @@ def value_of(one: StoredOpportunity, state: State) -> Value:
             lead = state.leads[one.lead_id]
             return memory_leads.value(lead, stored.removeprefix(LEAD), state)
         if stored.startswith("mx_custom_"):
-            return one.slots.get(stored)
+            return slot_value(one, stored)
         found = members[stored]
         return None if found is None else str(found)
 

@@ -304,7 +304,7 @@ def _rendered(entry: PlannedEntry, state: State) -> RenderedRows:
 
 def _value(one: StoredOpportunity, stored_name: str) -> str | None:
     if stored_name.startswith("mx_custom_"):
-        return one.slots.get(stored_name)
+        return memory_search.slot_value(one, stored_name)
     if stored_name == "version":
         return str(version_of(one))
     values: Mapping[str, Any] = msgspec.structs.asdict(one)

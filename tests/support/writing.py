@@ -40,6 +40,39 @@ def field(slot: int, display_name: str, *, code: int = DEAL, **values: Any) -> F
     )
 
 
+def field_set(code: int) -> list[Field]:
+    """A custom field set in slot 13, with a member of each kind."""
+    of_set = field(13, "Papers", code=code, data_type=DataType.CUSTOM_OBJECT)
+    members = {
+        "Status": {"data_type": DataType.SEARCHABLE_DROPDOWN, "options": ("Pending", "Done")},
+        "mx_CustomObject_1": {"display_name": "Kind"},
+        "mx_CustomObject_2": {"data_type": DataType.NUMBER},
+        "mx_CustomObject_10": {"data_type": DataType.DATE_TIME},
+    }
+    given: list[tuple[str, dict[str, Any]]] = list(members.items())  # type: ignore[arg-type]
+    return [
+        of_set,
+        *(
+            Field(
+                event_code=code,
+                schema_name=f"mx_Custom_13~{name}",
+                sequence=sequence,
+                **{"display_name": name, **values},
+            )
+            for sequence, (name, values) in enumerate(given)
+        ),
+    ]
+
+
+def field_set_of(**members: Any) -> dict[str, Any]:
+    """One of ``Fields``: members of the set; ``o1`` is ``mx_CustomObject_1``."""
+    named = {
+        f"mx_CustomObject_{name[1:]}" if name[1:].isdecimal() else name: value
+        for name, value in members.items()
+    }
+    return {"SchemaName": "mx_Custom_13", "Value": "", "Fields": fields(**named)}
+
+
 def define(store: Store) -> None:
     """The types and fields of the world."""
     store.put_types(
@@ -66,6 +99,7 @@ def define(store: Store) -> None:
             field(11, "Twin"),
             field(12, "Twin"),
             *(field(slot, f"Field {slot}", code=UNIQUE) for slot in (1, 2, 3)),
+            *(one for code in (DEAL, UNIQUE) for one in field_set(code)),
         ]
     )
 

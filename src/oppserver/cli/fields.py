@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from oppserver.calls.types.define import FieldChange, changed_field, check_fields
+from oppserver.calls.types.define import FieldChange, check_fields, with_set
 from oppserver.cli.common import Database, Json, opened_store, print_json
 from oppserver.cli.types import Code, field_json, print_fields, require_type
-from oppserver.contract.columns import Column, column_named, is_system, slot_of
+from oppserver.contract.columns import column_named, is_system, schema_name_of
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import CUSTOM_SLOTS, EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
-from oppserver.contract.model import DataType, Field
+from oppserver.contract.model import DataType
 
 app = typer.Typer(help="Fields: what an mx_Custom slot means.", no_args_is_help=True)
 
@@ -21,7 +21,11 @@ def add_field(  # noqa: PLR0913, PLR0917 (an argument for each option of the com
     code: Code,
     schema_name: Annotated[
         str,
-        typer.Argument(metavar="SCHEMA_NAME", help=f"mx_Custom_1 to mx_Custom_{CUSTOM_SLOTS}."),
+        typer.Argument(
+            metavar="SCHEMA_NAME",
+            help=f"mx_Custom_1 to mx_Custom_{CUSTOM_SLOTS}; or a member of a custom field set:"
+            " mx_Custom_13~mx_CustomObject_1.",
+        ),
     ],
     display_name: Annotated[
         str | None, typer.Option("--display-name", help="What people call it.")
@@ -90,10 +94,12 @@ def add_field(  # noqa: PLR0913, PLR0917 (an argument for each option of the com
 ) -> None:
     """Add a field to a type, or change the one that is there: what is not given stays.
 
+    A member of a custom field set makes its slot a CustomObject, if the slot is not defined yet.
+
     Example: oppserver field add 12001 mx_Custom_2 --display-name Stage --parent Status
     --dependent-option Open=Prospecting,Qualified --dependent-option Won=Disbursed
     """
-    column = _slot(schema_name)
+    name = _schema_name(schema_name)
     change = FieldChange(
         display_name=display_name,
         data_type=data_type,
@@ -109,29 +115,20 @@ def add_field(  # noqa: PLR0913, PLR0917 (an argument for each option of the com
         catalogue = store.catalogue()
         require_type(catalogue, code)
         fields = catalogue.fields.get(code, {})
-        field = changed_field(fields.get(column.name) or _plain(code, column), change, fields)
-        check_fields({**fields, field.schema_name: field})
-        store.put_fields([field])
-    typer.echo(f"field {column.name} of type {code}")
+        new = with_set(name, code, change, fields)
+        check_fields({**fields, **{field.schema_name: field for field in new}})
+        store.put_fields(new)
+    typer.echo(f"field {name} of type {code}")
 
 
-def _slot(schema_name: str) -> Column:
-    column = column_named(schema_name)
+def _schema_name(given: str) -> str:
+    column = column_named(given)
     if column is None or is_system(column):
         raise InvalidInput(
-            f"'{schema_name}' is no slot. A field is mx_Custom_1 to mx_Custom_{CUSTOM_SLOTS}."
+            f"'{given}' is no slot. A field is mx_Custom_1 to mx_Custom_{CUSTOM_SLOTS}, or a member"
+            " of a custom field set: mx_Custom_13~mx_CustomObject_1, mx_Custom_13~Status."
         )
-    return column
-
-
-def _plain(code: int, column: Column) -> Field:
-    """Return a field with every default."""
-    return Field(
-        event_code=code,
-        schema_name=column.name,
-        display_name=column.name,
-        sequence=slot_of(column.name) or 0,
-    )
+    return schema_name_of(column)
 
 
 def _by_parent(given: Sequence[str]) -> dict[str, tuple[str, ...]]:

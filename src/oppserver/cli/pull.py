@@ -27,6 +27,7 @@ from oppserver.config import load_settings
 from oppserver.contract.columns import column_named
 from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidInput, RejectedLine
+from oppserver.contract.field_sets import fields_of_slots
 from oppserver.contract.model import StoredOpportunity
 from oppserver.store.port import Store
 from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Ordering, Search
@@ -143,7 +144,9 @@ class PullJob:
         in the list is kept.
         """
         pulled_type = self._pull_type()
-        columns = ",".join([*_SYSTEM, *(field.schema_name for field in pulled_type.fields)])
+        columns = ",".join(
+            [*_SYSTEM, *(field.schema_name for field in fields_of_slots(pulled_type.fields))]
+        )
         if full or self._was_changed_since():
             self._keep(up_to=None)
         for _ in range(_PASSES_MAX):

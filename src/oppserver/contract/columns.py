@@ -2,11 +2,14 @@
 
 A name is matched without regard to case or surrounding blanks and is answered in its canonical
 spelling (source: docs/fidelity.md). The note has two names, of which ``ActivityEvent_Note`` is its
-schema name; a row has it under the name that was asked for.
+schema name; a row has it under the name that was asked for. So has a member of a custom field set,
+whose name joins set and member by ``~`` or, on some accounts, ``x007E`` (source: the documentation
+of the search).
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -94,6 +97,16 @@ _SYSTEM_DATA_TYPES: Final[Mapping[str, DataType]] = MappingProxyType(
 
 _SYSTEM_NAMES: Final = frozenset(column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN))
 
+MEMBER_SIGN: Final = "~"
+"""Between a custom field set and its member: ``mx_Custom_13~mx_CustomObject_1``."""
+
+_MEMBER_SIGN_ENCODED: Final = "x007E"
+
+_MEMBER_NAME: Final = re.compile(
+    r"mx_custom_([1-9]\d*)\s*(~|x007e)\s*(?:(status)|mx_customobject_([1-9]\d*))",
+    re.IGNORECASE | re.ASCII,
+)
+
 _CUSTOM_NAME: Final = re.compile(r"mx_custom_([1-9]\d*)", re.IGNORECASE | re.ASCII)
 
 
@@ -116,7 +129,31 @@ def columns_of_row(asked: Iterable[Column]) -> tuple[Column, ...]:
 
 def column_named(name: str) -> Column | None:
     """The column of a requested name, in any case and with blanks around it; None when unknown."""
-    return _BY_FOLDED_NAME.get(name.strip().casefold())
+    folded = name.strip().casefold()
+    return _BY_FOLDED_NAME.get(folded) or _member_named(folded)
+
+
+@lru_cache(maxsize=4_096)
+def _member_named(folded: str) -> Column | None:
+    match = _MEMBER_NAME.fullmatch(folded)
+    if match is None or int(match[1]) > CUSTOM_SLOTS or int(match[4] or 1) > CUSTOM_SLOTS:
+        return None
+    member = "Status" if match[3] else f"mx_CustomObject_{match[4]}"
+    sign = MEMBER_SIGN if match[2] == MEMBER_SIGN else _MEMBER_SIGN_ENCODED
+    return Column(
+        name=f"mx_Custom_{match[1]}{sign}{member}",
+        stored=f"mx_custom_{match[1]}{MEMBER_SIGN}{member}",
+    )
+
+
+def schema_name_of(column: Column) -> str:
+    """The schema name of a column's field: its name, with ``~`` for ``x007E``."""
+    return column.name.replace(_MEMBER_SIGN_ENCODED, MEMBER_SIGN)
+
+
+def is_member(name: str) -> bool:
+    """Return true for the schema name or stored name of a member of a custom field set."""
+    return MEMBER_SIGN in name
 
 
 def first_of_stored(column: Column) -> Column:
@@ -138,13 +175,3 @@ def slot_of(name: str) -> int | None:
     """The number of a name of the form ``mx_Custom_N``, also past the last slot; else None."""
     match = _CUSTOM_NAME.fullmatch(name.strip())
     return int(match[1]) if match else None
-
-
-def of_field_set(name: str) -> str:
-    """Explain a name that belongs to a custom field set; empty for any other name.
-
-    ``mx_CustomObject_1`` alone, or behind the set's name: ``mx_Custom_3~mx_CustomObject_1``.
-    """
-    if "mx_customobject_" not in name.casefold():
-        return ""
-    return " Members of custom field sets are not kept here; a field of its own is (mx_Custom_N)."

@@ -152,6 +152,9 @@ NAME_CHARACTERS_MAX: Final = 200
 FIELD_OPTIONS_MAX: Final = 5_000
 """Options of one dropdown. Ours: the cities of a country; metadata and details have all of them."""
 
+SET_MEMBERS_MAX: Final = 250
+"""Members of custom field sets of one type. Ours: as many as a type has slots."""
+
 DUPLICATE_RULES_MAX: Final = 10
 """Duplicate rules of one type. Ours: each is a look-up for every opportunity that is captured."""
 

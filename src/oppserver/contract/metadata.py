@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from oppserver.contract.field_sets import fields_of_slots, members_of, split_member
 from oppserver.contract.limits import TEXT_CHARACTERS_MAX
 from oppserver.contract.model import STATUSES, DataType, Field, OpportunityType
 
@@ -34,8 +36,8 @@ class DependentOptionsWire(msgspec.Struct, frozen=True, kw_only=True):
     Options: list[OptionWire]
 
 
-class FieldWire(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of a type, and in details its value.
+class MemberWire(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of a type, or a member of a custom field set, and in details its value.
 
     ``OptionSet`` and ``DependentOptionSet`` are texts that hold a JSON array, or are empty.
     """
@@ -62,6 +64,24 @@ class FieldWire(msgspec.Struct, frozen=True, kw_only=True):
     InternalSchemaName: str | None = ""
     CustomObjectType: int = 2
     MaxFieldLength: int | None = None
+
+
+class FormMetaDataWire(msgspec.Struct, frozen=True, kw_only=True):
+    """The members of a custom field set, in their sequence, by their own names."""
+
+    FormMetaData: list[MemberWire] = []
+
+
+class CustomObjectWire(msgspec.Struct, frozen=True, kw_only=True):
+    """The definition of a custom field set."""
+
+    FieldProperties: FormMetaDataWire
+
+
+class FieldWire(MemberWire, frozen=True, kw_only=True):
+    """A field of a type, and in details its value; of a custom field set with its members."""
+
+    CustomObjectFormProperties: CustomObjectWire | UnsetType = UNSET
 
 
 class OpportunityTypeWire(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +129,29 @@ def type_metadata(one: OpportunityType, fields: Iterable[Field]) -> OpportunityT
 
 def fields_of_type(fields: Iterable[Field]) -> list[FieldWire]:
     """The fields of a type: the note and the status, then its own in their order."""
-    return [NOTE_FIELD, STATUS_FIELD, *map(field_metadata, fields)]
+    return [NOTE_FIELD, STATUS_FIELD, *own_fields(fields)]
+
+
+def own_fields(fields: Iterable[Field]) -> list[FieldWire]:
+    """The custom fields of a type in their order, sets with their members."""
+    every = list(fields)
+    return [_with_members(field, every) for field in fields_of_slots(every)]
+
+
+def _with_members(field: Field, fields: Iterable[Field]) -> FieldWire:
+    message = field_metadata(field)
+    if field.data_type is not DataType.CUSTOM_OBJECT:
+        return message
+    members = [_member(one) for one in members_of(fields, field.schema_name).values()]
+    properties = CustomObjectWire(FieldProperties=FormMetaDataWire(FormMetaData=members))
+    return msgspec.structs.replace(message, CustomObjectFormProperties=properties)
+
+
+def _member(field: Field) -> MemberWire:
+    _, key = split_member(field.schema_name)
+    message = msgspec.structs.asdict(field_metadata(field))
+    del message["CustomObjectFormProperties"]
+    return MemberWire(**message | {"SchemaName": key, "InternalName": key})
 
 
 def type_summary(one: OpportunityType) -> OpportunityTypeWire:

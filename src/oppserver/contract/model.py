@@ -68,6 +68,8 @@ class DataType(StrEnum):
     DATE_TIME = "DateTime"
     BOOLEAN = "Boolean"
     SEARCHABLE_DROPDOWN = "SearchableDropdown"
+    CUSTOM_OBJECT = "CustomObject"
+    """A custom field set: its members are fields of their own (``contract/field_sets.py``)."""
 
 
 STATUSES: Final = ("Open", "Won", "Lost")

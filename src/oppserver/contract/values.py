@@ -12,8 +12,10 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from oppserver.contract.columns import MEMBER_SIGN
 from oppserver.contract.dates import Span, datetime_to_stored, span_of, to_answer, to_stored
 from oppserver.contract.errors import ApiError, InvalidFieldValue
+from oppserver.contract.field_sets import member_key, members_in, set_text
 from oppserver.contract.formats import Kind
 from oppserver.contract.limits import IN_ERROR_OPTIONS_MAX, TEXT_CHARACTERS_MAX
 from oppserver.contract.model import STATUSES, DataType, Field
@@ -84,6 +86,29 @@ def stored_value(value: FieldValue, field: Field, *, place: str) -> str | None:
         raise _refused(place, text, field, "true and false go with fields of type Boolean")
     stripped = text.strip()
     return parse(stripped, field, place) if stripped else None
+
+
+def stored_set(
+    value: FieldValue, field: Field, members: Mapping[str, Field], *, place: str
+) -> str | None:
+    """Return the stored text of a whole custom field set, sent as the text of a JSON object.
+
+    ``members`` are by their own names. None when no member is set. Raises InvalidFieldValue.
+    """
+    texts = members_in(stored_value(value, field, place=place))
+    for key in texts:
+        if key not in members:
+            raise InvalidFieldValue(
+                f"{place}: {key} is no member of {field.schema_name} ({field.display_name})."
+                f" 'oppserver field add {field.event_code} {field.schema_name}{MEMBER_SIGN}{key}'"
+                " adds it."
+            )
+    return set_text(
+        {
+            key: stored_value(text, members[key], place=f"{place}, {key}")
+            for key, text in texts.items()
+        }
+    )
 
 
 def span_at(text: str, *, place: str, error: type[ApiError] = InvalidFieldValue) -> Span:
@@ -180,6 +205,26 @@ def _option(text: str, field: Field, place: str) -> str:
     return option
 
 
+_SET: Final = msgspec.json.Decoder(dict[str, FieldValue])
+
+
+def _set(text: str, field: Field, place: str) -> str | None:
+    """The text of a custom field set; its members are not checked by their own fields."""
+    try:
+        given = _SET.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        why = 'expected JSON, an object of its members: {"mx_CustomObject_1": "x"}'
+        raise _refused(place, text, field, why) from None
+    members: dict[str, str | None] = {}
+    for name, value in given.items():
+        key = member_key(name)
+        if key is None or key in members:
+            why = f"{quoted(name)} is {'there twice' if key else 'no member of a set'}"
+            raise _refused(place, text, field, why)
+        members[key] = plain_text(value, place=f"{place}, {key}")
+    return set_text(members)
+
+
 def _refused(place: str, text: str, field: Field, why: str) -> InvalidFieldValue:
     return InvalidFieldValue(
         f"{place}: {quoted(text)} does not fit {field.schema_name}"
@@ -226,7 +271,7 @@ class DataTypeRules(NamedTuple):
     lead's timeline. ``is_number``: compared and sorted as numbers. ``has_options``: a dropdown.
     """
 
-    parse: Callable[[str, Field, str], str] | None = None
+    parse: Callable[[str, Field, str], str | None] | None = None
     operand: Callable[[str, Field, str], Span] = _text_operand
     kind: Kind = Kind.TEXT
     answer: Callable[[str], str] = str
@@ -247,6 +292,7 @@ DATA_TYPES: Final[Mapping[DataType, DataTypeRules]] = MappingProxyType(
         DataType.SEARCHABLE_DROPDOWN: DataTypeRules(
             parse=_option, operand=_option_operand, has_options=True
         ),
+        DataType.CUSTOM_OBJECT: DataTypeRules(parse=_set),
     }
 )
 """All data types. Everything that depends on the type of a field reads it here."""

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from oppserver.calls.types.define import FieldChange, changed_field, check_fields, duplicate_rules
-from oppserver.contract.columns import column_named, slot_of
+from oppserver.calls.types.define import FieldChange, check_fields, duplicate_rules, with_set
+from oppserver.contract.columns import column_named, is_system, schema_name_of
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.identifiers import canonical_guid
@@ -20,7 +20,6 @@ from oppserver.contract.leads import (
 )
 from oppserver.contract.model import (
     DataType,
-    Field,
     Lead,
     OpportunityType,
     StoredOpportunity,
@@ -60,16 +59,12 @@ def put_type(
 def put_field(world: World, event_code: int, schema_name: str, change: FieldChange) -> None:
     """Puts a field in, or changes the one that is there. Raises InvalidInput."""
     column = column_named(schema_name)
-    slot = None if column is None else slot_of(column.name)
-    if column is None or slot is None:
+    if column is None or is_system(column):
         raise InvalidInput(f"{quoted(schema_name)} is no field. Fields are mx_Custom_1 and so on.")
     known = dict(world.store.catalogue().fields.get(event_code, {}))
-    field = known.get(column.name) or Field(
-        event_code=event_code, schema_name=column.name, display_name=column.name, sequence=slot
-    )
-    known[column.name] = changed_field(field, change, known)
-    check_fields(known)
-    world.store.put_fields([known[column.name]])
+    new = with_set(schema_name_of(column), event_code, change, known)
+    check_fields({**known, **{field.schema_name: field for field in new}})
+    world.store.put_fields(new)
 
 
 def data_type_of(text: str) -> DataType:

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from oppserver.contract.columns import column_named, is_system
+from oppserver.contract.columns import MEMBER_SIGN, column_named, is_system, schema_name_of
 from oppserver.contract.errors import InvalidFile
+from oppserver.contract.field_sets import member_key, split_member
 from oppserver.contract.names import quoted
 
 _COMPARED_ELSEWHERE: Final = frozenset(
@@ -18,6 +19,7 @@ _COMPARED_ELSEWHERE: Final = frozenset(
         "Value",
         "OptionSet",
         "DependentOptionSet",
+        "CustomObjectFormProperties",
     )
 )
 
@@ -40,9 +42,37 @@ def lost_of_type(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str,
         if column is None:
             lost.setdefault("everything", []).append(quoted(field["SchemaName"]))
         elif column.name in kept_fields or not is_system(column):
-            for label in _lost_of_field(field, kept_fields[column.name]):
-                lost.setdefault(label, []).append(column.name)
+            for name, label in _lost_of_field_and_members(field, kept_fields):
+                lost.setdefault(label, []).append(name)
     return lost
+
+
+def _lost_of_field_and_members(
+    given: Mapping[str, Any], kept_fields: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """The names of a field and its members, each with a lost fact."""
+    column = column_named(given["SchemaName"])
+    assert column is not None, "the field is kept"
+    of_set, key = split_member(schema_name_of(column))
+    kept = kept_fields[of_set]
+    members = {one["SchemaName"]: one for one in _members(kept)}
+    if key:
+        yield from ((column.name, label) for label in _lost_of_field(given, members[key]))
+        return
+    yield from ((column.name, label) for label in _lost_of_field(given, kept))
+    for one in _members(given):
+        own = member_key(one["SchemaName"])
+        name = f"{column.name}{MEMBER_SIGN}{own or one['SchemaName']}"
+        if own is None:
+            yield quoted(name)[1:-1], "everything"
+        else:
+            yield from ((name, label) for label in _lost_of_field(one, members[own]))
+
+
+def _members(field: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The members of a custom field set; none of any other field."""
+    of_set = field.get("CustomObjectFormProperties") or {"FieldProperties": {}}
+    return of_set["FieldProperties"].get("FormMetaData") or ()
 
 
 def _lost_of_field(given: Mapping[str, Any], kept: Mapping[str, Any]) -> Iterator[str]:

@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from oppserver.contract import field_sets
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS, column_named
 from oppserver.contract.dates import to_stored
-from oppserver.contract.errors import RejectedLine
+from oppserver.contract.errors import InvalidFieldValue, RejectedLine
+from oppserver.contract.field_sets import set_text, split_member
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
-from oppserver.contract.model import StoredOpportunity
+from oppserver.contract.model import Catalogue, DataType, Field, StoredOpportunity
 from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.values import stored_set
 
 _MEMBER_ORDER: Final = (
     "ProspectActivityId",
@@ -49,11 +54,15 @@ _SLOT_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
 
 
 class _Member(NamedTuple):
-    """One name of a line: how it was written, and how its value is read."""
+    """One name of a line: how it was written, and how its value is read.
+
+    ``key`` is the own name of a member of a custom field set, empty for any other name.
+    """
 
     given: str
     stored: str
     is_slot: bool
+    key: str
     read: Callable[[Any], str | int | None]
 
 
@@ -61,23 +70,73 @@ def opportunity_of(members: Mapping[str, Any]) -> StoredOpportunity:
     """The opportunity of a line. Raises RejectedLine with the name of the member at fault."""
     values: dict[str, Any] = {}
     slots: dict[str, str] = {}
-    for given, stored, is_slot, read in _shape(tuple(members)):
+    sets: dict[str, dict[str, str | None]] = {}
+    for given, stored, is_slot, key, read in _shape(tuple(members)):
         try:
             value = read(members[given])
         except ValueError as error:
             raise RejectedLine(f"{given}: {error}") from None
         if value is None:
             continue
-        if is_slot:
+        if key:
+            sets.setdefault(stored, {})[key] = str(value)
+        elif is_slot:
             slots[stored] = value  # type: ignore[assignment]  # what is_slot says, read keeps
         else:
             values[stored] = value
+    for stored, of_set in sets.items():
+        _add_set(stored, of_set, slots)
     if "owner_email" in values and "owner_id" not in values:
         raise RejectedLine("OwnerEmailAddress is given without Owner: whose address is it?")
     try:
         return StoredOpportunity(**values, slots=slots)
     except TypeError:
         raise _without_mandatory(values) from None
+
+
+def _add_set(stored: str, members: Mapping[str, str | None], slots: dict[str, str]) -> None:
+    name, text = _SLOT_NAMES[stored], set_text(members) or ""
+    if stored in slots:
+        raise RejectedLine(f"{name} and its members are given. Send the set, or the members.")
+    if len(text) > TEXT_CHARACTERS_MAX:
+        raise RejectedLine(
+            f"{name}: the set would have {len(text):,} characters; it may have"
+            f" {TEXT_CHARACTERS_MAX:,}"
+        )
+    slots[stored] = text
+
+
+class FieldSet(NamedTuple):
+    """A custom field set of a type: its stored column, its field, its members by own name."""
+
+    stored: str
+    field: Field
+    members: Mapping[str, Field]
+
+
+def sets_of(catalogue: Catalogue) -> dict[int, list[FieldSet]]:
+    """The custom field sets of the types that have any."""
+    found: dict[int, list[FieldSet]] = {}
+    for code, fields in catalogue.fields.items():
+        for name, field in fields.items():
+            if field.data_type is DataType.CUSTOM_OBJECT:
+                members = field_sets.members_of(fields.values(), name)
+                found.setdefault(code, []).append(FieldSet(name.lower(), field, members))
+    return found
+
+
+def with_checked_sets(one: StoredOpportunity, sets: Iterable[FieldSet]) -> StoredOpportunity:
+    """The opportunity with each set in its stored form. Raises RejectedLine."""
+    slots = dict(one.slots)
+    for stored, field, members in sets:
+        if stored in slots:
+            try:
+                text = stored_set(slots.pop(stored), field, members, place=field.schema_name)
+            except InvalidFieldValue as error:
+                raise RejectedLine(str(error)) from None
+            if text is not None:
+                slots[stored] = text
+    return msgspec.structs.replace(one, slots=slots)
 
 
 def members_of(one: StoredOpportunity) -> dict[str, str | int]:
@@ -116,9 +175,9 @@ def _shape(names: tuple[str, ...]) -> tuple[_Member, ...]:
             raise RejectedLine(
                 f"{quoted(given)} and {quoted(members[column.stored].given)} are the same member"
             )
-        is_slot = column.stored in _SLOT_NAMES
+        stored, key = split_member(column.stored)
         members[column.stored] = _Member(
-            given, column.stored, is_slot, _READERS.get(column.stored, _text)
+            given, stored, stored in _SLOT_NAMES, key, _READERS.get(stored, _text)
         )
     return tuple(members.values())
 

@@ -22,7 +22,14 @@ from oppserver.formats.ndjson import ndjson_rows
 from oppserver.formats.parquet import ParquetRecords
 from oppserver.store import Store
 from oppserver.transfer.files import EXPORT_PAGE_ROWS, Format, Line
-from oppserver.transfer.records import MEMBER_COLUMNS, members_of, opportunity_of
+from oppserver.transfer.records import (
+    MEMBER_COLUMNS,
+    FieldSet,
+    members_of,
+    opportunity_of,
+    sets_of,
+    with_checked_sets,
+)
 
 _Row = Mapping[str, str | int]
 
@@ -71,6 +78,7 @@ class Import:
         self._now = now
         self._on_reject = on_reject
         self._rejected = 0
+        self._sets: Mapping[int, Sequence[FieldSet]] = {}
         self._written = Written(created=0, replaced=0)  # owner: _count, on a thread of the store
 
     @property
@@ -84,6 +92,7 @@ class Import:
 
         Batches that were written before stay; the batch of the bad line is not written.
         """
+        self._sets = sets_of(self._store.catalogue())
         self._store.load(self._batches(lines), now=self._now, on_written=self._count)
         return self.done
 
@@ -99,7 +108,9 @@ class Import:
             try:
                 if isinstance(line.members, RejectedLine):
                     raise line.members
-                batch.append(opportunity_of(line.members))
+                one = opportunity_of(line.members)
+                sets = self._sets.get(one.event_code)
+                batch.append(with_checked_sets(one, sets) if sets else one)
             except RejectedLine as error:
                 self._reject(Rejection(reason=str(error), line=line))
             if len(batch) >= self._batch_rows:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UnsetType
 
 from oppserver.calls.types.define import (
     check_fields,
@@ -17,12 +18,20 @@ from oppserver.calls.types.define import (
     check_text,
     duplicate_rules,
     options_of,
+    plain_field,
     with_dependent,
 )
-from oppserver.contract.columns import column_named, is_system, slot_of
+from oppserver.contract.columns import (
+    MEMBER_SIGN,
+    column_named,
+    is_member,
+    is_system,
+    schema_name_of,
+)
 from oppserver.contract.errors import InvalidFile, InvalidInput
+from oppserver.contract.field_sets import member_key
 from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
-from oppserver.contract.metadata import FieldWire, OpportunityTypeWire, type_metadata
+from oppserver.contract.metadata import FieldWire, MemberWire, OpportunityTypeWire, type_metadata
 from oppserver.contract.model import Catalogue, DataType, Field, OpportunityType
 from oppserver.contract.names import ascii_lower
 from oppserver.transfer.lost import default_in, dependent_options_in, lost_of_type, options_in
@@ -126,18 +135,34 @@ def _converted(value: Any, form: Any, place: str) -> Any:
 
 
 def _fields_of(message: OpportunityTypeWire, place: str) -> list[Field]:
-    """The fields that are slots here; the last of a name counts."""
+    """The fields that are slots here, with the members of sets; the last of a name counts."""
     fields = {}
     for number, one in enumerate(message.Fields or []):
         column = column_named(one.SchemaName)
-        if column is not None and not is_system(column):
-            fields[column.name] = _field_of(
-                one, message.EventCode, column.name, f"{place}.Fields[{number}]"
-            )
+        if column is None or is_system(column):
+            continue
+        name, at = schema_name_of(column), f"{place}.Fields[{number}]"
+        members = members_in_form(one)
+        field = _field_of(one, message.EventCode, name, at)
+        if members:
+            field = msgspec.structs.replace(field, data_type=DataType.CUSTOM_OBJECT)
+        fields[name] = field
+        for index, member in enumerate(members):
+            key = member_key(member.SchemaName)
+            if key is not None:
+                of_set = f"{name}{MEMBER_SIGN}{key}"
+                inside = f"{at}.CustomObjectFormProperties.FieldProperties.FormMetaData[{index}]"
+                fields[of_set] = _field_of(member, message.EventCode, of_set, inside)
     return list(fields.values())
 
 
-def _field_of(message: FieldWire, event_code: int, schema_name: str, place: str) -> Field:
+def members_in_form(message: FieldWire) -> list[MemberWire]:
+    """The members of a custom field set in a message; none of any other field."""
+    of_set = message.CustomObjectFormProperties
+    return [] if isinstance(of_set, UnsetType) else of_set.FieldProperties.FormMetaData
+
+
+def _field_of(message: MemberWire, event_code: int, schema_name: str, place: str) -> Field:
     own = options_in(message.OptionSet, f"{place}.OptionSet")
     dependent = dependent_options_in(message.DependentOptionSet, f"{place}.DependentOptionSet")
     options = _distinct(with_dependent(own, dependent))
@@ -145,22 +170,21 @@ def _field_of(message: FieldWire, event_code: int, schema_name: str, place: str)
     data_type = _data_type(message.DataType, has_options=bool(options))
     is_dropdown = data_type is DataType.SEARCHABLE_DROPDOWN
     length = message.MaxFieldLength or 0
-    slot = slot_of(schema_name) or 0
-    parent = column_named(message.ParentField or "")
+    plain = plain_field(event_code, schema_name)
+    parent = None if is_member(schema_name) else column_named(message.ParentField or "")
+    depends = dependent if is_dropdown and not is_member(schema_name) else {}
     return Field(
         event_code=event_code,
         schema_name=schema_name,
-        display_name=message.DisplayName or schema_name,
+        display_name=message.DisplayName or plain.display_name,
         data_type=data_type,
         is_mandatory=message.IsMandatory,
-        sequence=slot if message.Sequence is None else message.Sequence,
+        sequence=plain.sequence if message.Sequence is None else message.Sequence,
         options=options if is_dropdown else (),
         default_option=default if is_dropdown and default in options else None,
         max_length=length if 0 < length < TEXT_CHARACTERS_MAX else None,
         parent_field=parent.name if parent and is_dropdown else None,
-        dependent_options={parent: _distinct(some) for parent, some in dependent.items()}
-        if is_dropdown
-        else {},
+        dependent_options={parent: _distinct(some) for parent, some in depends.items()},
     )
 
 

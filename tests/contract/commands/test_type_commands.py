@@ -34,7 +34,7 @@ def test_a_type_is_shown_whole(made: Path) -> None:
         "description": "All loans",
         "canDelete": False,
         "duplicateRules": [["ProspectId", "mx_Custom_1"]],
-        "opportunities": 2,
+        "opportunities": 3,
     }
     assert [one["schemaName"] for one in fields] == ["mx_Custom_6", "mx_Custom_2", "mx_Custom_1"]
     assert fields[1] == {

@@ -172,8 +172,13 @@ def test_post_updated_lead_is_accepted(server: Server) -> None:
         (lead(Phone="\0"), "InvalidActivityFields", "$[0].Value has the character U+0000"),
         (
             [*lead(Phone="1"), {"Attribute": "mx_Set", "Value": "", "Fields": [{}]}],
+            "UnknownAttribute",
+            "$[1].Fields[0]: '' is no member of a custom field set",
+        ),
+        (
+            [*lead(Phone="1"), {"Attribute": "Company", "Fields": lead(mx_CustomObject_1="x")}],
             "InvalidInput",
-            "$[1].Fields: field sets of leads are not kept here",
+            "$[1].Fields: 'Company' is no custom attribute",
         ),
         (
             lead(**{f"mx_{number}": "x" for number in range(251)}),

@@ -235,7 +235,7 @@ def test_pages(server: Server) -> None:
             OF_JANE,
             {"Columns": {"Include_CSV": "mx_Custom_3~mx_CustomObject_1"}},
             UNKNOWN,
-            ["custom field sets"],
+            ["is no column of", "Custom_3~mx_CustomObject_1"],
         ),
         (
             OF_JANE,

@@ -41,7 +41,7 @@ def test_export_of_an_import_equals_it(
         assert done.stdout == "type 12005 Loan: 3 fields\ntype 12100 Zweiter Typ äöü: 0 fields\n"
         assert run_well("type", "export", folder=tmp_path) == everything
     assert exported(tmp_path, CODE) == json.loads(everything)[0]
-    assert {**shown(tmp_path), "opportunities": 2} == shown(copied)
+    assert {**shown(tmp_path), "opportunities": 3} == shown(copied)
 
 
 def test_the_answer_of_a_server_is_a_file(typed_server: Server, tmp_path: Path) -> None:

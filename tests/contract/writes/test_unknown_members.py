@@ -65,6 +65,14 @@ INVALID = "MXInvalidInputException"
 MISFIT = "MXInvalidActivityFieldsException"
 
 
+SET = writing.field_set_of(o1="x")
+LEAD_SET = {
+    "Attribute": "mx_Set",
+    "Value": "",
+    "Fields": [{"Attribute": "mx_CustomObject_1", "Value": "N"}],
+}
+
+
 class Sent(NamedTuple):
     """A call: its path and a body with every message in it, and the form of the body."""
 
@@ -101,27 +109,33 @@ def calls(lead_id: str, one: str) -> dict[str, Sent]:
             }
         ],
     }
-    change = {"ProspectOpportunityId": one, "Fields": fields(c10=fresh())}
+    change = {"ProspectOpportunityId": one, "Fields": [*fields(c10=fresh()), SET]}
     addition = {
         "SearchByValue": lead_id,
         "OpportunityEventCode": UNIQUE,
-        "Fields": fields(Status="Open", c3=fresh()),
+        "Fields": [*fields(Status="Open", c3=fresh()), SET],
     }
-    activity = {"ActivityEvent": CALL, "Fields": fields(c1="x")}
+    activity = {"ActivityEvent": CALL, "Fields": [*fields(c1="x"), SET]}
     by_field = {"LookupName": "ProspectId", "LookupValue": lead_id, "SqlOperator": "="}
     since = {"FromDate": "2024-01-01", "ActivityEvent": DEAL}
     return {
-        "Capture": Sent(CaptureWire, CAPTURE, capturing()),
+        "Capture": Sent(
+            CaptureWire,
+            CAPTURE,
+            capturing(
+                lead=[*lead(Phone=fresh()), LEAD_SET], Fields=[*fields(c1="x", Status="Open"), SET]
+            ),
+        ),
         "Update": Sent(UpdateWire, UPDATE, change),
         "Bulk/Update/ByOpportunityId": Sent(
             list[UpdateWire], BULK_UPDATE, [change | {"OpportunityEventCode": DEAL}]
         ),
         "Bulk/Add/ByLeadField": Sent(list[AddWire], f"{BULK_ADD}?SearchBy=ProspectId", [addition]),
-        "Lead.CreateOrUpdate": Sent(list[AttributeWire], SAVE, lead(Phone=phone)),
+        "Lead.CreateOrUpdate": Sent(list[AttributeWire], SAVE, [*lead(Phone=phone), LEAD_SET]),
         "Lead.Update": Sent(
             list[AttributeWire],
             f"/v2/LeadManagement.svc/Lead.Update?leadId={lead_id}",
-            lead(mx_City=fresh()),
+            [*lead(mx_City=fresh()), LEAD_SET],
         ),
         "ProspectActivity.svc/Create": Sent(
             ActivityWire, POST, {"RelatedProspectId": lead_id, **activity}
@@ -129,7 +143,7 @@ def calls(lead_id: str, one: str) -> dict[str, Sent]:
         "Bulk/CustomActivity/Add/ByOpportunityId": Sent(
             list[OpportunityActivityWire],
             f"{POST_ON}?opportunityId={one}",
-            [item(Fields=fields(c1="x"))],
+            [item(Fields=[*fields(c1="x"), SET])],
         ),
         "GetOpportunitiesOfLead": Sent(
             ListWire,
@@ -332,67 +346,66 @@ def test_members_without_effect_are_accepted(name: str, server: Server) -> None:
 # --- field sets --------------------------------------------------------------------------------
 
 SETS: Mapping[str, str] = {
-    "Capture": "$.Opportunity.Fields[0].Fields",
-    "Update": "$.Fields[0].Fields",
-    "Bulk/Update/ByOpportunityId": "$[0].Fields[0].Fields",
-    "Bulk/Add/ByLeadField": "$[0].Fields[0].Fields",
-    "ProspectActivity.svc/Create": "$.Fields[0].Fields",
-    "Bulk/CustomActivity/Add/ByOpportunityId": "$[0].Fields[0].Fields",
+    "Capture": "Opportunity.Fields[1]",
+    "Update": "Fields[1]",
+    "Bulk/Update/ByOpportunityId": "[0].Fields[1]",
+    "Bulk/Add/ByLeadField": "[0].Fields[2]",
+    "ProspectActivity.svc/Create": "Fields[1]",
+    "Bulk/CustomActivity/Add/ByOpportunityId": "[0].Fields[1]",
+    "Lead.CreateOrUpdate": "$[1]",
+    "Lead.Update": "$[1]",
 }
+"""A set in the body of each call that takes one."""
+
+OF_ACTIVITIES = ("ProspectActivity.svc/Create", "Bulk/CustomActivity/Add/ByOpportunityId")
 
 
 @pytest.mark.parametrize(("name", "place"), SETS.items())
-def test_members_of_a_field_set_are_refused(name: str, place: str, server: Server) -> None:
-    """They are not kept, so the call says so, and the set's own field is not cleared either."""
+def test_members_of_a_field_set_that_are_wrong_are_named(
+    name: str, place: str, server: Server
+) -> None:
+    """Unknown ones, one twice, a set with a value of its own; nothing is written."""
     lead_id = new_lead(server)
-    one = captured(server, values={"c10": "kept"})
-    call = calls(lead_id, one)[name]
-    path: tuple[str | int, ...] = tuple(
-        int(step) if step.isdecimal() else step for step in re.findall(r"\w+", place)[:-1]
-    )
+    call = calls(lead_id, captured(server))[name]
+    path = tuple(int(step) if step.isdecimal() else step for step in re.findall(r"\w+", place))
+    if name == "Capture":
+        path = ("Opportunity", "Fields", 2)
+        place = "Opportunity.Fields[2]"
+    key = "Attribute" if name.startswith("Lead.") else "SchemaName"
     before = all_that_is_here(server)
-    members: Any
-    for members in ([{"SchemaName": "mx_CustomObject_1", "Value": "N"}], ["x"], [{}]):
+    one = {key: "mx_CustomObject_1", "Value": "N"}
+    for members, exception_type, words in (
+        ([one, {key: "mx_CustomObject_0", "Value": "N"}], "MXUnknownAttributeException", "_0"),
+        ([one, {key: "Remark", "Value": "N"}], "MXUnknownAttributeException", "Remark"),
+        ([one, one], INVALID, "mx_CustomObject_1 is named twice"),
+        ({"mx_CustomObject_1": "N"}, "MXInvalidDataTypeException", "Fields"),
+        (["x"], "MXInvalidDataTypeException", "Fields[0]"),
+    ):
         body = with_member(call.body, path, "Fields", members)
-        refused(post(server, call, body), MISFIT, f"{place}: members of custom field sets")
-    for members in ({"mx_CustomObject_1": "N"}, "N"):
-        body = with_member(call.body, path, "Fields", members)
-        refused(post(server, call, body), "MXInvalidDataTypeException", place)
+        refused(post(server, call, body), exception_type, words, place.removeprefix("$"))
+    valued = with_member(call.body, path, "Value", "x")
+    refused(post(server, call, valued), MISFIT, f"{place} has a Value and Fields")
+    plain = with_member(call.body, (*path[:-1], 0), "Fields", [one])
+    if name not in OF_ACTIVITIES:
+        answer = post(server, call, plain)
+        assert answer.status == 400, answer.body
+        assert "Fields" in answer.message
     assert all_that_is_here(server) == before
-    for members in (None, []):
-        assert post(server, call, with_member(call.body, path, "Fields", members)).status == 200
 
 
-@pytest.mark.parametrize("name", SETS)
-@pytest.mark.parametrize(
-    "schema_name", ["mx_Custom_10~mx_CustomObject_1", "mx_CustomObject_1", "MX_customobject_92"]
-)
-def test_a_name_of_a_field_set_s_member_is_refused(
+@pytest.mark.parametrize("name", [name for name in SETS if "Lead." not in name])
+@pytest.mark.parametrize("schema_name", ["mx_Custom_10~mx_CustomObject_1", "MX_customobject_92"])
+def test_a_name_of_a_member_that_is_not_there_is_refused(
     name: str, schema_name: str, server: Server
 ) -> None:
-    """With what to do: a field of its own is kept."""
+    """With what to do."""
     lead_id = new_lead(server)
     call = calls(lead_id, captured(server))[name]
     body = json.loads(json.dumps(call.body))
     holder = body[0] if isinstance(body, list) else body.get("Opportunity", body)
     holder["Fields"].append({"SchemaName": schema_name, "Value": "N"})
     answer = post(server, call, body)
-    refused(answer, "MXUnknownAttributeException", schema_name, "custom field sets are not kept")
-
-
-@pytest.mark.parametrize("name", ["Lead.CreateOrUpdate", "Lead.Update"])
-def test_members_of_a_lead_s_field_set_are_refused(name: str, server: Server) -> None:
-    """In the list of attributes, and in that of a capture."""
-    lead_id = new_lead(server)
-    call = calls(lead_id, captured(server))[name]
-    entry = {
-        "Attribute": "mx_Set",
-        "Value": "",
-        "Fields": [{"Attribute": "mx_CustomObject_1", "Value": "N"}],
-    }
-    refused(post(server, call, [*call.body, entry]), INVALID, "$[1].Fields: field sets")
-    answer = server.post(capturing(lead=[*lead(Phone=fresh()), entry]), path=CAPTURE)
-    refused(answer, INVALID, "LeadDetails[1].Fields: field sets")
+    refused(answer, "MXUnknownAttributeException", schema_name, "of a custom field set")
 
 
 # --- what belongs to another call or place -----------------------------------------------------

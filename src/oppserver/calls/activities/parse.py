@@ -16,15 +16,17 @@ from oppserver.calls.shared.messages import (
     date_at,
     field_at,
     given,
+    members_sent,
     text_of,
 )
-from oppserver.contract.columns import SYSTEM_COLUMNS, column_named, of_field_set, slot_of
+from oppserver.contract.columns import SYSTEM_COLUMNS, column_named, slot_of
 from oppserver.contract.errors import (
     InvalidFieldValue,
     InvalidValue,
     MissingAttribute,
     UnknownColumn,
 )
+from oppserver.contract.field_sets import set_text
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.limits import CUSTOM_SLOTS
 from oppserver.contract.names import did_you_mean, quoted
@@ -236,12 +238,25 @@ def _fields(fields: list[FieldValueWire] | UnsetType | None, *, place: str) -> _
         name = _field_name(sent)
         if name in values:
             raise InvalidValue(f"{sent.name_place}: {name} is named twice")
-        values[name] = plain_text(sent.value, place=sent.value_place)
+        values[name] = (
+            _set(sent) if sent.members else plain_text(sent.value, place=sent.value_place)
+        )
         if name == "Owner":
             owner_place = sent.value_place
     owner, note = values.pop("Owner", None), values.pop("ActivityEvent_Note", None)
     others = {name: value for name, value in values.items() if value is not None}
     return _Fields(others, (owner or "").strip() or None, owner_place, note)
+
+
+def _set(sent: SentField) -> str | None:
+    """The text of a custom field set; any custom field can be one."""
+    if slot_of(sent.name) is None:
+        raise InvalidFieldValue(
+            f"{sent.members_place}: {quoted(sent.name)} is no custom field (mx_Custom_N), so it has"
+            " no members. Leave Fields out."
+        )
+    members = [(one.name, one.value, one.name_place.rpartition(".")[0]) for one in sent.members]
+    return plain_text(set_text(members_sent(members)), place=sent.members_place)
 
 
 def _field_name(sent: SentField) -> str:
@@ -255,8 +270,8 @@ def _field_name(sent: SentField) -> str:
         )
     raise UnknownColumn(
         f"{sent.name_place}: {quoted(sent.name)} is no field of an activity."
-        f"{of_field_set(sent.name) or did_you_mean(sent.name, _OWN_FIELDS)} Its own fields are"
-        f" mx_Custom_1 to mx_Custom_{CUSTOM_SLOTS}."
+        f"{did_you_mean(sent.name, _OWN_FIELDS)} Its own fields are mx_Custom_1 to"
+        f" mx_Custom_{CUSTOM_SLOTS}; send members of a custom field set in its Fields."
     )
 
 

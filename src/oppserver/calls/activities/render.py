@@ -7,7 +7,8 @@ import msgspec
 from oppserver.calls.activities.timelines import COLUMNS, IDENTITY
 from oppserver.calls.shared.activity_rows import TimelineRowWire, timeline_row
 from oppserver.calls.shared.names import event_name
-from oppserver.contract.columns import slot_of
+from oppserver.contract.columns import MEMBER_SIGN, slot_of
+from oppserver.contract.field_sets import members_in, split_member
 from oppserver.contract.model import Activity, Catalogue
 from oppserver.store.queries import TimelinePage
 
@@ -73,9 +74,16 @@ def render_activity_list(page: TimelinePage, columns: Sequence[str], catalogue: 
     names = dict.fromkeys((*IDENTITY, *(columns or every)))
     return msgspec.json.encode(
         ActivityListWire(
-            RecordCount=page.total, List=[{name: row.get(name) for name in names} for row in rows]
+            RecordCount=page.total,
+            List=[{name: _value(row, name) for name in names} for row in rows],
         )
     )
+
+
+def _value(row: _Values, name: str) -> str | None:
+    """The value of a column, or of a member of the custom field set in one."""
+    of_set, key = split_member(name.replace("x007E", MEMBER_SIGN))
+    return members_in(row.get(of_set)).get(key) if key else row.get(name)
 
 
 def _listed(one: Activity, catalogue: Catalogue) -> _Values:

@@ -18,7 +18,7 @@ from oppserver.calls.shared.paging import (
     is_descending,
     page_of,
 )
-from oppserver.contract.columns import column_named, slot_of
+from oppserver.contract.columns import column_named
 from oppserver.contract.errors import UnknownColumn
 from oppserver.contract.limits import ACTIVITY_PAGE_ROWS_DEFAULT
 from oppserver.contract.names import did_you_mean, quoted
@@ -50,9 +50,9 @@ _BY_FOLDED_NAME: Final = MappingProxyType({name.casefold(): name for name in COL
 
 def activity_column_named(name: str) -> str | None:
     """The canonical name of a column; None when no activity has it."""
-    if slot_of(name) is not None:
-        column = column_named(name)
-        return None if column is None else column.name
+    column = column_named(name)
+    if column is not None and column.stored.startswith("mx_custom_"):
+        return column.name
     return _BY_FOLDED_NAME.get(name.strip().casefold())
 
 

@@ -8,10 +8,17 @@ from msgspec import UNSET, UnsetType
 
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import check_is_not_named, mandatory_guid
-from oppserver.calls.shared.messages import is_true, text_of
+from oppserver.calls.shared.messages import (
+    check_is_empty,
+    given,
+    is_true,
+    members_sent,
+    text_of,
+)
 from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.leads import (
+    ATTRIBUTE,
     READ_ONLY,
     UNIQUE_COLUMNS,
     lead_column_named,
@@ -27,7 +34,8 @@ from oppserver.contract.values import FieldValue, plain_text
 class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
     """A lead as a caller describes it.
 
-    ``values`` are its new values by stored name (``contract/leads.py``); None clears. ``searches``
+    ``values`` are its new values by stored name (``contract/leads.py``); None clears. ``sets`` are
+    new members of custom field sets, by stored name and own name; other members stay. ``searches``
     has the values to find it by, of ``id``, ``email``, ``phone`` and ``mobile``; the first that
     finds a lead counts. ``unshared`` are the stored names of values that no other lead may have.
     ``id`` is the id that was sent; a new lead gets it if ``may_take_id``. ``owner`` is an id or an
@@ -35,6 +43,7 @@ class LeadDetails(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     values: Mapping[str, str | None]
+    sets: Mapping[str, Mapping[str, str | None]] = {}
     searches: Mapping[str, str]
     unshared: tuple[str, ...] = ("email",)
     id: str | None
@@ -55,12 +64,19 @@ class FoundLead(msgspec.Struct, frozen=True, kw_only=True):
     taken: Mapping[str, Lead]
 
 
-class AttributeWire(msgspec.Struct, forbid_unknown_fields=True):
-    """One attribute of a lead, and its value. ``Fields`` are the members of a field set."""
+class MemberAttributeWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One member of a custom field set of a lead: its own name and its value."""
 
     Attribute: str | UnsetType | None = UNSET
     Value: FieldValue | UnsetType = UNSET
-    Fields: list[msgspec.Raw] | UnsetType | None = UNSET
+
+
+class AttributeWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One attribute of a lead, and its value. ``Fields`` are the members of a custom field set."""
+
+    Attribute: str | UnsetType | None = UNSET
+    Value: FieldValue | UnsetType = UNSET
+    Fields: list[MemberAttributeWire] | UnsetType | None = UNSET
 
 
 _SEARCH_BY: Final = "searchby"
@@ -125,15 +141,18 @@ def parse_lead_details(
         )
     values: dict[str, str | None] = {}
     directives: dict[str, str | None] = {}
+    sets: dict[str, Mapping[str, str | None]] = {}
     for index, entry in enumerate(attributes):
         name, value = _name_and_value(entry, place=f"{place}[{index}]")
         folded = name.casefold()
         is_directive = folded in (_SEARCH_BY, _USE_GIVEN_ID)
         stored = folded if is_directive else _stored_name(name, f"{place}[{index}].Attribute")
-        if stored in values or stored in directives:
+        if stored in values or stored in directives or stored in sets:
             raise InvalidValue(f"{place}[{index}].Attribute: {quoted(name)} is named twice")
         if is_directive:
             directives[stored] = value
+        elif entry.Fields:
+            sets[stored] = _members(entry, stored, place=f"{place}[{index}]")
         else:
             values[stored] = _stripped(value) if stored in _UNIQUE else value
     details = _details(values, place=place, may_take_id=is_true(directives.get(_USE_GIVEN_ID)))
@@ -141,7 +160,23 @@ def parse_lead_details(
         searches: Mapping[str, str] = {"id": lead_id}
     else:
         searches = _searches(details, directives.get(_SEARCH_BY))
-    return msgspec.structs.replace(details, searches=searches, unshared=unshared)
+    return msgspec.structs.replace(details, searches=searches, unshared=unshared, sets=sets)
+
+
+def _members(entry: AttributeWire, stored: str, *, place: str) -> dict[str, str | None]:
+    """The members of a custom field set; any custom attribute can be one."""
+    if not stored.startswith(f"{ATTRIBUTE}mx_"):
+        raise InvalidValue(
+            f"{place}.Fields: {quoted(text_of(entry.Attribute))} is no custom attribute (mx_…), so"
+            " it has no members. Leave Fields out."
+        )
+    check_is_empty(entry.Value, place=place)
+    return members_sent(
+        [
+            (text_of(one.Attribute), given(one.Value), f"{place}.Fields[{index}]")
+            for index, one in enumerate(entry.Fields or ())
+        ]
+    )
 
 
 def _stripped(value: str | None) -> str | None:
@@ -152,11 +187,9 @@ def _name_and_value(entry: AttributeWire, *, place: str) -> tuple[str, str | Non
     name = text_of(entry.Attribute)
     if not name:
         raise MissingAttribute(f"'Attribute' is mandatory in {place}")
-    if entry.Value is UNSET:
+    if entry.Value is UNSET and not entry.Fields:
         raise MissingAttribute(f"'Value' is mandatory in {place}; null clears the attribute")
-    if entry.Fields:
-        raise InvalidValue(f"{place}.Fields: field sets of leads are not kept here. Leave it out.")
-    return name, plain_text(entry.Value, place=f"{place}.Value")
+    return name, plain_text(given(entry.Value), place=f"{place}.Value")
 
 
 def _stored_name(name: str, place: str) -> str:

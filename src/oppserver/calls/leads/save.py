@@ -9,10 +9,12 @@ from oppserver.calls.leads.parse import FoundLead, LeadDetails
 from oppserver.calls.shared.lookups import users_named
 from oppserver.calls.shared.names import user_here
 from oppserver.contract.errors import DuplicateEntry, InvalidReference, LimitExceeded
+from oppserver.contract.field_sets import members_in, set_text
 from oppserver.contract.leads import ATTRIBUTE, UNIQUE_COLUMNS
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
 from oppserver.contract.model import Lead, User
 from oppserver.contract.names import ascii_lower, quoted
+from oppserver.contract.values import plain_text
 from oppserver.store.port import Transaction
 
 
@@ -173,6 +175,11 @@ def _with_values(lead: Lead, details: LeadDetails, users: Mapping[str, User]) ->
             attributes.pop(stored.removeprefix(ATTRIBUTE), None)
         else:
             attributes[stored.removeprefix(ATTRIBUTE)] = value
+    for stored, members in details.sets.items():
+        name = stored.removeprefix(ATTRIBUTE)
+        text = set_text({**members_in(attributes.pop(name, None)), **members})
+        if text is not None:
+            attributes[name] = plain_text(text, place=f"{details.place}: {name}") or ""
     if len(attributes) > LEAD_ATTRIBUTES_MAX:
         raise LimitExceeded(
             f"{details.place}: the lead would have {len(attributes)} attributes; it takes"

@@ -18,10 +18,12 @@ from oppserver.contract.columns import (
     Column,
     column_named,
     is_system,
+    schema_name_of,
     slot_of,
     system_data_type,
 )
 from oppserver.contract.errors import LimitExceeded, UnknownColumn
+from oppserver.contract.field_sets import fields_of_slots
 from oppserver.contract.leads import lead_column_named, lead_names
 from oppserver.contract.limits import LIST_COLUMNS_MAX
 from oppserver.contract.model import Catalogue, Field
@@ -63,8 +65,9 @@ def scope_of(
 
 
 def custom_columns(scope: Scope) -> list[Column]:
-    """The columns of all fields, each once."""
-    return [_CUSTOM[name] for name in dict.fromkeys(field.schema_name for field in scope.fields)]
+    """The columns of all fields but members of sets, each once."""
+    names = dict.fromkeys(field.schema_name for field in fields_of_slots(scope.fields))
+    return [_CUSTOM[name] for name in names]
 
 
 def columns_asked(names: Sequence[str], scope: Scope) -> list[Column]:
@@ -109,7 +112,8 @@ def condition_column_at(name: str, scope: Scope, *, place: str) -> Column:
 
 def field_of(column: Column, scope: Scope) -> Field:
     """The field of a column, made up for system columns; text where types differ."""
-    defined = [field for field in scope.fields if field.schema_name == column.name]
+    name = schema_name_of(column)
+    defined = [field for field in scope.fields if field.schema_name == name]
     if defined and len({field.data_type for field in defined}) == 1:
         return defined[0]
     code = scope.event_code or 0
@@ -135,7 +139,8 @@ def _own(name: str, scope: Scope) -> Column | None:
     column = column_named(name) or _LISTED.get(name.strip().casefold())
     if column is None or is_system(column) or column.name.casefold() in _LISTED:
         return column
-    has_field = any(field.schema_name == column.name for field in scope.fields)
+    schema_name = schema_name_of(column)
+    has_field = any(field.schema_name == schema_name for field in scope.fields)
     return column if has_field else None
 
 
@@ -159,7 +164,7 @@ def _displayed(name: str, scope: Scope, *, place: str) -> Column | None:
             f"{place}: {quoted(name.strip())} is what {' and '.join(schema_names)} are called."
             " Send one of these names."
         )
-    return _CUSTOM[schema_names[0]] if schema_names else None
+    return column_named(schema_names[0]) if schema_names else None
 
 
 def _unknown(name: str, scope: Scope, *, place: str) -> UnknownColumn:
@@ -169,8 +174,6 @@ def _unknown(name: str, scope: Scope, *, place: str) -> UnknownColumn:
         known += (field.schema_name, field.display_name)
     if scope.with_lead_names:
         known += lead_names()
-    if "~" in stripped or "x007e" in stripped.casefold():
-        return UnknownColumn(f"{place}: {quoted(stripped)}: custom field sets are not kept here")
     code = "CODE" if scope.event_code is None else scope.event_code
     of = "of any type" if scope.event_code is None else f"of type {scope.event_code}"
     return UnknownColumn(

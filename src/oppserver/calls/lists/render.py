@@ -7,7 +7,7 @@ import msgspec
 from oppserver.calls.shared.activity_rows import TimelineRowWire, timeline_row
 from oppserver.calls.shared.messages import KeyValueWire
 from oppserver.calls.shared.names import FIRST_SLOTS
-from oppserver.contract.columns import slot_of
+from oppserver.contract.columns import is_member, slot_of
 from oppserver.contract.model import Activity, Catalogue, StoredOpportunity
 from oppserver.store.queries import RenderedPage, Search, TimelinePage
 
@@ -68,5 +68,5 @@ def _modified_fields(
     if isinstance(one, Activity):
         return {**of_every, **one.fields}
     defined = catalogue.fields.get(one.event_code, {})
-    slots = {name: one.slots.get(name.lower()) for name in defined}
+    slots = {name: one.slots.get(name.lower()) for name in defined if not is_member(name)}
     return {"Status": one.status, **of_every, **slots}

@@ -249,7 +249,7 @@ GUID_MEMBER: Final = mandatory(GUID_TEXT, format="uuid")
 
 EVENT_CODE_MEMBER: Final = mandatory(EVENT_CODE_TEXT)
 
-FIELD_SET: Final = member("Members of field sets are refused.", maxItems=0)
+FIELD_SET: Final = member("The members of a custom field set.")
 
 PAGING: Final[Members] = {
     "Paging.PageIndex": member("From 1."),

@@ -4,7 +4,7 @@ Members are spelled as the API spells them. In requests all of them are optional
 can report a missing one as the API does. Numbers come as number or as text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -17,10 +17,12 @@ from oppserver.contract.errors import (
     InvalidValue,
     LimitExceeded,
     MissingAttribute,
+    UnknownColumn,
 )
+from oppserver.contract.field_sets import member_key
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
 from oppserver.contract.names import quoted
-from oppserver.contract.values import FieldValue, Number
+from oppserver.contract.values import FieldValue, Number, plain_text
 
 Flag: TypeAlias = bool | str | int
 """A flag as callers send it; ``flag_at`` reads it."""
@@ -99,41 +101,90 @@ class LookupWire(msgspec.Struct, forbid_unknown_fields=True):
 # --- fields --------------------------------------------------------------------------------------
 
 
+class MemberValueWire(msgspec.Struct, forbid_unknown_fields=True):
+    """One member of a custom field set: its own name and its value."""
+
+    SchemaName: str | UnsetType | None = UNSET
+    Value: FieldValue | UnsetType = UNSET
+
+
 class FieldValueWire(msgspec.Struct, forbid_unknown_fields=True):
     """One of ``Fields``: a schema name and its value. ``Fields`` are the members of a field set."""
 
     SchemaName: str | UnsetType | None = UNSET
     Value: FieldValue | UnsetType = UNSET
-    Fields: list[msgspec.Raw] | UnsetType | None = UNSET
+    Fields: list[MemberValueWire] | UnsetType | None = UNSET
 
 
 class SentField(NamedTuple):
-    """A field by the name that the caller gives it, its value, and their places in the body."""
+    """A field by the name that the caller gives it, its value, and their places in the body.
+
+    ``members`` are those of a custom field set, at ``members_place``; then it has no value.
+    """
 
     name: str
     value: FieldValue
     name_place: str
     value_place: str
+    members: "Sequence[SentField]" = ()
+    members_place: str = ""
 
 
-def field_at(field: FieldValueWire, *, place: str, null_means: str) -> SentField:
+def field_at(field: FieldValueWire | MemberValueWire, *, place: str, null_means: str) -> SentField:
     """One of ``Fields``. ``place`` is in the body: ``Opportunity.Fields[0]``, ``[0].Fields[0]``.
 
     ``null_means`` is what an error says of a value of null. Raises MissingAttribute, or
-    InvalidFieldValue when the field has members of a custom field set.
+    InvalidFieldValue when the field has both a value and members.
     """
     name = text_of(field.SchemaName)
     if not name:
         raise MissingAttribute(f"'SchemaName' is mandatory in {place}")
-    if field.Fields:
-        inside = place if place.startswith("[") else f".{place}"
-        raise InvalidFieldValue(
-            f"${inside}.Fields: members of custom field sets are not kept here. Leave Fields out,"
-            " and send each value as a field of its own (mx_Custom_N)."
-        )
-    if isinstance(field.Value, UnsetType):
+    inside = field.Fields if isinstance(field, FieldValueWire) else None
+    members = [
+        field_at(one, place=f"{place}.Fields[{index}]", null_means=null_means)
+        for index, one in enumerate(inside or ())
+    ]
+    if members:
+        check_is_empty(field.Value, place=place)
+    elif isinstance(field.Value, UnsetType):
         raise MissingAttribute(f"'Value' is mandatory in {place}; {null_means}")
-    return SentField(name, field.Value, f"{place}.SchemaName", f"{place}.Value")
+    return SentField(
+        name,
+        given(field.Value),
+        f"{place}.SchemaName",
+        f"{place}.Value",
+        members,
+        f"{place}.Fields",
+    )
+
+
+def members_sent(members: Iterable[tuple[str, FieldValue, str]]) -> dict[str, str | None]:
+    """The members of a custom field set that has no definition: texts, by their own names.
+
+    ``members`` are name, value and place. Raises UnknownColumn for a name that no member has,
+    InvalidValue for one that is there twice.
+    """
+    texts: dict[str, str | None] = {}
+    for name, value, place in members:
+        key = member_key(name)
+        if key is None:
+            raise UnknownColumn(
+                f"{place}: {quoted(name)} is no member of a custom field set. Send Status or"
+                " mx_CustomObject_1, mx_CustomObject_2, …"
+            )
+        if key in texts:
+            raise InvalidValue(f"{place}: {key} is named twice")
+        texts[key] = plain_text(value, place=f"{place}.Value")
+    return texts
+
+
+def check_is_empty(value: FieldValue | UnsetType, *, place: str) -> None:
+    """Check that what has members has no value of its own. Raises InvalidFieldValue."""
+    if given(value) not in (None, ""):
+        raise InvalidFieldValue(
+            f"{place} has a Value and Fields, the members of a custom field set. Send an empty"
+            " Value with Fields, or no Fields."
+        )
 
 
 # --- answers of writes ---------------------------------------------------------------------------

@@ -11,7 +11,9 @@ from oppserver.contract.columns import (
     column_named,
     columns_of_row,
     first_of_stored,
+    is_member,
     is_system,
+    schema_name_of,
 )
 from oppserver.contract.errors import Fault, InvalidReference, UnknownColumn, UnknownEventCode
 from oppserver.contract.limits import EVENT_CODE_MAX, IN_ERROR_FAULTS_MAX
@@ -138,8 +140,11 @@ def columns_of_query(
 
 
 def every_column(fields: Iterable[str]) -> tuple[Column, ...]:
-    """All columns of a type, each under one name: the system's, then its fields in their order."""
-    of_fields = (column_named(name) for name in fields)
+    """All columns of a type, each under one name: the system's, then its fields in their order.
+
+    Members of sets are not among them: the text of their set has them.
+    """
+    of_fields = (column_named(name) for name in fields if not is_member(name))
     return columns_of_row(
         [
             *(column for column in SYSTEM_COLUMNS if column == first_of_stored(column)),
@@ -151,7 +156,7 @@ def every_column(fields: Iterable[str]) -> tuple[Column, ...]:
 def column_of_type(name: str, fields: Container[str]) -> Column | None:
     """Return a system column, or the column of one of a type's fields; None for other names."""
     column = column_named(name)
-    is_there = column is not None and (is_system(column) or column.name in fields)
+    is_there = column is not None and (is_system(column) or schema_name_of(column) in fields)
     return column if is_there else None
 
 

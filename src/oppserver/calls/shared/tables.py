@@ -10,6 +10,7 @@ from oppserver.contract.columns import (
     VERSION_COLUMN,
     Column,
     is_system,
+    schema_name_of,
     system_data_type,
 )
 from oppserver.contract.formats import Format, Kind, Table, TableColumn, TableRows, Wanted
@@ -101,7 +102,7 @@ def _typed(column: Column, event_code: int, catalogue: Catalogue) -> TableColumn
         return TableColumn(name=column.name, kind=Kind.INTEGER)
     if is_system(column):
         return TableColumn(name=column.name, kind=DATA_TYPES[system_data_type(column)].kind)
-    field = catalogue.fields[event_code][column.name]
+    field = catalogue.fields[event_code][schema_name_of(column)]
     return TableColumn(
         name=column.name, kind=DATA_TYPES[field.data_type].kind, display_name=field.display_name
     )

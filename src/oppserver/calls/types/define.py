@@ -7,13 +7,15 @@ from typing import Final
 import msgspec
 
 from oppserver.calls.shared.names import schema_names_shown_as
-from oppserver.contract.columns import Column, column_named, first_of_stored
+from oppserver.contract.columns import Column, column_named, first_of_stored, is_member
 from oppserver.contract.errors import InvalidInput
+from oppserver.contract.field_sets import split_member
 from oppserver.contract.limits import (
     DUPLICATE_RULES_MAX,
     EVENT_CODE_MAX,
     FIELD_OPTIONS_MAX,
     NAME_CHARACTERS_MAX,
+    SET_MEMBERS_MAX,
     TEXT_CHARACTERS_MAX,
 )
 from oppserver.contract.model import STATUSES, DataType, Field
@@ -38,6 +40,18 @@ _RULE_NAMES: Final = (
 """The columns that a duplicate rule may name beside slots: equal when a capture is sent twice."""
 
 # --- fields ------------------------------------------------------------------------------------
+
+
+def plain_field(event_code: int, schema_name: str) -> Field:
+    """A field with every default: its sequence is the number of its slot, or of the member."""
+    _, key = split_member(schema_name)
+    number = (key or schema_name).rpartition("_")[2]
+    return Field(
+        event_code=event_code,
+        schema_name=schema_name,
+        display_name=schema_name,
+        sequence=int(number) if number.isdecimal() else 0,
+    )
 
 
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +80,8 @@ def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]
 
     Raises InvalidInput. ``check_fields`` checks the result against the other fields.
     """
+    if is_member(field.schema_name) and (change.parent_field or change.dependent_options):
+        raise _refused(field, "a member of a custom field set has no parent")
     plain = {
         name: value
         for name in ("display_name", "is_mandatory", "sequence", "max_length")
@@ -99,6 +115,18 @@ def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]
         parent_field=parent,
         dependent_options=dependent,
     )
+
+
+def with_set(
+    name: str, event_code: int, change: FieldChange, fields: Mapping[str, Field]
+) -> list[Field]:
+    """The changed field of a name; a member is preceded by its set, if that is not defined yet."""
+    of_set, key = split_member(name)
+    field = changed_field(fields.get(name) or plain_field(event_code, name), change, fields)
+    if not key or of_set in fields:
+        return [field]
+    plain = plain_field(event_code, of_set)
+    return [msgspec.structs.replace(plain, data_type=DataType.CUSTOM_OBJECT), field]
 
 
 def _options(
@@ -161,11 +189,35 @@ def options_of(schema_name: str, fields: Mapping[str, Field]) -> tuple[str, ...]
 
 def check_fields(fields: Mapping[str, Field]) -> None:
     """Check all fields of a type, by schema name. Raises InvalidInput."""
+    _check_members(fields)
     for field in fields.values():
         _check_display_name(field)
         _check_numbers(field)
         _check_options(field)
         _check_parent(field, fields)
+
+
+def _check_members(fields: Mapping[str, Field]) -> None:
+    """Check that members are of sets and no sets, and that a type has not too many of them."""
+    members = [field for field in fields.values() if is_member(field.schema_name)]
+    if len(members) > SET_MEMBERS_MAX:
+        raise _refused(
+            members[-1],
+            f"the type would have {len(members)} members of custom field sets; it may have"
+            f" {SET_MEMBERS_MAX}",
+        )
+    for field in members:
+        if field.data_type is DataType.CUSTOM_OBJECT:
+            raise _refused(field, "a member of a custom field set is no set itself")
+        name, _ = split_member(field.schema_name)
+        of_set = fields.get(name)
+        if of_set is None or of_set.data_type is not DataType.CUSTOM_OBJECT:
+            raise _refused(
+                field,
+                f"{name} is {'no field' if of_set is None else f'a {of_set.data_type.value}'}, and"
+                f" members belong to a {DataType.CUSTOM_OBJECT}. 'oppserver field add"
+                f" {field.event_code} {name} --data-type {DataType.CUSTOM_OBJECT}' makes it one",
+            )
 
 
 def _check_display_name(field: Field) -> None:
@@ -284,7 +336,8 @@ def _rule_column(name: str, fields: Mapping[str, Field]) -> Column:
     column = column_named(name) or (column_named(shown_as[0]) if shown_as else None)
     if column is not None:
         canonical = first_of_stored(column)
-        if canonical.name in _RULE_NAMES or canonical.name in fields:
+        is_own = canonical.name in fields and not is_member(canonical.name)
+        if canonical.name in _RULE_NAMES or is_own:
             return canonical
     shown = [field.display_name for field in fields.values()]
     raise InvalidInput(

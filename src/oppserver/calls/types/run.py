@@ -5,21 +5,23 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import UnsetType
 
 from oppserver.calls.shared.call import NO_BODY, Read, Services, parse_nothing
 from oppserver.calls.shared.decode import mandatory, mandatory_guid
 from oppserver.calls.shared.lookups import opportunity_here
 from oppserver.calls.shared.names import event_code_of
-from oppserver.contract.columns import column_named
+from oppserver.contract.columns import MEMBER_SIGN, column_named, is_member
 from oppserver.contract.dates import to_ticks
+from oppserver.contract.field_sets import members_in, split_member
 from oppserver.contract.metadata import (
     DETAIL_FIELDS,
     NOTE_FIELD,
     STATUS_FIELD,
     ActivityTypeWire,
     FieldWire,
-    field_metadata,
     fields_of_type,
+    own_fields,
     type_metadata,
     type_summary,
 )
@@ -69,7 +71,8 @@ def _activity_type(event_code: int, name: str, fields: Iterable[FieldWire]) -> A
 
 
 _NO_VALUE: Final = b'"Value":null'
-"""A field's message has this exactly once: in a text of JSON its quotes would be escaped."""
+"""A field's message has this exactly once, and once for each member of a set, which come behind it:
+in a text of JSON its quotes would be escaped."""
 
 
 _TOP_LEVEL: Final = {
@@ -104,12 +107,14 @@ def details_form(one: OpportunityType, fields: Iterable[Field]) -> DetailsForm:
         pieces.append(b',"%b":' % member.encode())
         stored.append(source)
     pieces.append(b',"Fields":[')
-    messages = [NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS, *map(field_metadata, fields)]
+    messages = [NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS, *own_fields(fields)]
     for number, message in enumerate(messages):
-        before, after = msgspec.json.encode(message).split(_NO_VALUE)
-        pieces[-1] += (b"," if number else b"") + before + b'"Value":'
-        pieces.append(after)
-        stored.append(_stored(message))
+        before, *others = msgspec.json.encode(message).split(_NO_VALUE)
+        pieces[-1] += (b"," if number else b"") + before
+        for after in others:
+            pieces[-1] += b'"Value":'
+            pieces.append(after)
+        stored += _stored(message)
     pieces[-1] += b"]}"
     return DetailsForm(tuple(pieces), tuple(stored))
 
@@ -126,6 +131,7 @@ def render_details(
     known: dict[str, Any] = {
         **msgspec.structs.asdict(one),
         **one.slots,
+        **_members(one, form),
         "created_on_ticks": to_ticks(one.created_on),
         "modified_on_ticks": to_ticks(one.modified_on),
         "created_by_name": _name_of(one.created_by, users),
@@ -142,10 +148,26 @@ def _name_of(user_id: str | None, users: Mapping[str, User]) -> str | None:
     return None if user is None else user.name
 
 
-def _stored(message: FieldWire) -> str:
+def _members(one: StoredOpportunity, form: DetailsForm) -> dict[str, str]:
+    """The values of members of custom field sets, by stored name."""
+    sets = dict.fromkeys(split_member(stored)[0] for stored in form.stored if is_member(stored))
+    return {
+        f"{of_set}{MEMBER_SIGN}{key}": value
+        for of_set in sets
+        for key, value in members_in(one.slots.get(of_set)).items()
+    }
+
+
+def _stored(message: FieldWire) -> list[str]:
+    """The stored names of a field and of its members."""
     column = column_named(message.SchemaName)
     assert column is not None, "a field is a system column or a slot"
-    return column.stored
+    of_set = message.CustomObjectFormProperties
+    members = [] if isinstance(of_set, UnsetType) else of_set.FieldProperties.FormMetaData
+    return [
+        column.stored,
+        *(f"{column.stored}{MEMBER_SIGN}{member.SchemaName}" for member in members),
+    ]
 
 
 class DetailsForms:

@@ -1,6 +1,6 @@
 """Planning of writes: the stored columns and values of the fields that a caller sends."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,17 +10,32 @@ from oppserver.calls.shared.names import event_code_of, schema_names_shown_as, u
 from oppserver.calls.writes.wire import AskedOpportunity, Capture, CaptureFlags, GivenValue
 from oppserver.contract.columns import (
     CUSTOM_COLUMNS,
+    MEMBER_SIGN,
     OWNER_COLUMN,
     OWNER_EMAIL_COLUMN,
     SYSTEM_COLUMNS,
     column_named,
     is_system,
-    of_field_set,
+    schema_name_of,
 )
 from oppserver.contract.errors import InvalidFieldValue, InvalidValue, UnknownColumn
-from oppserver.contract.model import Catalogue, Field, Lead, StoredOpportunity, User
+from oppserver.contract.field_sets import (
+    fields_of_slots,
+    member_key,
+    members_in,
+    members_of,
+    set_text,
+    split_member,
+)
+from oppserver.contract.model import Catalogue, DataType, Field, Lead, StoredOpportunity, User
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.contract.values import listed, plain_text, status_field, stored_value
+from oppserver.contract.values import (
+    listed,
+    plain_text,
+    status_field,
+    stored_set,
+    stored_value,
+)
 
 _OWNER: Final = OWNER_COLUMN.stored
 
@@ -57,15 +72,83 @@ def plan_values(
     """
     values: dict[str, GivenValue] = {}
     for one in asked:
-        stored = _stored_name(one, event_code=event_code, fields=fields)
-        if stored in values:
-            raise InvalidValue(
-                f"{one.name_place}: {quoted(one.name)} also has a value in {values[stored].place}."
-                " Send one of them."
-            )
-        text = _text(one, stored, event_code=event_code, fields=fields, users=users)
-        values[stored] = GivenValue(text, one.value_place)
+        name = _stored_name(one, event_code=event_code, fields=fields)
+        stored, key = split_member(name)
+        if stored in _SCHEMA_NAMES:
+            value = _slot_value(one, stored, key, fields=fields)
+        else:
+            _check_has_no_members(one)
+            text = _system_text(one, stored, event_code=event_code, users=users)
+            value = GivenValue(text, one.value_place)
+        values[stored] = _with_other(value, values.get(stored), one)
     return values
+
+
+def _with_other(value: GivenValue, other: GivenValue | None, one: SentField) -> GivenValue:
+    """The value with the other members of its set. Raises InvalidValue for one thing twice."""
+    if other is None:
+        return value
+    if value.members is None or other.members is None or value.members.keys() & other.members:
+        raise InvalidValue(
+            f"{one.name_place}: {quoted(one.name)} also has a value in {other.place}."
+            " Send one of them."
+        )
+    return value._replace(members={**other.members, **value.members})
+
+
+def _slot_value(
+    one: SentField, stored: str, key: str, *, fields: Mapping[str, Field]
+) -> GivenValue:
+    """The value of a slot: a field's own, or that of a custom field set or its members."""
+    if key:
+        _check_has_no_members(one)
+        return GivenValue(None, one.value_place, {key: _member_text(one, stored, key, fields)})
+    field = fields[_SCHEMA_NAMES[stored]]
+    if field.data_type is not DataType.CUSTOM_OBJECT:
+        _check_has_no_members(one)
+        return GivenValue(stored_value(one.value, field, place=one.value_place), one.value_place)
+    if one.members:
+        members: dict[str, str | None] = {}
+        for member in one.members:
+            own = _own_name(member, field, fields)
+            if own in members:
+                raise InvalidValue(f"{member.name_place}: {own} is named twice")
+            members[own] = _member_text(member, stored, own, fields)
+        return GivenValue(None, one.members_place, members)
+    known = members_of(fields.values(), field.schema_name)
+    return GivenValue(stored_set(one.value, field, known, place=one.value_place), one.value_place)
+
+
+def _own_name(member: SentField, field: Field, fields: Mapping[str, Field]) -> str:
+    """The own name of a member that a caller names by it, or by display name."""
+    known = members_of(fields.values(), field.schema_name)
+    key = member_key(member.name)
+    if key in known:
+        return key
+    shown = [name for name, one in known.items() if schema_names_shown_as(member.name, [one])]
+    if len(shown) == 1:
+        return shown[0]
+    names = [*known, *(one.display_name for one in known.values())]
+    raise UnknownColumn(
+        f"{member.name_place}: {quoted(member.name)} is no member of {field.schema_name}"
+        f" ({field.display_name}).{did_you_mean(member.name, names)} 'oppserver field add"
+        f" {field.event_code} {field.schema_name}{MEMBER_SIGN}mx_CustomObject_N' adds a member."
+    )
+
+
+def _member_text(
+    member: SentField, stored: str, key: str, fields: Mapping[str, Field]
+) -> str | None:
+    field = fields[f"{_SCHEMA_NAMES[stored]}{MEMBER_SIGN}{key}"]
+    return stored_value(member.value, field, place=member.value_place)
+
+
+def _check_has_no_members(one: SentField) -> None:
+    if one.members:
+        raise InvalidFieldValue(
+            f"{one.members_place}: {quoted(one.name)} is no custom field set, so it has no members."
+            " 'oppserver field add CODE mx_Custom_N~mx_CustomObject_N' makes a set and a member."
+        )
 
 
 def plan_capture(
@@ -94,22 +177,15 @@ def plan_capture(
     )
 
 
-def _text(
-    one: SentField,
-    stored: str,
-    *,
-    event_code: int,
-    fields: Mapping[str, Field],
-    users: Mapping[str, User],
+def _system_text(
+    one: SentField, stored: str, *, event_code: int, users: Mapping[str, User]
 ) -> str | None:
     match stored:
         case "note":
             return plain_text(one.value, place=one.value_place)
         case "status":
             return stored_value(one.value, status_field(event_code), place=one.value_place)
-        case "owner_id":
-            return _owner_id(one, users)
-    return stored_value(one.value, fields[_SCHEMA_NAMES[stored]], place=one.value_place)
+    return _owner_id(one, users)
 
 
 def _owner_id(one: SentField, users: Mapping[str, User]) -> str | None:
@@ -126,15 +202,16 @@ def _stored_name(one: SentField, *, event_code: int, fields: Mapping[str, Field]
                 f"{one.name_place}: {column.name} is set by the server. Leave it out."
             )
         return stored
-    if column is not None and column.name in fields:
+    if column is not None and schema_name_of(column) in fields:
         return column.stored
     named = _shown_as(one, fields)
     if named is None:
         known = [*_WRITABLE_NAMES, *fields, *(field.display_name for field in fields.values())]
         raise UnknownColumn(
             f"{one.name_place}: {quoted(one.name)} is no field of type {event_code}."
-            f"{of_field_set(one.name) or did_you_mean(one.name, known)}"
-            f" 'oppserver field add {event_code} mx_Custom_N' adds a field."
+            f"{did_you_mean(one.name, known)}"
+            f" 'oppserver field add {event_code} mx_Custom_N' adds a field, and"
+            f" mx_Custom_N~mx_CustomObject_N a member of a custom field set."
         )
     return named
 
@@ -174,14 +251,16 @@ def plan_new(
         created_by=by,
         modified_by=by,
     )
-    return _with_defaults(_with_values(new, capture.values), capture.values, fields)
+    given = _with_defaults(_with_values(new, capture.values), capture.values, fields)
+    return _with_member_defaults(given, capture.values, fields)
 
 
 def check_new(new: StoredOpportunity, capture: Capture, fields: Mapping[str, Field]) -> None:
     """Check that mandatory fields are set and dependent values fit. Raises InvalidFieldValue."""
-    for field in (status_field(new.event_code), *fields.values()):
+    for field in (status_field(new.event_code), *fields_of_slots(fields.values())):
         if field.is_mandatory and value_of(new, _stored(field.schema_name)) is None:
             raise _mandatory(field, f"Add it to {capture.place}.Fields.")
+    _check_sets(new, capture.values, fields)
     _check_dependents(new, capture.values, fields)
 
 
@@ -193,11 +272,13 @@ def plan_change(
     Raises InvalidFieldValue when a mandatory field would be cleared, or when a value does not fit
     that of its parent field; either of the two may be the new one.
     """
-    for field in (status_field(stored.event_code), *fields.values()):
-        given = values.get(_stored(field.schema_name)) if field.is_mandatory else None
-        if given is not None and given.text is None:
-            raise _mandatory(field, f"{given.place} cannot clear it.")
     changed = msgspec.structs.replace(_with_values(stored, values), modified_on=now, modified_by=by)
+    for field in (status_field(stored.event_code), *fields_of_slots(fields.values())):
+        given = values.get(_stored(field.schema_name)) if field.is_mandatory else None
+        if given is not None and value_of(changed, _stored(field.schema_name)) is None:
+            raise _mandatory(field, f"{given.place} cannot clear it.")
+    changed = _with_member_defaults(changed, values, fields)
+    _check_sets(changed, values, fields)
     _check_dependents(changed, values, fields)
     return changed
 
@@ -206,13 +287,27 @@ def values_for_duplicate(stored: StoredOpportunity, values: Values, flags: Captu
     """The values of a duplicate that the stored opportunity takes; the flags ask for them."""
     if not (flags.overwrite_fields or flags.update_empty_fields):
         return {}
-    taken = {
-        name: given
-        for name, given in values.items()
-        if flags.overwrite_fields or (given.text is not None and value_of(stored, name) is None)
-    }
+    taken = dict(values) if flags.overwrite_fields else _of_empty_fields(stored, values)
     if flags.do_not_change_owner:
         taken.pop("owner_id", None)
+    return taken
+
+
+def _of_empty_fields(stored: StoredOpportunity, values: Values) -> dict[str, GivenValue]:
+    """The values, and members of sets, that are set and not stored yet."""
+    taken = {}
+    for name, given in values.items():
+        if given.members is not None:
+            there = members_in(value_of(stored, name))
+            members = {
+                key: text
+                for key, text in given.members.items()
+                if text is not None and key not in there
+            }
+            if members:
+                taken[name] = given._replace(members=members)
+        elif given.text is not None and value_of(stored, name) is None:
+            taken[name] = given
     return taken
 
 
@@ -235,12 +330,15 @@ def _with_values(one: StoredOpportunity, values: Values) -> StoredOpportunity:
     own: dict[str, Any] = {}
     slots = dict(one.slots)
     for stored, given in values.items():
+        text = given.text
+        if given.members is not None:
+            text = set_text({**members_in(slots.get(stored)), **given.members})
         if not stored.startswith("mx_custom_"):
-            own[stored] = given.text
-        elif given.text is None:
+            own[stored] = text
+        elif text is None:
             slots.pop(stored, None)
         else:
-            slots[stored] = given.text
+            slots[stored] = text
     # an owner that changes has another address; None leaves the stored ones as they are
     return msgspec.structs.replace(one, owner_email=None, slots=slots, **own)
 
@@ -251,7 +349,7 @@ def _with_defaults(
     """Set default options, those of parents first: a default has to fit the parent's value."""
     waiting = {
         field.schema_name: field
-        for field in (status_field(one.event_code), *fields.values())
+        for field in (status_field(one.event_code), *fields_of_slots(fields.values()))
         if field.is_mandatory and field.default_option and _stored(field.schema_name) not in named
     }
     while waiting:
@@ -261,6 +359,41 @@ def _with_defaults(
             default = GivenValue(field.default_option, field.schema_name)
             one = _with_values(one, {_stored(field.schema_name): default})
     return one
+
+
+def _sets_of(
+    one: StoredOpportunity, changed: Values, fields: Mapping[str, Field]
+) -> Iterator[tuple[str, GivenValue, dict[str, str]]]:
+    """The sets among changed columns that are set: stored name, what was given, their members."""
+    for stored, given in changed.items():
+        field = fields.get(_SCHEMA_NAMES.get(stored, ""))
+        text = value_of(one, stored)
+        if field is not None and field.data_type is DataType.CUSTOM_OBJECT and text is not None:
+            yield stored, given, members_in(text)
+
+
+def _with_member_defaults(
+    one: StoredOpportunity, changed: Values, fields: Mapping[str, Field]
+) -> StoredOpportunity:
+    """Set the default options of mandatory members that nobody named, in sets that are set."""
+    slots = dict(one.slots)
+    for stored, given, members in _sets_of(one, changed, fields):
+        defaults = {
+            key: field.default_option
+            for key, field in members_of(fields.values(), _SCHEMA_NAMES[stored]).items()
+            if field.is_mandatory and key not in members and key not in (given.members or ())
+        }
+        slots[stored] = set_text({**defaults, **members}) or slots[stored]
+    return msgspec.structs.replace(one, slots=slots)
+
+
+def _check_sets(one: StoredOpportunity, changed: Values, fields: Mapping[str, Field]) -> None:
+    """Check that sets are not too long and have their mandatory members."""
+    for stored, given, members in _sets_of(one, changed, fields):
+        plain_text(one.slots[stored], place=given.place)
+        for key, field in members_of(fields.values(), _SCHEMA_NAMES[stored]).items():
+            if field.is_mandatory and key not in members:
+                raise _mandatory(field, f"Add {key} to {given.place}: a set needs it.")
 
 
 def _goes_with_parent(option: str | None, field: Field, one: StoredOpportunity) -> bool:

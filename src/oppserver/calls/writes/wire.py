@@ -121,10 +121,15 @@ class AskedUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GivenValue(NamedTuple):
-    """The text to store in a column, None to clear it, and its place in the body."""
+    """The text to store in a column, None to clear it, and its place in the body.
+
+    ``members``: the column holds a custom field set, of which these members are stored, by their
+    own names, and the others stay; ``text`` is without a meaning then.
+    """
 
     text: str | None
     place: str
+    members: Mapping[str, str | None] | None = None
 
 
 class Capture(msgspec.Struct, frozen=True, kw_only=True):

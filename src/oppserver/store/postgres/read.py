@@ -40,6 +40,11 @@ _AS_NUMBER: Final = (
     f" ELSE round({_BOUNDED}, 300)::double precision END END"
 )
 
+_JSON_TEXT: Final = r'"([^"\\\x01-\x1f]|\\["\\/bfnrt]|\\u00(0[1-9a-f]|1[0-9a-f]))*"'
+
+_OF_TEXTS: Final = rf"^\{{{{({_JSON_TEXT}:{_JSON_TEXT}(,{_JSON_TEXT}:{_JSON_TEXT})*)?\}}}}$"
+"""A JSON object of texts, as a set stores it. IS JSON came with PostgreSQL 16."""
+
 POSTGRES: Final = Dialect(
     value='(%s::text COLLATE "C")',
     number_value=f"(SELECT {_AS_NUMBER.format('given.x')} FROM (SELECT %s::text AS x) AS given)",
@@ -49,6 +54,7 @@ POSTGRES: Final = Dialect(
     lower_unindexed="lower({})",
     position="strpos({}, {})",
     attribute='(({}::json ->> {}) COLLATE "C")',
+    member=f"(CASE WHEN {{0}} ~ '{_OF_TEXTS}' THEN {{0}}::json ->> {{1}} END COLLATE \"C\")",
 )
 
 
@@ -139,7 +145,7 @@ def bulk_read_statement(columns: tuple[Column, ...], place: str = "") -> str:
 
     Parameters: the ids as an array, the event code.
     """
-    row = object_sql((column.name, bulk_column_sql(column)) for column in columns)
+    row = object_sql((column.name, bulk_column_sql(column, POSTGRES)) for column in columns)
     has_owner = any(column.stored == "owner_email" for column in columns)
     owner = ' LEFT JOIN "user" AS u ON u.id = o.owner_id' if has_owner else ""
     return (

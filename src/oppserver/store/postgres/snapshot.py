@@ -13,7 +13,7 @@ import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.store.postgres.connection import PostgresConnection
-from oppserver.store.postgres.read import array_of, object_sql, read_entries, rows_json
+from oppserver.store.postgres.read import POSTGRES, array_of, object_sql, read_entries, rows_json
 from oppserver.store.queries import (
     Change,
     ChangeNumbers,
@@ -172,7 +172,9 @@ def columns_statement(columns: tuple[Column, ...]) -> str:
 
     Parameters as those of ``bulk_read_statement``.
     """
-    values = ", ".join(bulk_column_sql(column, dates_are_stored=True) for column in columns)
+    values = ", ".join(
+        bulk_column_sql(column, POSTGRES, dates_are_stored=True) for column in columns
+    )
     return (
         f"SELECT o.id, {values} FROM opportunity AS o"
         f' LEFT JOIN "user" AS u ON u.id = o.owner_id{_OF_TYPE}'
@@ -188,7 +190,7 @@ def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> 
     found, rows = "", ""
     upserted: tuple[tuple[str, str], ...] = ()
     if columns:
-        row = object_sql((column.name, bulk_column_sql(column)) for column in columns)
+        row = object_sql((column.name, bulk_column_sql(column, POSTGRES)) for column in columns)
         upserted, rows = (("Opportunity", "o.json"),), " LEFT JOIN found AS o ON o.id = c.id"
         # found by themselves: a left join with the table would read all of it, were it sharded
         found = (

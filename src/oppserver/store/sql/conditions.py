@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD, Column
+from oppserver.contract.field_sets import split_member
 from oppserver.contract.leads import ATTRIBUTE
 from oppserver.contract.names import ascii_lower
 from oppserver.store import schema
@@ -42,6 +43,10 @@ class Dialect(NamedTuple):
 
     attribute: str
     """A member of a JSON object, the first, by its name; null when it has none."""
+
+    member: str
+    """A member of a custom field set: as ``attribute``, as text; null also where the stored text is
+    none that a set stores. ``{0}`` is the text, ``{1}`` the name."""
 
 
 class Sql(NamedTuple):
@@ -84,18 +89,19 @@ def opportunity_sql(stored: str, dialect: Dialect) -> str:
         return f'(SELECT {owner_sql(stored)} FROM "user" AS u WHERE u.id = o.owner_id)'
     if stored.startswith(LEAD):
         return f"(SELECT {lead_sql(stored, dialect)} FROM lead AS l WHERE l.id = o.lead_id)"
-    return own_sql(stored)
+    return own_sql(stored, dialect)
 
 
-def own_sql(stored: str) -> str:
+def own_sql(stored: str, dialect: Dialect) -> str:
     """The SQL of a column that an opportunity's row has itself, or that is the same on all."""
     if stored in CONSTANTS:
         constant = CONSTANTS[stored]
         return "NULL" if constant is None else literal(constant)
     if stored == "event_code":
         return "CAST(o.event_code AS TEXT)"
-    assert stored in schema.OPPORTUNITY_COLUMNS, stored
-    return f"o.{stored}"
+    of_set, key = split_member(stored)
+    assert of_set in schema.OPPORTUNITY_COLUMNS, stored
+    return dialect.member.format(f"o.{of_set}", literal(key)) if key else f"o.{stored}"
 
 
 def owner_sql(stored: str) -> str:
@@ -117,10 +123,10 @@ def rendered_sql(stored: str, dialect: Dialect) -> str:
     """The SQL of a column of a search's rows; the owner and the lead it needs are joined."""
     if stored in OF_OWNER:
         return owner_sql(stored)
-    return lead_sql(stored, dialect) if stored.startswith(LEAD) else own_sql(stored)
+    return lead_sql(stored, dialect) if stored.startswith(LEAD) else own_sql(stored, dialect)
 
 
-def bulk_column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
+def bulk_column_sql(column: Column, dialect: Dialect, *, dates_are_stored: bool = False) -> str:
     """The SQL of a column of the bulk read, as text; dates in the form of answers, or as stored."""
     match column.stored:
         case "owner_email":
@@ -130,7 +136,7 @@ def bulk_column_sql(column: Column, *, dates_are_stored: bool = False) -> str:
         case "created_on" | "modified_on" if not dates_are_stored:
             return f"o.{column.stored}_answer"
         case stored:
-            return f"o.{stored}"
+            return own_sql(stored, dialect)
 
 
 def rendered_lead_sql(stored: str, dialect: Dialect) -> str:

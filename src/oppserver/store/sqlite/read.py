@@ -25,6 +25,7 @@ SQLITE: Final = Dialect(
     lower_unindexed="lower(+({}))",
     position="instr({}, {})",
     attribute="{} ->> {}",
+    member="CASE WHEN json_valid({0}) THEN CAST({0} ->> {1} AS TEXT) END",
 )
 
 _JSON_OBJECT_COLUMNS_MAX: Final = 63
@@ -69,7 +70,7 @@ def bulk_read_statement(columns: tuple[Column, ...]) -> str:
     with it the order of the rows (sqlite.org/optoverview.html, "Manual control of query plans").
     The cast hands the text over as bytes, which are not decoded and encoded again.
     """
-    row = row_json([(column.name, bulk_column_sql(column)) for column in columns])
+    row = row_json([(column.name, bulk_column_sql(column, SQLITE)) for column in columns])
     return f"SELECT CAST(json_group_array({row}) AS BLOB), count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
 
 

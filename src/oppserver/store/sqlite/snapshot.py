@@ -34,6 +34,7 @@ from oppserver.store.sqlite.connection import SqliteConnection
 from oppserver.store.sqlite.read import (
     FROM_IDS,
     OF_TYPE,
+    SQLITE,
     WITH_OWNER,
     json_of_ids,
     read_entry,
@@ -140,7 +141,7 @@ def columns_statement(columns: tuple[Column, ...]) -> str:
     quarters of the time.
     """
     arrays = ", ".join(
-        f"CAST(json_group_array({bulk_column_sql(column, dates_are_stored=True)}) AS BLOB)"
+        f"CAST(json_group_array({bulk_column_sql(column, SQLITE, dates_are_stored=True)}) AS BLOB)"
         for column in columns
     )
     return f"SELECT {arrays}, count(*){FROM_IDS}{WITH_OWNER}{OF_TYPE}"
@@ -174,7 +175,7 @@ def _rendered_statement(event_code: int | None, columns: tuple[Column, ...]) -> 
     upserted = f"json_object('Change', 'Upserted', {_HEAD})"
     rows = ""
     if columns:
-        row = row_json([(column.name, bulk_column_sql(column)) for column in columns])
+        row = row_json([(column.name, bulk_column_sql(column, SQLITE)) for column in columns])
         upserted = f"json_object('Change', 'Upserted', {_HEAD}, 'Opportunity', json({row}))"
         rows = f" LEFT JOIN opportunity AS o ON o.id = c.id{WITH_OWNER}"
     changes = changes_statement(event_code)
