@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields
 from dataclasses import field as dataclass_field
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from oppserver.contract import limits
@@ -23,14 +25,20 @@ PREFIX: Final = "OPPSERVER_"
 
 _RATE_LIMIT: Final = re.compile(r"([1-9]\d{0,8})/([1-9]\d{0,4})", re.ASCII)
 
+_NO_PROXY: Final = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", re.ASCII)
+"""An address in brackets or a name, with a port or without; a bare IPv6 address is neither."""
+
 _WHOLE_NUMBER: Final = re.compile(r"\d{1,15}", re.ASCII)
 
 _KEYS_OF_FILE: Final = tuple(
     (
-        re.compile(rf'^[ \t{{,"]*{name}["\s:=]+([^\s",}}]+)', re.IGNORECASE | re.MULTILINE),
+        re.compile(
+            rf"""^[ \t{{,"]*(?:export\s+)?(?:OPPSERVER_)?{name}["\s:=']+([^\s",}}']+)""",
+            re.IGNORECASE | re.MULTILINE,
+        ),
         re.compile(rf'"{name}"\s*:\s*"([^"]+)"', re.IGNORECASE),
     )
-    for name in ("accessKey", "secretKey")
+    for name in ("access_?Key", "secret_?Key")
 )
 """A key at the start of a line, or as a member of JSON."""
 
@@ -265,8 +273,8 @@ def load_keys(file: Path | None, environment: Mapping[str, str] | None = None) -
     environment = os.environ if environment is None else environment
     if file is not None:
         return _keys_of_file(file)
-    access_key = environment.get(ACCESS_KEY_VARIABLE, "")
-    secret_key = environment.get(SECRET_KEY_VARIABLE, "")
+    access_key = environment.get(ACCESS_KEY_VARIABLE, "").strip()
+    secret_key = environment.get(SECRET_KEY_VARIABLE, "").strip()
     if not access_key or not secret_key:
         raise InvalidSetting(
             f"There are no keys. Set {ACCESS_KEY_VARIABLE} and {SECRET_KEY_VARIABLE}, or pass"
@@ -277,7 +285,7 @@ def load_keys(file: Path | None, environment: Mapping[str, str] | None = None) -
 
 def _keys_of_file(file: Path) -> tuple[str, str]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise InvalidSetting(f"--keys-file: {file} cannot be read: {reason}") from None
@@ -293,12 +301,37 @@ def _keys_of_file(file: Path) -> tuple[str, str]:
 
 def proxy_for(host: str) -> str | None:
     """The proxy that the environment names for a host (HTTPS_PROXY, NO_PROXY and so on)."""
-    scheme, _, rest = host.rpartition("://")
-    name = rest.partition("/")[0].rpartition("@")[2]
-    if proxy_bypass(name):
+    try:
+        url = urlsplit(host.strip() if "://" in host else f"https://{host.strip()}")
+        name, port = url.hostname or "", url.port
+    except ValueError:  # refused where the host is read
         return None
     proxies = getproxies()
-    return proxies.get(scheme or "https") or proxies.get("all")
+    if _is_direct(name, port, proxies.get("no", "")) or proxy_bypass(name):
+        return None
+    return proxies.get(url.scheme) or proxies.get("all")
+
+
+def _is_direct(name: str, port: int | None, no_proxy: str) -> bool:
+    """Tell whether NO_PROXY names a host, as curl reads it (curl.se/docs/manpage.html, --noproxy).
+
+    A name is meant with all below it; an address may be a network, and have brackets.
+    """
+    folded = name.lower().strip(".")
+    for entry in no_proxy.replace(",", " ").lower().split():
+        if entry == "*":
+            return True
+        match = _NO_PROXY.fullmatch(entry)
+        bare = (match[1] or match[2] if match else entry).lstrip("*").strip(".")
+        if match and match[3] and int(match[3]) != port:
+            continue
+        try:
+            if ip_address(folded) in ip_network(bare, strict=False):
+                return True
+        except ValueError:
+            if bare and (folded == bare or folded.endswith(f".{bare}")):
+                return True
+    return False
 
 
 def flag_of(name: str) -> str:

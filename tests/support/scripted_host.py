@@ -53,13 +53,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. ``cut``: the connection is closed after that many bytes of the body."""
+    """An answer. ``cut``: the connection is closed after that many bytes of the body.
+
+    ``has_length`` False: the end of the connection is the end of the body.
+    """
 
     status: int = 200
     body: Any = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
     cut: int | None = None
+    has_length: bool = True
 
     @property
     def data(self) -> bytes:
@@ -196,9 +200,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._cut()
             return
         self.send_response(reply.status)
-        self.send_header("Content-Length", str(len(reply.data)))
+        if reply.has_length:
+            self.send_header("Content-Length", str(len(reply.data)))
+        else:
+            self.send_header("Connection", "close")  # and closes it behind the body
         for name, value in reply.headers.items():
-            self.send_header(name, value)
+            for one in value.split("\n"):
+                self.send_header(name, one)
         self.end_headers()
         if reply.cut is not None:
             self.wfile.write(reply.data[: reply.cut])

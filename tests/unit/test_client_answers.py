@@ -46,8 +46,8 @@ REFUSALS = [
     (200, envelope("MXInvalidInputException"), errors.RequestRefused, False),
     (200, {"Status": "Error", "Message": "no"}, errors.RequestRefused, False),
     (301, b"", errors.RequestRefused, False),
-    (500, envelope("ArgumentNullException"), errors.HostFailed, False),
-    (500, b"<html>", errors.HostFailed, False),
+    (500, envelope("ArgumentNullException"), errors.HostFailed, True),
+    (500, b"<html>", errors.HostFailed, True),
     (502, b"<html>bad gateway</html>", errors.HostUnavailable, True),
     (503, envelope("MXServiceUnavailableException"), errors.HostUnavailable, True),
     (504, b"", errors.HostUnavailable, True),
@@ -145,6 +145,11 @@ def test_a_redirect_s_error_has_no_query() -> None:
         ("nan", None),
         ("inf", None),
         ("99999999", 86_400.0),
+        pytest.param("3, 3", 3.0, id="F16"),
+        ("0,7, 3", 7.0),
+        ("Tuesday, 24-Nov-26 10:00:07 GMT", 7.0),
+        ("Tue, 24 Nov 2026 10:00:03 GMT, Tue, 24 Nov 2026 10:00:07 GMT", 7.0),
+        ("3, Tue, 24 Nov 2026 10:00:07 GMT", 7.0),
     ],
 )
 def test_retry_after(text: str, seconds: float | None) -> None:

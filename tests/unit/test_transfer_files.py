@@ -100,7 +100,7 @@ def test_an_endless_line_is_not_read_whole() -> None:
     ("data", "said"),
     [
         (b'[{"a": 1}]', "jq -c"),
-        (b"PAR1\x15\x04", "--format parquet"),
+        (b"Status,ProspectActivityId\n", "--format csv"),
         (b"SQLite format 3\0", "not a text file"),
     ],
 )

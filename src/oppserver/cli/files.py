@@ -98,7 +98,8 @@ def import_command(
     job: Import | None = None
     with _rejected(file, rejects, on_error, database) as rejected:
         try:
-            with opened(file) as source, opened_store(database) as store:
+            is_text = form is not Format.PARQUET
+            with opened(file, is_text=is_text) as source, opened_store(database) as store:
                 batch = IMPORT_BATCH_ROWS_DEFAULT
                 job = Import(store, batch_rows=batch, now=now, on_reject=rejected)
                 size = source.size if form is not Format.PARQUET else None  # it is read crosswise

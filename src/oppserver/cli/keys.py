@@ -86,6 +86,7 @@ def revoke(
 ) -> None:
     """Revoke a key. Running servers refuse it from their next call on."""
     with opened_store(database, migrate=False) as store:
+        access_key = access_key.strip()
         if not store.revoke_key(access_key, now=now()):
             raise InvalidInput(
                 f"There is no live key '{access_key}'. 'oppserver key list' shows the keys."

@@ -113,6 +113,11 @@ def _root(
     del version  # its callback has printed it
 
 
+_STOPPED_STATUS: Final = 128 + signal.SIGTERM
+
+_STOPPED: Final[list[bool]] = []  # has one when SIGTERM has come; owner: _interrupt
+
+
 class _Printed(io.TextIOWrapper):
     """The standard output: what cannot be printed is an error of ours, and not of the library's."""
 
@@ -164,8 +169,11 @@ def main() -> None:
     err = sys.stderr.buffer if sys.stderr else io.BufferedWriter(_Closed())
     sys.stderr = _Said(err, "utf-8", "backslashreplace", line_buffering=True)
     gc.set_threshold(_GC_THRESHOLD)
+    if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)  # the kernel ends no first process by itself
     try:
-        sys.exit(get_command(app)(standalone_mode=False))
+        status = get_command(app)(standalone_mode=False)
+        sys.exit(_STOPPED_STATUS if status == 128 + signal.SIGINT and _STOPPED else status)
     except OppserverError as error:
         _end_of(error)
     except typer.TyperException as error:  # typed wrong
@@ -175,6 +183,11 @@ def main() -> None:
     except Exception:  # noqa: BLE001 (a fault of ours: its trace is for a report)
         typer.echo(hide_secrets(traceback.format_exc()), err=True, nl=False)
         sys.exit(1)
+
+
+def _interrupt(*_: object) -> None:
+    _STOPPED.append(True)
+    raise KeyboardInterrupt
 
 
 def _end_of(error: OppserverError) -> NoReturn:

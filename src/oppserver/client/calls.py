@@ -7,6 +7,7 @@ empty bodies. docs/client.md has the table.
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -112,6 +113,9 @@ _RETRY_AFTER_S_MAX: Final = 86_400.0
 
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d+)?", re.ASCII)  # RFC 9110 allows whole seconds only
 
+_DATE_COMMA: Final = re.compile(r"(?<!\b[A-Z][a-z]{2})(?<!day),")
+"""A comma between two values; that of a date is behind the name of a day."""
+
 _RATE_LIMIT_WORDS: Final = "api calls exceeded the limit"
 
 _GOOD_STATUSES: Final = ("success", "0", "none", "true", "")
@@ -130,10 +134,14 @@ _BY_TYPE: Final[Mapping[str, type[HostError]]] = {
 _BY_STATUS: Final[Mapping[int, type[HostError]]] = {
     401: KeysRefused,
     403: AccessRefused,
+    408: HostUnavailable,
+    425: HostUnavailable,
     429: RateLimitExceeded,
     502: HostUnavailable,
     503: HostUnavailable,
     504: HostUnavailable,
+    # of a proxy whose host is away. Source: Cloudflare's documentation of its own statuses
+    **dict.fromkeys(range(520, 531), HostUnavailable),
 }
 
 _WHAT_TO_DO: Final[Mapping[type[HostError], str]] = {
@@ -156,10 +164,15 @@ class HostAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
-    """A failed connection. ``was_sent``: the host may have received the request."""
+    """A failed connection. ``was_sent``: the host may have received the request.
+
+    ``advice`` is what to do about it; ``is_lasting``: another try fails too.
+    """
 
     reason: str
     was_sent: bool
+    advice: str = "Check the host's name and the network, then try again."
+    is_lasting: bool = False
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,13 +203,14 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 def problem_of(reply: HostAnswer | Broken, call: HostCall[Any]) -> Problem | None:
     """The problem in a reply; None if its body can be read as the call's result."""
     if isinstance(reply, Broken):
-        error = HostUnreachable(
-            f"{call.name}: {reply.reason}. Check the host's name and the network, then try again."
-        )
-        return Problem(error=error, is_temporary=True, may_be_done=reply.was_sent)
+        error = HostUnreachable(f"{call.name}: {reply.reason}. {reply.advice}")
+        return Problem(error=error, is_temporary=not reply.is_lasting, may_be_done=reply.was_sent)
     envelope = _envelope_of(reply.body)
     if not 200 <= reply.status < 300 or _is_error(envelope, call):
         return _refusal(reply, envelope, call)
+    if call.writes and not _has_length(reply) and _is_unfinished(reply.body):
+        cut = not_understood(call.name, "it was cut off")
+        return Problem(error=cut, is_temporary=True, may_be_done=True)
     if not reply.body.strip() and not call.may_be_empty:
         empty = UnexpectedAnswer(
             f"The answer to {call.name} is empty (status {reply.status}): it has neither a result"
@@ -207,18 +221,42 @@ def problem_of(reply: HostAnswer | Broken, call: HostCall[Any]) -> Problem | Non
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The seconds of ``Retry-After`` (RFC 9110, 10.2.3), from a number or from a date."""
-    text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    if _SECONDS.fullmatch(text):
-        return min(float(text), _RETRY_AFTER_S_MAX)
+    """The seconds of ``Retry-After`` (RFC 9110, 10.2.3), from a number or from a date.
+
+    Of several, which two proxies may have sent, the longest.
+    """
+    waits: list[float] = []
+    for text in _DATE_COMMA.split(headers.get("retry-after", "")):
+        if _SECONDS.fullmatch(text.strip()):
+            waits.append(min(float(text), _RETRY_AFTER_S_MAX))
+            continue
+        with suppress(ValueError, TypeError):
+            until = parsedate_to_datetime(text)
+            now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+            waits.append(min(max(0.0, (until - now).total_seconds()), _RETRY_AFTER_S_MAX))
+    return max(waits, default=None)
+
+
+def is_cut(answer: HostAnswer, error: ClientError) -> bool:
+    """Tell whether an answer that cannot be understood may be only the beginning of one.
+
+    One that says no length ends where the connection does (RFC 9112, 6.3).
+    """
+    is_unfinished = isinstance(error, UnexpectedAnswer) and _is_unfinished(answer.body)
+    return is_unfinished and not _has_length(answer)
+
+
+def _has_length(answer: HostAnswer) -> bool:
+    return "content-length" in answer.headers or "transfer-encoding" in answer.headers
+
+
+def _is_unfinished(body: bytes) -> bool:
+    """Tell whether a body is the beginning of JSON."""
     try:
-        until = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return bool(body.strip()) and "truncated" in str(error)
+    return False
 
 
 def _envelope_of(body: bytes) -> _Envelope:
@@ -245,17 +283,19 @@ def _refusal(reply: HostAnswer, envelope: _Envelope, call: HostCall[Any]) -> Pro
     kind = _kind(reply.status, exception_type, message)
     where = f"{call.name}: status {reply.status}"
     where += f", {exception_type}:" if exception_type else "."
+    advice = "" if message.endswith(_WHAT_TO_DO[kind].partition(";")[0]) else _WHAT_TO_DO[kind]
     error = kind(
-        " ".join(filter(None, (where, message, _WHAT_TO_DO[kind]))),
+        " ".join(filter(None, (where, message, advice))),
         status=reply.status,
         exception_type=exception_type or None,
         request_id=reply.headers.get("x-request-id"),
+        retry_after_s=retry_after_s(reply.headers),
     )
     return Problem(
         error=error,
-        is_temporary=kind in (RateLimitExceeded, HostUnavailable),
+        is_temporary=kind in (RateLimitExceeded, HostUnavailable, HostFailed),
         may_be_done=kind in (HostUnavailable, HostFailed),
-        retry_after_s=retry_after_s(reply.headers),
+        retry_after_s=error.retry_after_s,
     )
 
 

@@ -4,10 +4,12 @@ Below this, the clients use httpx's transports, not its client: so nothing logs 
 redirect with keys in it, or keeps a request that an error could show.
 """
 
+import os
 import re
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Final, Literal, NoReturn, TypedDict, TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -61,6 +63,22 @@ _NOT_SENT: Final = (
 )
 
 
+_NO_TLS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")
+
+_AUTHORITIES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables that name certificates. Source: openssl.org, SSL_CTX_set_default_verify_paths(3)."""
+
+_TRUST: Final = (
+    "If it is of an authority of your own, name that one's certificate (PEM) in SSL_CERT_FILE, or"
+    " pass verify=ssl.create_default_context(cafile=…) to the client."
+)
+
+_PROXY_EXPECTED: Final = (
+    "expected http://HOST:PORT or HOST:PORT, with USER:PASSWORD@ before the host where needed."
+    " Commands read HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY."
+)
+
+
 class Options(TypedDict, total=False):
     """The options of both clients, passed by name.
 
@@ -94,7 +112,7 @@ class Keys:
 
     def __init__(self, access_key: str, secret_key: str) -> None:
         for name, key in (("access_key", access_key), ("secret_key", secret_key)):
-            if not key.strip() or not key.isascii() or not key.isprintable():
+            if not key.strip() or not key.isascii() or not key.strip().isprintable():
                 raise InvalidCall(
                     f"{name} is empty, or has characters that are not allowed in a key. Pass it"
                     " exactly as you received it."
@@ -136,11 +154,11 @@ def base_url_of(host: str) -> str:
     text = host.strip()
     if "://" not in text:
         text = f"https://{text}"
-    parts = urlsplit(text)
     try:
+        parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        port = -1
+        parts, port = urlsplit("https://"), -1
     is_valid = (
         parts.scheme in ("http", "https")
         and bool(_HOST_NAME.fullmatch(parts.hostname or ""))
@@ -196,6 +214,40 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
             extensions={"timeout": timeouts},
         )
 
+    def proxy_url(self) -> httpx.URL | None:
+        """The proxy; one without a scheme is HTTP. Raises InvalidCall, which shows no password."""
+        if not self.proxy:
+            return None
+        text = self.proxy if "://" in self.proxy else f"http://{self.proxy}"
+        scheme = text.partition("://")[0].lower()
+        try:
+            url = httpx.URL(text)
+            host = url.host
+        except (httpx.InvalidURL, ValueError):
+            host = ""
+        if scheme not in ("http", "https", "socks5", "socks5h") or not host:
+            raise InvalidCall(f"The proxy cannot be used: {_PROXY_EXPECTED}")
+        if scheme.startswith("socks") and find_spec("socksio") is None:
+            raise InvalidCall(
+                f"The proxy cannot be used: a {scheme}:// proxy needs the package socksio."
+                f" Install it (pip install socksio), or name another: {_PROXY_EXPECTED}"
+            )
+        return url
+
+    def tls(self) -> bool | ssl.SSLContext:
+        """Return the check of the host's certificate. Raises InvalidCall without authorities."""
+        is_plain = self.base_url.startswith("http://")
+        if self.verify is not True or (is_plain and not (self.proxy or "").startswith("https:")):
+            return self.verify if self.verify is not True else False
+        try:
+            return httpx.create_ssl_context()
+        except OSError as error:  # ssl.SSLError too
+            named = next((one for one in _AUTHORITIES if os.environ.get(one)), "the system")
+            raise InvalidCall(
+                f"The certificates of {named} cannot be read: {error.strerror or error}."
+                f" Correct or unset {' and '.join(_AUTHORITIES)}."
+            ) from None
+
     def limits(self) -> httpx.Limits:
         """The connections that a transport may keep."""
         return httpx.Limits(
@@ -206,6 +258,31 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
 
     def broken_by(self, error: Exception) -> Broken:
         """The reply for an error of the transport; its text has no key and no URL."""
+        text = str(error)
+        was_sent = not isinstance(error, _NOT_SENT)
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            why = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+            return Broken(
+                reason=f"the host's certificate is not trusted ({why or 'it cannot be verified'})",
+                advice=_TRUST,
+                is_lasting=True,
+                was_sent=False,
+            )
+        if "[SSL: " in text and any(sign in text for sign in _NO_TLS):
+            plain = self.base_url.replace("https://", "http://", 1)
+            return Broken(
+                reason="the host does not speak TLS on this port",
+                advice=f"Name it as {plain}, or name the port of its HTTPS.",
+                is_lasting=True,
+                was_sent=False,
+            )
+        if isinstance(error, httpx.ProxyError):
+            return Broken(
+                reason=f"the proxy refused the connection ({self.keys.hide(text)})",
+                advice="Check the proxy's address and password, or name the host in NO_PROXY.",
+                is_lasting=text.startswith("4"),
+                was_sent=False,
+            )
         if isinstance(error, httpx.ConnectTimeout):
             reason = f"no connection within {self.connect_timeout_s:g} s"
         elif isinstance(error, httpx.TimeoutException):
@@ -213,7 +290,9 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
         else:
             what = "no connection" if isinstance(error, _NOT_SENT) else "the connection broke"
             reason = f"{what} ({self.keys.hide(str(error)) or type(error).__name__})"
-        return Broken(reason=reason, was_sent=not isinstance(error, _NOT_SENT))
+        if self.proxy and not was_sent:
+            reason += ", through a proxy"
+        return Broken(reason=reason, was_sent=was_sent)
 
 
 def answer_of(response: httpx.Response, body: bytes) -> HostAnswer:

@@ -44,8 +44,8 @@ class WritesStopped(ClientError):
 class HostError(ClientError):
     """The host refused the call or failed.
 
-    ``status`` is the HTTP status; some hosts send errors under 200. ``exception_type`` and
-    ``request_id`` come from the host; None if it sent none.
+    ``status`` is the HTTP status; some hosts send errors under 200. ``exception_type``,
+    ``request_id`` and ``retry_after_s`` come from the host; None if it sent none.
     """
 
     def __init__(
@@ -55,8 +55,10 @@ class HostError(ClientError):
         status: int = 0,
         exception_type: str | None = None,
         request_id: str | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
+        self.retry_after_s = retry_after_s
         self.status = status
         self.exception_type = exception_type
         self.request_id = request_id
@@ -83,7 +85,7 @@ class RateLimitExceeded(HostError):
 
 
 class HostUnavailable(HostError):
-    """The host, or a proxy in front of it, was unavailable in every try (502, 503, 504)."""
+    """The host, or a proxy in front of it, was unavailable in every try (408, 502 to 504, 520…)."""
 
 
 class HostFailed(HostError):

@@ -12,8 +12,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from oppserver.client.calls import Broken, HostAnswer, HostCall, Problem, problem_of
-from oppserver.client.errors import ClientError, RateLimitExceeded, WriteUnconfirmed
+from oppserver.client.calls import Broken, HostAnswer, HostCall, Problem, is_cut, problem_of
+from oppserver.client.errors import ClientError, HostFailed, RateLimitExceeded, WriteUnconfirmed
 from oppserver.client.rate_limiter import RateLimiter, Slot
 
 T = TypeVar("T")
@@ -22,6 +22,10 @@ FIRST_WAIT_S: Final = 0.5
 
 WAIT_S_MAX: Final = 20.0
 """Longest back-off in seconds; a longer ``Retry-After`` of the host has priority."""
+
+_FAILED_TRIES_MAX: Final = 4
+"""Tries of a call at which the host fails (500). Chosen: a fault may be of this call alone, and
+nobody wants to wait for that for minutes."""
 
 _JITTER_S: Final = 0.5
 
@@ -72,7 +76,8 @@ def wait_before_retry(
     doubles with each try up to a bound, and half of it is random: clients that failed together
     do not return together. A ``Retry-After`` of the host is kept, plus a short random time.
     """
-    if not problem.is_temporary:
+    is_failing = isinstance(problem.error, HostFailed) and attempt >= _FAILED_TRIES_MAX
+    if not problem.is_temporary or is_failing:
         return None
     if problem.retry_after_s is not None:
         wait_s = problem.retry_after_s + chance * _JITTER_S
@@ -149,7 +154,8 @@ class Exchange:
             return _Good(call.read(reply.body))
         except ClientError as error:
             error.__traceback__ = error.__context__ = None
-            return Problem(error=error)
+            was_cut = is_cut(reply, error)
+            return Problem(error=error, is_temporary=was_cut, may_be_done=was_cut)
 
     def _wait_s(
         self, problem: Problem, call: HostCall[Any], *, attempt: int, since: float
@@ -177,8 +183,15 @@ class Exchange:
 
     def _final_error(self, problem: Problem, call: HostCall[Any]) -> ClientError:
         error = problem.error
-        error.args = (self._hide(str(error)),)
-        if call.writes and problem.may_be_done and problem.is_temporary:
+        text = self._hide(str(error))
+        if problem.retry_after_s is not None and problem.is_temporary and self._retry_for_s:
+            text += (
+                f" It asked for a call in {problem.retry_after_s:,.0f} s; this one is tried for"
+                f" {self._retry_for_s:,.0f} s."
+            )
+        error.args = (text,)
+        is_open = problem.may_be_done and problem.is_temporary and not isinstance(error, HostFailed)
+        if call.writes and is_open:
             return WriteUnconfirmed(
                 f"{error} The write may have been done: look before you send it again."
             )

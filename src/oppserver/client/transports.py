@@ -43,7 +43,7 @@ class SyncTransport:
     def __init__(self, wire: Wire, transport: httpx.BaseTransport | None) -> None:
         self._wire: Final = wire
         self._http: Final = transport or httpx.HTTPTransport(
-            verify=wire.verify, limits=wire.limits(), proxy=wire.proxy
+            verify=wire.tls(), limits=wire.limits(), proxy=wire.proxy_url()
         )
 
     def close(self) -> None:
@@ -106,7 +106,7 @@ class AsyncTransport:
     def __init__(self, wire: Wire, transport: httpx.AsyncBaseTransport | None) -> None:
         self._wire: Final = wire
         self._http: Final = transport or httpx.AsyncHTTPTransport(
-            verify=wire.verify, limits=wire.limits(), proxy=wire.proxy
+            verify=wire.tls(), limits=wire.limits(), proxy=wire.proxy_url()
         )
 
     async def close(self) -> None:

@@ -62,5 +62,7 @@ def _hide_url_password(word: re.Match[str]) -> str:
     if last_at < 0:
         return text
     if user := _DATABASE_USER.search(text, 0, last_at):
+        if text.startswith("PASSWORD@", user.end()):  # how a message says what is expected
+            return text
         return f"{text[: user.end()]}{HIDDEN}{text[last_at:]}"
     return _OTHER_PASSWORD.sub(rf"\1{HIDDEN}", text)

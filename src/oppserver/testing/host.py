@@ -31,20 +31,28 @@ def make_empty(database: Path, *, kept_in: Path | None) -> None:
     """A store with nothing in it, at a path where no file is.
 
     Making one takes 0.15 s, most of it the import of what migrates. So a copy is kept in a folder,
-    where there is one; one that cannot be opened is made anew.
+    where there is one that this user may read and write; one that cannot be opened is made anew.
     """
     kept = None if kept_in is None else kept_in / _name()
-    if kept is not None and kept.is_file():
-        shutil.copyfile(kept, database)
-        with suppress(DatabaseRefused):
+    if kept is not None:
+        with suppress(OSError, DatabaseRefused):
+            shutil.copyfile(kept, database)
             _open(database)
             return
-        database.unlink()
+        database.unlink(missing_ok=True)
     _open(database)
     if kept is not None:
-        whole = kept.with_name(f"{kept.name}.{secrets.token_hex(8)}")  # also in a shared folder
+        _keep(database, kept)
+
+
+def _keep(database: Path, kept: Path) -> None:
+    whole = kept.with_name(f"{kept.name}.{secrets.token_hex(8)}")  # also in a shared folder
+    try:
         shutil.copyfile(database, whole)
         whole.replace(kept)  # at once: other processes may look for it
+    except OSError:  # a folder of another user, or a full one
+        with suppress(OSError):
+            whole.unlink()
 
 
 def _open(database: Path) -> None:

@@ -7,6 +7,7 @@ input. How files are written is in ``outputs.py``.
 import gzip
 import io
 import os
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +36,25 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 
-_MAGIC_BYTES: Final = 4
+_SKIPPABLE: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
+"""A skippable frame, as pzstd writes before the others. Source: RFC 8878, 3.1.2."""
+
+_MAGIC_BYTES: Final = 16
+
+_BINARY: Final = {
+    b"PAR1": "a Parquet file. Give --format parquet where one is read.",
+    b"ARROW1": "an Arrow file. Write it as Parquet, CSV or NDJSON.",
+    b"\xff\xff\xff\xff": "an Arrow stream. Write it as Parquet, CSV or NDJSON.",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook. Save it as CSV (UTF-8), or unzip it.",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook. Save it as CSV (UTF-8).",
+    b"SQLite format 3\0": "an SQLite database. Name it with --database and export it.",
+    b"BZh": "packed by bzip2. Unpack it, or pack it by gzip or zstd.",
+    b"\xfd7zXZ\0": "packed by xz. Unpack it, or pack it by gzip or zstd.",
+    b"\x04\x22\x4d\x18": "packed by lz4. Unpack it, or pack it by gzip or zstd.",
+    b"\xff\xfe": "a text in UTF-16. Save it in UTF-8.",
+    b"\xfe\xff": "a text in UTF-16. Save it in UTF-8.",
+}
+"""The first bytes of files that are no text of ours. Sources: their formats' descriptions."""
 
 _BUFFER_BYTES: Final = 1 << 18
 
@@ -145,15 +164,20 @@ class Source(NamedTuple):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Source]:
-    """A file, open for reading. Raises InvalidFile when it cannot be read, also in mid-reading."""
+def opened(path: Path, *, is_text: bool = True) -> Iterator[Source]:
+    """A file, open for reading. Raises InvalidFile when it cannot be read, also in mid-reading.
+
+    ``is_text``: a file that begins as another one does is refused by what it is.
+    """
     try:
         with _raw(path) as raw:
             counted = _Counted(raw)
             packed = io.BufferedReader(counted, _BUFFER_BYTES)
             size = os.fstat(raw.fileno()).st_size if path != STANDARD else None
             with _unpacked(packed) as unpacked:
-                yield Source(unpacked, lambda: counted.position, size or None)
+                if is_text:
+                    _refuse_binary(unpacked.peek(_MAGIC_BYTES), path)
+                yield Source(cast("BinaryIO", unpacked), lambda: counted.position, size or None)
     except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, EOFError) as error:
         raise InvalidFile(f"{path} is packed, and cannot be unpacked: {error}") from None
     except IsADirectoryError:
@@ -165,6 +189,8 @@ def opened(path: Path) -> Iterator[Source]:
 @contextmanager
 def _raw(path: Path) -> Iterator[IO[bytes]]:
     if path == STANDARD:
+        if sys.stdin is None:
+            raise InvalidFile("The standard input is closed. Name a file, or send its content.")
         yield sys.stdin.buffer
         return
     with path.open("rb", buffering=0) as file:
@@ -222,11 +248,17 @@ class _Zstd(io.RawIOBase):
 
 
 @contextmanager
-def _unpacked(packed: "io.BufferedReader[Any]") -> Iterator[BinaryIO]:
+def _unpacked(packed: "io.BufferedReader[Any]") -> Iterator["io.BufferedReader[Any]"]:
     magic = packed.peek(_MAGIC_BYTES)[:_MAGIC_BYTES]
     if magic.startswith(_GZIP_MAGIC):
-        yield cast("BinaryIO", io.BufferedReader(gzip.GzipFile(fileobj=packed), _BUFFER_BYTES))
-    elif magic == _ZSTD_MAGIC:
-        yield cast("BinaryIO", io.BufferedReader(_Zstd(packed), _BUFFER_BYTES))
+        yield io.BufferedReader(cast("Any", gzip.GzipFile(fileobj=packed)), _BUFFER_BYTES)
+    elif magic[:4] == _ZSTD_MAGIC or _SKIPPABLE.match(magic):
+        yield io.BufferedReader(_Zstd(cast("BinaryIO", packed)), _BUFFER_BYTES)
     else:
         yield packed
+
+
+def _refuse_binary(first: bytes, path: Path) -> None:
+    for magic, what in _BINARY.items():
+        if first.startswith(magic):
+            raise InvalidFile(f"{path} is {what}")

@@ -7,6 +7,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -18,9 +19,13 @@ import msgspec
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
 from oppserver.contract.limits import IN_ERROR_VALUE_CHARACTERS_MAX
+from oppserver.contract.names import quoted
 from oppserver.formats.parquet import UnreadableRows, parquet_rows
 from oppserver.transfer.files import EXPORT_PAGE_ROWS, IMPORT_LINE_BYTES_MAX, STANDARD, Format, Line
 from oppserver.transfer.records import check_names
+
+_INDEX: Final = re.compile(r"|index|Unnamed: \d+|__index_level_\d+__|level_\d+")
+"""Names that pandas gives its index in a file; in CSV it has none."""
 
 _OTHER_SEPARATORS: Final = (";", "\t", "|")
 
@@ -75,8 +80,8 @@ def _refuse_other_forms(first: bytes, name: str) -> None:
             f"{name} is a JSON array. NDJSON has one object per line:"
             f" jq -c '.[]' {name} > lines.ndjson"
         )
-    if first.startswith(b"PAR1"):
-        raise InvalidFile(f"{name} is a Parquet file. Give --format parquet.")
+    if b"prospectactivityid" in first.lower() and b":" not in first and b"," in first:
+        raise InvalidFile(f"{name} seems to be CSV. Give --format csv.")
     if b"\0" in first and not first.lstrip().startswith(b"{"):  # else it is one damaged line
         raise InvalidFile(f"{name} is not a text file: its first line has zero bytes in it")
 
@@ -101,7 +106,7 @@ def read_csv(file: BinaryIO, name: str) -> Iterator[Line]:
     csv.field_size_limit(IMPORT_LINE_BYTES_MAX)  # of the whole process; nothing else reads CSV
     lines = _Lines(text)
     records = csv.reader(lines, strict=True)
-    names = _names(records, name)
+    names = _names(records, name, lines)
     while True:
         lines.begin_record()
         try:
@@ -111,9 +116,13 @@ def read_csv(file: BinaryIO, name: str) -> Iterator[Line]:
         except csv.Error as error:
             yield lines.rejected(f"not CSV: {error}")
             continue
+        if not any(cells):  # a blank line, or an empty row of a spreadsheet
+            continue
+        if len(cells) > len(names) and not any(cells[len(names) :]):
+            cells = cells[: len(names)]
         if len(cells) == len(names):
             yield lines.record(dict(zip(names, cells, strict=True)))
-        elif cells:
+        else:
             has = f"has {len(cells)} cells, where the first line has {len(names)}"
             yield lines.rejected(has)
     text.detach()  # the file stays whose it is
@@ -128,6 +137,11 @@ class _Lines:
         self._first = 1
         self._taken: list[str] = []
         self._characters = 0
+
+    @property
+    def place(self) -> str:
+        """The line that was read last."""
+        return f"line {self._number}"
 
     def begin_record(self) -> None:
         """The next line is the first of a record."""
@@ -169,26 +183,41 @@ class _Lines:
             piece = self._text.readline(IMPORT_LINE_BYTES_MAX)
 
 
-def _names(records: Iterator[list[str]], name: str) -> list[str]:
+def _names(records: Iterator[list[str]], name: str, lines: "_Lines") -> list[str]:
+    """The names of the first line that has some; a spreadsheet may write commas behind them."""
     try:
-        names = next(records, None)
+        names = next((cells for cells in records if any(cells) and cells != ["sep=", ""]), [])
     except csv.Error as error:
-        raise InvalidFile(f"{name}, line 1: not CSV: {error}") from None
-    if names is None:
-        return []
+        raise InvalidFile(f"{name}, {lines.place}: not CSV: {error}") from None
+    while names and not names[-1]:
+        names.pop()
+    if names and names[0].startswith("{"):
+        raise InvalidFile(f"{name} seems to be NDJSON. Give --format ndjson.")
     try:
-        check_names(names)
+        if names:
+            check_names(names)
     except RejectedLine as error:
-        raise InvalidFile(f"{name}, line 1, the names: {error}{_hint(names)}") from None
+        said = f"{name}, {lines.place}, the names: {error}{_hint(names)}"
+        raise InvalidFile(said) from None
     return names
 
 
 def _hint(names: Sequence[str]) -> str:
+    if index := [one for one in names if _INDEX.fullmatch(one)]:
+        return _index_hint(index[0])
     if len(names) == 1:
         for separator in _OTHER_SEPARATORS:
             if separator in names[0]:
                 return f" Its separator seems to be {separator!r}; a comma is read."
     return ""
+
+
+def _index_hint(name: str) -> str:
+    """A hint for a column that pandas has made of its index."""
+    return (
+        f" The column {quoted(name)} seems to be the index of a data frame: write the file with"
+        " index=False."
+    )
 
 
 # --- Parquet ------------------------------------------------------------------------------------
@@ -204,7 +233,9 @@ def read_parquet(path: Path) -> Iterator[Line]:
         try:
             check_names(file.names)
         except RejectedLine as error:
-            raise InvalidFile(f"{path}, the columns: {error}") from None
+            index = next((one for one in file.names if _INDEX.fullmatch(one)), None)
+            hint = "" if index is None else _index_hint(index)
+            raise InvalidFile(f"{path}, the columns: {error}{hint}") from None
         number = 1
         for one in file.rows(batch_rows=EXPORT_PAGE_ROWS):
             if isinstance(one, UnreadableRows):

@@ -171,7 +171,9 @@ class Resumable:
         lines = b"" if restart else self._journal.read()
         whole = lines[: lines.rfind(b"\n") + 1]
         before, *entries = whole.splitlines() or [b""]
-        if before:
+        if before and not entries:  # nothing was finished, so there is nothing to go on with
+            before, whole = b"", b""
+        elif before:
             self._check_same(before, job)
             self._verify(_entries(entries))
         elif not restart:

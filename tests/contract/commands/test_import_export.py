@@ -233,7 +233,7 @@ def test_typed_parquet_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "flags", "said"),
     [
-        ("in.ndjson", b"SQLite format 3\0", (), "not a text file"),
+        ("in.ndjson", b"SQLite format 3\0", (), "is an SQLite database"),
         ("in.ndjson", b"[{}]", (), "is a JSON array"),
         ("in.csv", b"a;b\n1;2\n", (), "separator seems to be ';'"),
         ("in.parquet", b"no parquet", (), "is no Parquet file"),
