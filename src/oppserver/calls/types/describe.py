@@ -28,11 +28,11 @@ from oppserver.calls.types.run import (
     render_types,
 )
 from oppserver.contract import errors, example
-from oppserver.contract.metadata import ActivityTypeWire, FieldWire, OpportunityTypeWire
+from oppserver.contract.metadata import ActivityTypeWire, FieldWire, MemberWire, OpportunityTypeWire
 from oppserver.contract.model import Catalogue, StoredOpportunity
 
 _FIELD: Final[Schema] = schema_of(
-    FieldWire, {name: mandatory() for name in FieldWire.__struct_fields__ if name != "Value"}
+    FieldWire, {name: mandatory() for name in MemberWire.__struct_fields__ if name != "Value"}
 )
 
 _RULES_TEXT: Final = "Each rule is the columns that are equal in duplicates. Ours."
