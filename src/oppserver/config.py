@@ -4,9 +4,10 @@ Every setting is an environment variable and a flag of ``oppserver serve``; a fl
 variable, the variable outranks the default. docs/configuration.md is generated from this module.
 """
 
+import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, fields
 from dataclasses import field as dataclass_field
 from ipaddress import ip_address, ip_network
@@ -17,7 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from oppserver.contract import limits
 from oppserver.contract.errors import InvalidSetting
-from oppserver.contract.names import quoted
+from oppserver.contract.names import nearest, quoted
 from oppserver.contract.secrets import hide_secrets
 from oppserver.rate_limit.address import RateLimitStore, parse_rate_limit_store
 
@@ -29,6 +30,23 @@ _NO_PROXY: Final = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", re
 """An address in brackets or a name, with a port or without; a bare IPv6 address is neither."""
 
 _WHOLE_NUMBER: Final = re.compile(r"\d{1,15}", re.ASCII)
+
+_PATH_PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
+
+_ORIGIN: Final = re.compile(
+    r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.ASCII
+)
+"""A scheme, a host and maybe a port, in lower case (RFC 6454, 6.2)."""
+
+_OF_KUBERNETES: Final = re.compile(
+    r"OPPSERVER_(?:SERVICE_(?:HOST|PORT)|PORT_\d+_(?:TCP|UDP|SCTP))(?:_\w+)?"
+)
+"""Variables that Kubernetes sets in each container for a Service with the name ``oppserver``."""
+
+_ADDRESS_OF_KUBERNETES: Final = re.compile(r"(?:tcp|udp|sctp)://\S+")
+"""The value that it gives to ``OPPSERVER_PORT``, too."""
+
+_OF_TESTS: Final = "OPPSERVER_TEST_"
 
 _KEYS_OF_FILE: Final = tuple(
     (
@@ -101,6 +119,39 @@ def _read_databases(text: str) -> tuple[str, ...]:
     return urls
 
 
+def _trusted_proxies(text: str) -> tuple[str, ...]:
+    """Addresses and networks with blanks or commas between them. Raises ValueError."""
+    names = tuple(text.replace(",", " ").split())
+    for name in names:
+        try:
+            ipaddress.ip_network(name, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"'{name}' is not an address or a network, such as 10.0.0.7 or 10.0.0.0/8"
+            ) from None
+    return names
+
+
+def _path_prefix(text: str) -> str:
+    prefix = text.strip().rstrip("/")
+    if not _PATH_PREFIX.fullmatch(prefix) or prefix.lower() in ("/v1", "/v2"):
+        raise ValueError("expected a path such as /crm, of letters, digits and . _ ~ -")
+    return prefix
+
+
+def _cors_origins(text: str) -> tuple[str, ...]:
+    """``*``, or origins with blanks or commas between them. Raises ValueError."""
+    origins = tuple(one.lower().rstrip("/") for one in text.replace(",", " ").split())
+    if origins == ("*",):
+        return origins
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"'{origin}' is not an origin, such as https://app.example.com; * is every origin"
+            )
+    return origins
+
+
 def _existing_file(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
@@ -140,6 +191,26 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", "The address to listen on. `0.0.0.0` is every interface.")
     port: int = _setting(8080, "The port to listen on; 0 takes a free one.", _integer(0, 65_535))
+    trusted_proxies: tuple[str, ...] | None = _setting(
+        None,
+        "Addresses and networks of proxies whose `X-Forwarded-For` is believed: the log then has"
+        " the caller's address. The flag can be given several times.",
+        _trusted_proxies,
+        is_list=True,
+    )
+    path_prefix: str | None = _setting(
+        None,
+        "The path below which a proxy shows the server, such as `/crm`. Calls come with it or"
+        " without it; documents and answers name it.",
+        _path_prefix,
+    )
+    cors_origins: tuple[str, ...] | None = _setting(
+        None,
+        "Origins of pages whose scripts may call the server, such as `https://app.example.com`; `*`"
+        " is every origin. The flag can be given several times.",
+        _cors_origins,
+        is_list=True,
+    )
     rate_limit: RateLimit | None = _setting(  # noqa: RUF009 (it is dataclasses.field)
         RateLimit(
             calls=limits.RATE_LIMIT_CALLS_DEFAULT, window_s=limits.RATE_LIMIT_WINDOW_S_DEFAULT
@@ -246,12 +317,13 @@ def load_settings(
     password) and what was expected.
     """
     environment = os.environ if environment is None else environment
+    _check_variables(environment)
     values: dict[str, Any] = {}
     for setting in fields(Settings):
         flag, variable = flag_of(setting.name), variable_of(setting.name)
         if (text := flags.get(setting.name)) is not None:
             values[setting.name] = _parsed(setting, text, source=flag)
-        elif text := environment.get(variable, ""):
+        elif (text := environment.get(variable, "")) and not _is_of_kubernetes(variable, text):
             values[setting.name] = _parsed(setting, text, source=variable)
     settings = Settings(**values)
     if (settings.ssl_certfile is None) != (settings.ssl_keyfile is None):
@@ -271,6 +343,7 @@ def load_keys(file: Path | None, environment: Mapping[str, str] | None = None) -
     which never repeats a key.
     """
     environment = os.environ if environment is None else environment
+    _check_variables(environment)
     if file is not None:
         return _keys_of_file(file)
     access_key = environment.get(ACCESS_KEY_VARIABLE, "").strip()
@@ -281,6 +354,33 @@ def load_keys(file: Path | None, environment: Mapping[str, str] | None = None) -
             " --keys-file FILE with what 'oppserver key create' printed."
         )
     return access_key, secret_key
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    """Check that each variable with our prefix is one of ours: a misspelt one would be ignored.
+
+    Raises InvalidSetting, which never repeats a value.
+    """
+    known = [variable_of(setting.name) for setting in fields(Settings)]
+    known += [ACCESS_KEY_VARIABLE, SECRET_KEY_VARIABLE]
+    for name, text in environment.items():
+        is_ours = name.upper().startswith(PREFIX) and not name.startswith(_OF_TESTS)
+        if is_ours and text and name not in known and not _is_of_kubernetes(name, text):
+            raise InvalidSetting(
+                f"{name}: there is no such variable, so it would change nothing."
+                f"{_did_you_mean(name, known)} Unset it, or name it otherwise; 'oppserver serve"
+                " --help' has all."
+            )
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    ends = nearest(name.upper().removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known])
+    return f" Did you mean {' or '.join(PREFIX + end for end in ends)}?" if ends else ""
+
+
+def _is_of_kubernetes(name: str, text: str) -> bool:
+    is_port = name == variable_of("port") and _ADDRESS_OF_KUBERNETES.fullmatch(text)
+    return bool(is_port or _OF_KUBERNETES.fullmatch(name))
 
 
 def _keys_of_file(file: Path) -> tuple[str, str]:

@@ -109,7 +109,8 @@ def configuration_markdown() -> str:
         "<!-- Generated from src/oppserver/config.py by `make docs`; a test holds them equal. -->"
         "\n\n"
         "Every setting is a flag of `oppserver serve` and an environment variable, here with its"
-        " default. A flag outranks\nthe variable; an empty variable counts as not set. The commands"
+        " default. A flag outranks\nthe variable; an empty variable counts as not set, an unknown"
+        " `OPPSERVER_…` is refused. The commands"
         " that open the store (`import`, `export`, `key`,\n`type`, `field`, `db`) read"
         " `--database` and `OPPSERVER_DATABASE` alike.\n\n" + "\n".join(rows) + "\n"
     )

@@ -10,6 +10,7 @@ from oppserver.config import (
     RateLimit,
     Settings,
     flag_of,
+    load_keys,
     load_settings,
     parse_rate_limit,
     variable_of,
@@ -170,3 +171,76 @@ def test_a_refusal_repeats_no_password() -> None:
     settings = load_settings({}, {"OPPSERVER_RATE_LIMIT_STORE": "redis://:s3cret@host"})
     assert str(settings.rate_limit_store) == "redis://:[hidden]@host:6379/0"
     assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        pytest.param("OPPSERVER_PROT", "OPPSERVER_PORT", id="O5"),
+        pytest.param("OPPSERVER_DATABSE", "OPPSERVER_DATABASE", id="O5 database"),
+        pytest.param("OPPSERVER_RATELIMIT", "OPPSERVER_RATE_LIMIT", id="O5 no sign"),
+        pytest.param("OPPSERVER_SECRETKEY", "OPPSERVER_SECRET_KEY", id="O5 key"),
+        pytest.param("oppserver_port", "OPPSERVER_PORT", id="O5 in lower case"),
+        pytest.param("OPPSERVER_ZZZZZZZZ", "", id="O5 nothing near"),
+    ],
+)
+def test_o5_an_unknown_variable_is_refused(name: str, near: str) -> None:
+    """With the nearest name, and without its value; also where keys are read."""
+    for load in (lambda them: load_settings({}, them), lambda them: load_keys(None, them)):
+        with pytest.raises(InvalidSetting, match=f"^{name}: there is no such variable") as no:
+            load({name: "s3cret"})
+        assert f"Did you mean {near}" in str(no.value) if near else "mean" not in str(no.value)
+        assert "s3cret" not in str(no.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("OPPSERVER_PORT", "tcp://10.96.0.12:8080"),
+        ("OPPSERVER_SERVICE_HOST", "10.96.0.12"),
+        ("OPPSERVER_SERVICE_PORT", "8080"),
+        ("OPPSERVER_SERVICE_PORT_HTTP", "8080"),
+        ("OPPSERVER_PORT_8080_TCP", "tcp://10.96.0.12:8080"),
+        ("OPPSERVER_PORT_8080_TCP_ADDR", "10.96.0.12"),
+        ("OPPSERVER_TEST_SCALE", "10"),
+        ("OPPSERVER_PROT", ""),
+        ("MY_OPPSERVER_PORT", "1"),
+        ("OPPSERVERS", "1"),
+    ],
+)
+def test_o5_variables_of_others_change_nothing(name: str, text: str) -> None:
+    """Kubernetes sets some for a Service of this name, and tests have theirs."""
+    assert load_settings({}, {name: text}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("trusted_proxies", "10.0.0.7, 10.1.0.0/16 ::1", ("10.0.0.7", "10.1.0.0/16", "::1")),
+        ("path_prefix", "/crm/", "/crm"),
+        ("path_prefix", "/a/b.c", "/a/b.c"),
+        ("cors_origins", "*", ("*",)),
+        (
+            "cors_origins",
+            "https://App.example.com, http://localhost:3000/",
+            ("https://app.example.com", "http://localhost:3000"),
+        ),
+    ],
+)
+def test_settings_of_proxies_and_pages(name: str, text: str, value: object) -> None:
+    """Lists have blanks or commas between their parts."""
+    assert loaded(name, text) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("trusted_proxies", text) for text in ("*", "proxy.example.com", "10.0.0.0/33")),
+        *(("path_prefix", text) for text in ("crm", "/", "/v2/", "/a b", "/a?b", "//a")),
+        *(("cors_origins", text) for text in ("app.example.com", "https://a/b", "* https://a")),
+    ],
+)
+def test_settings_of_proxies_and_pages_are_checked(name: str, text: str) -> None:
+    """The refusal says what was expected."""
+    with pytest.raises(InvalidSetting, match=f"^{flag_of(name)}: .* is refused: "):
+        loaded(name, text)

@@ -1,12 +1,13 @@
 """The application: the API's calls, health, metrics and documents."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -40,6 +41,23 @@ from oppserver.store.row_cache import RowCache
 
 _METHODS: Final = "GET, HEAD, POST, QUERY, OPTIONS"
 
+_EXPOSED_HEADERS: Final = (
+    "Accept-Query",
+    "ETag",
+    "Idempotency-Key-Hours",
+    "Idempotent-Replayed",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Cursor",
+    "X-Ignored-Columns",
+    "X-Opportunities-Found",
+    "X-Opportunities-Missing",
+    "X-Opportunities-Requested",
+    "X-Request-Id",
+)
+"""Headers of answers that a page may read beside those that every page may."""
+
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
@@ -56,7 +74,7 @@ def create_app(
     """
     services = services_of(settings, store, rate_limiter=rate_limiter, metrics=metrics)
     dispatcher = Dispatcher(settings, services)
-    return app_behind(lambda: dispatcher, metrics=metrics)
+    return app_behind(lambda: dispatcher, settings, metrics=metrics)
 
 
 def services_of(
@@ -78,7 +96,9 @@ def services_of(
     )
 
 
-def app_behind(dispatcher: Callable[[], Dispatcher], *, metrics: telemetry.Metrics) -> Observer:
+def app_behind(
+    dispatcher: Callable[[], Dispatcher], settings: Settings, *, metrics: telemetry.Metrics
+) -> Observer:
     """Return the ASGI application behind a dispatcher, which is asked for with every request.
 
     The dispatcher of the lifespan's end is closed then; others are closed by who made them.
@@ -99,7 +119,7 @@ def app_behind(dispatcher: Callable[[], Dispatcher], *, metrics: telemetry.Metri
         routes=[
             *(_call_route(route, dispatcher, streams) for route in ROUTES),
             *_health_routes(dispatcher),
-            *_document_routes(metrics),
+            *_document_routes(metrics, path_prefix=settings.path_prefix or ""),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
@@ -108,10 +128,28 @@ def app_behind(dispatcher: Callable[[], Dispatcher], *, metrics: telemetry.Metri
     paths = [route.path for route in app.routes if isinstance(route, StarletteRoute)]
     paths += [f"{PROBLEMS_PATH}/{name_of(kind)}" for kind in HTTP_ERRORS]
     return Observer(
-        _entrance(app),
+        _entrance(_open_to_pages(app, settings.cors_origins)),
         metrics=metrics,
         canonical_paths={folded(path): path for path in paths},
+        path_prefix=settings.path_prefix or "",
         new_request_id=new_request_id,
+    )
+
+
+def _open_to_pages(app: Application, origins: Sequence[str] | None) -> Application:
+    """Return the application with the headers by which pages of some origins may call it (CORS).
+
+    Keys are sent by scripts in headers or the query, never by the browser itself: no credentials.
+    """
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=_METHODS.split(", "),
+        allow_headers=["*"],
+        expose_headers=_EXPOSED_HEADERS,
+        allow_private_network=True,
     )
 
 
@@ -218,7 +256,7 @@ def _store_servers(store: Store) -> dict[str, Any]:
     return {"storeServers": servers} if servers else {}
 
 
-def _document_routes(metrics: telemetry.Metrics) -> list[BaseRoute]:
+def _document_routes(metrics: telemetry.Metrics, *, path_prefix: str) -> list[BaseRoute]:
     def page(path: str, name: str, body: Callable[[], bytes | str], media_type: str) -> BaseRoute:
         async def answer(_: Request) -> Response:
             return Response(body(), media_type=media_type)
@@ -235,7 +273,7 @@ def _document_routes(metrics: telemetry.Metrics) -> list[BaseRoute]:
 
     return [
         page("/metrics", "Metrics", metrics.exposition, "text/plain; version=0.0.4; charset=utf-8"),
-        page("/openapi.json", "OpenApi", document, JSON),
+        page("/openapi.json", "OpenApi", lambda: document(path_prefix), JSON),
         page("/", "Reference", reference_page, "text/html"),
         page("/docs", "Docs", reference_page, "text/html"),
         page("/problems", "Problems", lambda: msgspec.json.encode(all_problems()), JSON),

@@ -79,6 +79,7 @@ class Dispatcher:
                 route,
                 body_bytes_max=self.settings.body_bytes_max,
                 body_timeout_s=self.settings.body_timeout_s,
+                path_prefix=self.settings.path_prefix or "",
                 clock=self.services.sources.now,
             )
             answer, encoding = await self.on_worker(run, route.operation, call, self.services)
@@ -134,6 +135,7 @@ async def take_in(
     *,
     body_bytes_max: int,
     body_timeout_s: float,
+    path_prefix: str,
     clock: Callable[[], datetime],
 ) -> Call:
     """The call of a request. Raises RequestTimeout when its body is late, and CallerLeft.
@@ -148,13 +150,16 @@ async def take_in(
         raise RequestTimeout(
             f"The body did not arrive within {body_timeout_s:g} seconds. Send it faster, or less."
         ) from None
-    return call_of(request, route.name, body=body, now=clock())
+    return call_of(request, route.name, body=body, path_prefix=path_prefix, now=clock())
 
 
-def call_of(request: Request, name: str, *, body: bytes | None, now: datetime) -> Call:
+def call_of(
+    request: Request, name: str, *, body: bytes | None, path_prefix: str = "", now: datetime
+) -> Call:
     """The call of a request's headers and query, and of a body that was read."""
     conditions = request.headers.getlist("if-none-match")
     query = _query(request.scope["query_string"])
+    host = request.headers.get("host", "")
     in_query = query.pop("accesskey", ""), query.pop("secretkey", "")
     return Call(
         name=name,
@@ -164,7 +169,7 @@ def call_of(request: Request, name: str, *, body: bytes | None, now: datetime) -
         secret_key=request.headers.get("x-lsq-secretkey") or in_query[1],
         content_type=request.headers.get("content-type", ""),
         body=body,
-        host=request.headers.get("host", ""),
+        host=f"{host}{path_prefix}" if host else "",
         accept=", ".join(request.headers.getlist("accept")),
         coding=choose_encoding(", ".join(request.headers.getlist("accept-encoding"))),
         content_encoding=request.headers.get("content-encoding", ""),

@@ -27,6 +27,9 @@ _SLASHES: Final = re.compile("/{2,}")
 
 _KEY_CHARACTERS_SHOWN: Final = 8
 
+_CALLER_CHARACTERS_MAX: Final = 64
+"""Characters of a logged address. Chosen: an IPv6 address with a zone has fewer."""
+
 _OBSERVED: Final = "oppserver.observed"
 
 CALLER_LEFT: Final = 499
@@ -44,6 +47,7 @@ class Observed:
 
     request_id: str
     method: str
+    caller: str = ""
     call: str = "other"
     access_key: str = ""
     status: int = 0
@@ -74,8 +78,10 @@ class Observer:
         *,
         metrics: telemetry.Metrics,
         canonical_paths: Mapping[str, str],
+        path_prefix: str,
         new_request_id: Callable[[], str],
     ) -> None:
+        self._path_prefix: Final = path_prefix.lower()
         self._app: Final = app
         self._metrics: Final = metrics
         self._canonical_paths: Final = canonical_paths
@@ -88,7 +94,11 @@ class Observer:
             return
         started = time.perf_counter()
         method, path = scope["method"], scope["path"]
-        known = Observed(request_id=_request_id(scope) or self._new_request_id(), method=method)
+        known = Observed(
+            request_id=_request_id(scope) or self._new_request_id(),
+            method=method,
+            caller=_caller(scope),
+        )
         scope[_OBSERVED] = known
         scope["path"] = self._canonical(path)
         structlog.contextvars.bind_contextvars(request_id=known.request_id)
@@ -101,7 +111,11 @@ class Observer:
             structlog.contextvars.unbind_contextvars("request_id")
 
     def _canonical(self, path: str) -> str:
-        return self._canonical_paths.get(folded(path), path)
+        name, prefix = folded(path), self._path_prefix
+        if prefix and (name == prefix or name.startswith(f"{prefix}/")):
+            name = name.removeprefix(prefix)
+            path = _SLASHES.sub("/", path)[len(prefix) :]
+        return self._canonical_paths.get(name, path)
 
     def _record(self, path: str, known: Observed, seconds: float) -> None:
         self._metrics.called(
@@ -116,12 +130,19 @@ class Observer:
             ms=round(seconds * 1_000, 2),
             bytes=known.body_bytes,
             key=known.access_key[:_KEY_CHARACTERS_SHOWN],
+            caller=known.caller,
         )
 
 
 def folded(path: str) -> str:
     """Return a path as calls are matched by it: one slash each, none at the end, no capitals."""
     return _SLASHES.sub("/", path).rstrip("/").lower()
+
+
+def _caller(scope: Scope) -> str:
+    """The address of the caller, as the last proxy that is trusted knows it; empty if unknown."""
+    client = scope.get("client")
+    return str(client[0])[:_CALLER_CHARACTERS_MAX] if client else ""
 
 
 def _request_id(scope: Scope) -> str | None:

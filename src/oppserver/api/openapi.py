@@ -138,8 +138,8 @@ _SCHEMES: Final = {
 
 
 @cache
-def document() -> bytes:
-    """The OpenAPI 3.1 document of every call, JSON."""
+def document(path_prefix: str = "") -> bytes:
+    """The OpenAPI 3.1 document of every call, JSON, of a server below a path."""
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         operations = paths.setdefault(route.path, {})
@@ -153,7 +153,7 @@ def document() -> bytes:
                 "summary": "Sales opportunities over the Opportunity API.",
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
-            "servers": [{"url": "/"}],
+            "servers": [{"url": path_prefix or "/"}],
             "security": [
                 {"AccessKeyHeader": [], "SecretKeyHeader": []},
                 {"AccessKeyQuery": [], "SecretKeyQuery": []},

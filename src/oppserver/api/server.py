@@ -36,7 +36,8 @@ def uvicorn_config(
         access_log=False,  # it would log the query, and with it keys; ours is in api/observe.py
         log_config=None,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=list(settings.trusted_proxies or ()),
         timeout_graceful_shutdown=shutdown_timeout_s,
         ssl_certfile=settings.ssl_certfile,
         ssl_keyfile=settings.ssl_keyfile,

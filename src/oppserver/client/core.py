@@ -39,6 +39,8 @@ RETRY_FOR_S_DEFAULT: Final = 120.0
 
 _HIDDEN: Final = "[hidden]"
 
+_PATH_PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*", re.ASCII)
+
 _HOST_NAME: Final = re.compile(r"[A-Za-z0-9._:\-]+", re.ASCII)
 
 _KEY_CHARACTERS_MIN: Final = 6
@@ -163,7 +165,7 @@ def base_url_of(host: str) -> str:
         parts.scheme in ("http", "https")
         and bool(_HOST_NAME.fullmatch(parts.hostname or ""))
         and port != -1
-        and parts.path.rstrip("/").lower() in ("", "/v2")
+        and bool(_PATH_PREFIX.fullmatch(path := _without_version(parts.path)))
         and parts.username is None
         and not parts.query
     )
@@ -172,7 +174,13 @@ def base_url_of(host: str) -> str:
             f"{quoted(parts.hostname or 'host')} is not a host. Pass a name such as"
             " 'api.leadsquared.com', or a URL such as 'http://127.0.0.1:8080', without keys."
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _without_version(path: str) -> str:
+    """A path without the ``/v2`` of the calls at its end, and without a slash there."""
+    path = path.rstrip("/")
+    return path[:-3] if path.lower().endswith("/v2") else path
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True):

@@ -94,7 +94,7 @@ class Host:
         settings = Settings(host="127.0.0.1", port=0)
         listener = listen(settings)
         self.url: Final = url_of(settings, listener)
-        app = app_behind(lambda: self.world.dispatcher, metrics=self._metrics)
+        app = app_behind(lambda: self.world.dispatcher, settings, metrics=self._metrics)
         faulty = FaultyApplication(app, lambda: self.world)
         self._server: Final = BackgroundServer(faulty, settings, listener)
         self._server.start()
