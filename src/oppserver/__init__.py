@@ -1,3 +1,3 @@
-"""oppserver: a self-hosted server of sales opportunities that speaks the Opportunity API."""
+"""oppserver: a self-hosted server with the Opportunity API."""
 
 __version__ = "0.1.0"

@@ -181,7 +181,7 @@ class Metrics:
         )
         self._seconds: Final = Histogram(
             "oppserver_call_seconds",
-            "Seconds from a call's first byte to the last byte of its answer.",
+            "Seconds from a call's first byte to its answer's last.",
             ("call",),
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
             registry=self._registry,
@@ -194,18 +194,18 @@ class Metrics:
         )
         self._rows: Final = Counter(
             "oppserver_bulk_read_ids",
-            "Ids of bulk reads, by where their rows came from.",
+            "Ids of bulk reads, by where rows came from.",
             ("source",),
             registry=self._registry,
         )
         self._alone: Final = Counter(
             "oppserver_calls_counted_alone",
-            "Calls counted by one machine alone, because the store of the rate limit was lost.",
+            "Calls counted by one machine alone, without the shared store.",
             registry=self._registry,
         )
         self._reads: Final = Counter(
             "oppserver_store_reads",
-            "Reads that a server of the store has served, where standbys are read.",
+            "Reads that a server of the store has served, with standbys.",
             ("server", "role"),
             registry=self._registry,
         )
@@ -218,7 +218,7 @@ class Metrics:
         )
         self._behind: Final = Gauge(
             "oppserver_standby_behind_bytes",
-            "How much of the primary's log a standby had not applied when it was last looked at.",
+            "Bytes of the log that a standby had not applied.",
             ("server",),
             registry=self._registry,
             multiprocess_mode="livemax",

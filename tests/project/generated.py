@@ -22,6 +22,8 @@ from oppserver.telemetry import Metrics
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "src" / "oppserver"
 LIMITS: Final = PACKAGE / "contract" / "limits.py"
+NOT_MET: Final = ("SQLITE_", "IN_ERROR_", "BODY_DISCARDED_", "IGNORED_", "PARQUET_", "RETRY_")
+"""Limits that refuse no call: an engine's, and of what an answer says."""
 
 
 def code_map() -> str:
@@ -57,7 +59,7 @@ def errors_table() -> str:
 
 
 def limits_table() -> str:
-    """Every limit that callers can meet, without those that are settings or an engine's."""
+    """Every limit that callers can meet, without those that are settings."""
     settings = (PACKAGE / "config.py").read_text(encoding="utf-8")
     body = ast.parse(LIMITS.read_text(encoding="utf-8")).body
     rows = []
@@ -65,7 +67,7 @@ def limits_table() -> str:
         if not isinstance(statement, ast.AnnAssign):
             continue
         name = ast.unparse(statement.target)
-        if name.startswith("SQLITE_") or re.search(rf"\b{name}\b", settings):
+        if name.startswith(NOT_MET) or re.search(rf"\b{name}\b", settings):
             continue
         text = ""
         if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):

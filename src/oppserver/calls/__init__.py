@@ -1,1 +1,1 @@
-"""The calls of the API: a folder for each subject, and the runner that they share."""
+"""The calls of the API, by subject, and their runner."""

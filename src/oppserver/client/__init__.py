@@ -1,5 +1,6 @@
-"""A typed client of this API, synchronous and asynchronous, for this server and the hosted service.
+"""A typed client of this API, synchronous and asynchronous.
 
+It speaks to this server and the hosted service.
 It imports nothing of the server. docs/client.md shows how to use it.
 """
 

@@ -1,1 +1,4 @@
-"""The promises to callers. Pure; imports nothing else of ours."""
+"""The promises to callers. Pure.
+
+Imports nothing else of ours.
+"""

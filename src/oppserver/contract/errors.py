@@ -79,9 +79,7 @@ class AccessDenied(ApiError):
 class UnsupportedMediaType(ApiError):
     status = 415
     exception_type = "MXUnsupportedMediaTypeException"
-    meaning = (
-        "A type of body that a call of `/v1` does not take, or a content coding; see the list."
-    )
+    meaning = "The call does not take this type or coding of a body."
 
 
 class UnsupportedCoding(UnsupportedMediaType):
@@ -96,13 +94,13 @@ class UnsupportedCoding(UnsupportedMediaType):
 class IdempotencyConflict(ApiError):
     status = 422
     exception_type = "MXIdempotencyKeyException"
-    meaning = "The `Idempotency-Key` was used for another request, or is none."
+    meaning = "The `Idempotency-Key` is invalid, or of another request."
 
 
 class RateLimited(ApiError):
     status = 429
     exception_type = "MXAPIRateLimitExceededException"
-    meaning = "More calls with this key than the limit. `Retry-After` says how long to wait."
+    meaning = "More calls with this key than the limit."
 
     def __init__(self, *, calls: int, window_s: int, retry_after_s: int) -> None:
         super().__init__(f"API calls exceeded the limit of {calls} in {window_s} second(s)")
@@ -122,25 +120,25 @@ class WrongContentType(ApiError):
 class MalformedBody(ApiError):
     status = 400
     exception_type = "MXMalformedRequestException"
-    meaning = "There is no body, or it is not UTF-8, or not JSON."
+    meaning = "There is no body, or it is not JSON in UTF-8."
 
 
 class MalformedHead(ApiError):
     status = 400
     exception_type = "MXMalformedRequestException"
-    meaning = "The request is not HTTP/1.1: it has no `Host`, for example."
+    meaning = "The request is not HTTP/1.1, as without `Host`."
 
 
 class WrongDataType(ApiError):
     status = 400
     exception_type = "MXInvalidDataTypeException"
-    meaning = "A member of the body has the wrong type; it is named with its place."
+    meaning = "A member of the body has the wrong type."
 
 
 class MissingAttribute(ApiError):
     status = 400
     exception_type = "MXMandatoryAttributeMissingException"
-    meaning = "A mandatory member is missing or empty; it is named with its place."
+    meaning = "A mandatory member is missing or empty."
 
 
 class InvalidValue(ApiError):
@@ -152,19 +150,19 @@ class InvalidValue(ApiError):
 class UnknownEventCode(ApiError):
     status = 400
     exception_type = "MXInvalidEntityReferenceException"
-    meaning = "The `EventCode` is no opportunity type of this server."
+    meaning = "No opportunity type has this `EventCode`."
 
 
 class UnknownColumn(ApiError):
     status = 400
     exception_type = "MXUnknownAttributeException"
-    meaning = "The type does not have a requested column; the nearest names are given."
+    meaning = "The type does not have a requested column."
 
 
 class InvalidFieldValue(ApiError):
     status = 400
     exception_type = "MXInvalidActivityFieldsException"
-    meaning = "A value does not fit its field's definition, or a mandatory field has none."
+    meaning = "A value does not fit its field, or a mandatory field has none."
 
 
 class InvalidReference(ApiError):
@@ -182,43 +180,43 @@ class DuplicateEntry(ApiError):
 class LimitExceeded(ApiError):
     status = 400
     exception_type = "MXLimitExceededException"
-    meaning = "More ids, rows, columns or conditions than one call takes; the limit is named."
+    meaning = "More ids, rows, columns or conditions than one call takes."
 
 
 class RequestTimeout(ApiError):
     status = 408
     exception_type = "MXRequestTimeoutException"
-    meaning = "The head or the body of the request did not arrive in time."
+    meaning = "The head or the body did not arrive in time."
 
 
 class BodyTooLarge(ApiError):
     status = 413
     exception_type = "MXRequestTooLargeException"
-    meaning = "The body is too large; it was not read whole."
+    meaning = "The body is too large."
 
 
 class UrlTooLong(ApiError):
     status = 414
     exception_type = "MXUrlTooLongException"
-    meaning = "The URL is longer than this server takes."
+    meaning = "The URL is too long."
 
 
 class HeadTooLarge(ApiError):
     status = 431
     exception_type = "MXRequestHeadersTooLargeException"
-    meaning = "The request has more or longer headers than this server takes."
+    meaning = "The headers are too many or too long."
 
 
 class UnknownPath(ApiError):
     status = 404
     exception_type = "MXApiNotFoundException"
-    meaning = "There is no such call. Check the path."
+    meaning = "There is no such call."
 
 
 class OpportunityNotFound(ApiError):
     status = 404
     exception_type = "MXOpportunityNotFoundException"
-    meaning = "There is no such opportunity; of a deleted one, it says when and by whom."
+    meaning = "There is no such opportunity, or it was deleted."
 
 
 class CursorGone(ApiError):
@@ -230,13 +228,13 @@ class CursorGone(ApiError):
 class MethodNotAllowed(ApiError):
     status = 405
     exception_type = "MXMethodNotAllowedException"
-    meaning = "The call has another method; `Allow` names it."
+    meaning = "The call has another method, in `Allow`."
 
 
 class NotAcceptable(ApiError):
     status = 406
     exception_type = "MXNotAcceptableException"
-    meaning = "The call answers none of the formats in `Accept`; its formats are listed."
+    meaning = "The call answers none of the formats in `Accept`."
 
 
 class Unavailable(ApiError):
@@ -244,7 +242,7 @@ class Unavailable(ApiError):
 
     status = 503
     exception_type = "MXServiceUnavailableException"
-    meaning = "The store cannot be used now, or the server is full. `Retry-After` says when."
+    meaning = "The store cannot be used now, or the server is full."
 
     def __init__(self, message: str, *, retry_after_s: int = RETRY_AFTER_S) -> None:
         super().__init__(message)
@@ -258,7 +256,7 @@ class Unavailable(ApiError):
 class InternalFault(ApiError):
     status = 500
     exception_type = "MXInternalException"
-    meaning = "A fault of the server. Quote the `X-Request-Id`: the log has the cause."
+    meaning = "A fault of the server. Its log has the cause."
 
     def __init__(self) -> None:
         super().__init__(

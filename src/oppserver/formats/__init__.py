@@ -1,1 +1,1 @@
-"""Rows as the bytes of a format: NDJSON, CSV, Arrow, Parquet. Pure; the one room of pyarrow."""
+"""Rows as bytes: NDJSON, CSV, Arrow, Parquet. Pure; pyarrow's one room."""

@@ -1,1 +1,1 @@
-"""Server processes: one alone, or several workers and the parent that looks after them."""
+"""Server processes: one alone, or workers and their parent."""

@@ -1,1 +1,1 @@
-"""The rate limit: in the process, in the machine, in Redis or Valkey."""
+"""The rate limit: in the process, the machine, or Redis."""

@@ -1,4 +1,4 @@
-"""Opening a store: the only place that knows the engines by name."""
+"""Opening a store: the only place that knows the engines."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,5 +1,6 @@
-"""A real server for the tests of code that calls this API. docs/testing.md shows its use.
+"""A real server for tests of this API's callers.
 
+docs/testing.md shows its use.
 The pytest plug-in (``oppserver/pytest_plugin.py``) is its way in. Nothing that serves production
 may import this room: faults, resets and other clocks are not in a server that was started to serve.
 """

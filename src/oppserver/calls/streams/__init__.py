@@ -1,1 +1,1 @@
-"""Any number of ids in, or a whole type; rows out as a stream."""
+"""Streams: ids in, or a whole type; rows out."""

@@ -1,1 +1,1 @@
-"""``Users.Get`` and ``UserByAccessKey.Get``: users, and the user of the keys of a call."""
+"""Users, and the user of a call's keys."""

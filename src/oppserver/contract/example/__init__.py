@@ -1,4 +1,4 @@
-"""The documented page's example, as files: opportunities to store, a request and its response.
+"""The documented page's example: opportunities, a request, its response.
 
 Import ``opportunities.ndjson`` (which creates type 12003), create type 12001, and ``request.json``
 gets ``response.json``: value for value and key order included.

@@ -1,4 +1,7 @@
-"""Bringing a database to this version's schema, with Alembic, which is loaded only when needed."""
+"""Migrations of a database to this version's schema.
+
+Alembic is loaded only when needed.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final

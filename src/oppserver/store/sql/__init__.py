@@ -1,4 +1,4 @@
-"""SQL that both engines share: statements as named texts, and how a connection is asked them.
+"""SQL that both engines share: statements as named texts.
 
 A statement can be pasted into SQLite's shell as it is: a parameter is ``:name``, and a list of
 values is ``IN (SELECT value FROM json_each(:name))``. A connection to PostgreSQL translates just

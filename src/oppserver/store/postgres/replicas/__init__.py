@@ -1,1 +1,1 @@
-"""PostgreSQL with standbys: the primary, the standbys that serve reads, failover."""
+"""PostgreSQL with standbys: reads from them, and failover."""
