@@ -222,7 +222,7 @@ class Settings:
         None,
         "Where servers on several machines count calls together: `redis://HOST:PORT/NUMBER`,"
         " `rediss://` (TLS), `valkey://`, `valkeys://` (TLS) or `unix:///PATH`. Without it, all"
-        " workers of one machine count together. Takes the extra `oppserver[redis]`.",
+        " workers of one machine count together. Takes the package `valkey`.",
         parse_rate_limit_store,
         is_secret=True,
     )

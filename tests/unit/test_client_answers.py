@@ -124,6 +124,27 @@ def test_errors_can_be_pickled() -> None:
     assert "PageSize is 0." in str(copy)
 
 
+@pytest.mark.parametrize(
+    ("status", "message", "said"),
+    [
+        pytest.param(404, "No such id. Check the id.", "No such id. Check the id.", id="O12"),
+        (503, "The store is busy. Try again.", "The store is busy. Try again."),
+        (429, "Too many; wait. Use fewer calls", "Too many; wait. Use fewer calls."),
+        (503, "Busy", "Busy. Try again later."),
+        (
+            404,
+            "Nothing to Check",
+            "Nothing to Check. Change the request: the same request gets the same answer.",
+        ),
+    ],
+)
+def test_o12_what_to_do_is_said_once(status: int, message: str, said: str) -> None:
+    """By the host, or by the client."""
+    problem = problem_of(answer(status, envelope("", message)), READ)
+    assert problem is not None
+    assert str(problem.error) == f"{READ.name}: status {status}. {said}"
+
+
 def test_a_redirect_s_error_has_no_query() -> None:
     """Keys in a query are not repeated."""
     problem = problem_of(answer(308, location="https://other/v2?accessKey=a"), READ)

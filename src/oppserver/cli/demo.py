@@ -3,6 +3,7 @@
 import itertools
 import json
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def demo(
 
     Serves until Ctrl-C. Everything is in a temporary folder that is removed at the end.
     """
+    _refuse_taken(port)
     with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="oppserver-demo-") as folder:
         database = f"sqlite:///{folder}/demo.db"
         _import_example(database, Path(folder) / "opportunities.ndjson")
@@ -74,6 +76,17 @@ def demo(
             if not end:
                 typer.echo(f"\nServing at {url} until Ctrl-C.")
                 threading.Event().wait()
+
+
+def _refuse_taken(port: int) -> None:
+    """Looks for the port before anything is generated. Raises OperatorError."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise OperatorError(
+            f"The demo cannot listen on port {port}: {error.strerror}. Name another one;"
+            " --port 0 takes a free one."
+        ) from None
 
 
 # --- data --------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from oppserver.client.bulk_read import BulkPlan
 from oppserver.client.core import base_url_of
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import BULK_READ_IDS_MAX
+from oppserver.contract.names import counted
 from oppserver.transfer.files import STANDARD, OutputFormat, output_format_of
 from oppserver.transfer.id_files import Ids, read_ids
 from oppserver.transfer.outputs import written
@@ -236,7 +237,7 @@ def _kept(job: FetchJob) -> str:
     """The sentence about a fetch that is not complete: the part of it that is not lost."""
     if job.state is not State.PARTIAL:
         return "nothing was read."
-    read = f"{job.read:,} of {len(job.ids):,} ids are read"
+    read = f"{job.read:,} of {counted(len(job.ids), 'id')} are read"
     if job.output.part is None:
         return f"{read}, and not kept: the output is not a file. Nothing was written to it."
     return f"{read} and kept in {job.output.part}. Run the same command again to go on."
@@ -245,10 +246,10 @@ def _kept(job: FetchJob) -> str:
 def _summary(job: FetchJob, output: Path, seconds: float) -> str:
     notes = [f"{job.missing:,} not found"]
     if job.ids.repeated:
-        notes.append(f"{job.ids.repeated:,} repeated ids asked for once")
+        notes.append(f"{counted(job.ids.repeated, 'repeated id')} asked for once")
     if job.resumed:
-        notes.append(f"{job.resumed:,} calls of an earlier run kept")
+        notes.append(f"{counted(job.resumed, 'call')} of an earlier run kept")
     return (
-        f"fetched {job.rows:,} opportunities into {output} in {seconds:.1f} s"
+        f"fetched {counted(job.rows, 'opportunity')} into {output} in {seconds:.1f} s"
         f" ({job.ids_per_second:,.0f} ids/s): {', '.join(notes)}"
     )

@@ -24,6 +24,7 @@ from oppserver.cli.common import (
 from oppserver.cli.types import require_type
 from oppserver.contract.errors import InvalidFile, InvalidInput, StoppedImport
 from oppserver.contract.limits import EVENT_CODE_MAX
+from oppserver.contract.names import counted
 from oppserver.transfer.files import STANDARD, Format, Line, Source, format_of, opened
 from oppserver.transfer.lines import read_lines
 from oppserver.transfer.outputs import written
@@ -124,7 +125,12 @@ def _sentence(text: str) -> str:
 
 def _so_far(job: Import | None) -> str:
     """The part of the file that is stored; nothing where the import has not begun."""
-    return "" if job is None else f"{job.done.stored:,} opportunities of it are stored."
+    return "" if job is None else _stored(job.done.stored)
+
+
+def _stored(number: int) -> str:
+    verb = "is" if number == 1 else "are"
+    return f"{counted(number, 'opportunity')} of it {verb} stored."
 
 
 def _report(done: Imported, rejected: "_Rejected | None", *, as_json: bool) -> None:
@@ -140,11 +146,11 @@ def _report(done: Imported, rejected: "_Rejected | None", *, as_json: bool) -> N
         )
     else:
         typer.echo(
-            f"imported {done.stored:,} opportunities: {done.created:,} created,"
+            f"imported {counted(done.stored, 'opportunity')}: {done.created:,} created,"
             f" {done.replaced:,} replaced"
         )
     if rejects is not None:
-        lines = "1 line" if done.rejected == 1 else f"{done.rejected:,} lines"
+        lines = counted(done.rejected, "line")
         typer.echo(f"oppserver: {lines} rejected, to be mended: {rejects}", err=True)
         raise typer.Exit(_REJECTED_STATUS)
 
@@ -288,7 +294,7 @@ def export_command(
                 event_code=event_code,
                 on_page=lambda count: move(completed=count),
             )
-    typer.echo(f"exported {count:,} opportunities", err=True)
+    typer.echo(f"exported {counted(count, 'opportunity')}", err=True)
 
 
 # --- progress ----------------------------------------------------------------------------------

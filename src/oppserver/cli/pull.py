@@ -29,6 +29,7 @@ from oppserver.contract.dates import to_stored
 from oppserver.contract.errors import InvalidInput, RejectedLine
 from oppserver.contract.field_sets import fields_of_slots
 from oppserver.contract.model import StoredOpportunity
+from oppserver.contract.names import counted
 from oppserver.store.port import Store
 from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Ordering, Search
 from oppserver.transfer.files import EXPORT_PAGE_ROWS
@@ -91,8 +92,8 @@ def run_pull(options: PullOptions) -> int:
         )
         if not run.carry_out(lambda: job.run(full=options.full), bar=bar):
             typer.echo(
-                f"oppserver: interrupted. {job.done.written:,} opportunities of this run are"
-                " stored; run it again to go on.",
+                f"oppserver: interrupted. {counted(job.done.written, 'opportunity')} stored;"
+                " run it again to go on.",
                 err=True,
             )
             return INTERRUPTED_STATUS

@@ -12,6 +12,7 @@ from oppserver.cli.common import Database, Json, opened_store, print_json, print
 from oppserver.config import load_settings
 from oppserver.contract.errors import DatabaseRefused, InvalidInput
 from oppserver.contract.model import SHARDS_RISKS, ServerState
+from oppserver.contract.names import counted
 
 SHARDS_DEFAULT: Final = 32
 """Parts of the tables of a sharded database. Source: Citus's own default."""
@@ -50,7 +51,8 @@ def check(database: Database = None) -> None:
         typer.echo(fault)
     if faults:
         raise DatabaseRefused(
-            f"The store has {len(faults)} fault(s). Restore a backup, or export and import it anew."
+            f"The store has {counted(len(faults), 'fault')}. Restore a backup, or export and import"
+            " it anew."
         )
     typer.echo("ok")
 

@@ -12,6 +12,7 @@ from oppserver.cli.common import Database, Json, opened_store, print_json, print
 from oppserver.contract.errors import InvalidFile, InvalidInput
 from oppserver.contract.limits import EVENT_CODE_MAX
 from oppserver.contract.model import ActivityType, Catalogue, Field, OpportunityType
+from oppserver.contract.names import counted
 from oppserver.transfer.files import opened
 from oppserver.transfer.types import ImportedType, exported_type, types_of
 
@@ -258,7 +259,9 @@ def import_types(
         store.put_types([one.type for one in imported])
         store.put_fields([field for one in imported for field in one.fields])
     for one in imported:
-        typer.echo(f"type {one.type.event_code} {one.type.name}: {len(one.fields)} fields")
+        typer.echo(
+            f"type {one.type.event_code} {one.type.name}: {counted(len(one.fields), 'field')}"
+        )
         _tell_lost(one)
 
 

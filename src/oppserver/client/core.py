@@ -22,7 +22,7 @@ from oppserver.client.calls import Broken, HostAnswer, HostCall
 from oppserver.client.errors import InvalidCall
 from oppserver.client.exchange import Exchange, Flow, Retry
 from oppserver.client.rate_limiter import DEFAULT_RATE_LIMIT, RateLimit, RateLimiter
-from oppserver.contract.names import quoted
+from oppserver.contract.names import did_you_mean, quoted
 
 T = TypeVar("T")
 
@@ -314,7 +314,9 @@ class Core:
 
     def __init__(self, host: str, access_key: str, secret_key: str, options: Options) -> None:
         if unknown := options.keys() - Options.__annotations__.keys():
-            raise InvalidCall(f"'{min(unknown)}' is not an option of a client.")
+            one = min(unknown)
+            near = did_you_mean(one, Options.__annotations__)
+            raise InvalidCall(f"{quoted(one)} is not an option of a client.{near}")
         keys = Keys(access_key, secret_key)
         self.calls_in_flight: Final = options.get("calls_in_flight", CALLS_IN_FLIGHT_DEFAULT)
         if not 1 <= self.calls_in_flight <= 1_000:

@@ -149,9 +149,7 @@ def _library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise InvalidCall(
-            f"This form of rows needs {name}: pip install 'oppserver[dataframe]'"
-        ) from None
+        raise InvalidCall(f"This form of rows needs {name}: pip install {name}") from None
 
 
 # --- rows as they arrive -----------------------------------------------------------------------

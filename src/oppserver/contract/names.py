@@ -24,6 +24,13 @@ def quoted(value: object) -> str:
     return "'" + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text) + "'"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, such as ``1 line``, ``2,000 lines``, ``0 opportunities``."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+
+
 def ascii_lower(text: str) -> str:
     """A text with the letters A to Z as a to z, and no other letter changed."""
     return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")

@@ -21,9 +21,7 @@ def load() -> "tuple[ModuleType, ModuleType]":
         import pyarrow as pa  # noqa: PLC0415 (an extra, and slow to load)
         from pyarrow import parquet  # noqa: PLC0415 (as above)
     except ImportError:
-        raise InvalidInput(
-            "Parquet needs the extra 'arrow': pip install 'oppserver[arrow]'"
-        ) from None
+        raise InvalidInput("Parquet needs pyarrow: pip install pyarrow") from None
     return pa, parquet
 
 

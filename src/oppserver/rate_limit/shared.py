@@ -155,7 +155,7 @@ def open_shared_window(
     except ModuleNotFoundError as error:
         raise InvalidSetting(
             f"--rate-limit-store: '{where}' needs what is not installed here ({error.name}):"
-            " pip install 'oppserver[redis]'"
+            " pip install valkey"
         ) from None
     store = RedisWindow(where, calls=calls, window_s=window_s, connections=connections)
     window = SharedWindow(store, alone=alone, on_alone=on_alone)

@@ -64,5 +64,5 @@ def _driver_wanted() -> Iterator[None]:
         if error.name != "psycopg":
             raise
         raise DatabaseRefused(
-            "PostgreSQL's driver is not installed: pip install 'oppserver[postgres]'"
+            "PostgreSQL's driver is not installed: pip install 'psycopg[binary]'"
         ) from None

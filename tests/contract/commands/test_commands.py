@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -14,6 +15,7 @@ import pytest
 
 from oppserver.contract import example
 from oppserver.store.sqlite.library import sqlite3
+from tests.support.import_lines import line
 from tests.support.running import OPPSERVER, clean_environment, one_line, poll, run, run_well
 from tests.support.world import WIDE_CODE
 
@@ -101,7 +103,7 @@ def test_a_damaged_store_is_reported(tmp_path: Path) -> None:
         connection.commit()
     done = run("db", "check", folder=tmp_path)
     assert done.returncode == 1
-    assert "3 opportunities whose EmailAddress is not their lead's" in done.stdout
+    assert "3 opportunities whose EmailAddress is not that of its lead" in done.stdout
 
 
 READ_ONLY_COMMANDS = [
@@ -125,7 +127,7 @@ def test_a_command_that_only_looks_creates_no_store(
 ) -> None:
     """A mistyped path is reported, not filled with an empty store."""
     line = one_line(run(*arguments, folder=tmp_path))
-    assert "There is no database at oppserver.db" in line
+    assert f"There is no database at {tmp_path}/oppserver.db. Run the command in its folder" in line
     assert list(tmp_path.iterdir()) == []
 
 
@@ -303,3 +305,49 @@ def test_wide_code_is_listed(filled_folder: Path) -> None:
     assert by_code[12003] == 3
     assert by_code[12001] == 0
     assert by_code[WIDE_CODE] == 2
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        pytest.param(1, "imported 1 opportunity: 1 created, 0 replaced", id="O12"),
+        (0, "imported 0 opportunities: 0 created, 0 replaced"),
+        (2, "imported 2 opportunities: 2 created, 0 replaced"),
+        (1_500, "imported 1,500 opportunities: 1,500 created, 0 replaced"),
+    ],
+)
+def test_o12_numbers_and_nouns_agree(tmp_path: Path, number: int, said: str) -> None:
+    """``import``, and ``export`` behind it."""
+    (tmp_path / "in.ndjson").write_text("".join(f"{line(n)}\n" for n in range(number)))
+    assert run("import", "in.ndjson", folder=tmp_path).stdout == f"{said}\n"
+    done = run("export", folder=tmp_path)
+    assert done.stderr == said.partition(":")[0].replace("imported", "exported") + "\n"
+
+
+def test_o12_a_store_that_is_elsewhere_is_named_whole(tmp_path: Path) -> None:
+    """From a wrong folder, the place that was looked at is shown, and what names another."""
+    for database in (None, "sqlite:///data.db", "sqlite:///../x.db"):
+        more = () if database is None else ("--database", database)
+        said = one_line(run("type", "list", *more, folder=tmp_path))
+        assert f"There is no database at {tmp_path}/" in said
+        assert "--database" in said
+
+
+@pytest.mark.parametrize("more", [("--exit",), (), ("--opportunities", "50000000")])
+def test_o10_the_demo_looks_at_its_port_first(tmp_path: Path, more: tuple[str, ...]) -> None:
+    """Nothing is generated for a port that is taken; the cure is a flag that it has."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = one_line(run("demo", "--port", str(port), *more, folder=tmp_path))
+    assert said.startswith(f"oppserver: The demo cannot listen on port {port}: ")
+    assert said.endswith("--port 0 takes a free one.")
+
+
+def test_o10_a_port_that_may_not_be_used(tmp_path: Path) -> None:
+    """Whatever the reason is."""
+    if os.geteuid() == 0:
+        pytest.skip("root may use every port")
+    assert "Permission denied" in one_line(run("demo", "--port", "1", folder=tmp_path))

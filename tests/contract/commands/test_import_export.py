@@ -296,4 +296,4 @@ def test_parquet_without_its_extra_is_explained(tmp_path: Path) -> None:
     )
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
     done = run_python(program, folder=tmp_path)
-    assert "pip install 'oppserver[arrow]'" in one_line(done)
+    assert "pip install pyarrow" in one_line(done)

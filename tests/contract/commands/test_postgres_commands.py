@@ -113,7 +113,7 @@ def test_a_missing_driver_is_told() -> None:
     status, output, errors = stores.ended(process)
     assert (status, output) == (1, "")
     assert errors == (
-        "oppserver: PostgreSQL's driver is not installed: pip install 'oppserver[postgres]'\n"
+        "oppserver: PostgreSQL's driver is not installed: pip install 'psycopg[binary]'\n"
     )
 
 

@@ -127,7 +127,7 @@ def test_the_extra_is_missing(folder: Path) -> None:
         "from oppserver.cli.main import main; main()"
     )
     done = run_python(program, folder=folder)
-    assert "pip install 'oppserver[redis]'" in one_line(done)
+    assert "pip install valkey" in one_line(done)
 
 
 # --- TLS ---------------------------------------------------------------------------------------

@@ -102,7 +102,10 @@ def test_a_load_leaves_statistics(store: PostgresStore, url: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
-        ("UPDATE lead SET email = 'x'", "2 opportunities whose EmailAddress is not their lead's"),
+        (
+            "UPDATE lead SET email = 'x'",
+            "2 opportunities whose EmailAddress is not that of its lead",
+        ),
         ("DELETE FROM lead", "2 opportunities whose EmailAddress"),
         ("DELETE FROM opportunity_type", "2 opportunities of no known type"),
         ("DROP INDEX opportunity_by_lead", "the index opportunity_by_lead is missing"),

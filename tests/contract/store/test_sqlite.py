@@ -272,25 +272,28 @@ AN_ACTIVITY = (
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
-        ("UPDATE lead SET email = 'x'", "2 opportunities whose EmailAddress is not their lead's"),
+        (
+            "UPDATE lead SET email = 'x'",
+            "2 opportunities whose EmailAddress is not that of its lead",
+        ),
         ("UPDATE opportunity SET lead_email = 'x'", "2 opportunities whose EmailAddress"),
         ("DELETE FROM lead", "2 opportunities whose EmailAddress"),
         ("DELETE FROM opportunity_type", "2 opportunities of no known type"),
         ("DELETE FROM user", "2 opportunities of an unknown owner"),
-        ("DELETE FROM user", "1 keys of an unknown user"),
+        ("DELETE FROM user", "1 key of an unknown user"),
         (
             "INSERT INTO deleted_opportunity SELECT id, 1, 1, 'x', 'x', 1, false FROM opportunity",
-            "2 opportunities that are marked as deleted",
+            "2 opportunities marked as deleted",
         ),
-        ("UPDATE lead SET owner_id = 'x'", "1 leads of an unknown owner"),
-        (f"{AN_ACTIVITY} VALUES ('x', 33, 'x', NULL, 'x', 'x')", "1 activities of an unknown lead"),
+        ("UPDATE lead SET owner_id = 'x'", "1 lead of an unknown owner"),
+        (f"{AN_ACTIVITY} VALUES ('x', 33, 'x', NULL, 'x', 'x')", "1 activity of an unknown lead"),
         (
             f"{AN_ACTIVITY} SELECT 'x', 33, id, 'x', 'x', 'x' FROM lead",
-            "1 activities of an opportunity that was never there",
+            "1 activity of an opportunity that was never there",
         ),
         (
             "INSERT INTO field SELECT 1, 'mx_Custom_1', 'x', 'String', 0, 0, '', 1, '', '', NULL",
-            "1 fields of no known type",
+            "1 field of no known type",
         ),
     ],
 )

@@ -260,8 +260,8 @@ def test_a_number_that_was_not_given_is_found(engine: str, number: int, tmp_path
     for table in ("opportunity", "deleted_opportunity"):
         execute(folder, f"UPDATE {table} SET change_number = {number}")
     assert store.check() == [
-        "1 opportunities whose change has a number that was not given",
-        "1 deletions whose change has a number that was not given",
+        "1 opportunity whose change has a number that was not given",
+        "1 deletion whose change has a number that was not given",
     ]
     store.close()
 

@@ -75,8 +75,7 @@ def _number(text: str) -> float:
 _ANYTHING: Final = "*/*"
 
 _ARROW_IS_MISSING: Final = (
-    f" {' and '.join(ARROW_FORMATS)} need an extra where the server runs:"
-    " pip install 'oppserver[arrow]'"
+    f" {' and '.join(ARROW_FORMATS)} need pyarrow where the server runs: pip install pyarrow"
 )
 
 

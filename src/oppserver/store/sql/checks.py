@@ -3,40 +3,41 @@
 from types import MappingProxyType
 from typing import Final
 
+from oppserver.contract.names import counted
 from oppserver.store.sql import SqlConnection
 
 _BROKEN: Final = MappingProxyType(
     {
-        "opportunities of no known type": (
+        "opportunity of no known type": (
             "SELECT count(*) FROM opportunity AS o"
             " LEFT JOIN opportunity_type AS t ON t.event_code = o.event_code"
             " WHERE t.event_code IS NULL"
         ),
-        "opportunities of an unknown owner": (
+        "opportunity of an unknown owner": (
             'SELECT count(*) FROM opportunity AS o LEFT JOIN "user" AS u ON u.id = o.owner_id'
             " WHERE o.owner_id IS NOT NULL AND u.id IS NULL"
         ),
-        "opportunities that are marked as deleted": (
+        "opportunity marked as deleted": (
             "SELECT count(*) FROM deleted_opportunity AS d JOIN opportunity AS o ON o.id = d.id"
         ),
-        "opportunities whose change has a number that was not given": (
+        "opportunity whose change has a number that was not given": (
             "SELECT count(*) FROM opportunity AS o JOIN change_counter AS c ON true"
             " WHERE o.change_number < 1 OR o.change_number > c.last_number"
         ),
-        "deletions whose change has a number that was not given": (
+        "deletion whose change has a number that was not given": (
             "SELECT count(*) FROM deleted_opportunity AS d JOIN change_counter AS c ON true"
             " WHERE d.change_number < 1 OR d.change_number > c.last_number"
         ),
-        "leads of an unknown owner": (
+        "lead of an unknown owner": (
             'SELECT count(*) FROM lead AS l LEFT JOIN "user" AS u ON u.id = l.owner_id'
             " WHERE l.owner_id IS NOT NULL AND u.id IS NULL"
         ),
-        "fields of no known type": (
+        "field of no known type": (
             "SELECT count(*) FROM field AS f"
             " LEFT JOIN opportunity_type AS t ON t.event_code = f.event_code"
             " WHERE t.event_code IS NULL"
         ),
-        "keys of an unknown user": (
+        "key of an unknown user": (
             'SELECT count(*) FROM api_key AS k LEFT JOIN "user" AS u ON u.id = k.user_id'
             " WHERE u.id IS NULL"
         ),
@@ -47,16 +48,16 @@ _BROKEN: Final = MappingProxyType(
 _BROKEN_ACROSS: Final = MappingProxyType(
     {
         # a null differs from an address, and not from a null
-        "opportunities whose EmailAddress is not their lead's": (
+        "opportunity whose EmailAddress is not that of its lead": (
             "SELECT count(*) FROM opportunity LEFT JOIN lead ON lead.id = opportunity.lead_id"
             " WHERE lead.id IS NULL OR coalesce(lead.email <> opportunity.lead_email,"
             " lead.email IS NOT NULL OR opportunity.lead_email IS NOT NULL)"
         ),
-        "activities of an unknown lead": (
+        "activity of an unknown lead": (
             "SELECT count(*) FROM activity LEFT JOIN lead ON lead.id = activity.lead_id"
             " WHERE lead.id IS NULL"
         ),
-        "activities of an opportunity that was never there": (
+        "activity of an opportunity that was never there": (
             "SELECT count(*) FROM activity"
             " LEFT JOIN opportunity ON opportunity.id = activity.opportunity_id"
             " LEFT JOIN deleted_opportunity ON deleted_opportunity.id = activity.opportunity_id"
@@ -78,5 +79,6 @@ def broken_promises(connection: SqlConnection, *, is_sharded: bool = False) -> l
     for meaning, statement in promises.items():
         [(number,)] = connection.rows(statement)
         if number:
-            found.append(f"{number} {meaning}")
+            noun, _, rest = meaning.partition(" ")
+            found.append(f"{counted(number, noun)} {rest}")
     return found

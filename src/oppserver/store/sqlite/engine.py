@@ -95,7 +95,8 @@ class SqliteStore(SqlStore):
             refuse_foreign_log(path)
         if not migrate and not path.exists():
             raise DatabaseRefused(
-                f"There is no database at {path}. 'oppserver db upgrade' creates it."
+                f"There is no database at {path.absolute()}. Run the command in its folder, or name"
+                " it by --database or OPPSERVER_DATABASE; 'oppserver db upgrade' creates a new one."
             )
         store = cls(path, options)
         try:
