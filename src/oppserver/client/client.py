@@ -10,7 +10,7 @@ import httpx
 
 from oppserver.client.bulk_read import Batch, BulkPlan, Id, async_chunks, chunks
 from oppserver.client.calls import HostCall
-from oppserver.client.conditions import EVERYTHING, Value, Where
+from oppserver.client.conditions import EVERYTHING, Conditions, Value
 from oppserver.client.core import Core, Options
 from oppserver.client.details import (
     OpportunityDetails,
@@ -93,7 +93,7 @@ class Client(Reads[Iterable[Id], OpportunityRows, DictRows, Rows[Any, Any]]):
 
     # --- numbers, one opportunity, types
 
-    def count(self, event_code: int | str, conditions: Where = EVERYTHING) -> int:
+    def count(self, event_code: int | str, conditions: Conditions = EVERYTHING) -> int:
         """Count the opportunities of a type that meet the conditions."""
         return self._run(count_call(event_code, conditions)).total or 0
 
@@ -237,7 +237,7 @@ class AsyncClient(
 
     # --- numbers, one opportunity, types
 
-    async def count(self, event_code: int | str, conditions: Where = EVERYTHING) -> int:
+    async def count(self, event_code: int | str, conditions: Conditions = EVERYTHING) -> int:
         """The same as ``Client.count``."""
         return (await self._run(count_call(event_code, conditions))).total or 0
 

@@ -119,6 +119,15 @@ class Where(msgspec.Struct, frozen=True):
         return msgspec.json.encode(message).decode()
 
 
+Conditions: TypeAlias = Where | Condition | AnyOf
+"""The conditions of a search: several in ``where(…)``, or one by itself."""
+
+
+def as_where(conditions: Conditions) -> Where:
+    """The conditions in ``where(…)``. Raises InvalidCall for anything else."""
+    return conditions if isinstance(conditions, Where) else where(conditions)
+
+
 EVERYTHING: Final = Where(())
 """No condition: matches all opportunities of a type."""
 

@@ -12,10 +12,11 @@ import msgspec
 from oppserver.client.bulk_read import Batch
 from oppserver.client.calls import ACTIVITIES, HostCall, decoded, not_understood, reading_call
 from oppserver.client.conditions import (
+    Conditions,
     Value,
-    Where,
     as_columns,
     as_event_code,
+    as_where,
     guid_of,
     text_value,
 )
@@ -94,21 +95,25 @@ class PagePlan:
 
 
 def search_pages(
-    event_code: int | str, where: Where, options: ListOptions, *, page_rows: int = PAGE_ROWS
+    event_code: int | str,
+    conditions: Conditions,
+    options: ListOptions,
+    *,
+    page_rows: int = PAGE_ROWS,
 ) -> PagePlan:
     """The pages of a search."""
     code = int(as_event_code(event_code))
     message = {
         "OpportunityEventCode": code,
-        "AdvancedSearch": where.advanced_search(code),
+        "AdvancedSearch": as_where(conditions).advanced_search(code),
         **_members(**options),
     }
     return PagePlan("Retrieve/BySearchParameter", message, page_rows=page_rows)
 
 
-def count_call(event_code: int | str, where: Where) -> HostCall[Batch]:
+def count_call(event_code: int | str, conditions: Conditions) -> HostCall[Batch]:
     """The call whose ``total`` is the number of opportunities that a search finds."""
-    return search_pages(event_code, where, {"columns": "Status"}, page_rows=1).call(1)
+    return search_pages(event_code, conditions, {"columns": "Status"}, page_rows=1).call(1)
 
 
 def lead_pages(lead_id: str | UUID, event_code: int | str | None, options: ListOptions) -> PagePlan:
@@ -177,9 +182,38 @@ _NAME: Final = "RetrieveRecentlyModified"
 
 _TRIES_MAX: Final = 5
 
+_FIELDS: Final = "Fields"
+
+
+class _FieldWire(msgspec.Struct):
+    """A member of ``Fields``: a column beside those of every row."""
+
+    Key: str
+    Value: Any = None
+
+
+_FIELDS_DECODER: Final = msgspec.json.Decoder(list[_FieldWire])
+
+
+def _read_modified(body: bytes) -> Batch:
+    batch = _read(_NAME, body)
+    return Batch(rows=list(map(_with_fields, batch.rows)), total=batch.total)
+
+
+def _with_fields(row: Opportunity) -> Opportunity:
+    """A row with the columns that it has in ``Fields``, a text of JSON, as columns of its own."""
+    try:
+        fields = _FIELDS_DECODER.decode(row.get(_FIELDS) or "[]")
+    except msgspec.DecodeError:
+        return row
+    values = {name: value for name, value in row.items() if name != _FIELDS}
+    for one in fields:
+        values.setdefault(one.Key, text_of(one.Value))
+    return Opportunity(values)
+
 
 class ModifiedPlan:
-    """All opportunities modified in a span, the oldest first: Id, RelatedProspectId and dates.
+    """All opportunities modified in a span, the oldest first, with the columns that the host gives.
 
     ``since`` and ``until`` are in the stored form and included; None is open. Every call asks for
     the first page from the last second read, so nothing is skipped while the host changes. A second
@@ -222,7 +256,7 @@ class ModifiedPlan:
             "Paging": {"PageIndex": page, "PageSize": PAGE_ROWS},
             "Sorting": {"ColumnName": "ModifiedOn", "Direction": 0},
         }
-        return reading_call(_NAME, message, partial(_read, _NAME), base=ACTIVITIES)
+        return reading_call(_NAME, message, _read_modified, base=ACTIVITIES)
 
     def _rows_of(self, batch: Batch) -> Sequence[Opportunity]:
         if self._second is not None:

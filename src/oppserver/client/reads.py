@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Literal, TypeVar, Unpack, overload
 from uuid import UUID
 
 from oppserver.client.bulk_read import BulkPlan
-from oppserver.client.conditions import EVERYTHING, Value, Where, text_value
+from oppserver.client.conditions import EVERYTHING, Conditions, Value, text_value
 from oppserver.client.core import Core
 from oppserver.client.lists import (
     ListOptions,
@@ -101,7 +101,7 @@ class Reads(ABC, Generic[IdsT, OpportunityRowsT, DictRowsT, AnyRowsT]):
     def search(
         self,
         event_code: int | str,
-        conditions: Where = ...,
+        conditions: Conditions = ...,
         *,
         rows_as: Literal["row"] = "row",
         **options: Unpack[ListOptions],
@@ -111,7 +111,7 @@ class Reads(ABC, Generic[IdsT, OpportunityRowsT, DictRowsT, AnyRowsT]):
     def search(
         self,
         event_code: int | str,
-        conditions: Where = ...,
+        conditions: Conditions = ...,
         *,
         rows_as: Literal["dict"],
         **options: Unpack[ListOptions],
@@ -121,7 +121,7 @@ class Reads(ABC, Generic[IdsT, OpportunityRowsT, DictRowsT, AnyRowsT]):
     def search(
         self,
         event_code: int | str,
-        conditions: Where = ...,
+        conditions: Conditions = ...,
         *,
         rows_as: Literal["arrow", "dataframe"],
         **options: Unpack[ListOptions],
@@ -130,15 +130,16 @@ class Reads(ABC, Generic[IdsT, OpportunityRowsT, DictRowsT, AnyRowsT]):
     def search(
         self,
         event_code: int | str,
-        conditions: Where = EVERYTHING,
+        conditions: Conditions = EVERYTHING,
         *,
         rows_as: RowsAs = "row",
         **options: Unpack[ListOptions],
     ) -> Any:
         """Read the opportunities of a type that meet the conditions, page by page.
 
-        ``where`` makes conditions. Options are ``columns``, ``order_by`` and ``descending``; see
-        ListOptions. ``total`` of the result is the number found, known from the first row.
+        ``where`` joins several conditions. Options are ``columns``, ``order_by`` and
+        ``descending``; see ListOptions. ``total`` of the result is the number found, known from
+        the first row.
         """
         pages = search_pages(event_code, conditions, options)
         return self._rows(self._pages(pages), form_of(rows_as, None))
@@ -173,7 +174,7 @@ class Reads(ABC, Generic[IdsT, OpportunityRowsT, DictRowsT, AnyRowsT]):
     def get_modified(
         self, event_code: int, *, since: datetime | None = None, until: datetime | None = None
     ) -> OpportunityRowsT:
-        """Read ids and dates of the opportunities modified in a span, the oldest first.
+        """Read the opportunities modified in a span, the oldest first.
 
         Both ends are included. A row that is modified meanwhile may come twice; none is skipped.
         """

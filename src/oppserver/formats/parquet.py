@@ -181,18 +181,41 @@ class RowGroups:
 
 
 class ParquetRecords:
-    """Rows that are mappings: a text column for each name, a number where ``integers`` has it."""
+    """Rows that are mappings: a text column for each name.
 
-    def __init__(self, file: Any, names: Sequence[str], *, integers: Sequence[str]) -> None:
+    A column is of whole numbers where ``integers`` has its name, of UTC moments where ``moments``
+    has it: their values are dates in the stored form.
+    """
+
+    def __init__(
+        self,
+        file: Any,
+        names: Sequence[str],
+        *,
+        integers: Sequence[str],
+        moments: Sequence[str] = (),
+    ) -> None:
         self._pa, _ = load()
+        kinds = dict.fromkeys(integers, self._pa.int64())
+        self._texts: Final = self._pa.schema(
+            [(name, kinds.get(name, self._pa.string())) for name in names]
+        )
+        kinds |= dict.fromkeys(moments, self._pa.timestamp("s", tz="UTC"))
         self._schema: Final = self._pa.schema(
-            [(name, self._pa.int64() if name in integers else self._pa.string()) for name in names]
+            [(name, kinds.get(name, self._pa.string())) for name in names]
         )
         self._groups: Final = RowGroups(file, self._schema, group_rows=1, has_checksums=True)
 
     def write(self, rows: Sequence[Mapping[str, str | int]]) -> None:
         """Appends rows as a row group; what is not set is null."""
-        self._groups.write_batch(self._pa.RecordBatch.from_pylist(list(rows), schema=self._schema))
+        batch = self._pa.RecordBatch.from_pylist(list(rows), schema=self._texts)
+        columns = [
+            column.cast(self._pa.timestamp("s")).cast(field.type)
+            if texts.type != field.type
+            else column
+            for column, texts, field in zip(batch.columns, self._texts, self._schema, strict=True)
+        ]
+        self._groups.write_batch(self._pa.RecordBatch.from_arrays(columns, schema=self._schema))
 
     def close(self) -> None:
         """Writes the end of the file."""

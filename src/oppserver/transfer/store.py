@@ -10,7 +10,7 @@ that changes while it runs is in the file as it was when its page was read.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -159,6 +159,10 @@ def export(
             on_page(count)
 
 
+_MOMENTS: Final = ("CreatedOn", "ModifiedOn")
+"""Columns that are moments in a typed file, as in those of ``fetch``."""
+
+
 @contextmanager
 def _writer(file: BinaryIO, form: Format, names: Sequence[str]) -> Iterator[_Write]:
     if form is Format.NDJSON:
@@ -167,7 +171,7 @@ def _writer(file: BinaryIO, form: Format, names: Sequence[str]) -> Iterator[_Wri
         file.write(csv_header(names))
         yield lambda rows: file.write(csv_rows(names, rows))
     else:
-        writer = ParquetRecords(file, names, integers=["EventCode"])
+        writer = ParquetRecords(file, names, integers=["EventCode"], moments=_MOMENTS)
         yield writer.write
         writer.close()  # not after a fault: its end would make the half before it look whole
 

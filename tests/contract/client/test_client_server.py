@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 import trustme
 
-from oppserver.client import Client, HostUnreachable, KeysRefused, RequestRefused
+from oppserver.client import (
+    Client,
+    HostUnreachable,
+    InvalidCall,
+    KeysRefused,
+    RequestRefused,
+    any_of,
+    field,
+    where,
+)
 from oppserver.contract import example
 from tests.support.both_clients import EITHER, Either
 from tests.support.running import Keys, Server, create_key, serving
@@ -112,3 +121,48 @@ def test_https_with_a_private_certificate(filled_folder: Path, tmp_path: Path) -
             pytest.raises(HostUnreachable, match="certificate"),
         ):
             client.get_opportunities([WIDE_ID], **given).all()
+
+
+SEARCHES: dict[str, Any] = {
+    "O13": lambda: field("mx_Custom_250") == "value 250",
+    "O13 not set": lambda: field("mx_Custom_1").is_set(),
+    "O13 any": lambda: any_of(field("mx_Custom_250") == "x", field("mx_Custom_250") == "value 250"),
+    "O13 where": lambda: where(field("mx_Custom_250") == "value 250"),
+}
+
+
+@EITHER
+@pytest.mark.parametrize("made", SEARCHES.values(), ids=SEARCHES)
+def test_o13_one_condition_needs_no_where(client: Either, server: Server, made: Any) -> None:
+    """A search and a count take it as it is."""
+    keys = (server.keys.access, server.keys.secret)
+    given = {"conditions": made()}
+    rows = client.call(server.url, "search", WIDE_CODE, given=given, keys=keys)
+    assert [row.id for row in rows] == [WIDE_ID]
+    assert client.call(server.url, "count", WIDE_CODE, given=given, keys=keys) == 1
+
+
+@pytest.mark.parametrize("given", [True, "Status", None, [field("Status") == "Open"]])
+def test_o13_other_conditions_are_refused(given: Any, server: Server) -> None:
+    """At once, with what to pass."""
+    with (
+        Client(server.url, server.keys.access, server.keys.secret) as client,
+        pytest.raises(InvalidCall, match=r"is not a condition here. Pass field\("),
+    ):
+        client.search(WIDE_CODE, given)
+
+
+@EITHER
+@pytest.mark.parametrize("name", ["OpportunityNote", "Owner", "Status", "ModifiedOn"])
+def test_o14_modified_rows_have_their_columns(client: Either, server: Server, name: str) -> None:
+    """The members of ``Fields`` are columns too, with the values of the bulk read."""
+    keys = (server.keys.access, server.keys.secret)
+    rows = client.call(server.url, "get_modified", WIDE_CODE, keys=keys)
+    [row] = [one for one in rows if one.id == WIDE_ID]
+    [wide] = read(client, server, [WIDE_ID], columns=[name], code=WIDE_CODE)
+    if name == "ModifiedOn":
+        assert row.modified_on == wide.modified_on
+    else:
+        assert row[{"OpportunityNote": "ActivityEvent_Note"}.get(name, name)] == wide[name]
+    assert row.status == row["Status"]
+    assert "Fields" not in row

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from oppserver.contract import example
 from tests.support.import_lines import CODE, line
@@ -297,3 +298,36 @@ def test_parquet_without_its_extra_is_explained(tmp_path: Path) -> None:
     (tmp_path / "in.parquet").write_bytes(b"PAR1")
     done = run_python(program, folder=tmp_path)
     assert "pip install pyarrow" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        pytest.param({"CreatedOn": "2023-04-06 15:23:34"}, id="O15"),
+        pytest.param(
+            {"CreatedOn": "1999-12-31 23:59:59", "ModifiedOn": "9999-12-31 23:59:59"}, id="O15 far"
+        ),
+        pytest.param({}, id="O15 not given"),
+    ],
+)
+def test_o15_exported_parquet_has_the_types_of_fetched(
+    tmp_path: Path, dates: dict[str, str]
+) -> None:
+    """The dates of the system are UTC moments, the code is a number; import reads it."""
+    write(tmp_path, "one.ndjson", [line(1, Status="Open", **dates)])
+    run_well("import", "one.ndjson", folder=tmp_path)
+    run_well("export", "--output", "one.parquet", folder=tmp_path)
+    run_well("export", "--output", "one.csv", folder=tmp_path)
+    table = parquet.read_table(tmp_path / "one.parquet")
+    types = {field.name: str(field.type) for field in table.schema}
+    moments = [name for name, kind in types.items() if kind == "timestamp[ms, tz=UTC]"]
+    assert moments == ["CreatedOn", "ModifiedOn"]
+    assert types["EventCode"] == "int64"
+    [row] = table.to_pylist()
+    if dates:
+        assert f"{row['CreatedOn']:%Y-%m-%d %H:%M:%S}" == dates["CreatedOn"]
+    other = tmp_path / "other"
+    other.mkdir()
+    run_well("import", str(tmp_path / "one.parquet"), folder=other)
+    run_well("export", "--output", "one.csv", folder=other)
+    assert (other / "one.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()

@@ -12,6 +12,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from oppserver.cli import sample
 from oppserver.contract import example
 from tests.support.running import SCALE, Server, create_key, serving
 from tests.support.world import fill
@@ -111,3 +112,26 @@ def test_fuzzed_calls_get_200_or_a_named_4xx(server: Server) -> None:
             case.validate_response(answer, excluded_checks=[positive_data_acceptance])
 
         fuzz()
+
+
+_ADDRESS = re.compile(rb"[\w.+-]+@([\w.-]+)")
+
+
+@pytest.mark.parametrize("source", ["demo's example", "demo's rows", "document", "page"])
+def test_o16_no_address_of_a_real_domain(source: str, server: Server) -> None:
+    """Except in the documented example: its rows, and its answer in the document."""
+    documented = [json.loads(row) for row in example.opportunities().splitlines()]
+    made = {
+        "demo's example": lambda: b"\n".join(
+            one
+            for one in sample.example_lines().splitlines()
+            if json.loads(one)["ProspectActivityId"]
+            not in {row["ProspectActivityId"] for row in documented}
+        ),
+        "demo's rows": lambda: repr(list(sample.opportunities(100))).encode(),
+        "document": lambda: server.get("/openapi.json").body.replace(
+            documented[0]["OwnerEmailAddress"].encode(), b"documented@example.com", 3
+        ),
+        "page": lambda: server.get("/docs").body,
+    }[source]()
+    assert {name.lower() for name in _ADDRESS.findall(made)} <= {b"example.com"}
