@@ -31,6 +31,17 @@ def program(name: str, *, package: str) -> str:
     return shutil.which(name, path=path) or _unpacked(name, package)
 
 
+def libraries(*packages: str) -> str:
+    """The folders of the libraries in Debian packages, as LD_LIBRARY_PATH has them."""
+    folder = _folder()
+    with _locked(folder):
+        for package in packages:
+            if not (folder / package).exists():
+                _fetch(package, folder)
+    found = {path.parent for package in packages for path in (folder / package).rglob("*.so.*")}
+    return os.pathsep.join(map(str, sorted(found)))
+
+
 def _unpacked(name: str, package: str) -> str:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise PackageMissing(

@@ -12,6 +12,7 @@ from psycopg.types.string import ByteaBinaryLoader
 
 from oppserver.contract.errors import DatabaseRefused, StoreUnreachable
 from oppserver.store.postgres.address import POSTGRES_LOOK_S, Address
+from oppserver.store.postgres.errors import POOLER_REFUSED
 
 POSTGRES_VERSION_MIN: Final = 12
 """Source: postgresql.org/docs/12/release-12.html: the first with stored generated columns."""
@@ -32,6 +33,9 @@ _SHARDED: Final = (
 Measured on 32 shards, 2,000 ids: 63 ms in place of 90. And what a transaction wrote to a machine
 is found by all that it does there later.
 """
+
+_POOLER_LOOKS: Final = 5
+"""Looks at which processes serve two connections. Chosen: others may use the pooler meanwhile."""
 
 _T = TypeVar("_T")
 
@@ -155,6 +159,27 @@ def refuse_unfit(driver: PostgresConnection, address: Address) -> None:
             f"The database {address} has the encoding {encoding}; oppserver needs UTF8."
             " CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0 makes one."
         )
+
+
+def refuse_pooler(driver: PostgresConnection, address: Address, connect_again: Connect) -> None:
+    """Raise DatabaseRefused behind a pooler that changes connections between transactions.
+
+    Settings, prepared statements and read-only connections belong to a session there as well. A
+    pooler gives its own process id in place of the server's. Its mode is seen by a second
+    connection: while the first is open, it gets the same process only if that is shared.
+    """
+    [(first,)] = driver.execute(b"SELECT pg_backend_pid()").fetchall()
+    if first == driver.info.backend_pid:
+        return
+    second = connect_again({}, is_over=lambda: False)
+    try:
+        for _ in range(_POOLER_LOOKS):
+            [(other,)] = second.execute(b"SELECT pg_backend_pid()").fetchall()
+            [(own,)] = driver.execute(b"SELECT pg_backend_pid()").fetchall()
+            if other == own or own != first:
+                raise DatabaseRefused(f"The database {address} cannot be used: {POOLER_REFUSED}.")
+    finally:
+        second.close()
 
 
 class GivenUp(psycopg.OperationalError):

@@ -18,7 +18,12 @@ from oppserver.store.postgres import migrate as postgres_migrate
 from oppserver.store.postgres.address import Address
 from oppserver.store.postgres.checks import problems_of
 from oppserver.store.postgres.citus import cluster, layout
-from oppserver.store.postgres.connection import PostgresConnection, refuse_unfit
+from oppserver.store.postgres.connection import (
+    PostgresConnection,
+    connecting,
+    refuse_pooler,
+    refuse_unfit,
+)
 from oppserver.store.postgres.connections import Connections, lift_limit, opening
 from oppserver.store.postgres.read import in_one_snapshot, read_entries, read_leads
 from oppserver.store.postgres.replicas.primary import Primary
@@ -86,6 +91,8 @@ class PostgresStore(SqlStore):
         try:
             with opening(address):
                 store._connections.read(lambda driver: refuse_unfit(driver, address))
+                again = connecting(address)
+                store._connections.read(lambda driver: refuse_pooler(driver, address, again))
                 postgres_migrate.prepare(store._connections, migrate=migrate)
                 store._servers.open()
                 if address.wants_primary:

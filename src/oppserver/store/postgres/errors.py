@@ -12,6 +12,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from oppserver.contract.errors import InvalidValue, StoreFull, StoreUnreachable, Unavailable
 
+POOLER_REFUSED: Final = (
+    "a pooler changes its connections between transactions. PgBouncer needs pool_mode = session"
+    " for this database; or name PostgreSQL's own port"
+)
+
 DriverError = psycopg.Error | PoolTimeoutError
 """Errors of a call to the server that are not ours."""
 
@@ -106,6 +111,8 @@ def raise_named(error: DriverError) -> NoReturn:
         ) from error
     if isinstance(error, errors.DiskFull):
         raise StoreFull("The disk of the store is full. Free some space.") from error
+    if isinstance(error, errors.InvalidSqlStatementName | errors.DuplicatePreparedStatement):
+        raise StoreUnreachable from psycopg.OperationalError(POOLER_REFUSED)
     if is_lost(error) or (error.sqlstate or "").startswith(_RESOURCE_CLASS):
         raise StoreUnreachable from error
     if isinstance(error, errors.ReadOnlySqlTransaction | errors.InsufficientPrivilege):
