@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import msgspec
 
+from oppserver.contract.columns import SYSTEM_NAMES
 from oppserver.contract.model import (
     Activity,
     ActivityType,
@@ -29,6 +30,7 @@ class State(msgspec.Struct, kw_only=True):
     leads: dict[str, Lead] = {}
     types: dict[int, OpportunityType] = {}
     fields: dict[int, dict[str, Field]] = {}
+    renamed: dict[int, dict[str, Field]] = {}
     activity_types: dict[int, ActivityType] = {}
     opportunities: dict[str, StoredOpportunity] = {}
     deleted: dict[str, Tombstone] = {}
@@ -48,6 +50,7 @@ class State(msgspec.Struct, kw_only=True):
         }
         copies["moved"] = set(self.moved)
         copies["fields"] = {code: dict(fields) for code, fields in self.fields.items()}
+        copies["renamed"] = {code: dict(fields) for code, fields in self.renamed.items()}
         return type(self)(**copies)
 
     def catalogue(self) -> Catalogue:
@@ -55,6 +58,7 @@ class State(msgspec.Struct, kw_only=True):
         return Catalogue(
             version=self.version,
             types=dict(sorted(self.types.items())),
+            renamed={code: dict(fields) for code, fields in self.renamed.items()},
             fields={
                 code: dict(sorted(fields.items(), key=lambda item: (item[1].sequence, item[0])))
                 for code, fields in self.fields.items()
@@ -73,7 +77,8 @@ def put_field(state: State, one: Field) -> None:
     if one.event_code not in state.types:
         code = one.event_code
         put_type(state, OpportunityType(event_code=code, name=f"Opportunity {code}"))
-    state.fields[one.event_code][one.schema_name] = one
+    kind = state.renamed if one.schema_name in SYSTEM_NAMES else state.fields
+    kind.setdefault(one.event_code, {})[one.schema_name] = one
     state.version += 1
 
 

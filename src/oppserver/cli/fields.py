@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from oppserver.calls.types.define import FieldChange, check_fields, with_set
+from oppserver.calls.types.define import FieldChange, check_fields, renamed_field, with_set
 from oppserver.cli.common import Database, Json, opened_store, print_json
 from oppserver.cli.types import Code, field_json, print_fields, require_type
 from oppserver.contract.columns import column_named, is_system, schema_name_of
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.limits import CUSTOM_SLOTS, EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
+from oppserver.contract.metadata import SYSTEM_FIELDS
 from oppserver.contract.model import DataType
 
 app = typer.Typer(help="Fields: what an mx_Custom slot means.", no_args_is_help=True)
@@ -95,6 +96,7 @@ def add_field(  # noqa: PLR0913, PLR0917 (an argument for each option of the com
     """Add a field to a type, or change the one that is there: what is not given stays.
 
     A member of a custom field set makes its slot a CustomObject, if the slot is not defined yet.
+    Fields that every type has, such as Status and Owner, take another --display-name.
 
     Example: oppserver field add 12001 mx_Custom_2 --display-name Stage --parent Status
     --dependent-option Open=Prospecting,Qualified --dependent-option Won=Disbursed
@@ -115,15 +117,18 @@ def add_field(  # noqa: PLR0913, PLR0917 (an argument for each option of the com
         catalogue = store.catalogue()
         require_type(catalogue, code)
         fields = catalogue.fields.get(code, {})
-        new = with_set(name, code, change, fields)
-        check_fields({**fields, **{field.schema_name: field for field in new}})
+        if name in SYSTEM_FIELDS:
+            new = [renamed_field(name, code, change)]
+        else:
+            new = with_set(name, code, change, fields)
+            check_fields({**fields, **{field.schema_name: field for field in new}})
         store.put_fields(new)
     typer.echo(f"field {name} of type {code}")
 
 
 def _schema_name(given: str) -> str:
     column = column_named(given)
-    if column is None or is_system(column):
+    if column is None or (is_system(column) and column.name not in SYSTEM_FIELDS):
         raise InvalidInput(
             f"'{given}' is no slot. A field is mx_Custom_1 to mx_Custom_{CUSTOM_SLOTS}, or a member"
             " of a custom field set: mx_Custom_13~mx_CustomObject_1, mx_Custom_13~Status."

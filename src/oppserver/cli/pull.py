@@ -171,7 +171,7 @@ class PullJob:
             )
         [one] = types_of(message, catalogue)
         self._store.put_types([one.type])
-        self._store.put_fields(one.fields)
+        self._store.put_fields([*one.fields, *one.renamed])
         return one
 
     def _was_changed_since(self) -> bool:

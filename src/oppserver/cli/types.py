@@ -257,7 +257,7 @@ def import_types(
         for one in imported:
             _refuse_activity_type(catalogue, one.type.event_code)
         store.put_types([one.type for one in imported])
-        store.put_fields([field for one in imported for field in one.fields])
+        store.put_fields([field for one in imported for field in (*one.fields, *one.renamed)])
     for one in imported:
         typer.echo(
             f"type {one.type.event_code} {one.type.name}: {counted(len(one.fields), 'field')}"

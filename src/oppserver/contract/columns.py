@@ -95,7 +95,8 @@ _SYSTEM_DATA_TYPES: Final[Mapping[str, DataType]] = MappingProxyType(
     }
 )
 
-_SYSTEM_NAMES: Final = frozenset(column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN))
+SYSTEM_NAMES: Final = frozenset(column.name for column in (*SYSTEM_COLUMNS, VERSION_COLUMN))
+"""The names of the columns that every type has."""
 
 MEMBER_SIGN: Final = "~"
 """Between a custom field set and its member: ``mx_Custom_13~mx_CustomObject_1``."""
@@ -163,7 +164,7 @@ def first_of_stored(column: Column) -> Column:
 
 def is_system(column: Column) -> bool:
     """Return true when every type has the column, so that no field has to define it."""
-    return column.name in _SYSTEM_NAMES
+    return column.name in SYSTEM_NAMES
 
 
 def system_data_type(column: Column) -> DataType:

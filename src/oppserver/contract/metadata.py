@@ -122,14 +122,35 @@ _SYSTEM_FIELD_LENGTH: Final = 200
 """The values of the documented example for fields of ours: a status, an id, a date."""
 
 
-def type_metadata(one: OpportunityType, fields: Iterable[Field]) -> OpportunityTypeWire:
+Renamed = Mapping[str, Field]
+"""Fields that every type has and that one shows under another name, by schema name."""
+
+
+def type_metadata(
+    one: OpportunityType, fields: Iterable[Field], renamed: Renamed
+) -> OpportunityTypeWire:
     """A type with all its fields."""
-    return msgspec.structs.replace(type_summary(one), Fields=fields_of_type(fields))
+    return msgspec.structs.replace(type_summary(one), Fields=fields_of_type(fields, renamed))
 
 
-def fields_of_type(fields: Iterable[Field]) -> list[FieldWire]:
-    """The fields of a type: the note and the status, then its own in their order."""
-    return [NOTE_FIELD, STATUS_FIELD, *own_fields(fields)]
+def fields_of_type(fields: Iterable[Field], renamed: Renamed) -> list[FieldWire]:
+    """The fields of a type: the note and the status, then its own in their order.
+
+    A field of details comes behind the status where it has another name.
+    """
+    note, status, *others = system_fields(renamed)
+    shown = [one for one, plain in zip(others, DETAIL_FIELDS, strict=True) if one != plain]
+    return [note, status, *shown, *own_fields(fields)]
+
+
+def system_fields(renamed: Renamed) -> list[FieldWire]:
+    """The fields that every type has, as one shows them: note, status, those of details."""
+    return [
+        msgspec.structs.replace(one, DisplayName=renamed[one.SchemaName].display_name)
+        if one.SchemaName in renamed
+        else one
+        for one in (NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS)
+    ]
 
 
 def own_fields(fields: Iterable[Field]) -> list[FieldWire]:
@@ -265,3 +286,8 @@ DETAIL_FIELDS: Final = (
     _system_field("ModifiedBy", "Modified By"),
 )
 """Fields of details beside those of a type's metadata, in this order."""
+
+SYSTEM_FIELDS: Final[Mapping[str, FieldWire]] = MappingProxyType(
+    {one.SchemaName: one for one in (NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS)}
+)
+"""The fields that every type has, by schema name: those that can be renamed."""

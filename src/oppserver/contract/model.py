@@ -120,11 +120,16 @@ class ActivityType(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
-    """All types and fields at one moment. ``fields`` is by event code, then by schema name."""
+    """All types and fields at one moment. ``fields`` is by event code, then by schema name.
+
+    ``renamed`` are fields that every type has and that this one shows under another name, such as
+    Status: by event code, then by schema name. Of such a field the display name alone counts.
+    """
 
     version: int
     types: Mapping[int, OpportunityType]
     fields: Mapping[int, Mapping[str, Field]]
+    renamed: Mapping[int, Mapping[str, Field]] = {}
     activity_types: Mapping[int, ActivityType] = {}
 
 

@@ -19,6 +19,7 @@ from oppserver.calls.types.define import (
     duplicate_rules,
     options_of,
     plain_field,
+    system_field,
     with_dependent,
 )
 from oppserver.contract.columns import (
@@ -31,7 +32,13 @@ from oppserver.contract.columns import (
 from oppserver.contract.errors import InvalidFile, InvalidInput
 from oppserver.contract.field_sets import member_key
 from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
-from oppserver.contract.metadata import FieldWire, MemberWire, OpportunityTypeWire, type_metadata
+from oppserver.contract.metadata import (
+    SYSTEM_FIELDS,
+    FieldWire,
+    MemberWire,
+    OpportunityTypeWire,
+    type_metadata,
+)
 from oppserver.contract.model import Catalogue, DataType, Field, OpportunityType
 from oppserver.contract.names import ascii_lower
 from oppserver.transfer.lost import default_in, dependent_options_in, lost_of_type, options_in
@@ -40,12 +47,15 @@ from oppserver.transfer.lost import default_in, dependent_options_in, lost_of_ty
 class ImportedType(NamedTuple):
     """A type that a file has, its fields there, and what of it is not kept.
 
+    ``renamed`` are fields of every type that this one shows under another name, or no longer does.
+
     ``lost`` has, for what was lost, the schema names of the fields that lost it; none when it is of
     the type itself.
     """
 
     type: OpportunityType
     fields: tuple[Field, ...]
+    renamed: tuple[Field, ...]
     lost: Mapping[str, list[str]]
 
 
@@ -55,7 +65,8 @@ class ImportedType(NamedTuple):
 def exported_type(catalogue: Catalogue, event_code: int) -> OpportunityTypeWire:
     """A type in the form of the API, which ``types_of`` reads back to an equal one."""
     fields = catalogue.fields.get(event_code, {})
-    return type_metadata(catalogue.types[event_code], fields.values())
+    renamed = catalogue.renamed.get(event_code, {})
+    return type_metadata(catalogue.types[event_code], fields.values(), renamed)
 
 
 # --- in ----------------------------------------------------------------------------------------
@@ -85,6 +96,7 @@ def _type_of(given: Any, catalogue: Catalogue, *, place: str) -> ImportedType:
     merged = {**known, **{field.schema_name: field for field in fields}}
     fields = [_with_sound_parent(field, merged) for field in fields]
     merged.update((field.schema_name, field) for field in fields)
+    renamed = _renamed_in(message, catalogue)
     one = OpportunityType(
         event_code=code,
         name=message.DisplayName or f"Opportunity {code}",
@@ -95,12 +107,14 @@ def _type_of(given: Any, catalogue: Catalogue, *, place: str) -> ImportedType:
         check_name(one.name, place="the display name")
         check_text(one.description, place="the description")
         check_fields(merged)
+        for field in renamed.values():
+            check_name(field.display_name, place=f"the display name of {field.schema_name}")
         rules = _rules_of(message, merged, catalogue)
     except InvalidInput as error:
         raise InvalidFile(f"{place}: {error}") from None
     one = msgspec.structs.replace(one, duplicate_rules=rules)
-    kept = msgspec.to_builtins(type_metadata(one, fields))
-    return ImportedType(one, tuple(fields), lost_of_type(given, kept))
+    kept = msgspec.to_builtins(type_metadata(one, fields, renamed))
+    return ImportedType(one, tuple(fields), tuple(renamed.values()), lost_of_type(given, kept))
 
 
 def _rules_of(
@@ -154,6 +168,22 @@ def _fields_of(message: OpportunityTypeWire, place: str) -> list[Field]:
                 inside = f"{at}.CustomObjectFormProperties.FieldProperties.FormMetaData[{index}]"
                 fields[of_set] = _field_of(member, message.EventCode, of_set, inside)
     return list(fields.values())
+
+
+def _renamed_in(message: OpportunityTypeWire, catalogue: Catalogue) -> dict[str, Field]:
+    """The fields of every type whose display name is another than here, by schema name."""
+    known = catalogue.renamed.get(message.EventCode, {})
+    renamed = {}
+    for one in message.Fields or []:
+        column = column_named(one.SchemaName)
+        plain = SYSTEM_FIELDS.get(column.name) if column else None
+        if plain is None or not one.DisplayName:
+            continue
+        if one.DisplayName != plain.DisplayName or plain.SchemaName in known:
+            renamed[plain.SchemaName] = system_field(
+                message.EventCode, plain.SchemaName, one.DisplayName
+            )
+    return renamed
 
 
 def members_in_form(message: FieldWire) -> list[MemberWire]:

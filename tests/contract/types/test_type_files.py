@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 
 from tests.support import typed
-from tests.support.running import Server, run, run_well
+from tests.support.running import Server, create_key, run, run_well, serving
 from tests.support.typed import catalogue, refusal, shown
 
 if TYPE_CHECKING:
@@ -177,3 +178,68 @@ def test_files_that_are_no_types(made: Path, text: str, said: str) -> None:
     before = catalogue(made)
     assert said in refusal(imported(made, text))
     assert catalogue(made) == before
+
+
+def test_c9_fields_of_every_type_can_be_renamed(copied: Path, tmp_path: Path) -> None:
+    """By command and by file: metadata, details, lists and tables say the new names."""
+    add = ("field", "add", CODE)
+    run_well(*add, "Status", "--display-name", "State", folder=copied)
+    run_well(*add, "owner", "--display-name", "Advisor", folder=copied)
+    run_well(*add, "ActivityEvent_Note", "--display-name", "Remarks", folder=copied)
+    everything = exported(copied, CODE)
+    names = {field["SchemaName"]: field["DisplayName"] for field in everything["Fields"]}
+    assert list(names)[:3] == ["ActivityEvent_Note", "Status", "Owner"]
+    assert list(names.values())[:3] == ["Remarks", "State", "Advisor"]
+    done = imported(tmp_path, everything)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert exported(tmp_path, CODE) == everything
+    with serving(copied, keys=create_key(copied)) as server:
+        service = "/v2/OpportunityManagement.svc"
+        one = f"{service}/GetOpportunityDetails?OpportunityId={typed.SET_ID}"
+        in_details = {f["SchemaName"]: f["DisplayName"] for f in server.get(one).json["Fields"]}
+        assert in_details.items() >= names.items()
+        assert in_details["CreatedOn"] == "Created On"
+        described = server.get(f"{service}/GetOpportunityTypeMetadata?code={CODE}").json
+        assert described == everything
+        path = f"{service}/GetOpportunitiesOfLead?leadId={typed.LEAD_ID}&opportunityType={CODE}"
+        columns = {"Include_CSV": "advisor,State,Remarks"}
+        rows = server.post({"Columns": columns}, path=path).json["List"]
+        [row] = [row for row in rows if row["OpportunityId"] == typed.SET_ID]
+        assert row["Status"] == "Open"
+        assert (row["Owner"], row["ActivityEvent_Note"]) == (typed.OWNER_ID, typed.NOTE)
+        group = {
+            "EventCode": CODE,
+            "ProspectActivityId": [typed.SET_ID],
+            "Columns": {"Include_CSV": "Status,Owner,OpportunityNote,CreatedBy"},
+        }
+        answer = server.post(
+            {"SearchParameters": [group]}, Accept="application/vnd.apache.arrow.stream"
+        )
+        schema = pa.ipc.open_stream(answer.body).schema
+        shown = {f.name: (f.metadata or {}).get(b"display_name") for f in schema}
+        assert (shown["Status"], shown["Owner"]) == (b"State", b"Advisor")
+        assert (shown["OpportunityNote"], shown["CreatedBy"]) == (b"Remarks", None)
+    everything["Fields"][1]["DisplayName"] = "Status"
+    imported(tmp_path, everything)
+    assert exported(tmp_path, CODE)["Fields"][1]["DisplayName"] == "Status"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("Status",), "--display-name"),
+        (("Owner", "--display-name", "x", "--mandatory"), "nothing else"),
+        (("Status", "--display-name", " "), "line of text"),
+        (("Version", "--display-name", "x"), "is no slot"),
+        (("ProspectId", "--display-name", "x"), "is no slot"),
+    ],
+)
+def test_c9_nothing_else_of_them_can_be_changed(
+    more: tuple[str, ...], words: str, made: Path
+) -> None:
+    """One line that says so, and nothing is changed."""
+    before = exported(made, CODE)
+    done = run("field", "add", CODE, *more, folder=made)
+    assert done.returncode != 0
+    assert words in done.stderr
+    assert exported(made, CODE) == before

@@ -45,11 +45,13 @@ class Scope(NamedTuple):
     """The type whose columns are meant, or all types (``event_code`` None).
 
     ``fields`` are in the order of columns. ``with_lead_names``: a lead's names need no ``P_``.
+    ``renamed`` are system columns by other display names.
     """
 
     event_code: int | None
     fields: Sequence[Field]
     with_lead_names: bool = False
+    renamed: Sequence[Field] = ()
 
 
 def scope_of(
@@ -58,10 +60,12 @@ def scope_of(
     """The columns of a type, in their sequence, or of all types, in the order of their slots."""
     if event_code is not None:
         fields = tuple(catalogue.fields.get(event_code, {}).values())
-        return Scope(event_code, fields, with_lead_names)
+        renamed = tuple(catalogue.renamed.get(event_code, {}).values())
+        return Scope(event_code, fields, with_lead_names, renamed)
     of_all = [field for fields in catalogue.fields.values() for field in fields.values()]
     of_all.sort(key=lambda field: slot_of(field.schema_name) or 0)
-    return Scope(None, of_all, with_lead_names)
+    renamed = tuple(one for some in catalogue.renamed.values() for one in some.values())
+    return Scope(None, of_all, with_lead_names, renamed)
 
 
 def custom_columns(scope: Scope) -> list[Column]:
@@ -158,7 +162,7 @@ def _of_lead(name: str, scope: Scope) -> Column | None:
 
 
 def _displayed(name: str, scope: Scope, *, place: str) -> Column | None:
-    schema_names = schema_names_shown_as(name, scope.fields)
+    schema_names = schema_names_shown_as(name, (*scope.fields, *scope.renamed))
     if len(schema_names) > 1:
         raise UnknownColumn(
             f"{place}: {quoted(name.strip())} is what {' and '.join(schema_names)} are called."
@@ -170,7 +174,7 @@ def _displayed(name: str, scope: Scope, *, place: str) -> Column | None:
 def _unknown(name: str, scope: Scope, *, place: str) -> UnknownColumn:
     stripped = name.strip()
     known = [column.name for column in (*SYSTEM_COLUMNS, *LIST_COLUMNS)]
-    for field in scope.fields:
+    for field in (*scope.fields, *scope.renamed):
         known += (field.schema_name, field.display_name)
     if scope.with_lead_names:
         known += lead_names()

@@ -101,7 +101,13 @@ def _typed(column: Column, event_code: int, catalogue: Catalogue) -> TableColumn
     if column.stored in _INTEGERS:
         return TableColumn(name=column.name, kind=Kind.INTEGER)
     if is_system(column):
-        return TableColumn(name=column.name, kind=DATA_TYPES[system_data_type(column)].kind)
+        schema_name = "ActivityEvent_Note" if column.stored == "note" else column.name
+        renamed = catalogue.renamed.get(event_code, {}).get(schema_name)
+        return TableColumn(
+            name=column.name,
+            kind=DATA_TYPES[system_data_type(column)].kind,
+            display_name=renamed.display_name if renamed else None,
+        )
     field = catalogue.fields[event_code][schema_name_of(column)]
     return TableColumn(
         name=column.name, kind=DATA_TYPES[field.data_type].kind, display_name=field.display_name

@@ -54,6 +54,11 @@ def plain_field(event_code: int, schema_name: str) -> Field:
     )
 
 
+def system_field(event_code: int, schema_name: str, display_name: str) -> Field:
+    """A field that every type has, by the display name that this one shows."""
+    return Field(event_code=event_code, schema_name=schema_name, display_name=display_name)
+
+
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
     """The new properties of a field. None keeps the property.
 
@@ -70,6 +75,18 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
     max_length: int | None = None
     parent_field: str | None = None
     dependent_options: Mapping[str, tuple[str, ...]] | None = None
+
+
+def renamed_field(schema_name: str, event_code: int, change: FieldChange) -> Field:
+    """A field that every type has, under another display name. Raises InvalidInput."""
+    others = msgspec.structs.astuple(msgspec.structs.replace(change, display_name=None))
+    if change.display_name is None or any(one is not None and one != {} for one in others):
+        raise InvalidInput(
+            f"{schema_name} is a field of every type: type {event_code} can give it another"
+            " --display-name and nothing else"
+        )
+    check_name(change.display_name, place=f"{schema_name}: the display name")
+    return system_field(event_code, schema_name, change.display_name)
 
 
 def changed_field(field: Field, change: FieldChange, fields: Mapping[str, Field]) -> Field:

@@ -15,13 +15,13 @@ from oppserver.contract.columns import MEMBER_SIGN, column_named, is_member
 from oppserver.contract.dates import to_ticks
 from oppserver.contract.field_sets import members_in, split_member
 from oppserver.contract.metadata import (
-    DETAIL_FIELDS,
     NOTE_FIELD,
-    STATUS_FIELD,
     ActivityTypeWire,
     FieldWire,
+    Renamed,
     fields_of_type,
     own_fields,
+    system_fields,
     type_metadata,
     type_summary,
 )
@@ -41,7 +41,9 @@ def render_types(catalogue: Catalogue) -> bytes:
 def render_type_metadata(catalogue: Catalogue, event_code: int) -> bytes:
     """The body of ``GetOpportunityTypeMetadata`` for a type that is there."""
     fields = catalogue.fields.get(event_code, {})
-    return msgspec.json.encode(type_metadata(catalogue.types[event_code], fields.values()))
+    renamed = catalogue.renamed.get(event_code, {})
+    one = type_metadata(catalogue.types[event_code], fields.values(), renamed)
+    return msgspec.json.encode(one)
 
 
 def render_activity_types(catalogue: Catalogue) -> bytes:
@@ -51,7 +53,13 @@ def render_activity_types(catalogue: Catalogue) -> bytes:
         for one in catalogue.activity_types.values()
     ]
     opportunities = [
-        _activity_type(code, one.name, fields_of_type(catalogue.fields.get(code, {}).values()))
+        _activity_type(
+            code,
+            one.name,
+            fields_of_type(
+                catalogue.fields.get(code, {}).values(), catalogue.renamed.get(code, {})
+            ),
+        )
         for code, one in catalogue.types.items()
     ]
     return msgspec.json.encode(activities + opportunities)
@@ -96,7 +104,9 @@ class DetailsForm(NamedTuple):
     stored: tuple[str, ...]
 
 
-def details_form(one: OpportunityType, fields: Iterable[Field]) -> DetailsForm:
+def details_form(
+    one: OpportunityType, fields: Iterable[Field], renamed: Renamed = MappingProxyType({})
+) -> DetailsForm:
     """Make the form of a type. For a type of a hundred fields it is too slow to do in each call."""
     name = msgspec.json.encode(one.name)
     pieces = [b'{"ID":']
@@ -107,7 +117,7 @@ def details_form(one: OpportunityType, fields: Iterable[Field]) -> DetailsForm:
         pieces.append(b',"%b":' % member.encode())
         stored.append(source)
     pieces.append(b',"Fields":[')
-    messages = [NOTE_FIELD, STATUS_FIELD, *DETAIL_FIELDS, *own_fields(fields)]
+    messages = [*system_fields(renamed), *own_fields(fields)]
     for number, message in enumerate(messages):
         before, *others = msgspec.json.encode(message).split(_NO_VALUE)
         pieces[-1] += (b"," if number else b"") + before
@@ -190,7 +200,9 @@ class DetailsForms:
         form = forms.get(event_code)
         if form is None:
             fields = catalogue.fields.get(event_code, {})
-            form = forms[event_code] = details_form(catalogue.types[event_code], fields.values())
+            form = forms[event_code] = details_form(
+                catalogue.types[event_code], fields.values(), catalogue.renamed.get(event_code, {})
+            )
         return form
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from oppserver.contract.columns import SYSTEM_NAMES
 from oppserver.contract.model import ActivityType, Catalogue, DataType, Field, OpportunityType
 from oppserver.store import schema
 from oppserver.store.queries import SearchIndex
@@ -86,8 +87,10 @@ def select_catalogue(connection: SqlConnection) -> Catalogue:
         for row in connection.rows(_TYPES)
     }
     fields: dict[int, dict[str, Field]] = {code: {} for code in types}
+    renamed: dict[int, dict[str, Field]] = {}
     for row in connection.rows(_FIELDS):
-        fields.setdefault(row[0], {})[row[1]] = Field(
+        kind = renamed if row[1] in SYSTEM_NAMES else fields
+        kind.setdefault(row[0], {})[row[1]] = Field(
             event_code=row[0],
             schema_name=row[1],
             display_name=row[2],
@@ -104,6 +107,7 @@ def select_catalogue(connection: SqlConnection) -> Catalogue:
         version=select_catalogue_version(connection),
         types=types,
         fields=fields,
+        renamed=renamed,
         activity_types={
             code: ActivityType(event_code=code, name=name)
             for code, name in connection.rows(_ACTIVITY_TYPES)
