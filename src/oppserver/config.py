@@ -183,8 +183,8 @@ class Settings:
     )
     read_database: tuple[str, ...] | None = _setting(
         None,
-        "A PostgreSQL standby of the store, from which reads are answered. The flag can be"
-        " given several times; the variable takes several URLs with blanks between them.",
+        "A PostgreSQL standby of the store, from which reads are answered. Repeatable; the"
+        " variable takes several URLs with blanks between them.",
         _read_databases,
         is_secret=True,
         is_list=True,
@@ -194,7 +194,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] | None = _setting(
         None,
         "Addresses and networks of proxies whose `X-Forwarded-For` is believed: the log then has"
-        " the caller's address. The flag can be given several times.",
+        " the caller's address. Repeatable.",
         _trusted_proxies,
         is_list=True,
     )
@@ -207,7 +207,7 @@ class Settings:
     cors_origins: tuple[str, ...] | None = _setting(
         None,
         "Origins of pages whose scripts may call the server, such as `https://app.example.com`; `*`"
-        " is every origin. The flag can be given several times.",
+        " is every origin. Repeatable.",
         _cors_origins,
         is_list=True,
     )
@@ -221,8 +221,8 @@ class Settings:
     rate_limit_store: RateLimitStore | None = _setting(  # noqa: RUF009 (it is dataclasses.field)
         None,
         "Where servers on several machines count calls together: `redis://HOST:PORT/NUMBER`,"
-        " `rediss://` (TLS), `valkey://`, `valkeys://` (TLS) or `unix:///PATH`. Without it, all"
-        " workers of one machine count together. Takes the package `valkey`.",
+        " `rediss://` (TLS), `valkey://`, `valkeys://` (TLS) or `unix:///PATH`. Without it, each"
+        " machine counts alone. Takes the package `valkey`.",
         parse_rate_limit_store,
         is_secret=True,
     )
@@ -248,12 +248,12 @@ class Settings:
     )
     head_timeout_s: float = _setting(
         limits.HEAD_TIMEOUT_S_DEFAULT,
-        "Seconds in which the head of a call has to arrive; then 408, or nothing where none began.",
+        "Seconds for the head of a call to arrive; then 408, or nothing where none began.",
         _seconds,
     )
     body_timeout_s: float = _setting(
         limits.BODY_TIMEOUT_S_DEFAULT,
-        "Seconds in which the body of a call has to arrive; then 408.",
+        "Seconds for the body of a call to arrive; then 408.",
         _seconds,
     )
     stream_timeout_s: float = _setting(
@@ -289,21 +289,19 @@ class Settings:
     )
     row_cache_bytes: int = _setting(
         limits.ROW_CACHE_BYTES_DEFAULT,
-        "Bytes of rendered rows that each worker keeps for callers that ask for them again; 0 keeps"
-        " none. What changes is dropped before the next answer, so none is stale, except on shards,"
-        " which are experimental.",
+        "Bytes of rendered rows that each worker keeps for repeated reads; 0 keeps none. None is"
+        " stale, except on shards, which are experimental.",
         _integer(0, 1 << 40),
     )
     sqlite_mmap_bytes: int = _setting(
         limits.SQLITE_MMAP_BYTES_DEFAULT,
-        "Bytes of the database file that are mapped into memory. They are the kernel's page cache,"
-        " shared and reclaimable, but count as resident; 0 reads through the cache below instead.",
+        "Bytes of the database file that are mapped into memory: page cache, shared and"
+        " reclaimable, but counted as resident; 0 reads through the cache below.",
         _integer(0, limits.SQLITE_MMAP_BYTES_MAX),
     )
     sqlite_cache_bytes: int = _setting(
         limits.SQLITE_CACHE_BYTES_DEFAULT,
-        "Bytes of page cache that each worker thread's connection may fill, for what is not"
-        " mapped.",
+        "Bytes of page cache of each worker thread, for what is not mapped.",
         _integer(65_536, 1 << 40),
     )
 
