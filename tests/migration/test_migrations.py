@@ -164,6 +164,7 @@ SAMPLES["0004"] = f"""
     UPDATE change_counter SET last_number = 3;
 """
 SAMPLES["0005"] = SAMPLES["0004"]  # a column that no field has a value in
+SAMPLES["0006"] = SAMPLES["0005"]  # indexes alone
 """For each revision, rows in all its tables that mean the same. A new revision needs its own.
 
 The SQL is of every engine, but for ``BLOB``.

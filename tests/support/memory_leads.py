@@ -1,5 +1,6 @@
 """Reads of leads and activities in the model of a store."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import ATTRIBUTE, EVERY_ATTRIBUTE
 from oppserver.contract.model import Activity, Lead, StoredOpportunity
-from oppserver.store.queries import ActivitySearch, RenderedRows, TimelinePage
+from oppserver.store.queries import ActivitySearch, LeadNumbers, RenderedRows, TimelinePage
 from tests.support.memory_state import State, with_emails
 
 
@@ -44,6 +45,28 @@ def value(lead: Lead, stored: str, state: State) -> str | None:
         return owner.name if stored == "owner_name" else owner.email
     found: str | None = getattr(lead, stored)
     return found
+
+
+def numbers(state: State, ending: str, *, limit: int) -> list[LeadNumbers]:
+    """The leads whose numbers have this end, by id."""
+    found = [
+        LeadNumbers(
+            id=one.id,
+            phone=one.phone,
+            mobile=one.mobile,
+            last_activity_on=max(
+                (made.created_on for made in state.activities.values() if made.lead_id == one.id),
+                default=None,
+            ),
+        )
+        for _, one in sorted(state.leads.items())
+        if ending in (_ending(one.phone), _ending(one.mobile))
+    ]
+    return found[:limit]
+
+
+def _ending(number: str | None) -> str | None:
+    return None if number is None else re.sub(r"[-+(). ]", "", number)[-7:]
 
 
 # --- activities --------------------------------------------------------------------------------

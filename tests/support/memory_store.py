@@ -16,6 +16,7 @@ from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import (
+    Activity,
     ActivityType,
     Catalogue,
     Field,
@@ -32,6 +33,7 @@ from oppserver.store.port import Snapshot, Transaction
 from oppserver.store.queries import (
     ActivitySearch,
     ChangeNumbers,
+    LeadNumbers,
     LeadSearch,
     Plan,
     PlannedEntry,
@@ -117,6 +119,13 @@ class MemoryStore:
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
         return memory_search.search_leads(self._database.state, search)
+
+    def lead_numbers(self, ending: str, *, limit: int) -> list[LeadNumbers]:
+        return memory_leads.numbers(self._database.state, ending, limit=limit)
+
+    def activities(self, ids: Sequence[str]) -> list[Activity]:
+        there = self._database.state.activities
+        return [there[one] for one in ids if one in there]
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         return memory_leads.timeline(self._database.state, search)

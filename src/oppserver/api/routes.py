@@ -10,12 +10,19 @@ from oppserver.calls.activities.run import (
 )
 from oppserver.calls.bulk_read.run import BULK_READ
 from oppserver.calls.changes.run import CHANGES
+from oppserver.calls.leads.fields import LEAD_FIELDS
 from oppserver.calls.leads.run import (
+    BULK_LEADS,
+    CAPTURE_LEAD,
+    CREATE_LEAD,
     CREATE_OR_UPDATE_LEAD,
+    LEAD_BY_EMAIL,
     LEAD_BY_ID,
-    LEAD_FIELDS,
+    LEAD_BY_PHONE,
     LEADS_BY_IDS,
     LEADS_GET,
+    QUICK_SEARCH,
+    RECENT_LEADS,
     UPDATE_LEAD,
 )
 from oppserver.calls.lists.run import (
@@ -33,7 +40,7 @@ from oppserver.calls.types.run import (
     OPPORTUNITY_TYPE_METADATA,
     OPPORTUNITY_TYPES,
 )
-from oppserver.calls.users.run import ACCESS_KEY_USER, USERS
+from oppserver.calls.users.run import ACCESS_KEY_USER, USER_BY_ID, USERS
 from oppserver.calls.writes.run import BULK_ADD, BULK_UPDATE, CAPTURE, DELETE, UPDATE
 
 
@@ -107,6 +114,7 @@ ROUTES: Final = (
     _route("POST", f"{_ACTIVITIES}/RetrieveRecentlyModified", RECENTLY_MODIFIED),
     _route("GET", f"{_ACTIVITIES}/ActivityTypes.Get", ACTIVITY_TYPES),
     _route("GET", "/v2/UserManagement.svc/Users.Get", USERS),
+    _route("GET", "/v2/UserManagement.svc/User/Retrieve/ByUserId", USER_BY_ID),
     _route("GET", "/v2/Authentication.svc/UserByAccessKey.Get", ACCESS_KEY_USER),
     _route("POST", f"{_OPPORTUNITIES}/Capture", CAPTURE),
     _route("POST", f"{_OPPORTUNITIES}/Update", UPDATE),
@@ -120,6 +128,13 @@ ROUTES: Final = (
     _route("POST", f"{_LEADS}/Leads.Get", LEADS_GET),
     _route("POST", f"{_LEADS}/Leads/Retrieve/ByIds", LEADS_BY_IDS),
     _route("GET", f"{_LEADS}/LeadsMetaData.Get", LEAD_FIELDS),
+    _route("POST", f"{_LEADS}/Lead.Capture", CAPTURE_LEAD),
+    _route("POST", f"{_LEADS}/Lead.Create", CREATE_LEAD),
+    _route("POST", f"{_LEADS}/Lead/Bulk/CreateOrUpdate", BULK_LEADS),
+    _route("POST", f"{_LEADS}/Leads.RecentlyModified", RECENT_LEADS),
+    _route("GET", f"{_LEADS}/Leads.GetByEmailaddress", LEAD_BY_EMAIL),
+    _route("GET", f"{_LEADS}/RetrieveLeadByPhoneNumber", LEAD_BY_PHONE),
+    _route("GET", f"{_LEADS}/Leads.GetByQuickSearch", QUICK_SEARCH),
     _route("POST", f"{_ACTIVITIES}/Create", CREATE_ACTIVITY, name="ProspectActivityCreate"),
     _route("POST", f"{_ACTIVITIES}/Retrieve", LEAD_ACTIVITIES, name="ProspectActivityRetrieve"),
     _route(

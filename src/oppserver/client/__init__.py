@@ -26,6 +26,7 @@ from oppserver.client.errors import (
     WriteUnconfirmed,
 )
 from oppserver.client.exchange import Retry
+from oppserver.client.leads import LeadPage, SavedLead
 from oppserver.client.lists import ListOptions
 from oppserver.client.rate_limiter import RateLimit
 from oppserver.client.results import AsyncRows, Rows
@@ -50,6 +51,7 @@ __all__ = [
     "HostUnreachable",
     "InvalidCall",
     "KeysRefused",
+    "LeadPage",
     "ListOptions",
     "NewActivity",
     "NotFound",
@@ -62,6 +64,7 @@ __all__ = [
     "RequestRefused",
     "Retry",
     "Rows",
+    "SavedLead",
     "TypeInfo",
     "UnexpectedAnswer",
     "Update",

@@ -20,6 +20,7 @@ from oppserver.client.details import (
     types_call,
 )
 from oppserver.client.errors import ClientError
+from oppserver.client.leads import AsyncLeadMethods, LeadMethods
 from oppserver.client.lists import Pages, count_call
 from oppserver.client.reads import Reads
 from oppserver.client.results import AsyncRows, RowDict, Rows
@@ -51,7 +52,7 @@ AsyncOpportunityRows: TypeAlias = AsyncRows[Opportunity, list[Opportunity]]
 AsyncDictRows: TypeAlias = AsyncRows[RowDict, list[RowDict]]
 
 
-class Client(Reads[Iterable[Id], OpportunityRows, DictRows, Rows[Any, Any]]):
+class Client(LeadMethods, Reads[Iterable[Id], OpportunityRows, DictRows, Rows[Any, Any]]):
     """A client of one host (oppserver or the hosted service) with one key pair.
 
     It keeps connections: use it in a ``with`` block, or close it. It is thread-safe; all threads
@@ -192,9 +193,10 @@ class Client(Reads[Iterable[Id], OpportunityRows, DictRows, Rows[Any, Any]]):
 
 
 class AsyncClient(
+    AsyncLeadMethods,
     Reads[
         Iterable[Id] | AsyncIterable[Id], AsyncOpportunityRows, AsyncDictRows, AsyncRows[Any, Any]
-    ]
+    ],
 ):
     """A client of one host (oppserver or the hosted service) with one key pair.
 

@@ -71,6 +71,16 @@ PAGE_INDEX_MAX: Final = 2**31 - 1
 LEADS_PAGE_ROWS_DEFAULT: Final = 100
 """Rows of a page of leads by default. Source: the documentation's example, "100"."""
 
+LEADS_OF_NUMBER_MAX: Final = 1_000
+"""Leads that are looked at for one phone number: those whose number has the same seven last digits.
+Ours: a handful of a million leads have them."""
+
+QUICK_SEARCH_ROWS_MAX: Final = 100
+"""Leads that a quick search answers. Ours: as many as a page of leads."""
+
+QUICK_SEARCH_WORDS_MAX: Final = 10
+"""Words of a quick search. Ours: a name has a few."""
+
 SEARCH_PAGE_ROWS_DEFAULT: Final = 1_000
 """Rows of a search's page by default. Ours: the most that the hosted API gives."""
 

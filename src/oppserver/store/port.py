@@ -42,6 +42,7 @@ from oppserver.store.queries import (
     Fingerprint,
     IdempotencyRecord,
     IdStatus,
+    LeadNumbers,
     LeadSearch,
     Plan,
     RenderedChanges,
@@ -291,6 +292,18 @@ class Store(Protocol):
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
         """A page of leads as flat objects, and how many there are in all, of one moment."""
+        ...
+
+    def lead_numbers(self, ending: str, *, limit: int) -> list[LeadNumbers]:
+        """Up to ``limit`` leads whose phone or mobile number has this end, by id.
+
+        The end is the last seven characters of a number without what is between its digits
+        (``store/schema.py``), or all of a shorter one.
+        """
+        ...
+
+    def activities(self, ids: Sequence[str]) -> list[Activity]:
+        """The activities of ids, in their order; unknown ids are left out."""
         ...
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:

@@ -180,6 +180,15 @@ class LeadSearch(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
 
 
+class LeadNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of a lead, and the CreatedOn of its last activity; None when it has none."""
+
+    id: str
+    phone: str | None
+    mobile: str | None
+    last_activity_on: str | None = None
+
+
 class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
     """A page of activities; members that are None do not filter. The dates belong to the span.
 

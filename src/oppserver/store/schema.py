@@ -9,6 +9,9 @@ from typing import Final
 
 from oppserver.contract.limits import CUSTOM_SLOTS
 
+NUMBER_SEPARATORS: Final = " -+()."
+"""Characters that a phone number may have between its digits."""
+
 SLOT_NAMES: Final = tuple(f"mx_custom_{slot}" for slot in range(1, CUSTOM_SLOTS + 1))
 
 OPPORTUNITY_REQUIRED: Final = (
@@ -59,6 +62,25 @@ LEAD_COLUMNS: Final = (
     "modified_on",
     "attributes",
 )
+
+
+NUMBER_ENDING_CHARACTERS: Final = 7
+"""Characters of the end of a phone number by which it is found. Ours: few numbers share seven."""
+
+
+def number_ending(column: str) -> str:
+    """The SQL expression for the end of a phone number, without what is written between digits.
+
+    An index over it finds a number with or without its country code. Portable and immutable.
+    """
+    digits = column
+    for between in NUMBER_SEPARATORS:
+        digits = f"replace({digits}, '{between}', '')"
+    start = NUMBER_ENDING_CHARACTERS - 1
+    return (
+        f"(CASE WHEN length({digits}) > {NUMBER_ENDING_CHARACTERS}"
+        f" THEN substr({digits}, length({digits}) - {start}) ELSE {digits} END)"
+    )
 
 
 def answer_form(column: str) -> str:

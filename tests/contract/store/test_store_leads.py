@@ -11,10 +11,11 @@ from oppserver.contract.leads import (
     READABLE_COLUMNS,
     readable_lead_column_named,
 )
-from oppserver.contract.model import Lead, Role, User
+from oppserver.contract.model import Activity, Lead, Role, User
 from oppserver.store import Store
+from oppserver.store.queries import LeadNumbers
 from tests.support import stores
-from tests.support.stores import LATER, NOW, key, lead, opportunity, owner
+from tests.support.stores import LATER, NOW, guid, key, lead, opportunity, owner
 
 database, store = stores.database, stores.store
 
@@ -34,6 +35,10 @@ FULL = Lead(
 
 def put(store: Store, *leads: Lead) -> None:
     store.write(lambda transaction: transaction.write_leads(leads))
+
+
+def post(store: Store, *activities: Activity) -> None:
+    store.write(lambda transaction: transaction.write_activities(activities))
 
 
 def columns(*names: str) -> list[Column]:
@@ -138,3 +143,48 @@ def test_ten_thousand_leads_are_read_at_once(store: Store) -> None:
     answered = rows(store, [lead(number) for number in reversed(range(10_000))], "Phone", *wide)
     assert [row[0][1] for row in answered] == [str(number) for number in reversed(range(10_000))]
     assert len(answered[0]) == 131
+
+
+# --- by number ---------------------------------------------------------------------------------
+
+
+def test_leads_are_found_by_the_end_of_a_number(store: Store) -> None:
+    """Whatever is between the digits, in phone or mobile, with the date of the last activity."""
+    put(
+        store,
+        Lead(id=lead(1), phone="+91-98765 43210"),
+        Lead(id=lead(2), mobile="(0)9876543210"),
+        Lead(id=lead(3), phone="555.01", mobile="43210"),
+        Lead(id=lead(4), phone="+91-98765 43211"),
+        Lead(id=lead(5)),
+    )
+    for number, on in ((1, NOW), (2, LATER)):
+        one = Activity(
+            id=guid(number), event_code=200, lead_id=lead(2), created_on=on, modified_on=NOW
+        )
+        post(store, one)
+    first = LeadNumbers(id=lead(1), phone="+91-98765 43210", mobile=None)
+    second = LeadNumbers(id=lead(2), phone=None, mobile="(0)9876543210", last_activity_on=LATER)
+    assert store.lead_numbers("6543210", limit=9) == [first, second]
+    assert store.lead_numbers("6543210", limit=1) == [first]
+    assert [one.id for one in store.lead_numbers("55501", limit=9)] == [lead(3)]
+    assert [one.id for one in store.lead_numbers("43210", limit=9)] == [lead(3)]
+    assert store.lead_numbers("", limit=9) == []
+    assert store.lead_numbers("\0", limit=9) == []
+
+
+def test_activities_are_read_by_their_ids(store: Store) -> None:
+    """In the order of the ids; unknown ones are left out."""
+    made = [
+        Activity(
+            id=guid(number),
+            event_code=200,
+            lead_id=lead(1),
+            created_on=NOW,
+            modified_on=LATER,
+            fields={"mx_Custom_1": "x"},
+        )
+        for number in (1, 2)
+    ]
+    post(store, *made)
+    assert store.activities([guid(2), guid(3), guid(1)]) == [made[1], made[0]]

@@ -19,6 +19,7 @@ from oppserver.calls.activities.timelines import TimelineWire
 from oppserver.calls.bulk_read.parse import GetOpportunitiesByIdWire
 from oppserver.calls.leads.parse import AttributeWire
 from oppserver.calls.leads.reads import LeadsByIdsWire, LeadsGetWire
+from oppserver.calls.leads.searches import RecentLeadsWire
 from oppserver.calls.lists.parse import ByLeadFieldWire, RecentlyModifiedWire
 from oppserver.calls.lists.parse_search import AdvancedSearchWire, SearchWire
 from oppserver.calls.shared.call import Stream
@@ -61,6 +62,7 @@ FIDELITY = Path(__file__).parents[3] / "docs" / "fidelity.md"
 PAGE = {"Paging": {"PageIndex": 1, "PageSize": 10}}
 SORTED = {"Sorting": {"ColumnName": "CreatedOn", "Direction": 1}}
 COLUMNS = {"Columns": {"Include_CSV": "CreatedOn"}}
+LEADS = "/v2/LeadManagement.svc"
 INVALID = "MXInvalidInputException"
 MISFIT = "MXInvalidActivityFieldsException"
 
@@ -136,6 +138,16 @@ def calls(lead_id: str, one: str) -> dict[str, Sent]:
             list[AttributeWire],
             f"/v2/LeadManagement.svc/Lead.Update?leadId={lead_id}",
             [*lead(mx_City=fresh()), LEAD_SET],
+        ),
+        "Lead.Capture": Sent(list[AttributeWire], f"{LEADS}/Lead.Capture", lead(Phone=fresh())),
+        "Lead.Create": Sent(list[AttributeWire], f"{LEADS}/Lead.Create", lead(FirstName="A")),
+        "Lead/Bulk/CreateOrUpdate": Sent(
+            list[list[AttributeWire]], f"{LEADS}/Lead/Bulk/CreateOrUpdate", [lead(Phone=fresh())]
+        ),
+        "Leads.RecentlyModified": Sent(
+            RecentLeadsWire,
+            f"{LEADS}/Leads.RecentlyModified",
+            {"Parameter": {"FromDate": "2024-01-01"}} | COLUMNS | PAGE | SORTED,
         ),
         "ProspectActivity.svc/Create": Sent(
             ActivityWire, POST, {"RelatedProspectId": lead_id, **activity}

@@ -5,12 +5,15 @@ from typing import Final
 
 import msgspec
 
+from oppserver.calls.leads.fields import LeadFieldWire, render_lead_fields
+from oppserver.calls.leads.parse import UpdateBehavior
 from oppserver.calls.leads.reads import OPERATORS
 from oppserver.calls.leads.run import (
-    LeadFieldWire,
+    LeadCapturedWire,
+    LeadCreatedWire,
+    LeadRowWire,
     LeadSavedWire,
     LeadUpdatedWire,
-    render_lead_fields,
 )
 from oppserver.calls.shared.describe import (
     COUNT,
@@ -22,6 +25,7 @@ from oppserver.calls.shared.describe import (
     ROWS,
     SORTING,
     TEXT,
+    TEXT_OR_NULL,
     Description,
     Members,
     Parameter,
@@ -85,6 +89,38 @@ _WRITE_ERRORS: Final = (
     errors.LimitExceeded,
 )
 
+_NEW_EXAMPLE: Final = [
+    {"Attribute": "FirstName", "Value": "Max"},
+    {"Attribute": "LastName", "Value": "Moritz"},
+    {"Attribute": "mx_City", "Value": "Pune"},
+]
+
+_PROPERTIES: Final[Schema] = object_of(
+    RecordCount={**COUNT, "description": "Of all leads found, not of this page."},
+    optional={
+        "Leads": {
+            "type": "array",
+            "description": "Absent when there is none.",
+            "items": object_of(
+                LeadPropertyList={
+                    "type": "array",
+                    "items": object_of(Attribute=TEXT, Value=TEXT_OR_NULL),
+                }
+            ),
+        }
+    },
+)
+
+_PROPERTIES_EXAMPLE: Final = {
+    "RecordCount": 1,
+    "Leads": [
+        {
+            "LeadPropertyList": [
+                {"Attribute": name, "Value": value} for name, value in _ROW_EXAMPLE.items()
+            ]
+        }
+    ],
+}
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "LeadCreateOrUpdate": Description(
@@ -177,6 +213,127 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response_example={"RecordCount": 1, "Leads": [_ROW_EXAMPLE]},
         errors=(*EVERY_BODY, errors.LimitExceeded),
         headers=(IGNORED_COLUMNS,),
+    ),
+    "LeadCapture": Description(
+        summary="Capture a lead",
+        text=(
+            "The lead is found by what `SearchBy` names; without it by its id, e-mail address or"
+            " phone, in this order. One that is not found is created. A lead of the id with another"
+            " address is another lead; a lead that is found keeps its `Source`."
+        ),
+        members=_ATTRIBUTES,
+        request_example=_ATTRIBUTES_EXAMPLE[:3],
+        response=schema_of(
+            SuccessWire[LeadCapturedWire],
+            {
+                "Message.Id": member("The lead's id.", format="uuid"),
+                "Message.RelatedId": member("The lead's id.", format="uuid"),
+            },
+        ),
+        response_example={
+            "Status": "Success",
+            "Message": {"Id": example.LEAD_ID, "RelatedId": example.LEAD_ID, "IsCreated": False},
+        },
+        errors=_WRITE_ERRORS,
+        query=(
+            optional(
+                "LeadUpdateBehavior",
+                "What a lead that is found takes. Absent: all attributes.",
+                {"enum": [one.value for one in UpdateBehavior]},
+                UpdateBehavior.ONLY_EMPTY.value,
+            ),
+            optional("SearchBy", "As in the body.", TEXT, "EmailAddress"),
+        ),
+    ),
+    "LeadCreate": Description(
+        summary="Create a lead",
+        text=(
+            "At least one of `FirstName`, `LastName`, `EmailAddress`, `Phone` has a value. No other"
+            " lead has the address or the phone number."
+        ),
+        members={**_ATTRIBUTES, "[].Attribute": mandatory("As in `Lead.CreateOrUpdate`.")},
+        request_example=_NEW_EXAMPLE,
+        response=schema_of(
+            SuccessWire[LeadCreatedWire], {"Message.Id": member(GUID_TEXT, format="uuid")}
+        ),
+        response_example={"Status": "Success", "Message": {"Id": example.LEAD_ID}},
+        errors=_WRITE_ERRORS,
+    ),
+    "LeadBulkCreateOrUpdate": Description(
+        summary="Create or update leads in bulk",
+        text=(
+            f"1 to {limits.BULK_WRITE_ROWS_MAX} leads in turn, each as `Lead.CreateOrUpdate`. A"
+            " lead that is refused has its error in its place, and the others are written."
+        ),
+        members={
+            "": member(minItems=1, maxItems=limits.BULK_WRITE_ROWS_MAX),
+            **{f"[]{path}": one for path, one in _ATTRIBUTES.items() if path},
+        },
+        request_example=[_ATTRIBUTES_EXAMPLE, _ATTRIBUTES_EXAMPLE[:2]],
+        response=schema_of(list[LeadRowWire], {"[].RowNumber": member("From 1.", minimum=1)}),
+        response_example=[
+            {
+                "RowNumber": 1,
+                "LeadId": example.LEAD_ID,
+                "LeadCreated": False,
+                "LeadUpdated": True,
+                "AffectedRows": 1,
+            }
+        ],
+        errors=(*EVERY_BODY, errors.LimitExceeded),
+    ),
+    "LeadsRecentlyModified": Description(
+        summary="Get the leads that were modified in a span",
+        text=(
+            f"Newest change first, {limits.LEADS_PAGE_ROWS_DEFAULT} rows a page unless it is said"
+            " otherwise. Without columns, all that is known of each."
+        ),
+        members={
+            "Parameter.FromDate": member("UTC; belongs to the span. Absent: open."),
+            "Parameter.ToDate": member("As FromDate. A day alone is the whole day."),
+            "Columns.Include_CSV": member(_INCLUDE_CSV),
+            **SORTING,
+            **PAGING,
+        },
+        request_example={
+            "Parameter": {"FromDate": "2023-04-01 00:00:00", "ToDate": "2033-04-30 23:59:59"},
+            "Columns": {"Include_CSV": ",".join(_ROW_EXAMPLE)},
+            "Paging": {"PageIndex": 1, "PageSize": 1000},
+        },
+        response=_PROPERTIES,
+        response_example=_PROPERTIES_EXAMPLE,
+        errors=(*EVERY_BODY, errors.UnknownColumn, errors.LimitExceeded),
+        headers=(IGNORED_COLUMNS,),
+    ),
+    "LeadsGetByEmailaddress": Description(
+        summary="Get a lead by e-mail address",
+        text="All that is known of it; an unknown address gets an empty array.",
+        response={**_LEAD_ROWS, "maxItems": 1},
+        response_example=[_ROW_EXAMPLE],
+        errors=(errors.MissingAttribute, errors.InvalidFieldValue),
+        query=(Parameter("emailaddress", "In any case.", TEXT, example.LEAD_EMAIL),),
+    ),
+    "RetrieveLeadByPhoneNumber": Description(
+        summary="Get a lead by phone or mobile number",
+        text=(
+            "With or without country code, blanks and hyphens. Of several leads the one with the"
+            " latest activity; an unknown number gets an empty array."
+        ),
+        response={**_LEAD_ROWS, "maxItems": 1},
+        response_example=[_ROW_EXAMPLE],
+        errors=(errors.MissingAttribute, errors.InvalidValue, errors.InvalidFieldValue),
+        query=(Parameter("phone", "The number.", TEXT, "+91-9876543210"),),
+    ),
+    "LeadsGetByQuickSearch": Description(
+        summary="Search leads by some words",
+        text=(
+            "Leads that have each word in a name, the e-mail address or a number, in any case; or"
+            f" have the phone number. At most {limits.QUICK_SEARCH_ROWS_MAX}, by id."
+        ),
+        response={**_LEAD_ROWS, "maxItems": limits.QUICK_SEARCH_ROWS_MAX},
+        response_example=[_ROW_EXAMPLE],
+        errors=(errors.MissingAttribute, errors.InvalidFieldValue, errors.LimitExceeded),
+        query=(Parameter("key", "Words, an address or a number.", TEXT, "janehewitt"),),
     ),
     "LeadsMetaDataGet": Description(
         summary="Get the fields of leads",

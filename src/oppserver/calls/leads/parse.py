@@ -1,7 +1,8 @@
 """Parsing of a lead's attributes: its new values, and the values to find it by."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,13 +10,20 @@ from msgspec import UNSET, UnsetType
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import check_is_not_named, mandatory_guid
 from oppserver.calls.shared.messages import (
+    check_entries,
     check_is_empty,
     given,
     is_true,
     members_sent,
     text_of,
 )
-from oppserver.contract.errors import InvalidValue, LimitExceeded, MissingAttribute, UnknownColumn
+from oppserver.contract.errors import (
+    ApiError,
+    InvalidValue,
+    LimitExceeded,
+    MissingAttribute,
+    UnknownColumn,
+)
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.leads import (
     ATTRIBUTE,
@@ -115,6 +123,105 @@ def parse_lead_update(call: Call, attributes: list[AttributeWire]) -> LeadDetail
     return parse_lead_details(attributes, place="$", lead_id=lead_id, unshared=_UNSHARED)
 
 
+class UpdateBehavior(StrEnum):
+    """The attributes of a lead that is found which a ``Lead.Capture`` does not change."""
+
+    DO_NOT_UPDATE = "DoNotUpdate"
+    ONLY_EMPTY = "UpdateOnlyEmptyFields"
+    NOT_UNIQUE = "DoNotUpdateUniqueFields"
+
+
+class CapturedLead(NamedTuple):
+    """A lead of a ``Lead.Capture``; without a behavior it takes all attributes."""
+
+    details: LeadDetails
+    behavior: UpdateBehavior | None
+
+
+_CAPTURE_SEARCHES: Final = ("id", "email", "phone")
+"""The values that a captured lead is looked for by, in this order. Source: documented."""
+
+_IDENTIFYING: Final = ("first_name", "last_name", "email", "phone")
+"""The attributes of which a new lead has at least one. Source: documented."""
+
+
+def parse_captured_lead(call: Call, attributes: list[AttributeWire]) -> CapturedLead:
+    """Parse a ``Lead.Capture``. ``SearchBy`` may be in the query too (source: observed).
+
+    Raises an ApiError with status 400 that names the place.
+    """
+    details, search_by = _lead_details(attributes, place="$")
+    details = msgspec.structs.replace(details, unshared=_UNSHARED, may_take_id=True)
+    in_query = call.query.get("searchby", "").strip() or None
+    if search_by and in_query and search_by.strip().lower() != in_query.lower():
+        raise InvalidValue(
+            f"query parameter 'SearchBy': {quoted(in_query)}, but $ has SearchBy"
+            f" {quoted(search_by)}. Send one of them."
+        )
+    if details.id is None and all(value is None for value in details.values.values()):
+        raise MissingAttribute("$ has no attribute with a value. Send at least one.")
+    if search_by or in_query:
+        searches = _searches(details, search_by or in_query)
+    else:
+        sent = {"id": details.id, **details.values}
+        searches = {
+            stored: value for stored in _CAPTURE_SEARCHES if (value := sent.get(stored)) is not None
+        }
+    details = msgspec.structs.replace(details, searches=searches)
+    return CapturedLead(details, _behavior(call.query))
+
+
+def _behavior(query: Mapping[str, str]) -> UpdateBehavior | None:
+    name = query.get("leadupdatebehavior", "").strip()
+    for behavior in UpdateBehavior:
+        if behavior.lower() == name.lower():
+            return behavior
+    if name:
+        raise InvalidValue(
+            f"query parameter 'LeadUpdateBehavior': {quoted(name)} is none of"
+            f" {', '.join(UpdateBehavior)}. Leave it out to write all attributes."
+        )
+    return None
+
+
+def parse_new_lead(call: Call, attributes: list[AttributeWire]) -> LeadDetails:
+    """Parse a ``Lead.Create``. Raises an ApiError with status 400 that names the place."""
+    check_says_no_lead(call.query)
+    details, search_by = _lead_details(attributes, place="$")
+    if search_by is not None:
+        raise InvalidValue(
+            "$: Lead.Create looks for no lead, so it takes no SearchBy. Leave it out, or send the"
+            " lead to Lead.CreateOrUpdate."
+        )
+    if not any(details.values.get(stored) for stored in _IDENTIFYING):
+        raise MissingAttribute(
+            "$ has none of FirstName, LastName, EmailAddress, Phone with a value. Send at least"
+            " one."
+        )
+    return msgspec.structs.replace(details, unshared=_UNSHARED)
+
+
+AskedRow = LeadDetails | ApiError
+"""A lead of a bulk write, or the reason why it is refused."""
+
+
+def parse_bulk_leads(call: Call, leads: list[list[AttributeWire]]) -> list[AskedRow]:
+    """Parse a ``Lead/Bulk/CreateOrUpdate``: 1 to 25 leads, each for itself.
+
+    Raises MissingAttribute or LimitExceeded for the number of leads.
+    """
+    check_says_no_lead(call.query)
+    check_entries(leads)
+    return [_row(attributes, place=f"$[{index}]") for index, attributes in enumerate(leads)]
+
+
+def _row(attributes: list[AttributeWire], *, place: str) -> AskedRow:
+    try:
+        return parse_lead_details(attributes, place=place, unshared=_UNSHARED)
+    except ApiError as error:  # the answer has it in the place of the lead (source: observed)
+        return error
+
+
 def check_says_no_lead(query: Mapping[str, str]) -> None:
     """Check that the query names no lead. Raises InvalidValue: only the list of attributes can."""
     check_is_not_named(query, _NOT_IN_QUERY)
@@ -135,6 +242,18 @@ def parse_lead_details(
     Raises an ApiError with status 400 that names the place: an attribute that no lead has, one that
     is named twice, no unique field, or a ``SearchBy`` without its value.
     """
+    details, search_by = _lead_details(attributes, place=place)
+    if lead_id is not None:
+        searches: Mapping[str, str] = {"id": lead_id}
+    else:
+        searches = _searches(details, search_by)
+    return msgspec.structs.replace(details, searches=searches, unshared=unshared)
+
+
+def _lead_details(
+    attributes: Sequence[AttributeWire], *, place: str
+) -> tuple[LeadDetails, str | None]:
+    """The details without ``searches``, and the value of ``SearchBy``."""
     if len(attributes) > LEAD_ATTRIBUTES_MAX:
         raise LimitExceeded(
             f"{place} has {len(attributes)} attributes; a lead takes {LEAD_ATTRIBUTES_MAX}."
@@ -156,11 +275,8 @@ def parse_lead_details(
         else:
             values[stored] = _stripped(value) if stored in _UNIQUE else value
     details = _details(values, place=place, may_take_id=is_true(directives.get(_USE_GIVEN_ID)))
-    if lead_id is not None:
-        searches: Mapping[str, str] = {"id": lead_id}
-    else:
-        searches = _searches(details, directives.get(_SEARCH_BY))
-    return msgspec.structs.replace(details, searches=searches, unshared=unshared, sets=sets)
+    details = msgspec.structs.replace(details, sets=sets)
+    return details, directives.get(_SEARCH_BY)
 
 
 def _members(entry: AttributeWire, stored: str, *, place: str) -> dict[str, str | None]:

@@ -149,7 +149,7 @@ def parse_leads_get(_: Call, message: LeadsGetWire) -> AskedLeads:
     columns, ignored = lead_columns(message.Columns)
     search = LeadSearch(
         where=_where(lookup) if isinstance(lookup, LookupWire) else ConditionGroup(),
-        ordering=_ordering(message.Sorting),
+        ordering=lead_ordering(message.Sorting),
         offset=page.offset,
         limit=page.limit,
         columns=columns or EVERY_COLUMN,
@@ -254,13 +254,17 @@ def _column(name: str, *, place: str) -> Column:
     return column
 
 
-def _ordering(sorting: SortingWire | msgspec.UnsetType | None) -> Ordering:
-    """The order of ``Sorting``; by id without one: it needs no sorting and does not change."""
+def lead_ordering(
+    sorting: SortingWire | msgspec.UnsetType | None, *, default: str | None = None
+) -> Ordering:
+    """The order of ``Sorting``. Without one, newest first by the stored column ``default``.
+
+    Without a default it is by id: it needs no sorting and does not change. Raises UnknownColumn.
+    """
     name = sort_name_of(sorting)
     if name is None:
-        return Ordering(
-            stored=ID_COLUMN.stored, is_descending=is_descending(sorting, default=False)
-        )
+        is_down = is_descending(sorting, default=default is not None)
+        return Ordering(stored=default or ID_COLUMN.stored, is_descending=is_down)
     column = _column(name, place="$.Sorting.ColumnName")
     return Ordering(
         stored=column.stored,

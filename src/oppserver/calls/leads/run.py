@@ -1,13 +1,22 @@
-"""The calls of leads: by id, by one attribute, by many ids; their fields; created and changed."""
+"""The calls of leads: read by ids, found and searched, created and changed."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Final, Literal
-from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from oppserver.calls.leads.parse import AttributeWire, LeadDetails, parse_lead, parse_lead_update
+from oppserver.calls.leads.parse import (
+    AskedRow,
+    AttributeWire,
+    CapturedLead,
+    LeadDetails,
+    parse_bulk_leads,
+    parse_captured_lead,
+    parse_lead,
+    parse_lead_update,
+    parse_new_lead,
+)
 from oppserver.calls.leads.reads import (
     EVERY_COLUMN,
     ID_COLUMN,
@@ -18,25 +27,23 @@ from oppserver.calls.leads.reads import (
     parse_leads_by_ids,
     parse_leads_get,
 )
-from oppserver.calls.leads.save import lead_here, save_lead
+from oppserver.calls.leads.save import capture_lead, create_lead, lead_here, save_lead
+from oppserver.calls.leads.searches import (
+    RecentLeadsWire,
+    parse_lead_email,
+    parse_phone,
+    parse_quick_search,
+    parse_recent_leads,
+    read_lead_of_number,
+    read_quick_search,
+    render_lead_properties,
+)
 from oppserver.calls.shared.call import NO_BODY, Answer, Call, Read, Services, Write, WriteContext
 from oppserver.calls.shared.decode import Body, mandatory
 from oppserver.calls.shared.messages import success
 from oppserver.calls.shared.paging import ignored_columns
-from oppserver.contract.columns import Column
-from oppserver.contract.errors import UnknownColumn
+from oppserver.contract.errors import ApiError
 from oppserver.contract.identifiers import canonical_guid
-from oppserver.contract.leads import (
-    STANDARD_COLUMNS,
-    UNIQUE_COLUMNS,
-    LeadDataType,
-    lead_column_named,
-    lead_data_type,
-    lead_display_name,
-    lead_names,
-)
-from oppserver.contract.limits import TEXT_CHARACTERS_MAX
-from oppserver.contract.names import did_you_mean, quoted
 from oppserver.store.port import Transaction
 from oppserver.store.queries import RenderedPage, RenderedRows
 
@@ -70,6 +77,28 @@ LEADS_GET: Final = Read(
     render=lambda asked, page: Answer(body=page.json, headers=ignored_columns(asked.ignored)),
 )
 
+RECENT_LEADS: Final = Read(
+    body=Body(RecentLeadsWire, is_optional=True),
+    parse=parse_recent_leads,
+    read=_read_leads,
+    render=lambda asked, page: Answer(
+        body=render_lead_properties(page.json, total=page.total),
+        headers=ignored_columns(asked.ignored),
+    ),
+)
+
+LEAD_BY_EMAIL: Final = Read(
+    body=NO_BODY, parse=parse_lead_email, read=_read_leads, render=lambda _, page: page.json
+)
+
+LEAD_BY_PHONE: Final = Read(
+    body=NO_BODY, parse=parse_phone, read=read_lead_of_number, render=lambda _, rows: rows
+)
+
+QUICK_SEARCH: Final = Read(
+    body=NO_BODY, parse=parse_quick_search, read=read_quick_search, render=lambda _, rows: rows
+)
+
 
 def _read_by_ids(asked: LeadsByIds, services: Services) -> tuple[int, RenderedRows]:
     """Return the number of the leads that are found, and the page of them."""
@@ -92,95 +121,6 @@ LEADS_BY_IDS: Final = Read(
 )
 
 
-# --- fields --------------------------------------------------------------------------------------
-
-
-class LeadFieldWire(msgspec.Struct, frozen=True, kw_only=True):
-    """A field of leads, in the documented order of its members. Those without a value are left out.
-
-    Nothing is mandatory by its name: a lead needs one of its identifiers.
-    """
-
-    Entity: Literal["1"] = "1"
-    SchemaName: str
-    DisplayName: str
-    DataType: LeadDataType
-    IsMandatory: Literal[False] = False
-    MaxLength: str = str(TEXT_CHARACTERS_MAX)
-    EntityAttributeId: str
-    Name: str
-    EntityAttributeType: Literal[1] = 1
-    RenderTypeTextValue: str
-    IsVisible: Literal[True] = True
-    IsSearchable: Literal[True] = True
-    ShowInMailMerge: Literal[True] = True
-    AllowMultiple: Literal[True] = True
-    ShowInImport: Literal[True] = True
-    ShowInQuickAdd: Literal[True] = True
-    Txt_Row: Literal[0] = 0
-    Txt_Col: Literal[0] = 0
-    IsLeadIdentifier: bool
-    LockAfterCreate: Literal[0] = 0
-    UseInLeadClone: Literal[False] = False
-    IsSortable: Literal[True] = True
-
-
-_CONTROLS: Final[Mapping[LeadDataType, str]] = MappingProxyType(
-    {
-        "Text": "Textbox",
-        "Number": "Textbox",
-        "Website": "URL",
-        "Date": "DateTime",
-        "Boolean": "CheckBox",
-    }
-)
-"""The controls of data types on a screen; others have the name of the type. Source: documented."""
-
-
-def _parse_lead_fields(call: Call, _: None) -> Sequence[Column]:
-    """Return all fields, or the one that ``schemaName`` names. Raises UnknownColumn."""
-    name = call.query.get("schemaname", "").strip()
-    if not name:
-        return STANDARD_COLUMNS
-    column = lead_column_named(name)
-    if column is None:
-        raise UnknownColumn(
-            f"query parameter 'schemaName': {quoted(name)} is no attribute of a lead."
-            f"{did_you_mean(name, lead_names())} Names of custom attributes begin with mx_."
-        )
-    return [column]
-
-
-def render_lead_fields(fields: Sequence[Column]) -> bytes:
-    """The body of ``LeadsMetaData.Get``: a bare array, also for one field."""
-    return msgspec.json.encode([_field(column) for column in fields])
-
-
-def _field(column: Column) -> LeadFieldWire:
-    name = column.name
-    data_type = lead_data_type(column)
-    return LeadFieldWire(
-        SchemaName=name,
-        DisplayName=lead_display_name(name),
-        DataType=data_type,
-        EntityAttributeId=str(uuid5(NAMESPACE_URL, f"lead/{name}")),
-        Name=name,
-        RenderTypeTextValue=_CONTROLS.get(data_type, data_type),
-        IsLeadIdentifier=column.stored in UNIQUE_COLUMNS.values(),
-    )
-
-
-def _read_no_lead(_: Sequence[Column], __: Services) -> None:
-    """Read nothing: the fields of leads are the same on every server."""
-
-
-LEAD_FIELDS: Final = Read(
-    body=NO_BODY,
-    parse=_parse_lead_fields,
-    read=_read_no_lead,
-    render=lambda fields, _: render_lead_fields(fields),
-)
-
 # --- writes --------------------------------------------------------------------------------------
 
 
@@ -198,6 +138,68 @@ def update_lead(transaction: Transaction, asked: LeadDetails, context: WriteCont
     save_lead(transaction, asked, now=context.now, new_id=context.new_id)
     return success(LeadUpdatedWire())
 
+
+def write_new_lead(transaction: Transaction, asked: LeadDetails, context: WriteContext) -> bytes:
+    """Create a lead."""
+    created = create_lead(transaction, asked, now=context.now, new_id=context.new_id)
+    return success(LeadCreatedWire(created.lead.id))
+
+
+def write_captured_lead(
+    transaction: Transaction, asked: CapturedLead, context: WriteContext
+) -> bytes:
+    """Create the lead, or change the one that is found."""
+    saved = capture_lead(transaction, asked, now=context.now, new_id=context.new_id)
+    lead_id = saved.lead.id
+    return success(LeadCapturedWire(lead_id, RelatedId=lead_id, IsCreated=saved.is_created))
+
+
+def write_leads(
+    transaction: Transaction, asked: Sequence[AskedRow], context: WriteContext
+) -> bytes:
+    """Create or change leads in turn. One that is refused changes nothing, and the others stay."""
+    rows = [_written_row(transaction, one, number, context) for number, one in enumerate(asked, 1)]
+    return msgspec.json.encode(rows)
+
+
+def _written_row(
+    transaction: Transaction, asked: AskedRow, number: int, context: WriteContext
+) -> "LeadRowWire":
+    error = asked if isinstance(asked, ApiError) else None
+    if not isinstance(asked, ApiError):
+        try:
+            saved = save_lead(transaction, asked, now=context.now, new_id=context.new_id)
+            return LeadRowWire(
+                RowNumber=number,
+                LeadId=saved.lead.id,
+                LeadCreated=saved.is_created,
+                LeadUpdated=not saved.is_created,
+                AffectedRows=1,
+            )
+        except ApiError as refused:  # planned, and nothing of this lead is written
+            if refused.status != _REFUSED:
+                raise
+            error = refused
+    assert error is not None, "a lead is written or refused"
+    return LeadRowWire(
+        RowNumber=number, ExceptionType=error.exception_type, ErrorMessage=str(error)
+    )
+
+
+_REFUSED: Final = 400
+"""The status of what is wrong with a lead itself. Any other error ends the whole call."""
+
+CREATE_LEAD: Final = Write(
+    body=Body(list[AttributeWire]), parse=parse_new_lead, write=write_new_lead
+)
+
+CAPTURE_LEAD: Final = Write(
+    body=Body(list[AttributeWire]), parse=parse_captured_lead, write=write_captured_lead
+)
+
+BULK_LEADS: Final = Write(
+    body=Body(list[list[AttributeWire]]), parse=parse_bulk_leads, write=write_leads
+)
 
 CREATE_OR_UPDATE_LEAD: Final = Write(
     body=Body(list[AttributeWire]), parse=parse_lead, write=create_or_update_lead
@@ -220,6 +222,32 @@ class LeadUpdatedWire(msgspec.Struct, frozen=True):
     """``Message`` of ``Lead.Update``."""
 
     AffectedRows: Literal[1] = 1
+
+
+class LeadCreatedWire(msgspec.Struct, frozen=True):
+    """``Message`` of ``Lead.Create``."""
+
+    Id: str
+
+
+class LeadCapturedWire(msgspec.Struct, frozen=True):
+    """``Message`` of ``Lead.Capture``. Both ids are the lead's: programs read one or the other."""
+
+    Id: str
+    RelatedId: str
+    IsCreated: bool
+
+
+class LeadRowWire(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one lead of ``Lead/Bulk/CreateOrUpdate``; a refused one has the error."""
+
+    RowNumber: int
+    LeadId: str = ""
+    LeadCreated: bool = False
+    LeadUpdated: bool = False
+    AffectedRows: int = 0
+    ExceptionType: str | UnsetType = UNSET
+    ErrorMessage: str | UnsetType = UNSET
 
 
 def render_leads_by_ids(rows: RenderedRows, *, total: int) -> bytes:

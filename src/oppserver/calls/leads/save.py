@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from oppserver.calls.leads.parse import FoundLead, LeadDetails
+from oppserver.calls.leads.parse import CapturedLead, FoundLead, LeadDetails, UpdateBehavior
 from oppserver.calls.shared.lookups import users_named
 from oppserver.calls.shared.names import user_here
 from oppserver.contract.errors import DuplicateEntry, InvalidReference, LimitExceeded
@@ -96,6 +96,80 @@ def save_lead(
     if lead != found.lead:
         transaction.write_leads([lead])
     return SavedLead(lead=lead, is_created=found.lead is None)
+
+
+def create_lead(
+    transaction: Transaction, details: LeadDetails, *, now: str, new_id: Callable[[], str]
+) -> SavedLead:
+    """Create a lead. Raises as ``plan_lead``, and DuplicateEntry when a lead has the id."""
+    if details.id is not None and transaction.leads([details.id]):
+        raise DuplicateEntry(
+            f"A Lead with same ProspectID already exists. {details.place}: ProspectID {details.id}."
+            " Leave it out, or change the lead with Lead.Update."
+        )
+    return save_lead(transaction, details, now=now, new_id=new_id)
+
+
+def capture_lead(
+    transaction: Transaction, captured: CapturedLead, *, now: str, new_id: Callable[[], str]
+) -> SavedLead:
+    """Change the lead that is found as far as the behavior allows it, or create one.
+
+    The rules are the documented ones: a lead of the id that was sent is another one when its
+    address differs; a new lead gets an id that was sent and that nobody has. A lead that is found
+    keeps its source. Raises as ``plan_lead``.
+    """
+    details, behavior = captured
+    [found] = find_leads(transaction, [details])
+    if "id" in details.searches and _is_another(details, found.lead):
+        others = {stored: one for stored, one in details.searches.items() if stored != "id"}
+        details = msgspec.structs.replace(details, id=None, searches=others)
+        [found] = find_leads(transaction, [details])
+    lead = found.lead
+    if lead is None:
+        if found.of_id is not None:
+            details = msgspec.structs.replace(details, id=None)
+        return save_lead(transaction, details, now=now, new_id=new_id)
+    if behavior is UpdateBehavior.DO_NOT_UPDATE:
+        return SavedLead(lead=lead, is_created=False)
+    values = {
+        stored: value
+        for stored, value in details.values.items()
+        if _may_change(lead, stored, value, behavior)
+    }
+    owner = details.owner if "owner_id" in values else None
+    changes = msgspec.structs.replace(
+        details, id=lead.id, searches={"id": lead.id}, values=values, owner=owner
+    )
+    return save_lead(transaction, changes, now=now, new_id=new_id)
+
+
+def _is_another(details: LeadDetails, lead: Lead | None) -> bool:
+    """Return true when the lead of the id that was sent has another address than the one sent."""
+    email = details.values.get("email")
+    if lead is None or lead.id != details.id or lead.email is None or email is None:
+        return False
+    return ascii_lower(lead.email) != ascii_lower(email)
+
+
+def _may_change(
+    lead: Lead, stored: str, value: str | None, behavior: UpdateBehavior | None
+) -> bool:
+    is_attribute = stored.startswith(ATTRIBUTE)
+    known = (
+        lead.attributes.get(stored.removeprefix(ATTRIBUTE))
+        if is_attribute
+        else getattr(lead, stored)
+    )
+    if known is None:
+        return value is not None
+    if stored == _SOURCE or behavior is UpdateBehavior.ONLY_EMPTY:
+        return False
+    return behavior is not UpdateBehavior.NOT_UNIQUE or stored not in UNIQUE_COLUMNS.values()
+
+
+_SOURCE: Final = f"{ATTRIBUTE}Source"
+"""It stays when a lead is captured again. Source: documented."""
 
 
 def lead_here(transaction: Transaction, lead_id: str, *, place: str) -> Lead:

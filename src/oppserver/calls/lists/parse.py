@@ -7,7 +7,13 @@ from msgspec import UNSET, UnsetType
 
 from oppserver.calls.shared.call import Call
 from oppserver.calls.shared.decode import mandatory_guid
-from oppserver.calls.shared.messages import LookupWire, event_code_at, flag_at, given, text_of
+from oppserver.calls.shared.messages import (
+    LookupWire,
+    event_code_at,
+    flag_at,
+    given,
+    span_between,
+)
 from oppserver.calls.shared.paging import (
     AskedList,
     ListWire,
@@ -19,13 +25,12 @@ from oppserver.calls.shared.paging import (
     is_descending,
     page_of,
 )
-from oppserver.contract.dates import Span
 from oppserver.contract.errors import InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import guid_at
 from oppserver.contract.leads import UNIQUE_COLUMNS, unique_column_named
 from oppserver.contract.limits import PAGE_ROWS_MAX, RECENTLY_MODIFIED_ROWS_DEFAULT
 from oppserver.contract.names import quoted
-from oppserver.contract.values import FieldValue, Number, plain_text, span_at
+from oppserver.contract.values import FieldValue, Number, plain_text
 
 
 class ByLeadFieldWire(ListWire):
@@ -154,16 +159,10 @@ def parse_recently_modified(_: Call, message: RecentlyModifiedWire) -> AskedRece
     """
     named = message.Parameter
     parameter = named if isinstance(named, RecentlyModifiedParameterWire) else _NOTHING
-    first = _span(parameter.FromDate, place="$.Parameter.FromDate")
-    last = _span(parameter.ToDate, place="$.Parameter.ToDate")
-    if first and last and first.first > last.last:
-        raise InvalidValue(
-            "$.Parameter.FromDate is after $.Parameter.ToDate, so nothing is between them."
-            " Exchange them."
-        )
+    from_date, to_date = span_between(parameter.FromDate, parameter.ToDate)
     return AskedRecentlyModified(
-        from_date=first.first if first else None,
-        to_date=last.last if last else None,
+        from_date=from_date,
+        to_date=to_date,
         event_code=event_code_at(parameter.ActivityEvent, place="$.Parameter.ActivityEvent"),
         with_custom_fields=flag_at(
             parameter.IncludeCustomFields, place="$.Parameter.IncludeCustomFields"
@@ -175,8 +174,3 @@ def parse_recently_modified(_: Call, message: RecentlyModifiedWire) -> AskedRece
 
 
 _NOTHING: Final = RecentlyModifiedParameterWire()
-
-
-def _span(value: str | UnsetType | None, *, place: str) -> Span | None:
-    text = text_of(value)
-    return span_at(text, place=place, error=InvalidValue) if text else None

@@ -22,7 +22,7 @@ from oppserver.contract.errors import (
 from oppserver.contract.field_sets import member_key
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
 from oppserver.contract.names import quoted
-from oppserver.contract.values import FieldValue, Number, plain_text
+from oppserver.contract.values import FieldValue, Number, plain_text, span_at
 
 Flag: TypeAlias = bool | str | int
 """A flag as callers send it; ``flag_at`` reads it."""
@@ -61,6 +61,25 @@ def date_at(text: str | UnsetType | None, *, place: str) -> str | None:
         return datetime_to_stored(text.strip())
     except ValueError as error:
         raise InvalidValue(f"{place}: {quoted(text)} is {error}") from None
+
+
+def span_between(
+    from_date: str | UnsetType | None, to_date: str | UnsetType | None
+) -> tuple[str | None, str | None]:
+    """The first and the last moment of ``Parameter``'s span, in the stored form; None is open.
+
+    A day without a time is the whole day. Raises InvalidValue.
+    """
+    first, last = (
+        span_at(text, place=f"$.Parameter.{name}", error=InvalidValue) if text else None
+        for name, text in (("FromDate", text_of(from_date)), ("ToDate", text_of(to_date)))
+    )
+    if first and last and first.first > last.last:
+        raise InvalidValue(
+            "$.Parameter.FromDate is after $.Parameter.ToDate, so nothing is between them."
+            " Exchange them."
+        )
+    return first.first if first else None, last.last if last else None
 
 
 def event_code_at(value: Number | UnsetType | None, *, place: str) -> int | None:

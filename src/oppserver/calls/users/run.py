@@ -6,8 +6,10 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from oppserver.calls.shared.call import NO_BODY, Call, Read, Services, parse_nothing
-from oppserver.calls.shared.describe import Description, member, schema_of
-from oppserver.contract import example
+from oppserver.calls.shared.decode import mandatory
+from oppserver.calls.shared.describe import TEXT, Description, Parameter, member, schema_of
+from oppserver.contract import errors, example
+from oppserver.contract.identifiers import canonical_guid
 from oppserver.contract.model import Role, User
 
 RoleName: TypeAlias = Literal["Administrator", "Sales_User"]
@@ -159,6 +161,100 @@ ACCESS_KEY_USER: Final = Read(
 )
 
 
+# --- one user ----------------------------------------------------------------------------------
+
+
+class GroupWire(msgspec.Struct, frozen=True):
+    """A group of users. No server has any yet."""
+
+    Id: str
+    Name: str
+
+
+class UserDetailsWire(msgspec.Struct, frozen=True, kw_only=True):
+    """A user whole, in the documented members. What is not kept here is empty."""
+
+    UserId: str
+    FirstName: str
+    LastName: str
+    EmailAddress: str
+    AssociatedPhoneNumbers: str = ""
+    DateFormat: str = ""
+    TimeZone: str = "UTC"
+    Role: RoleName
+    CompanyName: str = ""
+    ManagerUserId: str = ""
+    ManagerName: str = ""
+    Address: str = ""
+    City: str = ""
+    State: str = ""
+    Country: str = ""
+    ZipCode: str = ""
+    OrgId: int = 0
+    UserType: int = 0
+    IsPhoneCallAgent: bool = False
+    TelephonyAgentId: str = ""
+    PhoneMain: str = ""
+    PhoneMobile: str = ""
+    PhoneOthers: str = ""
+    IsCheckedIn: bool = False
+    LastCheckedOn: str = ""
+    LastCheckedIpAddress: str = ""
+    AvailabilityStatus: str = ""
+    Designation: str = ""
+    Department: str = ""
+    OfficeLocationName: str = ""
+    Skills: str = ""
+    SalesRegions: str = ""
+    mx_Custom_1: str = ""
+    mx_Custom_2: str = ""
+    mx_Custom_3: str = ""
+    mx_Custom_4: str = ""
+    mx_Custom_5: str = ""
+    mx_Custom_6: str = ""
+    mx_Custom_7: str = ""
+    mx_Custom_8: str = ""
+    mx_Custom_9: str = ""
+    mx_Custom_10: str = ""
+    TeamId: str = ""
+    TeamName: str = ""
+    Groups: list[GroupWire] = []
+
+
+def render_user_details(users: Iterable[User]) -> bytes:
+    """The body of ``User/Retrieve/ByUserId``: inactive users are left out."""
+    return msgspec.json.encode(
+        [
+            UserDetailsWire(
+                UserId=user.id,
+                FirstName=user.first_name or "",
+                LastName=user.last_name or "",
+                EmailAddress=user.email or "",
+                Role=_role_name(is_administrator=user.is_administrator),
+            )
+            for user in users
+            if user.is_active
+        ]
+    )
+
+
+def _parse_user_id(call: Call, _: None) -> Sequence[str]:
+    """Return the user's id; nothing for an invalid id, so that no user is found."""
+    user_id = canonical_guid(mandatory(call.query, "userId"))
+    return [] if user_id is None else [user_id]
+
+
+def _read_users_of(ids: Sequence[str], services: Services) -> Sequence[User]:
+    return services.store.users(ids) if ids else []
+
+
+USER_BY_ID: Final = Read(
+    body=NO_BODY,
+    parse=_parse_user_id,
+    read=_read_users_of,
+    render=lambda _, users: render_user_details(users),
+)
+
 # --- described -----------------------------------------------------------------------------------
 
 _ADA: Final = User(
@@ -175,6 +271,14 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         text="Owners of opportunities and those behind keys, by id.",
         response=schema_of(list[UserWire], {"[].StatusCode": member("0 active, 1 inactive.")}),
         response_example=msgspec.json.decode(render_users([_ADA])),
+    ),
+    "UserRetrieveByUserId": Description(
+        summary="Get a user by id",
+        text="An unknown or inactive user gets an empty array. What is not kept here is empty.",
+        response={**schema_of(list[UserDetailsWire]), "maxItems": 1},
+        response_example=msgspec.json.decode(render_user_details([_ADA])),
+        errors=(errors.MissingAttribute,),
+        query=(Parameter("userId", "The user.", TEXT, _ADA.id),),
     ),
     "UserByAccessKeyGet": Description(
         summary="Get the user behind the keys",

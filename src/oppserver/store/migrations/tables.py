@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
 )
 
-from oppserver.store.schema import SLOT_NAMES, answer_form
+from oppserver.store.schema import SLOT_NAMES, answer_form, number_ending
 
 metadata: Final = MetaData()
 
@@ -84,6 +84,13 @@ lead = Table(
     Index("lead_by_email", func.lower(text("email")), **_BY_EQUALITY),
     Index("lead_by_phone", "phone", **_where("phone IS NOT NULL"), **_BY_EQUALITY),
     Index("lead_by_mobile", "mobile", **_where("mobile IS NOT NULL"), **_BY_EQUALITY),
+    Index(
+        "lead_by_phone_ending", text(number_ending("phone")), "id", **_where("phone IS NOT NULL")
+    ),
+    Index(
+        "lead_by_mobile_ending", text(number_ending("mobile")), "id", **_where("mobile IS NOT NULL")
+    ),
+    Index("lead_by_modified_on", "modified_on", "id"),
     sqlite_with_rowid=False,
 )
 

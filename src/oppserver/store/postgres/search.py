@@ -31,6 +31,7 @@ from oppserver.store.sql.conditions import (
     order_key,
     order_sql,
     rendered_sql,
+    sets,
     stored_lead_sql,
 )
 
@@ -142,11 +143,13 @@ def _json_sql(value: str) -> str:
 def read_lead_page(driver: PostgresConnection, search: LeadSearch) -> RenderedPage:
     """A page of a search of leads: its ids are found first, then its rows."""
     where = lead_conditions(search.where, POSTGRES)
+    is_set = not search.ordering.is_number and sets(search.where, search.ordering.stored)
     key = order_key(search.ordering, stored_lead_sql(search.ordering.stored, POSTGRES), POSTGRES)
     page = (
         f"SELECT {lead_json(search.columns)}"
         f" FROM (SELECT l.id, {key} AS key FROM lead AS l WHERE {where.text}"
-        f" ORDER BY {order_sql(search.ordering, 'key', 'l.id')} LIMIT %s OFFSET %s) AS page"
+        f" ORDER BY {order_sql(search.ordering, 'key', 'l.id', is_set=is_set)}"
+        " LIMIT %s OFFSET %s) AS page"
         f" JOIN lead AS l ON l.id = page.id{LEAD_OWNER}"
         f" ORDER BY {order_sql(search.ordering, 'page.key', 'page.id')}"
     )

@@ -39,6 +39,12 @@ def insert_activities(connection: SqlConnection, batch: Sequence[Activity]) -> N
     connection.run_many(_INSERT, rows)
 
 
+def select_activities(connection: SqlConnection, ids: Sequence[str]) -> list[Activity]:
+    """The activities of ids, in their order."""
+    found = {row[0]: _activity(row) for row in connection.rows(_BY_ID, ids=list(ids))}
+    return [found[one] for one in ids if one in found]
+
+
 def select_timeline(connection: SqlConnection, search: ActivitySearch) -> TimelinePage:
     """A page of activities, and how many there are in all."""
     asked = _Asked(search)

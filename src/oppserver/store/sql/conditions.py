@@ -244,6 +244,17 @@ def lead_conditions(group: ConditionGroup, dialect: Dialect) -> Sql:
     )
 
 
+_OF_NULL: Final = (Comparison.IS_NULL, Comparison.NOT_EQUAL)
+
+
+def sets(where: ConditionGroup, stored: str) -> bool:
+    """Return true when a column of all rows that meet the conditions has a value."""
+    return not where.is_any and any(
+        isinstance(one, ColumnCondition) and one.stored == stored and one.comparison not in _OF_NULL
+        for one in where.members
+    )
+
+
 # --- orders ------------------------------------------------------------------------------------
 
 

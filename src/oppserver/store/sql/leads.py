@@ -7,6 +7,8 @@ import msgspec
 
 from oppserver.contract.model import Lead
 from oppserver.contract.names import ascii_lower
+from oppserver.store.queries import LeadNumbers
+from oppserver.store.schema import number_ending
 from oppserver.store.sql import SqlConnection
 from oppserver.store.sql.users import write_owners
 
@@ -36,6 +38,17 @@ _UPDATE: Final = (
     " modified_on = :modified_on, attributes = :attributes WHERE id = :id"
 )
 """The id is not set, not even to itself: rows lie by it."""
+
+_BY_ENDING: Final = tuple(
+    f"SELECT id, phone, mobile FROM lead WHERE {number_ending(name)} = :ending"
+    f" AND {name} IS NOT NULL ORDER BY id LIMIT :limit"
+    for name in ("phone", "mobile")
+)
+
+_LAST_ACTIVITIES: Final = (
+    "SELECT lead_id, max(created_on) FROM activity"
+    " WHERE lead_id IN (SELECT value FROM json_each(:ids)) GROUP BY lead_id"
+)
 
 _TEXTS: Final = dict[str, str]
 
@@ -71,6 +84,21 @@ def write_leads(connection: SqlConnection, batch: Sequence[Lead]) -> list[tuple[
         (one.id, one.email)
         for one in leads.values()
         if one.id in stored and one.email != stored[one.id]
+    ]
+
+
+def select_numbers(connection: SqlConnection, ending: str, *, limit: int) -> list[LeadNumbers]:
+    """The numbers of leads whose phone or mobile number has this end, by id."""
+    found = {
+        row[0]: row
+        for statement in _BY_ENDING
+        for row in connection.rows(statement, ending=ending, limit=limit)
+    }
+    ids = sorted(found)[:limit]
+    last = dict(connection.rows(_LAST_ACTIVITIES, ids=ids))
+    return [
+        LeadNumbers(id=one, phone=phone, mobile=mobile, last_activity_on=last.get(one))
+        for one, phone, mobile in (found[one] for one in ids)
     ]
 
 

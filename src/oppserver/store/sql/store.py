@@ -21,7 +21,13 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.store.port import Transaction
-from oppserver.store.queries import ActivitySearch, IdempotencyRecord, SearchIndex, TimelinePage
+from oppserver.store.queries import (
+    ActivitySearch,
+    IdempotencyRecord,
+    LeadNumbers,
+    SearchIndex,
+    TimelinePage,
+)
 from oppserver.store.sql import (
     SqlConnection,
     activities,
@@ -198,6 +204,14 @@ class SqlStore(ABC):
 
     def opportunity(self, one: str) -> StoredOpportunity | Tombstone | None:
         return self._read(lambda c: opportunities.select_opportunity(c, one))
+
+    def lead_numbers(self, ending: str, *, limit: int) -> list[LeadNumbers]:
+        if not users.is_text(ending):
+            return []
+        return self._read(lambda c: leads.select_numbers(c, ending, limit=limit))
+
+    def activities(self, ids: Sequence[str]) -> list[Activity]:
+        return self._read(lambda c: activities.select_activities(c, ids))
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         return self._read(lambda c: activities.select_timeline(c, search))

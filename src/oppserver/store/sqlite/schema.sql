@@ -41,6 +41,9 @@ CREATE TABLE lead (
 CREATE INDEX lead_by_email ON lead (lower(email));
 CREATE INDEX lead_by_phone ON lead (phone) WHERE phone IS NOT NULL;
 CREATE INDEX lead_by_mobile ON lead (mobile) WHERE mobile IS NOT NULL;
+CREATE INDEX lead_by_phone_ending ON lead ((CASE WHEN length(replace(replace(replace(replace(replace(replace(phone, ' ', ''), '-', ''), '+', ''), '(', ''), ')', ''), '.', '')) > 7 THEN substr(replace(replace(replace(replace(replace(replace(phone, ' ', ''), '-', ''), '+', ''), '(', ''), ')', ''), '.', ''), length(replace(replace(replace(replace(replace(replace(phone, ' ', ''), '-', ''), '+', ''), '(', ''), ')', ''), '.', '')) - 6) ELSE replace(replace(replace(replace(replace(replace(phone, ' ', ''), '-', ''), '+', ''), '(', ''), ')', ''), '.', '') END), id) WHERE phone IS NOT NULL;
+CREATE INDEX lead_by_mobile_ending ON lead ((CASE WHEN length(replace(replace(replace(replace(replace(replace(mobile, ' ', ''), '-', ''), '+', ''), '(', ''), ')', ''), '.', '')) > 7 THEN substr(replace(replace(replace(replace(replace(replace(mobile, ' ', ''), '-', ''), '+', ''), '(', ''), ')', ''), '.', ''), length(replace(replace(replace(replace(replace(replace(mobile, ' ', ''), '-', ''), '+', ''), '(', ''), ')', ''), '.', '')) - 6) ELSE replace(replace(replace(replace(replace(replace(mobile, ' ', ''), '-', ''), '+', ''), '(', ''), ')', ''), '.', '') END), id) WHERE mobile IS NOT NULL;
+CREATE INDEX lead_by_modified_on ON lead (modified_on, id);
 
 CREATE TABLE opportunity_type (
     event_code BIGINT NOT NULL,
