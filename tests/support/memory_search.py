@@ -9,8 +9,9 @@ import msgspec
 
 from oppserver.contract.columns import ADDRESSES, CONSTANTS, LEAD
 from oppserver.contract.field_sets import members_in, split_member
-from oppserver.contract.model import Lead, StoredOpportunity
+from oppserver.contract.model import Activity, Lead, StoredOpportunity
 from oppserver.store.queries import (
+    ActivityQuery,
     ColumnCondition,
     Comparison,
     ConditionGroup,
@@ -18,6 +19,7 @@ from oppserver.store.queries import (
     RenderedPage,
     RowForm,
     Search,
+    TimelinePage,
 )
 from tests.support import memory_leads
 from tests.support.memory_state import State, with_emails
@@ -50,7 +52,32 @@ def search_leads(state: State, asked: LeadSearch) -> RenderedPage:
     return RenderedPage(total=total, json=msgspec.json.encode(rows))
 
 
-def _page(values: Sequence[Value], asked: Search | LeadSearch) -> tuple[int, Sequence[Value]]:
+def search_activities(state: State, asked: ActivityQuery) -> TimelinePage:
+    """A page of activities."""
+    values = [
+        partial(_value_of_activity, one, state)
+        for one in state.activities.values()
+        if one.event_code == asked.event_code
+    ]
+    total, page = _page(values, asked)
+    return TimelinePage(total=total, rows=[state.activities[value("id") or ""] for value in page])
+
+
+def _value_of_activity(one: Activity, state: State, stored: str) -> str | None:
+    if stored.startswith(LEAD):
+        lead = state.leads.get(one.lead_id)
+        return None if lead is None else memory_leads.value(lead, stored[len(LEAD) :], state)
+    if stored.startswith("fields."):
+        of_set, key = split_member(stored.removeprefix("fields."))
+        text = one.fields.get(of_set)
+        return members_in(text).get(key) if key else text
+    found = getattr(one, stored)
+    return None if found is None else str(found)
+
+
+def _page(
+    values: Sequence[Value], asked: Search | LeadSearch | ActivityQuery
+) -> tuple[int, Sequence[Value]]:
     """The number of rows that meet the conditions, and those of the page in order."""
     ordering = asked.ordering
     found = [value for value in values if meets(value, asked.where)]

@@ -31,6 +31,7 @@ from oppserver.contract.model import (
 )
 from oppserver.store.port import Snapshot, Transaction
 from oppserver.store.queries import (
+    ActivityQuery,
     ActivitySearch,
     ChangeNumbers,
     LeadNumbers,
@@ -129,6 +130,9 @@ class MemoryStore:
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
         return memory_leads.timeline(self._database.state, search)
+
+    def search_activities(self, query: ActivityQuery) -> TimelinePage:
+        return memory_search.search_activities(self._database.state, query)
 
     def users(self, ids: Sequence[str] | None = None) -> list[User]:
         state = self._database.state

@@ -3,14 +3,15 @@
 from typing import Final, Literal, NamedTuple
 
 from oppserver.calls.activities.run import (
+    ACTIVITY_DETAILS,
     ADD_OPPORTUNITY_ACTIVITIES,
     CREATE_ACTIVITY,
     LEAD_ACTIVITIES,
     OPPORTUNITY_ACTIVITIES,
+    SEARCH_ACTIVITIES,
 )
 from oppserver.calls.bulk_read.run import BULK_READ
 from oppserver.calls.changes.run import CHANGES
-from oppserver.calls.leads.fields import LEAD_FIELDS
 from oppserver.calls.leads.run import (
     BULK_LEADS,
     CAPTURE_LEAD,
@@ -19,10 +20,12 @@ from oppserver.calls.leads.run import (
     LEAD_BY_EMAIL,
     LEAD_BY_ID,
     LEAD_BY_PHONE,
+    LEAD_FIELDS,
     LEADS_BY_IDS,
     LEADS_GET,
     QUICK_SEARCH,
     RECENT_LEADS,
+    SEARCH_LEADS,
     UPDATE_LEAD,
 )
 from oppserver.calls.lists.run import (
@@ -135,6 +138,13 @@ ROUTES: Final = (
     _route("GET", f"{_LEADS}/Leads.GetByEmailaddress", LEAD_BY_EMAIL),
     _route("GET", f"{_LEADS}/RetrieveLeadByPhoneNumber", LEAD_BY_PHONE),
     _route("GET", f"{_LEADS}/Leads.GetByQuickSearch", QUICK_SEARCH),
+    _route(
+        "POST",
+        f"{_ACTIVITIES}/Activity/Retrieve/BySearchParameter",
+        SEARCH_ACTIVITIES,
+    ),
+    _route("GET", f"{_ACTIVITIES}/GetActivityDetails", ACTIVITY_DETAILS),
+    _route("POST", f"{_LEADS}/Leads/Retrieve/BySearchParameter", SEARCH_LEADS),
     _route("POST", f"{_ACTIVITIES}/Create", CREATE_ACTIVITY, name="ProspectActivityCreate"),
     _route("POST", f"{_ACTIVITIES}/Retrieve", LEAD_ACTIVITIES, name="ProspectActivityRetrieve"),
     _route(

@@ -25,7 +25,7 @@ from oppserver.cli import sample
 from oppserver.cli.common import now
 from oppserver.contract import example, limits
 from oppserver.contract.errors import OperatorError
-from oppserver.contract.model import OpportunityType, Role
+from oppserver.contract.model import Activity, OpportunityType, Role
 
 if TYPE_CHECKING:
     from oppserver.store import Store
@@ -117,6 +117,15 @@ def _fill(database: str, number: int) -> _Keys:
         )
         store.put_fields([example.NAME_FIELD, *sample.FIELDS])
         store.put_activity_types([example.ACTIVITY_TYPE])
+        activity = Activity(
+            id=example.ACTIVITY_ID,
+            event_code=example.ACTIVITY_TYPE.event_code,
+            lead_id=example.LEAD_ID,
+            created_on="2024-02-29 13:05:09",
+            modified_on="2024-02-29 13:05:09",
+            fields={"mx_Custom_1": "Called back"},
+        )
+        store.write(lambda transaction: transaction.write_activities([activity]))
         key, secret = new_key(
             email=example.USER_EMAIL,
             role=Role.ADMINISTRATOR,

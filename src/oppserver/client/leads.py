@@ -24,9 +24,9 @@ UpdateBehavior: TypeAlias = Literal[
     "DoNotUpdate", "UpdateOnlyEmptyFields", "DoNotUpdateUniqueFields"
 ]
 
-LEADS: Final = "/v2/LeadManagement.svc/"
+_LEAD_MANAGEMENT: Final = "/v2/LeadManagement.svc/"
 
-USERS: Final = "/v2/UserManagement.svc/"
+_USER_MANAGEMENT: Final = "/v2/UserManagement.svc/"
 
 _BULK: Final = "Lead/Bulk/CreateOrUpdate"
 
@@ -109,7 +109,7 @@ def lead_call(
         raise InvalidCall("Pass one of lead_id, email and phone.")
     [(name, parameter, value)] = given
     return reading_call(
-        name, None, partial(_read_one, name), query=((parameter, value),), base=LEADS
+        name, None, partial(_read_one, name), query=((parameter, value),), base=_LEAD_MANAGEMENT
     )
 
 
@@ -119,7 +119,7 @@ def quick_search_call(key: str) -> HostCall[list[LeadRow]]:
         raise InvalidCall("key is empty: pass a name, an address or a number.")
     name = "Leads.GetByQuickSearch"
     return reading_call(
-        name, None, partial(_read_flat, name), query=(("key", key.strip()),), base=LEADS
+        name, None, partial(_read_flat, name), query=(("key", key.strip()),), base=_LEAD_MANAGEMENT
     )
 
 
@@ -137,14 +137,14 @@ def modified_leads_call(
     }
     if columns is not None:
         message["Columns"] = {"Include_CSV": as_columns(columns)}
-    return reading_call(_RECENT, message, _read_page, base=LEADS)
+    return reading_call(_RECENT, message, _read_page, base=_LEAD_MANAGEMENT)
 
 
 def create_lead_call(attributes: Mapping[str, Value]) -> HostCall[SavedLead]:
     """The call for a new lead."""
     name = "Lead.Create"
     read = partial(_read_saved, name, is_new=True)
-    return writing_call(name, pairs(attributes, name="Attribute"), read, base=LEADS)
+    return writing_call(name, pairs(attributes, name="Attribute"), read, base=_LEAD_MANAGEMENT)
 
 
 def capture_lead_call(
@@ -154,7 +154,9 @@ def capture_lead_call(
     query = (("LeadUpdateBehavior", update),) if update else ()
     name = "Lead.Capture"
     read = partial(_read_saved, name, is_new=False)
-    return writing_call(name, _attributes(attributes, search_by), read, query=query, base=LEADS)
+    return writing_call(
+        name, _attributes(attributes, search_by), read, query=query, base=_LEAD_MANAGEMENT
+    )
 
 
 def save_leads_calls(
@@ -173,13 +175,13 @@ def save_leads_calls(
 
 def _bulk_call(batch: list[list[dict[str, Any]]]) -> tuple[int, HostCall[list[SavedLead]]]:
     read = partial(_read_rows, len(batch))
-    return len(batch), writing_call(_BULK, batch, read, base=LEADS)
+    return len(batch), writing_call(_BULK, batch, read, base=_LEAD_MANAGEMENT)
 
 
 def user_call(user_id: str | UUID) -> HostCall[LeadRow | None]:
     """The call for one user."""
     name, query = "User/Retrieve/ByUserId", (("userId", guid_of(user_id, what="user_id")),)
-    return reading_call(name, None, partial(_read_one, name), query=query, base=USERS)
+    return reading_call(name, None, partial(_read_one, name), query=query, base=_USER_MANAGEMENT)
 
 
 def _attributes(attributes: Mapping[str, Value], search_by: str | None) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ from oppserver.contract.model import (
     Written,
 )
 from oppserver.store.queries import (
+    ActivityQuery,
     ActivitySearch,
     Change,
     ChangeNumbers,
@@ -307,6 +308,10 @@ class Store(Protocol):
         ...
 
     def timeline(self, search: ActivitySearch) -> TimelinePage:
+        """A page of activities, and how many there are in all, of one moment."""
+        ...
+
+    def search_activities(self, query: ActivityQuery) -> TimelinePage:
         """A page of activities, and how many there are in all, of one moment."""
         ...
 

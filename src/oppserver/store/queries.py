@@ -211,6 +211,20 @@ class ActivitySearch(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
+class ActivityQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the activities of a type that meet conditions, in order.
+
+    Columns are an activity's: those of its table, ``fields.`` before the name of a field, and
+    ``lead.`` before the stored name of a lead's column.
+    """
+
+    event_code: int
+    where: ConditionGroup = ConditionGroup()
+    ordering: Ordering
+    offset: int
+    limit: int
+
+
 class RenderedPage(msgspec.Struct, frozen=True, kw_only=True):
     """A page rendered by the store: a JSON array in UTF-8, and how many rows there are in all."""
 

@@ -68,6 +68,23 @@ NUMBER_ENDING_CHARACTERS: Final = 7
 """Characters of the end of a phone number by which it is found. Ours: few numbers share seven."""
 
 
+ACTIVITY_COLUMNS: Final = (
+    "id",
+    "event_code",
+    "lead_id",
+    "opportunity_id",
+    "note",
+    "owner_id",
+    "created_by",
+    "created_on",
+    "modified_on",
+)
+"""The columns of an activity that have a value each."""
+
+ACTIVITY_REQUIRED: Final = ("id", "created_on", "modified_on")
+"""Those of them that an order may name and that are never null."""
+
+
 def number_ending(column: str) -> str:
     """The SQL expression for the end of a phone number, without what is written between digits.
 

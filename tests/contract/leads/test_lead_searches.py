@@ -1,6 +1,5 @@
-"""Leads by change, address, number and words, and one user, over a socket."""
+"""Leads by change, address, number and words, over a socket."""
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ from tests.support import writing
 from tests.support.activity_calls import CALL, POST
 from tests.support.lead_calls import SERVICE, change, known, refused, saved
 from tests.support.running import Answer, Server
-from tests.support.writing import UNKNOWN_ID, fresh, store_of, well
+from tests.support.writing import fresh, store_of, well
 
 ENGINES = ["sqlite", "postgres"]
 
@@ -196,25 +195,3 @@ def test_a_quick_search_finds_words_in_any_order(server: Server) -> None:
     refused(answer, "LimitExceeded", "has 11 words; a quick search takes 10")
     answer = got(server, "Leads.GetByQuickSearch", "key", "a\0b")
     refused(answer, "InvalidActivityFields", "'key' has the character U+0000")
-
-
-# --- a user ------------------------------------------------------------------------------------
-
-
-def test_a_user_by_id(server: Server) -> None:
-    """An array of one with the documented members; an unknown id gets an empty array."""
-    path = "/v2/UserManagement.svc/User/Retrieve/ByUserId"
-    users = server.call("GET", "/v2/UserManagement.svc/Users.Get", headers=server.keys.headers).json
-    wanted = next(user for user in users if user["StatusCode"] == 0)
-
-    def by_id(user_id: str) -> Answer:
-        return server.call("GET", f"{path}?userId={user_id}", headers=server.keys.headers)
-
-    [user] = by_id(wanted["ID"].upper()).json
-    assert user["UserId"] == wanted["ID"]
-    assert user["EmailAddress"] == wanted["EmailAddress"]
-    assert user["Role"] == wanted["Role"]
-    assert (user["mx_Custom_10"], user["Groups"], user["IsCheckedIn"]) == ("", [], False)
-    for unknown in (UNKNOWN_ID, "7", "%20x"):
-        assert json.loads(by_id(unknown).body) == []
-    refused(by_id(""), "MandatoryAttributeMissing", "'userId' is mandatory in the query")

@@ -12,6 +12,7 @@ from tests.support.running import Keys, Server, create_key, run_well, serving
 ENGINES = ["sqlite", "postgres"]
 
 USERS = "/v2/UserManagement.svc/Users.Get"
+BY_ID = "/v2/UserManagement.svc/User/Retrieve/ByUserId"
 BY_KEY = "/v2/Authentication.svc/UserByAccessKey.Get"
 
 
@@ -103,3 +104,21 @@ def test_keys_in_the_query_are_enough(users_server: Server, keys: Keys) -> None:
     refused = users_server.call("GET", f"{BY_KEY}?accessKey={keys.access}&secretKey=x")
     assert refused.status == 401
     assert users_server.call("GET", USERS).status == 401
+
+
+def test_a_user_by_id(users_server: Server) -> None:
+    """An array of one with the documented members, empty where nothing is known; else none."""
+    users = {one["EmailAddress"]: one["ID"] for one in users_server.get(USERS).json}
+    for email, role, name in (
+        ("ada@example.com", "Administrator", "Ada"),
+        ("owner@example.com", "Sales_User", ""),
+    ):
+        [user] = users_server.get(f"{BY_ID}?userId={users[email].upper()}").json
+        assert user["UserId"] == users[email]
+        assert (user["EmailAddress"], user["Role"], user["FirstName"]) == (email, role, name)
+        assert (user["mx_Custom_10"], user["Groups"], user["IsCheckedIn"]) == ("", [], False)
+        assert list(user)[:4] == ["UserId", "FirstName", "LastName", "EmailAddress"]
+    for unknown in ("eeeeeeee-0000-4000-8000-00000000000e", "7", "%20x"):
+        assert users_server.get(f"{BY_ID}?UserID={unknown}").json == []
+    answer = users_server.get(BY_ID)
+    assert (answer.status, answer.exception_type) == (400, "MXMandatoryAttributeMissingException")

@@ -21,7 +21,7 @@ from oppserver.calls.leads.parse import AttributeWire
 from oppserver.calls.leads.reads import LeadsByIdsWire, LeadsGetWire
 from oppserver.calls.leads.searches import RecentLeadsWire
 from oppserver.calls.lists.parse import ByLeadFieldWire, RecentlyModifiedWire
-from oppserver.calls.lists.parse_search import AdvancedSearchWire, SearchWire
+from oppserver.calls.shared.advanced_search import AdvancedSearchWire, SearchWire
 from oppserver.calls.shared.call import Stream
 from oppserver.calls.shared.paging import (
     ListWire,

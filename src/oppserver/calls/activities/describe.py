@@ -11,6 +11,11 @@ from oppserver.calls.activities.render import (
     TimelineAnswerWire,
     render_activities_posted,
 )
+from oppserver.calls.activities.search import (
+    ActivityDetailsWire,
+    ActivityFound,
+    render_activity,
+)
 from oppserver.calls.activities.timelines import COLUMNS
 from oppserver.calls.shared.describe import (
     COUNT,
@@ -33,7 +38,9 @@ from oppserver.calls.shared.describe import (
     schema_of,
 )
 from oppserver.calls.shared.messages import SuccessWire, success
+from oppserver.calls.shared.paging import IGNORED_COLUMNS
 from oppserver.contract import errors, example, limits
+from oppserver.contract.model import Activity, Catalogue
 
 _ACTIVITY_ID: Final = "2232837f-0f5e-4607-8e50-2728d90b9b5c"
 
@@ -80,6 +87,43 @@ _ROW_EXAMPLE: Final = {
         "mx_Custom_1": "Called back",
     },
 }
+
+_CONDITIONS_EXAMPLE: Final = msgspec.json.encode(
+    {
+        "GrpConOp": "And",
+        "Conditions": [
+            {
+                "Type": "Activity",
+                "ConOp": "and",
+                "RowCondition": [
+                    {
+                        "LSO": "ActivityEvent",
+                        "LSO_Type": "PAEvent",
+                        "Operator": "eq",
+                        "RSO": f"{example.ACTIVITY_TYPE.event_code}",
+                    },
+                    {"SubConOp": "And", "LSO": "mx_Custom_1", "Operator": "isnotnull"},
+                ],
+            }
+        ],
+    }
+).decode()
+
+_ACTIVITY: Final = Activity(
+    id=example.ACTIVITY_ID,
+    event_code=example.ACTIVITY_TYPE.event_code,
+    lead_id=example.LEAD_ID,
+    created_on=_DATE,
+    modified_on=_DATE,
+    fields={"mx_Custom_1": "Called back"},
+)
+
+_CATALOGUE: Final = Catalogue(
+    version=1,
+    types={},
+    fields={},
+    activity_types={example.ACTIVITY_TYPE.event_code: example.ACTIVITY_TYPE},
+)
 
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
     "ProspectActivityCreate": Description(
@@ -166,6 +210,66 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response_example={"RecordCount": 1, "ProspectActivities": [_ROW_EXAMPLE]},
         errors=(*EVERY_BODY, errors.LimitExceeded),
         query=(Parameter("leadId", "The lead.", GUID, example.LEAD_ID), GET_FILE_URL),
+    ),
+    "ActivityRetrieveBySearchParameter": Description(
+        summary="Search activities of a type by conditions",
+        text=(
+            "Conditions are those of the search of opportunities, on columns of the activity and"
+            " (with `P_`) of its lead; `LSO_Type` Number or DateTime says how a field is compared."
+            f" {limits.SEARCH_PAGE_ROWS_DEFAULT:,} rows a page unless it is said otherwise, newest"
+            " change first."
+        ),
+        members={
+            "ActivityEvent": mandatory("The code of an activity type."),
+            "ActivityEventCode": member("Another name of ActivityEvent."),
+            "AdvancedSearch": mandatory(
+                "JSON: `GrpConOp`, and `Conditions` of `Type` (Activity), `ConOp` and"
+                " `RowCondition`. One row is the type: `ActivityEvent`, `PAEvent`, `eq`, the code."
+            ),
+            "Columns.Include_CSV": member(
+                f"Of {', '.join(COLUMNS)}, `mx_Custom_N`, and columns of the lead with `P_`."
+                f" Unknown ones are left out and named in `{IGNORED_COLUMNS}`."
+            ),
+            **PAGING,
+            **SORTING,
+        },
+        request_example={
+            "ActivityEvent": example.ACTIVITY_TYPE.event_code,
+            "AdvancedSearch": _CONDITIONS_EXAMPLE,
+            "Columns": {"Include_CSV": "mx_Custom_1,P_EmailAddress"},
+            "Paging": {"PageIndex": 1, "PageSize": limits.SEARCH_PAGE_ROWS_DEFAULT},
+        },
+        response=object_of(RecordCount=COUNT, List=ROWS),
+        response_example={
+            "RecordCount": 1,
+            "List": [
+                {
+                    "ProspectActivityId": _ACTIVITY_ID,
+                    "RelatedProspectId": example.LEAD_ID,
+                    "mx_Custom_1": "Called back",
+                    "P_EmailAddress": example.LEAD_EMAIL,
+                }
+            ],
+        },
+        errors=(
+            *EVERY_BODY,
+            errors.UnknownEventCode,
+            errors.UnknownColumn,
+            errors.InvalidFieldValue,
+            errors.LimitExceeded,
+        ),
+        headers=(IGNORED_COLUMNS,),
+    ),
+    "GetActivityDetails": Description(
+        summary="Get an activity by id",
+        text="Each of its fields with its value; `CreatedOnString` is UTC.",
+        response=schema_of(ActivityDetailsWire),
+        response_example=msgspec.json.decode(render_activity(ActivityFound(_ACTIVITY, _CATALOGUE))),
+        errors=(errors.MissingAttribute, errors.InvalidValue, errors.InvalidReference),
+        query=(
+            Parameter("activityId", "The activity.", GUID, example.ACTIVITY_ID),
+            GET_FILE_URL,
+        ),
     ),
     "GetActivitiesOfOpportunity": Description(
         summary="Get the activities of an opportunity",

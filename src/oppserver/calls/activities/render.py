@@ -67,7 +67,7 @@ class ActivityListWire(msgspec.Struct, frozen=True):
 
 def render_activity_list(page: TimelinePage, columns: Sequence[str], catalogue: Catalogue) -> bytes:
     """The body of ``GetActivitiesOfOpportunity``; no columns: all that the page's rows have."""
-    rows = [_listed(one, catalogue) for one in page.rows if isinstance(one, Activity)]
+    rows = [listed(one, catalogue) for one in page.rows if isinstance(one, Activity)]
     assert len(rows) == len(page.rows), "an opportunity has no opportunities"
     custom = {name for row in rows for name in row if slot_of(name) is not None}
     every = (*COLUMNS, *sorted(custom, key=lambda name: slot_of(name) or 0))
@@ -75,18 +75,19 @@ def render_activity_list(page: TimelinePage, columns: Sequence[str], catalogue: 
     return msgspec.json.encode(
         ActivityListWire(
             RecordCount=page.total,
-            List=[{name: _value(row, name) for name in names} for row in rows],
+            List=[{name: listed_value(row, name) for name in names} for row in rows],
         )
     )
 
 
-def _value(row: _Values, name: str) -> str | None:
+def listed_value(row: _Values, name: str) -> str | None:
     """The value of a column, or of a member of the custom field set in one."""
     of_set, key = split_member(name.replace("x007E", MEMBER_SIGN))
     return members_in(row.get(of_set)).get(key) if key else row.get(name)
 
 
-def _listed(one: Activity, catalogue: Catalogue) -> _Values:
+def listed(one: Activity, catalogue: Catalogue) -> _Values:
+    """An activity as a row of a list, dates as they are stored."""
     return {
         "ProspectId": one.lead_id,
         "ProspectActivityId": one.id,

@@ -18,6 +18,15 @@ from oppserver.calls.activities.render import (
     render_activity_list,
     render_timeline,
 )
+from oppserver.calls.activities.search import (
+    ActivitySearchWire,
+    parse_activity_search,
+    plan_activity_search,
+    read_activity,
+    read_activity_search,
+    render_activity,
+    render_activity_search,
+)
 from oppserver.calls.activities.timelines import (
     AskedActivityList,
     TimelineWire,
@@ -25,8 +34,8 @@ from oppserver.calls.activities.timelines import (
     parse_timeline,
 )
 from oppserver.calls.leads.save import find_leads, lead_here, save_lead
-from oppserver.calls.shared.call import Read, Services, Write, WriteContext
-from oppserver.calls.shared.decode import Body
+from oppserver.calls.shared.call import NO_BODY, Read, Services, Write, WriteContext
+from oppserver.calls.shared.decode import Body, mandatory_guid
 from oppserver.calls.shared.lookups import (
     ActivitiesFound,
     gone,
@@ -140,6 +149,22 @@ OPPORTUNITY_ACTIVITIES: Final = Read(
     parse=parse_activity_list,
     read=_read_activity_list,
     render=lambda asked, found: render_activity_list(found.page, asked.columns, found.catalogue),
+)
+
+
+SEARCH_ACTIVITIES: Final = Read(
+    body=Body(ActivitySearchWire),
+    parse=parse_activity_search,
+    plan=plan_activity_search,
+    read=read_activity_search,
+    render=render_activity_search,
+)
+
+ACTIVITY_DETAILS: Final = Read(
+    body=NO_BODY,
+    parse=lambda call, _: mandatory_guid(call.query, "activityId"),
+    read=read_activity,
+    render=lambda _, found: render_activity(found),
 )
 
 

@@ -95,6 +95,21 @@ _NEW_EXAMPLE: Final = [
     {"Attribute": "mx_City", "Value": "Pune"},
 ]
 
+_CONDITIONS_EXAMPLE: Final = msgspec.json.encode(
+    {
+        "GrpConOp": "And",
+        "Conditions": [
+            {
+                "Type": "Lead",
+                "ConOp": "and",
+                "RowCondition": [
+                    {"LSO": "EmailAddress", "Operator": "eq", "RSO": example.LEAD_EMAIL}
+                ],
+            }
+        ],
+    }
+).decode()
+
 _PROPERTIES: Final[Schema] = object_of(
     RecordCount={**COUNT, "description": "Of all leads found, not of this page."},
     optional={
@@ -303,6 +318,43 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         response=_PROPERTIES,
         response_example=_PROPERTIES_EXAMPLE,
         errors=(*EVERY_BODY, errors.UnknownColumn, errors.LimitExceeded),
+        headers=(IGNORED_COLUMNS,),
+    ),
+    "LeadsRetrieveBySearchParameter": Description(
+        summary="Search leads by conditions",
+        text=(
+            "Conditions are those of the search of opportunities, with `Type` Lead, columns of"
+            f" leads, and no base row. {limits.SEARCH_PAGE_ROWS_DEFAULT:,} rows a page unless it is"
+            " said otherwise, by id. There are no lists of leads."
+        ),
+        members={
+            "SearchParameters": mandatory(),
+            "SearchParameters.AdvancedSearchTextNew": mandatory(
+                "JSON: `GrpConOp`, and `Conditions` of `Type` (Lead), `ConOp` and `RowCondition`."
+            ),
+            "SearchParameters.ListId": member("Refused: there are no lists."),
+            "SearchParameters.SearchText": member("Refused, unless empty."),
+            "Columns.Include_CSV": member(f"{_INCLUDE_CSV} `*`: everything known."),
+            **SORTING,
+            **PAGING,
+        },
+        request_example={
+            "SearchParameters": {
+                "DefinitionType": "1",
+                "AdvancedSearchTextNew": _CONDITIONS_EXAMPLE,
+            },
+            "Columns": {"Include_CSV": ",".join(_ROW_EXAMPLE)},
+            "Paging": {"PageIndex": 1, "PageSize": 1000},
+        },
+        response=_PROPERTIES,
+        response_example=_PROPERTIES_EXAMPLE,
+        errors=(
+            *EVERY_BODY,
+            errors.UnknownColumn,
+            errors.InvalidFieldValue,
+            errors.InvalidReference,
+            errors.LimitExceeded,
+        ),
         headers=(IGNORED_COLUMNS,),
     ),
     "LeadsGetByEmailaddress": Description(

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from oppserver.calls.shared.call import NO_BODY, Call, Read, Services
+from oppserver.calls.shared.call import Call
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import UnknownColumn
 from oppserver.contract.leads import (
@@ -65,7 +65,7 @@ _CONTROLS: Final[Mapping[LeadDataType, str]] = MappingProxyType(
 """The controls of data types on a screen; others have the name of the type. Source: documented."""
 
 
-def _parse_lead_fields(call: Call, _: None) -> Sequence[Column]:
+def parse_lead_fields(call: Call, _: None) -> Sequence[Column]:
     """Return all fields, or the one that ``schemaName`` names. Raises UnknownColumn."""
     name = call.query.get("schemaname", "").strip()
     if not name:
@@ -96,15 +96,3 @@ def _field(column: Column) -> LeadFieldWire:
         RenderTypeTextValue=_CONTROLS.get(data_type, data_type),
         IsLeadIdentifier=column.stored in UNIQUE_COLUMNS.values(),
     )
-
-
-def _read_no_lead(_: Sequence[Column], __: Services) -> None:
-    """Read nothing: the fields of leads are the same on every server."""
-
-
-LEAD_FIELDS: Final = Read(
-    body=NO_BODY,
-    parse=_parse_lead_fields,
-    read=_read_no_lead,
-    render=lambda fields, _: render_lead_fields(fields),
-)

@@ -164,7 +164,7 @@ def _where(lookup: LookupWire) -> ConditionGroup:
         if text is not None:
             raise MissingAttribute("'LookupName' is mandatory in Parameter with a LookupValue")
         return ConditionGroup()
-    column = _column(name, place="$.Parameter.LookupName")
+    column = lead_column_at(name, place="$.Parameter.LookupName")
     if text is None:
         raise MissingAttribute("'LookupValue' is mandatory in Parameter with a LookupName")
     return ConditionGroup(members=(_condition(column, _operator(lookup), text),))
@@ -183,14 +183,14 @@ def _condition(column: Column, operator: str, text: str) -> ColumnCondition | Co
     if operator == _LIKE:
         return _like(column.stored, text)
     comparison = OPERATORS[operator]
-    data_type = _data_type(column, comparison, text)
+    data_type = compared_as(column, comparison, text)
     field = Field(
         event_code=0, schema_name=column.name, display_name=column.name, data_type=data_type
     )
     return condition_of(column, field, comparison, text, place=_VALUE_PLACE)
 
 
-def _data_type(column: Column, comparison: Comparison, text: str) -> DataType:
+def compared_as(column: Column, comparison: Comparison, text: str) -> DataType:
     """The data type to compare a value as. Attributes have no definition that names one.
 
     There a number is greater or less than numbers, and equal to the same text.
@@ -243,7 +243,8 @@ def lead_columns(asked: ColumnsWire | msgspec.UnsetType | None) -> LeadColumns:
     return LeadColumns(tuple(found) or (ID_COLUMN,) if names else (), ignored)
 
 
-def _column(name: str, *, place: str) -> Column:
+def lead_column_at(name: str, *, place: str) -> Column:
+    """The column of a name. Raises UnknownColumn with the place and the nearest names."""
     column = readable_lead_column_named(name)
     if column is None:
         known = (one.name for one in READABLE_COLUMNS)
@@ -265,7 +266,7 @@ def lead_ordering(
     if name is None:
         is_down = is_descending(sorting, default=default is not None)
         return Ordering(stored=default or ID_COLUMN.stored, is_descending=is_down)
-    column = _column(name, place="$.Sorting.ColumnName")
+    column = lead_column_at(name, place="$.Sorting.ColumnName")
     return Ordering(
         stored=column.stored,
         is_descending=is_descending(sorting),

@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from oppserver.calls.leads.fields import parse_lead_fields, render_lead_fields
 from oppserver.calls.leads.parse import (
     AskedRow,
     AttributeWire,
@@ -29,8 +30,10 @@ from oppserver.calls.leads.reads import (
 )
 from oppserver.calls.leads.save import capture_lead, create_lead, lead_here, save_lead
 from oppserver.calls.leads.searches import (
+    LeadSearchWire,
     RecentLeadsWire,
     parse_lead_email,
+    parse_lead_search,
     parse_phone,
     parse_quick_search,
     parse_recent_leads,
@@ -42,6 +45,7 @@ from oppserver.calls.shared.call import NO_BODY, Answer, Call, Read, Services, W
 from oppserver.calls.shared.decode import Body, mandatory
 from oppserver.calls.shared.messages import success
 from oppserver.calls.shared.paging import ignored_columns
+from oppserver.contract.columns import Column
 from oppserver.contract.errors import ApiError
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.store.port import Transaction
@@ -87,6 +91,16 @@ RECENT_LEADS: Final = Read(
     ),
 )
 
+SEARCH_LEADS: Final = Read(
+    body=Body(LeadSearchWire),
+    parse=parse_lead_search,
+    read=_read_leads,
+    render=lambda asked, page: Answer(
+        body=render_lead_properties(page.json, total=page.total),
+        headers=ignored_columns(asked.ignored),
+    ),
+)
+
 LEAD_BY_EMAIL: Final = Read(
     body=NO_BODY, parse=parse_lead_email, read=_read_leads, render=lambda _, page: page.json
 )
@@ -120,6 +134,17 @@ LEADS_BY_IDS: Final = Read(
     ),
 )
 
+
+def _read_no_lead(_: Sequence[Column], __: Services) -> None:
+    """Read nothing: the fields of leads are the same on every server."""
+
+
+LEAD_FIELDS: Final = Read(
+    body=NO_BODY,
+    parse=parse_lead_fields,
+    read=_read_no_lead,
+    render=lambda fields, _: render_lead_fields(fields),
+)
 
 # --- writes --------------------------------------------------------------------------------------
 

@@ -137,9 +137,12 @@ def capture_lead(
         for stored, value in details.values.items()
         if _may_change(lead, stored, value, behavior)
     }
+    sets = details.sets
+    if behavior is UpdateBehavior.ONLY_EMPTY:
+        sets = {stored: _lacking(lead, stored, members) for stored, members in sets.items()}
     owner = details.owner if "owner_id" in values else None
     changes = msgspec.structs.replace(
-        details, id=lead.id, searches={"id": lead.id}, values=values, owner=owner
+        details, id=lead.id, searches={"id": lead.id}, values=values, sets=sets, owner=owner
     )
     return save_lead(transaction, changes, now=now, new_id=new_id)
 
@@ -166,6 +169,14 @@ def _may_change(
     if stored == _SOURCE or behavior is UpdateBehavior.ONLY_EMPTY:
         return False
     return behavior is not UpdateBehavior.NOT_UNIQUE or stored not in UNIQUE_COLUMNS.values()
+
+
+def _lacking(
+    lead: Lead, stored: str, members: Mapping[str, str | None]
+) -> Mapping[str, str | None]:
+    """The members of a field set that a lead does not have."""
+    known = members_in(lead.attributes.get(stored.removeprefix(ATTRIBUTE)))
+    return {name: value for name, value in members.items() if name not in known}
 
 
 _SOURCE: Final = f"{ATTRIBUTE}Source"

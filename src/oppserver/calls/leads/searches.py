@@ -6,20 +6,42 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from oppserver.calls.leads.reads import EVERY_COLUMN, AskedLeads, lead_columns, lead_ordering
+from oppserver.calls.leads.reads import (
+    EVERY_COLUMN,
+    AskedLeads,
+    compared_as,
+    lead_column_at,
+    lead_columns,
+    lead_ordering,
+)
+from oppserver.calls.shared.advanced_search import (
+    AskedComparison,
+    AskedConditions,
+    Searched,
+    parse_conditions,
+)
 from oppserver.calls.shared.call import Call, Services
+from oppserver.calls.shared.conditions import searched_condition_of
 from oppserver.calls.shared.decode import Ignored, mandatory
-from oppserver.calls.shared.messages import span_between
+from oppserver.calls.shared.messages import span_between, text_of
 from oppserver.calls.shared.paging import ColumnsWire, PagingWire, SortingWire, page_of
-from oppserver.contract.errors import InvalidValue, LimitExceeded
+from oppserver.contract.errors import (
+    InvalidReference,
+    InvalidValue,
+    LimitExceeded,
+    MissingAttribute,
+)
 from oppserver.contract.limits import (
     LEADS_OF_NUMBER_MAX,
     LEADS_PAGE_ROWS_DEFAULT,
     PAGE_ROWS_MAX,
     QUICK_SEARCH_ROWS_MAX,
     QUICK_SEARCH_WORDS_MAX,
+    SEARCH_PAGE_ROWS_DEFAULT,
 )
-from oppserver.contract.values import plain_text
+from oppserver.contract.model import Field
+from oppserver.contract.names import quoted
+from oppserver.contract.values import FieldValue, plain_text
 from oppserver.store.queries import (
     ColumnCondition,
     Comparison,
@@ -97,6 +119,85 @@ def render_lead_properties(rows: bytes, *, total: int) -> bytes:
     ]
     answer = {"RecordCount": total} | ({"Leads": leads} if leads else {})
     return msgspec.json.encode(answer)
+
+
+# --- by conditions -----------------------------------------------------------------------------
+
+
+class LeadSearchParametersWire(msgspec.Struct, forbid_unknown_fields=True):
+    """``SearchParameters``: conditions as JSON in a text, or a list of leads, which is refused."""
+
+    DefinitionType: Ignored = UNSET
+    AdvancedSearchTextNew: str | UnsetType | None = UNSET
+    SearchText: FieldValue | UnsetType = UNSET
+    ListId: FieldValue | UnsetType = UNSET
+    RetrieveBehaviour: Ignored = UNSET
+
+
+class LeadSearchWire(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``Leads/Retrieve/BySearchParameter``."""
+
+    SearchParameters: LeadSearchParametersWire | UnsetType | None = UNSET
+    Columns: ColumnsWire | UnsetType | None = UNSET
+    Sorting: SortingWire | UnsetType | None = UNSET
+    Paging: PagingWire | UnsetType | None = UNSET
+
+
+_PARAMETERS: Final = "$.SearchParameters"
+
+_LEADS: Final = Searched("Lead", "the lead", None, f"{_PARAMETERS}.AdvancedSearchTextNew")
+
+
+def parse_lead_search(call: Call, message: LeadSearchWire) -> AskedLeads:
+    """Parse a search by conditions. Raises an ApiError with status 400 that names the place."""
+    parameters = message.SearchParameters
+    if not isinstance(parameters, LeadSearchParametersWire):
+        raise MissingAttribute("'SearchParameters' is mandatory: with AdvancedSearchTextNew")
+    if text_of(parameters.ListId):
+        raise InvalidReference(
+            f"{_PARAMETERS}.ListId: there is no list {quoted(text_of(parameters.ListId))}: this"
+            " server has no lists of leads. Send the conditions in AdvancedSearchTextNew."
+        )
+    if text_of(parameters.SearchText):
+        raise InvalidValue(
+            f"{_PARAMETERS}.SearchText: a text is searched by Leads.GetByQuickSearch. Leave it out."
+        )
+    asked = parse_conditions(call, parameters.AdvancedSearchTextNew, _LEADS)
+    groups = tuple(
+        ConditionGroup(
+            members=tuple(_compared(one, asked) for one in group.comparisons),
+            is_any=group.is_any,
+        )
+        for group in asked.groups
+    )
+    page = page_of(message.Paging, rows_default=SEARCH_PAGE_ROWS_DEFAULT)
+    columns, ignored = lead_columns(message.Columns)
+    search = LeadSearch(
+        where=ConditionGroup(members=groups, is_any=asked.is_any),
+        ordering=lead_ordering(message.Sorting),
+        offset=page.offset,
+        limit=page.limit,
+        columns=EVERY_COLUMN if "*" in ignored else columns or EVERY_COLUMN,
+    )
+    return AskedLeads(search, [name for name in ignored if name != "*"])
+
+
+def _compared(
+    asked: AskedComparison, conditions: AskedConditions
+) -> ColumnCondition | ConditionGroup:
+    column = lead_column_at(asked.name, place=f"{asked.place}.LSO")
+    data_type = compared_as(column, asked.comparison, asked.operand or "")
+    field = Field(
+        event_code=0, schema_name=column.name, display_name=column.name, data_type=data_type
+    )
+    return searched_condition_of(
+        column,
+        field,
+        asked.comparison,
+        asked.operand,
+        place=f"{asked.place}.RSO",
+        today=conditions.today,
+    )
 
 
 # --- one lead ----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from oppserver.calls.lists.columns import (
     scope_of,
 )
 from oppserver.calls.lists.parse import AskedLeadFieldList, AskedLeadList, AskedRecentlyModified
-from oppserver.calls.lists.parse_search import AskedComparison, AskedComparisons, AskedSearch
+from oppserver.calls.shared.advanced_search import AskedComparison, AskedComparisons, AskedSearch
 from oppserver.calls.shared.conditions import searched_condition_of
 from oppserver.calls.shared.names import FIRST_SLOTS, event_code_of
 from oppserver.calls.shared.paging import AskedList

@@ -12,7 +12,6 @@ from oppserver.calls.lists.parse import (
     parse_lead_list,
     parse_recently_modified,
 )
-from oppserver.calls.lists.parse_search import SearchWire, parse_search
 from oppserver.calls.lists.plan import (
     plan_lead_field_list,
     plan_lead_list,
@@ -25,6 +24,7 @@ from oppserver.calls.lists.render import (
     render_modified_activities,
     render_modified_opportunities,
 )
+from oppserver.calls.shared.advanced_search import SearchWire, parse_search
 from oppserver.calls.shared.call import Read, Services
 from oppserver.calls.shared.decode import Body
 from oppserver.calls.shared.lookups import ActivitiesFound, read_timeline

@@ -58,7 +58,7 @@ _OF_TEXT: Final = frozenset({Comparison.CONTAINS, Comparison.BEGINS})
 
 _BETWEEN_ENDS: Final = re.compile(r"(?<=\s)TO(?=\s)", re.IGNORECASE)
 
-_GUIDS: Final = frozenset({"id", "lead_id", "owner_id"})
+_GUIDS: Final = frozenset({"id", "lead_id", "opportunity_id", "owner_id"})
 
 _MAYBE_GUIDS: Final = frozenset({"created_by", "modified_by"})
 

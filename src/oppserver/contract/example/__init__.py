@@ -28,6 +28,9 @@ DELETED_OPPORTUNITY_ID: Final = "5b0ee3a9-4f0c-4d53-9a3e-6f4f0a5c9a10"
 """The one that the example of ``Delete`` deletes. No other example names it, so that they can be
 tried in any order."""
 
+ACTIVITY_ID: Final = "c0a8f1d2-3b4e-4f6a-9d7c-1e2f3a4b5c6d"
+"""An activity on the first lead, in the demo."""
+
 LEAD_ID: Final = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
 
 OTHER_LEAD_ID: Final = "332c7a9f-6451-11ea-8109-022edb41208c"

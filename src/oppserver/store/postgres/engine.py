@@ -29,10 +29,11 @@ from oppserver.store.postgres.read import in_one_snapshot, read_entries, read_le
 from oppserver.store.postgres.replicas.primary import Primary
 from oppserver.store.postgres.replicas.servers import Servers
 from oppserver.store.postgres.replicas.standby import STANDBY_CONNECT_TIMEOUT_S
-from oppserver.store.postgres.search import read_lead_page, read_page
+from oppserver.store.postgres.search import read_activity_page, read_lead_page, read_page
 from oppserver.store.postgres.snapshot import PostgresSnapshot
 from oppserver.store.postgres.write import PostgresTransaction
 from oppserver.store.queries import (
+    ActivityQuery,
     ChangeNumbers,
     LeadSearch,
     Plan,
@@ -40,6 +41,7 @@ from oppserver.store.queries import (
     RenderedRows,
     Search,
     SearchIndex,
+    TimelinePage,
 )
 from oppserver.store.sql import SqlConnection
 from oppserver.store.sql.catalogue import (
@@ -132,6 +134,9 @@ class PostgresStore(SqlStore):
 
     def search_leads(self, search: LeadSearch) -> RenderedPage:
         return self._servers.read(lambda driver: read_lead_page(driver, search))
+
+    def search_activities(self, query: ActivityQuery) -> TimelinePage:
+        return self._servers.read(lambda driver: read_activity_page(driver, query))
 
     def key(self, access_key: str) -> Key | None:
         if not is_text(access_key):

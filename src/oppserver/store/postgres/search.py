@@ -20,10 +20,20 @@ from oppserver.store.postgres.read import (
     one_snapshot,
     rows_json,
 )
-from oppserver.store.queries import LeadSearch, RenderedPage, RowForm, Search
+from oppserver.store.queries import (
+    ActivityQuery,
+    LeadSearch,
+    RenderedPage,
+    RowForm,
+    Search,
+    TimelinePage,
+)
+from oppserver.store.sql.activities import select_activities
 from oppserver.store.sql.conditions import (
     OF_OWNER,
     Sql,
+    activity_conditions,
+    activity_sql,
     flattened,
     lead_conditions,
     opportunity_conditions,
@@ -135,6 +145,29 @@ def _keyed_json(values: Sequence[tuple[str, str]]) -> str:
 
 def _json_sql(value: str) -> str:
     return f"coalesce(to_json(({value})::text)::text, 'null')"
+
+
+# --- activities --------------------------------------------------------------------------------
+
+
+def read_activity_page(driver: PostgresConnection, query: ActivityQuery) -> TimelinePage:
+    """A page of activities: its ids are found first, then its rows."""
+    where = activity_conditions(flattened(query.where), POSTGRES)
+    key = order_key(query.ordering, activity_sql(query.ordering.stored, POSTGRES), POSTGRES)
+    is_set = query.ordering.stored in schema.ACTIVITY_REQUIRED and not query.ordering.is_number
+    found = f"FROM activity AS a WHERE a.event_code = %s AND {where.text}"
+    values = (str(query.event_code), *where.values)
+    page = (
+        f"SELECT a.id, {key} AS key {found}"
+        f" ORDER BY {order_sql(query.ordering, 'key', 'a.id', is_set=is_set)} LIMIT %s OFFSET %s"
+    )
+    parameters = (*values, str(query.limit), str(query.offset))
+    with one_snapshot(driver), driver.cursor(binary=True) as cursor:
+        # never prepared: a plan has to fit the values, a frequent one or a rare one
+        count = f"SELECT count(*) {found}"
+        [(total,)] = cursor.execute(count.encode(), values, prepare=False).fetchall()
+        rows = cursor.execute(page.encode(), parameters, prepare=False).fetchall()
+        return TimelinePage(total=total, rows=select_activities(driver, [row[0] for row in rows]))
 
 
 # --- leads -------------------------------------------------------------------------------------

@@ -119,6 +119,22 @@ def lead_sql(stored: str, dialect: Dialect) -> str:
     return f"l.{stored}"
 
 
+FIELD: Final = "fields."
+"""The prefix of the name of an activity's field."""
+
+
+def activity_sql(stored: str, dialect: Dialect) -> str:
+    """The SQL of a column of an activity, with what has to be looked up for it."""
+    if stored.startswith(LEAD):
+        return f"(SELECT {lead_sql(stored, dialect)} FROM lead AS l WHERE l.id = a.lead_id)"
+    if stored.startswith(FIELD):
+        of_set, key = split_member(stored.removeprefix(FIELD))
+        text = dialect.attribute.format("a.fields", literal(of_set))
+        return dialect.member.format(text, literal(key)) if key else text
+    assert stored in schema.ACTIVITY_COLUMNS, stored
+    return f"CAST(a.{stored} AS TEXT)" if stored == "event_code" else f"a.{stored}"
+
+
 def rendered_sql(stored: str, dialect: Dialect) -> str:
     """The SQL of a column of a search's rows; the owner and the lead it needs are joined."""
     if stored in OF_OWNER:
@@ -199,17 +215,33 @@ def flattened(group: ConditionGroup) -> ConditionGroup:
 
 
 def _opportunity_condition(condition: ColumnCondition, dialect: Dialect) -> Sql:
-    """The SQL of a condition on opportunities.
-
-    One on the lead picks leads first, for which there are indexes; a lead that is named is here.
-    """
+    """The SQL of a condition on opportunities."""
     if condition.stored.startswith(LEAD):
-        stored = condition.stored.removeprefix(LEAD)
-        on_lead = msgspec.structs.replace(condition, stored=stored)
-        picked = _condition_sql(on_lead, lead_sql(stored, dialect), dialect)
-        text = f"o.lead_id IN (SELECT l.id FROM lead AS l WHERE {picked.text})"
-        return Sql(text, picked.values)
+        return _of_lead(condition, "o.lead_id", dialect)
     return _condition_sql(condition, opportunity_sql(condition.stored, dialect), dialect)
+
+
+def _of_lead(condition: ColumnCondition, lead_id: str, dialect: Dialect) -> Sql:
+    """The SQL of a condition on the lead of a row, whose id has this SQL.
+
+    It picks leads first, for which there are indexes; a lead that is named is here.
+    """
+    stored = condition.stored.removeprefix(LEAD)
+    on_lead = msgspec.structs.replace(condition, stored=stored)
+    picked = _condition_sql(on_lead, lead_sql(stored, dialect), dialect)
+    text = f"{lead_id} IN (SELECT l.id FROM lead AS l WHERE {picked.text})"
+    return Sql(text, picked.values)
+
+
+def activity_conditions(group: ConditionGroup, dialect: Dialect) -> Sql:
+    """The SQL of conditions on activities."""
+
+    def one(condition: ColumnCondition) -> Sql:
+        if condition.stored.startswith(LEAD):
+            return _of_lead(condition, "a.lead_id", dialect)
+        return _condition_sql(condition, activity_sql(condition.stored, dialect), dialect)
+
+    return _group_sql(group, one)
 
 
 def _condition_sql(condition: ColumnCondition, column: str, dialect: Dialect) -> Sql:

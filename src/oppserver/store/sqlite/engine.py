@@ -16,6 +16,7 @@ from oppserver.contract.model import Catalogue, Key, StoreLibrary, StoreServer
 from oppserver.store import migrations
 from oppserver.store.port import BUSY_TIMEOUT_S, Snapshot, StoreOptions
 from oppserver.store.queries import (
+    ActivityQuery,
     ChangeNumbers,
     LeadSearch,
     Plan,
@@ -23,8 +24,10 @@ from oppserver.store.queries import (
     RenderedRows,
     Search,
     SearchIndex,
+    TimelinePage,
 )
 from oppserver.store.sql import SqlConnection
+from oppserver.store.sql.activities import select_activities
 from oppserver.store.sql.catalogue import (
     add_search_index,
     select_catalogue,
@@ -55,7 +58,7 @@ from oppserver.store.sqlite.files import (
 )
 from oppserver.store.sqlite.library import LIBRARY, sqlite3
 from oppserver.store.sqlite.read import one_snapshot, read_entry, read_leads
-from oppserver.store.sqlite.search import read_lead_page, read_page
+from oppserver.store.sqlite.search import find_activities, read_lead_page, read_page
 from oppserver.store.sqlite.snapshot import SqliteSnapshot
 from oppserver.store.sqlite.write import SqliteTransaction
 
@@ -144,6 +147,11 @@ class SqliteStore(SqlStore):
     def search_leads(self, search: LeadSearch) -> RenderedPage:
         with self._snapshot() as connection:
             return read_lead_page(connection, search)
+
+    def search_activities(self, query: ActivityQuery) -> TimelinePage:
+        with self._snapshot() as connection:
+            total, ids = find_activities(connection, query)
+            return TimelinePage(total=total, rows=select_activities(connection, ids))
 
     def key(self, access_key: str) -> Key | None:
         if not is_text(access_key):

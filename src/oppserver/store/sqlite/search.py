@@ -4,6 +4,7 @@ The rows of a page are found first, by what an index holds; only they are looked
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -11,6 +12,7 @@ import msgspec
 
 from oppserver.contract.columns import LEAD, Column
 from oppserver.store.queries import (
+    ActivityQuery,
     ColumnCondition,
     Comparison,
     LeadSearch,
@@ -20,6 +22,8 @@ from oppserver.store.queries import (
 )
 from oppserver.store.sql.conditions import (
     OF_OWNER,
+    activity_conditions,
+    activity_sql,
     flattened,
     lead_conditions,
     literal,
@@ -219,6 +223,23 @@ def _is_short(search: tuple[str, Parameters]) -> bool:
     where, parameters = search
     characters = len(where) + sum(len(str(parameter)) for parameter in parameters)
     return characters <= SQLITE_TOTALS_CHARACTERS_MAX
+
+
+# --- activities --------------------------------------------------------------------------------
+
+
+def find_activities(
+    connection: sqlite3.Connection, query: ActivityQuery
+) -> tuple[int, Sequence[str]]:
+    """The number of the activities that are found, and the ids of a page of them."""
+    key = order_key(query.ordering, activity_sql(query.ordering.stored, SQLITE), SQLITE)
+    where = activity_conditions(flattened(query.where), SQLITE)
+    found = f"FROM activity AS a WHERE a.event_code = ? AND {where.text}"
+    values = (query.event_code, *where.values)
+    (total,) = connection.execute(f"SELECT count(*) {found}", values).fetchone()
+    page = f"SELECT a.id {found} ORDER BY {order_sql(query.ordering, key, 'a.id')} LIMIT ? OFFSET ?"
+    rows = connection.execute(page, (*values, query.limit, query.offset)).fetchall()
+    return total, [one for (one,) in rows]
 
 
 # --- leads -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oppserver.calls.lists.parse_search import AskedSearch, SearchWire, parse_search
+from oppserver.calls.shared.advanced_search import AskedSearch, SearchWire, parse_search
 from oppserver.calls.shared.decode import Body
 from oppserver.contract.errors import ApiError, InvalidValue
 from tests.property.laws import examples

@@ -1,4 +1,4 @@
-"""Parsing of ``Retrieve/BySearchParameter``: the condition language.
+"""Parsing of searches by conditions: the condition language of the three ``BySearchParameter``.
 
 ``AdvancedSearch`` holds Conditions, each with rows. A row is one comparison; the base row names the
 type. The later of two rows or Conditions names how they are joined. Where joiners contradict each
@@ -75,11 +75,12 @@ class AdvancedSearchWire(msgspec.Struct, forbid_unknown_fields=True):
 class AskedComparison(msgspec.Struct, frozen=True, kw_only=True):
     """One comparison of a column with an operand, and its place in the search.
 
-    An empty operand was sent; None was not.
+    An empty operand was sent; None was not. ``sent_type`` is the ``LSO_Type`` in lower case.
     """
 
     place: str
     name: str
+    sent_type: str = ""
     comparison: Comparison
     operand: str | None
 
@@ -91,19 +92,40 @@ class AskedComparisons(msgspec.Struct, frozen=True, kw_only=True):
     is_any: bool
 
 
-class AskedSearch(msgspec.Struct, frozen=True, kw_only=True):
-    """A search of one type: groups of which all hold, or any. ``today`` is the day in UTC."""
+class AskedConditions(msgspec.Struct, frozen=True, kw_only=True):
+    """The conditions of a search: groups of which all hold, or any. ``today`` is the day in UTC."""
 
-    event_code: str
     today: date
     groups: tuple[AskedComparisons, ...]
     is_any: bool
+
+
+class AskedSearch(AskedConditions, frozen=True, kw_only=True):
+    """A search of one type."""
+
+    event_code: str
     rows: AskedList
 
 
-_ADVANCED: Final = msgspec.json.Decoder(AdvancedSearchWire)
+class Searched(NamedTuple):
+    """The rows that conditions are about: the ``Type`` of conditions, and what columns are of.
 
-_PLACE: Final = "$.AdvancedSearch"
+    ``base`` is the name of the member whose event code the base row repeats; None: there is no base
+    row. ``place`` is the place of the conditions in the body.
+    """
+
+    kind: str
+    columns_of: str
+    base: str | None
+    place: str
+
+
+OPPORTUNITIES: Final = Searched(
+    "Activity", "the opportunity", "OpportunityEventCode", "$.AdvancedSearch"
+)
+
+
+_ADVANCED: Final = msgspec.json.Decoder(AdvancedSearchWire)
 
 _BASE: Final = "activityevent"
 
@@ -122,47 +144,64 @@ def parse_search(call: Call, message: SearchWire) -> AskedSearch:
     code = text_of(message.OpportunityEventCode)
     if not code:
         raise MissingAttribute("'OpportunityEventCode' is mandatory: the code of the type")
-    text = text_of(message.AdvancedSearch)
-    if not text:
-        raise MissingAttribute(
-            "'AdvancedSearch' is mandatory: a text that holds JSON, an object of Conditions"
-        )
-    advanced = decode_text(_ADVANCED, text, place=_PLACE, what="text in AdvancedSearch")
-    conditions = advanced.Conditions if isinstance(advanced.Conditions, list) else []
-    _check_size(conditions)
     rows = asked_list(message, rows_default=SEARCH_PAGE_ROWS_DEFAULT)
-    _check_base(conditions, code)
-    groups = [
-        _group(condition, place=f"{_PLACE}.Conditions[{index}]")
-        for index, condition in enumerate(conditions)
-    ]
+    asked = parse_conditions(call, message.AdvancedSearch, OPPORTUNITIES, code=code)
     return AskedSearch(
         event_code=code,
-        today=call.now.astimezone(UTC).date(),
-        groups=tuple(group for group in groups if group.comparisons),
-        is_any=_is_any_condition(advanced, conditions, groups),
+        today=asked.today,
+        groups=asked.groups,
+        is_any=asked.is_any,
         rows=rows,
     )
 
 
-def _check_size(conditions: Sequence[ConditionWire]) -> None:
+def parse_conditions(
+    call: Call, value: str | UnsetType | None, searched: Searched, *, code: str = ""
+) -> AskedConditions:
+    """Parse conditions in a text of JSON. ``code`` is what the base row repeats.
+
+    Raises an ApiError with status 400 or 413 that names the place.
+    """
+    text = text_of(value)
+    name = searched.place.rpartition(".")[2]
+    if not text:
+        raise MissingAttribute(
+            f"'{name}' is mandatory: a text that holds JSON, an object of Conditions"
+        )
+    advanced = decode_text(_ADVANCED, text, place=searched.place, what=f"text in {name}")
+    conditions = advanced.Conditions if isinstance(advanced.Conditions, list) else []
+    _check_size(conditions, name)
+    if searched.base is not None:
+        _check_base(conditions, code, searched)
+    groups = [
+        _group(condition, searched, place=f"{searched.place}.Conditions[{index}]")
+        for index, condition in enumerate(conditions)
+    ]
+    return AskedConditions(
+        today=call.now.astimezone(UTC).date(),
+        groups=tuple(group for group in groups if group.comparisons),
+        is_any=_is_any_condition(advanced, conditions, groups, searched.place),
+    )
+
+
+def _check_size(conditions: Sequence[ConditionWire], name: str) -> None:
     rows = [row for condition in conditions for row in _rows(condition)]
     number = max(len(rows), len(conditions))
     if number > SEARCH_CONDITIONS_MAX:
         raise LimitExceeded(
-            f"AdvancedSearch has {number} conditions; one search takes {SEARCH_CONDITIONS_MAX}."
+            f"{name} has {number} conditions; one search takes {SEARCH_CONDITIONS_MAX}."
         )
     values = sum(len(values_in(text_of(row.RSO))) for row in rows)
     if values > SEARCH_VALUES_MAX:
         raise LimitExceeded(
-            f"AdvancedSearch compares with {values} values; one search takes {SEARCH_VALUES_MAX}."
+            f"{name} compares with {values} values; one search takes {SEARCH_VALUES_MAX}."
         )
 
 
 # --- the base row ------------------------------------------------------------------------------
 
 
-def _check_base(conditions: Sequence[ConditionWire], code: str) -> None:
+def _check_base(conditions: Sequence[ConditionWire], code: str, searched: Searched) -> None:
     """Check that the conditions name the type as well. Raises InvalidValue with what to send.
 
     The message begins as the one of the hosted API (observed).
@@ -171,8 +210,8 @@ def _check_base(conditions: Sequence[ConditionWire], code: str) -> None:
     if not found or any(not _repeats(row, code) for row in found):
         raise InvalidValue(
             "AdvancedSearch criteria does not match ActivityEvent passed: the Conditions of"
-            ' $.AdvancedSearch need a row {"LSO": "ActivityEvent", "LSO_Type": "PAEvent",'
-            f' "Operator": "eq", "RSO": {quoted(code)}}} with the code of OpportunityEventCode'
+            f' {searched.place} need a row {{"LSO": "ActivityEvent", "LSO_Type": "PAEvent",'
+            f' "Operator": "eq", "RSO": {quoted(code)}}} with the code of {searched.base}'
         )
 
 
@@ -189,17 +228,17 @@ def _repeats(row: RowConditionWire, code: str) -> bool:
 # --- rows --------------------------------------------------------------------------------------
 
 
-def _group(condition: ConditionWire, *, place: str) -> AskedComparisons:
+def _group(condition: ConditionWire, searched: Searched, *, place: str) -> AskedComparisons:
     kind = text_of(condition.Type)
-    if kind and kind.casefold() != "activity":
+    if kind and kind.casefold() != searched.kind.casefold():
         raise InvalidValue(
-            f"{place}.Type: conditions of type {quoted(kind)} are not supported. Send 'Activity',"
-            " with columns of the opportunity."
+            f"{place}.Type: conditions of type {quoted(kind)} are not supported. Send"
+            f" '{searched.kind}', with columns of {searched.columns_of}."
         )
     members = [
         (row, f"{place}.RowCondition[{index}]")
         for index, row in enumerate(_rows(condition))
-        if not _is_base(row) and not _is_padding(row)
+        if not (searched.base and _is_base(row)) and not _is_padding(row)
     ]
     joiners = [_joiner(row.SubConOp, place=f"{at}.SubConOp") for row, at in members]
     instead = "Put what belongs together into one Condition, with one SubConOp in all its rows."
@@ -230,7 +269,13 @@ def _comparison(row: RowConditionWire, *, place: str) -> AskedComparison:
     operand = None
     if comparison not in WITHOUT_OPERAND:
         operand = row.RSO if row.RSO == "" else plain_text(given(row.RSO), place=f"{place}.RSO")
-    return AskedComparison(place=place, name=name, comparison=comparison, operand=operand)
+    return AskedComparison(
+        place=place,
+        name=name,
+        sent_type=text_of(row.LSO_Type).lower(),
+        comparison=comparison,
+        operand=operand,
+    )
 
 
 # --- joiners -----------------------------------------------------------------------------------
@@ -240,11 +285,12 @@ def _is_any_condition(
     advanced: AdvancedSearchWire,
     conditions: Sequence[ConditionWire],
     groups: Sequence[AskedComparisons],
+    place: str,
 ) -> bool:
     """Return whether one of the Conditions is enough. The base row alone does not count."""
-    of_all = _joiner(advanced.GrpConOp, place=f"{_PLACE}.GrpConOp")
+    of_all = _joiner(advanced.GrpConOp, place=f"{place}.GrpConOp")
     each = [
-        _joiner(condition.ConOp, place=f"{_PLACE}.Conditions[{index}].ConOp")
+        _joiner(condition.ConOp, place=f"{place}.Conditions[{index}].ConOp")
         for index, condition in enumerate(conditions)
     ]
     if sum(bool(group.comparisons) for group in groups) < 2:
