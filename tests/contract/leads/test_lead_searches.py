@@ -1,5 +1,6 @@
 """Leads by change, address, number and words, over a socket."""
 
+import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from tests.support import writing
 from tests.support.activity_calls import CALL, POST
 from tests.support.lead_calls import SERVICE, change, known, refused, saved
 from tests.support.running import Answer, Server
-from tests.support.writing import fresh, store_of, well
+from tests.support.writing import UNKNOWN_ID, fresh, store_of, well
 
 ENGINES = ["sqlite", "postgres"]
 
@@ -114,6 +115,96 @@ def test_a_bad_span_of_leads_is_a_400_that_names_the_place(
 ) -> None:
     """Each kind of mistake."""
     refused(server.post(message, path=RECENT), exception_type, expected)
+
+
+# --- by conditions -----------------------------------------------------------------------------
+
+SEARCH = f"{SERVICE}/Leads/Retrieve/BySearchParameter"
+
+
+def searching(*conditions: Any, **more: Any) -> dict[str, Any]:
+    """The body of a search."""
+    text = json.dumps({"GrpConOp": "And", "Conditions": list(conditions)})
+    parameters = {"DefinitionType": "1", "AdvancedSearchTextNew": text, "SearchText": ""}
+    return {"SearchParameters": parameters, **more}
+
+
+def rows(*conditions: tuple[str, str, str], joiner: str = "And") -> dict[str, Any]:
+    """A Condition of leads."""
+    return {
+        "Type": "Lead",
+        "ConOp": "and",
+        "RowCondition": [
+            {"SubConOp": joiner, "LSO": name, "Operator": operator, "RSO": value}
+            for name, operator, value in conditions
+        ],
+    }
+
+
+def test_leads_are_found_by_conditions(server: Server) -> None:
+    """The language of the search of opportunities, on columns of leads, without a base row."""
+    mark = uuid4().hex
+    ids = {
+        number: saved(server, Phone=fresh(), FirstName=mark, mx_Size=number, mx_City=city)
+        for number, city in ((9, "Pune"), (10, "Delhi"), (100, "Pune"))
+    }
+    marked = rows(("FirstName", "eq", mark))
+    columns = {"Columns": {"Include_CSV": "ProspectID,Stage"}}
+
+    def numbers(*conditions: Any) -> set[int]:
+        answer = server.post(searching(marked, *conditions, **columns), path=SEARCH)
+        assert answer.headers["x-ignored-columns"] == "Stage"
+        found = [row["ProspectID"] for row in rows_of(well(answer))]
+        assert well(answer)["RecordCount"] == len(found)
+        return {number for number, one in ids.items() if one in found}
+
+    assert numbers() == set(ids)
+    assert numbers(rows(("mx_City", "eq", "Pune"), ("mx_Size", "gt", "10"))) == {100}
+    some = (("mx_City", "eq", "Delhi"), ("mx_Size", "lt", "10"))
+    assert numbers(rows(*some, joiner="Or")) == {9, 10}
+    assert numbers(rows(("mx_City", "eq", "DelhiMXDATASEPERATORPune"))) == set(ids)
+    assert numbers(rows(("CreatedOn", "eq", "opt-today"))) == set(ids)
+    whole = searching(marked, Columns={"Include_CSV": "*"}, Paging={"PageSize": 1})
+    answer = server.post(whole, path=SEARCH)
+    assert "x-ignored-columns" not in answer.headers
+    assert answer.json["RecordCount"] == 3
+    [row] = rows_of(answer.json)
+    assert {"ProspectID", "Score", "mx_City"} < set(row)
+
+
+@pytest.mark.parametrize(
+    ("body", "exception_type", "expected"),
+    [
+        ({}, "MandatoryAttributeMissing", "'SearchParameters' is mandatory"),
+        (
+            {"SearchParameters": {}},
+            "MandatoryAttributeMissing",
+            "'AdvancedSearchTextNew' is mandatory",
+        ),
+        (
+            {"SearchParameters": {"ListId": UNKNOWN_ID, "RetrieveBehaviour": 0}},
+            "InvalidEntity",
+            f"$.SearchParameters.ListId: there is no list '{UNKNOWN_ID}'",
+        ),
+        (
+            searching({"Type": "Activity", "RowCondition": []}),
+            "InvalidInput",
+            "AdvancedSearchTextNew.Conditions[0].Type: conditions of type 'Activity'",
+        ),
+        (
+            searching(rows(("Fone", "eq", "1"))),
+            "UnknownAttribute",
+            "$.SearchParameters.AdvancedSearchTextNew.Conditions[0].RowCondition[0].LSO: 'Fone'",
+        ),
+        (searching(rows(("Phone", "near", "1"))), "InvalidInput", "'near' is no operator"),
+        (searching(Paging={"PageSize": 5001}), "LimitExceeded", "a page has at most 5,000 rows"),
+    ],
+)
+def test_a_bad_search_of_leads_is_named(
+    body: Any, exception_type: str, expected: str, server: Server
+) -> None:
+    """Each kind of mistake, with its place."""
+    refused(server.post(body, path=SEARCH), exception_type, expected)
 
 
 # --- one lead ----------------------------------------------------------------------------------

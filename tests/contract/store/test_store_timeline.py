@@ -7,9 +7,16 @@ import pytest
 
 from oppserver.contract.model import Activity, StoredOpportunity
 from oppserver.store import Store
-from oppserver.store.queries import ActivitySearch
+from oppserver.store.queries import (
+    ActivityQuery,
+    ActivitySearch,
+    ColumnCondition,
+    Comparison,
+    ConditionGroup,
+    Ordering,
+)
 from tests.support import stores
-from tests.support.stores import LATER, NOW, guid, lead, opportunity, owner
+from tests.support.stores import LATER, NOW, a_lead, guid, lead, opportunity, owner
 
 database, store = stores.database, stores.store
 
@@ -241,3 +248,46 @@ def test_many_types_are_found_as_few_are(store: Store) -> None:
     add(store, *(activity(n, event_code=CALL + n) for n in range(600)))
     rows = found(store, is_descending=False, limit=1_000)
     assert ids(rows) == [guid(n, kind=4) for n in range(600)]
+
+
+def test_activities_of_a_type_are_found_by_conditions(store: Store) -> None:
+    """By their own columns, their fields and their lead's; the number is of all."""
+    store.write(
+        lambda transaction: transaction.write_leads([a_lead(number) for number in (1, 2, 3)])
+    )
+    made = [
+        Activity(
+            id=guid(number),
+            event_code=200 if number < 5 else 201,
+            lead_id=lead(number % 3 + 1),
+            created_on=NOW,
+            modified_on=LATER,
+            note=None if number % 2 else "note",
+            fields={"mx_Custom_3": str(number * 5)},
+        )
+        for number in range(1, 7)
+    ]
+    store.write(lambda transaction: transaction.write_activities(made))
+
+    def found(*members: ColumnCondition, **more: Any) -> tuple[int, list[str]]:
+        asked: dict[str, Any] = {
+            "ordering": Ordering(stored="id", is_descending=False),
+            "offset": 0,
+            "limit": 9,
+        }
+        query = ActivityQuery(event_code=200, where=ConditionGroup(members=members), **asked | more)
+        page = store.search_activities(query)
+        return page.total, [one.id for one in page.rows]
+
+    def one(stored: str, comparison: Comparison, *values: str, **more: Any) -> ColumnCondition:
+        return ColumnCondition(stored=stored, comparison=comparison, values=values, **more)
+
+    assert found() == (4, [guid(number) for number in (1, 2, 3, 4)])
+    assert found(one("note", Comparison.IS_NOT_NULL)) == (2, [guid(2), guid(4)])
+    above = one("fields.mx_Custom_3", Comparison.GREATER, "9.5", is_number=True)
+    assert found(above) == (3, [guid(2), guid(3), guid(4)])
+    assert found(one("lead.id", Comparison.EQUAL, lead(2)), above) == (1, [guid(4)])
+    ordering = Ordering(stored="fields.mx_Custom_3", is_number=True)
+    assert found(ordering=ordering, offset=1, limit=2) == (4, [guid(3), guid(2)])
+    ordering = Ordering(stored="modified_on")
+    assert found(ordering=ordering, limit=2) == (4, [guid(4), guid(3)])

@@ -15,11 +15,12 @@ from msgspec import inspect
 
 from oppserver.api.routes import ROUTES
 from oppserver.calls.activities.parse import ActivityWire, OpportunityActivityWire
+from oppserver.calls.activities.search import ActivitySearchWire
 from oppserver.calls.activities.timelines import TimelineWire
 from oppserver.calls.bulk_read.parse import GetOpportunitiesByIdWire
 from oppserver.calls.leads.parse import AttributeWire
 from oppserver.calls.leads.reads import LeadsByIdsWire, LeadsGetWire
-from oppserver.calls.leads.searches import RecentLeadsWire
+from oppserver.calls.leads.searches import LeadSearchWire, RecentLeadsWire
 from oppserver.calls.lists.parse import ByLeadFieldWire, RecentlyModifiedWire
 from oppserver.calls.shared.advanced_search import AdvancedSearchWire, SearchWire
 from oppserver.calls.shared.call import Stream
@@ -111,6 +112,7 @@ def calls(lead_id: str, one: str) -> dict[str, Sent]:
             }
         ],
     }
+    of_calls = json.dumps(search).replace(str(DEAL), str(CALL))
     change = {"ProspectOpportunityId": one, "Fields": [*fields(c10=fresh()), SET]}
     addition = {
         "SearchByValue": lead_id,
@@ -148,6 +150,16 @@ def calls(lead_id: str, one: str) -> dict[str, Sent]:
             RecentLeadsWire,
             f"{LEADS}/Leads.RecentlyModified",
             {"Parameter": {"FromDate": "2024-01-01"}} | COLUMNS | PAGE | SORTED,
+        ),
+        "Leads/Retrieve/BySearchParameter": Sent(
+            LeadSearchWire,
+            f"{LEADS}/Leads/Retrieve/BySearchParameter",
+            {"SearchParameters": {"AdvancedSearchTextNew": "{}"}} | COLUMNS | PAGE | SORTED,
+        ),
+        "Activity/Retrieve/BySearchParameter": Sent(
+            ActivitySearchWire,
+            f"{activity_calls.SERVICE}/Activity/Retrieve/BySearchParameter",
+            {"ActivityEvent": CALL, "AdvancedSearch": of_calls} | COLUMNS | PAGE | SORTED,
         ),
         "ProspectActivity.svc/Create": Sent(
             ActivityWire, POST, {"RelatedProspectId": lead_id, **activity}

@@ -301,9 +301,7 @@ def render_activity_search(planned: PlannedActivities, found: ActivitiesSearched
         lead = found.leads.get(row["RelatedProspectId"] or "", {})
         values = {**row, "ActivityType": _ACTIVITY_TYPE}
         named = {
-            one.name: lead.get(one.of_lead.name)
-            if one.of_lead
-            else listed_value(values, one.name)
+            one.name: lead.get(one.of_lead.name) if one.of_lead else listed_value(values, one.name)
             for one in columns
         }
         answered.append({**{name: row[name] for name in _IDENTITY}, **named})
