@@ -82,7 +82,7 @@ ACTIVITY_COLUMNS: Final = (
 """The columns of an activity that have a value each."""
 
 ACTIVITY_REQUIRED: Final = ("id", "created_on", "modified_on")
-"""Those of them that an order may name and that are never null."""
+"""The columns of an activity that are never null, of those that orders name."""
 
 
 def number_ending(column: str) -> str:

@@ -83,7 +83,7 @@ def parse_activity_search(call: Call, message: ActivitySearchWire) -> AskedActiv
 class SearchedColumn(NamedTuple):
     """A column of a search: its name in rows, its stored name, and its data type if it has one.
 
-    ``of_lead`` is the lead's column that it stands for.
+    ``of_lead`` is the column of the lead whose value it has.
     """
 
     name: str
