@@ -127,8 +127,8 @@ def render_lead_properties(rows: bytes, *, total: int) -> bytes:
 class LeadSearchParametersWire(msgspec.Struct, forbid_unknown_fields=True):
     """``SearchParameters``: conditions as JSON in a text, or a list of leads, which is refused."""
 
-    DefinitionType: Ignored = UNSET
     AdvancedSearchTextNew: str | UnsetType | None = UNSET
+    DefinitionType: Ignored = UNSET
     SearchText: FieldValue | UnsetType = UNSET
     ListId: FieldValue | UnsetType = UNSET
     RetrieveBehaviour: Ignored = UNSET
