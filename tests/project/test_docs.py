@@ -345,3 +345,44 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+# --- the unit of systemd ------------------------------------------------------------------------
+
+UNIT = ROOT / "docs" / "examples" / "oppserver.service"
+EXPOSURE_MAX = 2.0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, id=f"O9 {line}")
+        for line in (
+            "CapabilityBoundingSet=",
+            "NoNewPrivileges=yes",
+            "PrivateUsers=yes",
+            "ProtectSystem=strict",
+            "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+            "SystemCallFilter=@system-service",
+            "UMask=0077",
+            "KillMode=mixed",
+            "ExecReload=/bin/kill -HUP $MAINPID",
+        )
+    ],
+)
+def test_o9_the_unit_lets_the_server_do_little(line: str) -> None:
+    """No right of root, no file but its own, no sockets but those it serves and calls."""
+    assert line in UNIT.read_text().splitlines()
+
+
+def test_o9_the_unit_is_hardly_exposed(tmp_path: Path) -> None:
+    """``systemd-analyze security`` says so, where systemd is; 10 is the worst."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is missing; the lines of the unit are tested above")
+    unit = shutil.copy(UNIT, tmp_path / UNIT.name)
+    command = [analyze, "security", "--offline=true", "--no-pager", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    found = re.search(r"Overall exposure level for oppserver.service: ([\d.]+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    assert float(found[1]) <= EXPOSURE_MAX

@@ -1,8 +1,10 @@
 """The HTTP server around the application: TLS, signals, an orderly end."""
 
+import asyncio
 import ctypes
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -159,7 +161,24 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            if self.config.ssl is not None:
+                loop = asyncio.get_running_loop()
+                loop.add_signal_handler(signal.SIGHUP, self._read_certificate)
             self._tell_started()
+
+    def _read_certificate(self) -> None:
+        """Use the certificate that the files have now for new connections; keep the old if bad."""
+        context, file, key = self.config.ssl, self.config.ssl_certfile, self.config.ssl_keyfile
+        assert context is not None, "only a server with a certificate hears the signal"
+        assert file is not None, "as above"
+        try:
+            # a pair that does not fit would leave the context in use with half of it
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file, key)
+            context.load_cert_chain(file, key)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            telemetry.logger().error("certificate_refused", cause=str(error), file=str(file))
+            return
+        telemetry.logger().info("certificate_read", file=str(file))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         telemetry.logger().info("stopping", calls_under_way=len(self.server_state.tasks))

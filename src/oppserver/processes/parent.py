@@ -205,8 +205,14 @@ class _Parent:
     # --- the end
 
     def _signalled(self) -> None:
-        """Ends in order. A signal after the first is passed on as it is: Ctrl-C twice hurries."""
+        """Ends in order, or has certificates read again.
+
+        A signal after the first is passed on as it is: Ctrl-C twice hurries.
+        """
         for number in self._signals.recv(64):
+            if number == signal.SIGHUP:
+                self._pass_on(number)
+                continue
             passed_on = number if self._is_ending else signal.SIGTERM
             if not self._is_ending:
                 self._is_ending = True
@@ -214,8 +220,12 @@ class _Parent:
                 self._killed_at = time.monotonic() + deadline_s
             for place in self._places:
                 place.start_at = None
-                if place.worker is not None:
-                    place.worker.send_signal(passed_on)
+            self._pass_on(passed_on)
+
+    def _pass_on(self, number: int) -> None:
+        for place in self._places:
+            if place.worker is not None:
+                place.worker.send_signal(number)
 
     def _kill(self) -> None:
         self._killed_at = None
@@ -236,14 +246,17 @@ class _Parent:
 def _parent(
     settings: Settings, make_task: Callable[[int, int | None], WorkerTask]
 ) -> Iterator[_Parent]:
-    """A parent that hears SIGINT and SIGTERM while the block runs."""
+    """A parent that hears SIGINT, SIGTERM and, with a certificate, SIGHUP while the block runs."""
     told, heard = socket.socketpair()
     told.setblocking(False)
 
     def tell(number: int, _: object) -> None:
         told.send(bytes([number]))
 
-    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if settings.ssl_certfile is not None:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, tell) for number in numbers}
     parent = _Parent(settings, make_task, heard)
     try:
         yield parent

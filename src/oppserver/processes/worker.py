@@ -28,6 +28,7 @@ _STDOUT: Final = 1
 
 def main() -> None:
     """Serves as the line on stdin says. What it cannot do is one line on stderr, exit status 1."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # its certificate is not read yet
     signal.signal(signal.SIGTERM, _end)  # while it serves, the server has a handler of its own
     task = msgspec.json.decode(_line(), type=WorkerTask)
     parent = _Parent()
