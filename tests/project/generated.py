@@ -22,8 +22,11 @@ from oppserver.telemetry import Metrics
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "src" / "oppserver"
 LIMITS: Final = PACKAGE / "contract" / "limits.py"
-NOT_MET: Final = ("SQLITE_", "IN_ERROR_", "BODY_DISCARDED_", "IGNORED_", "PARQUET_", "RETRY_")
-"""Limits that refuse no call: an engine's, and of what an answer says."""
+NOT_MET: Final = re.compile(
+    r"SQLITE_|IN_ERROR_|BODY_DISCARDED_|IGNORED_|PARQUET_|RETRY_|LEADS_OF_NUMBER_"
+    r"|.*(_DEFAULT|PAGE_INDEX_MAX|EXPORT_ROWS_MAX)$"
+)
+"""Not listed: an engine's, those of an answer, defaults, and numbers that no caller reaches."""
 
 
 def code_map() -> str:
@@ -67,7 +70,7 @@ def limits_table() -> str:
         if not isinstance(statement, ast.AnnAssign):
             continue
         name = ast.unparse(statement.target)
-        if name.startswith(NOT_MET) or re.search(rf"\b{name}\b", settings):
+        if NOT_MET.match(name) or re.search(rf"\b{name}\b", settings):
             continue
         text = ""
         if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):

@@ -1,6 +1,6 @@
 """The recipes of docs/architecture.md are true: their files exist, and calls are made of them.
 
-A recipe is a section "How to add …": a table whose first column names the files to touch. A name
+A recipe is a section "How to add …": a list whose items begin with the files to touch. A name
 begins in ``src/oppserver/`` or in the root of the repository. ``SUBJECT`` is a folder of calls, and
 a row whose text begins with "optional" is not needed by every call.
 """
@@ -35,10 +35,10 @@ def recipe(subject: str) -> list[Row]:
     """The rows of the recipe for adding a call, a setting, an error and so on."""
     rows = []
     for line in section(read("docs/architecture.md"), f"How to add {subject}").splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| `"):
-            files = tuple(re.findall(r"`([^`]+)`", cells[0]))
-            rows.append(Row(files, cells[1].startswith("optional")))
+        names, _, text = line.partition(": ")
+        if line.startswith("- `"):
+            files = tuple(re.findall(r"`([^`]+)`", names))
+            rows.append(Row(files, text.startswith("optional")))
     return rows
 
 

@@ -332,20 +332,19 @@ def test_a_name_that_is_no_name_is_quoted(server: Server) -> None:
 
 
 def documented() -> set[tuple[str, str, str]]:
-    """Call, place and member of each row of the table in the documents."""
+    """Call, place and member of each row of the list in the documents."""
     text = FIDELITY.read_text(encoding="utf-8")
-    section = text.partition("### Members without effect")[2].partition("\n## ")[0]
+    section = text.partition("### Members without effect")[2].partition("\n##")[0]
     found: set[tuple[str, str, str]] = set()
-    for line in section.splitlines():
-        cells = [re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[1:-1]]
-        if len(cells) == 4 and all(cells[:3]):
-            [name], [place] = cells[:2]
-            found |= {(name, place, member) for member in cells[2]}
+    for one in section.split("\n- ")[1:]:
+        where, _, members = one.partition(": ")
+        [name, place] = re.findall(r"`([^`]+)`", where)
+        found |= {(name, place, member) for member in re.findall(r"`([^`]+)`", members)}
     return found
 
 
 def test_members_without_effect_are_documented() -> None:
-    """The table has each of them, and no other."""
+    """The list has each of them, and no other."""
     known_here = {
         (name, re.sub(r"\d+", "", place.shown), member)
         for name, call in calls("", "").items()

@@ -267,4 +267,4 @@ def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
 
 Ignored: TypeAlias = msgspec.Raw | UnsetType
 """A member that programs are known to send, and that has no meaning here: it is accepted without
-effect. The table "Members without effect" of docs/fidelity.md lists all of them."""
+effect. The list "Members without effect" of docs/fidelity.md lists all of them."""
