@@ -14,7 +14,9 @@ from typing import Final
 import msgspec
 
 from oppserver.contract.columns import MEMBER_SIGN
+from oppserver.contract.errors import InvalidFieldValue
 from oppserver.contract.model import Field
+from oppserver.contract.names import quoted
 
 _KEY: Final = re.compile(r"(status)|mx_customobject_([1-9]\d{0,2})", re.IGNORECASE | re.ASCII)
 
@@ -61,10 +63,28 @@ def set_text(members: Mapping[str, str | None]) -> str | None:
 
 def members_in(text: str | None) -> dict[str, str]:
     """The members of a stored text; none when it was stored before its field was a set."""
+    return _decoded(text) or {}
+
+
+def with_members(text: str | None, members: Mapping[str, str | None], *, place: str) -> str | None:
+    """The stored text of a set with some members changed; the others stay.
+
+    Raises InvalidFieldValue when the text was stored before its field was a set: it would be lost.
+    """
+    stored = _decoded(text)
+    if stored is None:
+        raise InvalidFieldValue(
+            f"{place}: what is stored there is no custom field set but {quoted(text)}. Clear it"
+            " first: send an empty Value without Fields."
+        )
+    return set_text({**stored, **members})
+
+
+def _decoded(text: str | None) -> dict[str, str] | None:
     try:
         return _Text.decode(text or "{}")
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return {}
+        return None
 
 
 def _place(key: str) -> tuple[int, str]:

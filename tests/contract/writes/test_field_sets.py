@@ -9,7 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
+from oppserver.contract.model import StoredOpportunity
 from tests.support import activity_calls, writing
 from tests.support.activity_calls import CALL, POST, POST_ON, RETRIEVE, item, listed, new_lead
 from tests.support.lead_calls import SAVE
@@ -191,6 +193,32 @@ def test_sets_of_activities_and_leads_have_no_definition(server: Server) -> None
         "mx_CustomObject_2": "M",
     }
     well(server.post(capturing(lead=[*lead(Phone=phone), of_lead]), path=writing.CAPTURE))
+
+
+def test_a_text_that_was_stored_before_is_not_lost(server: Server, folder: Path) -> None:
+    """A slot, or a lead's attribute, that holds another text keeps it until it is cleared."""
+    one = new(server, o1="N")
+    store = writing.store_of(folder)
+    opportunity = store.opportunity(one)
+    assert isinstance(opportunity, StoredOpportunity)
+    old = structs.replace(opportunity, slots={"mx_custom_1": "x", "mx_custom_13": "old"})
+    store.write_opportunities([old], now="2024-01-01 00:00:00")
+    store.close()
+    assert read(server, one, f"{SLOT},{MEMBERS}")[f"{SLOT}~mx_CustomObject_1"] is None
+    assert search(server, ("OpportunityId", "eq", one), (f"{SLOT}~Status", "eq", "Done")) == []
+    sent = {"ProspectOpportunityId": one, "Fields": [field_set_of(o1="M")]}
+    answer = server.post(sent, path=UPDATE)
+    assert answer.status == 400, answer.body
+    assert "'old'" in answer.message
+    assert read(server, one)[SLOT] == "old"
+    updated(server, one, {"SchemaName": SLOT, "Value": ""})
+    updated(server, one, field_set_of(o1="M"))
+    assert of_set(server, one) == {"mx_CustomObject_1": "M"}
+    phone = fresh()
+    well(server.post(lead(Phone=phone, mx_Set="old"), path=SAVE))
+    of_lead = {"Attribute": "mx_Set", "Value": "", "Fields": lead(Status="a")}
+    answer = server.post([*lead(Phone=phone), of_lead], path=SAVE)
+    assert (answer.status, "'old'" in answer.message) == (400, True)
 
 
 # --- read --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from oppserver.calls.leads.parse import CapturedLead, FoundLead, LeadDetails, Up
 from oppserver.calls.shared.lookups import users_named
 from oppserver.calls.shared.names import user_here
 from oppserver.contract.errors import DuplicateEntry, InvalidReference, LimitExceeded
-from oppserver.contract.field_sets import members_in, set_text
+from oppserver.contract.field_sets import with_members
 from oppserver.contract.leads import ATTRIBUTE, UNIQUE_COLUMNS
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
 from oppserver.contract.model import Lead, User
@@ -262,9 +262,10 @@ def _with_values(lead: Lead, details: LeadDetails, users: Mapping[str, User]) ->
             attributes[stored.removeprefix(ATTRIBUTE)] = value
     for stored, members in details.sets.items():
         name = stored.removeprefix(ATTRIBUTE)
-        text = set_text({**members_in(attributes.pop(name, None)), **members})
+        place = f"{details.place}: {name}"
+        text = with_members(attributes.pop(name, None), members, place=place)
         if text is not None:
-            attributes[name] = plain_text(text, place=f"{details.place}: {name}") or ""
+            attributes[name] = plain_text(text, place=place) or ""
     if len(attributes) > LEAD_ATTRIBUTES_MAX:
         raise LimitExceeded(
             f"{details.place}: the lead would have {len(attributes)} attributes; it takes"

@@ -9,7 +9,7 @@ import msgspec
 from oppserver.calls.shared.names import schema_names_shown_as
 from oppserver.contract.columns import Column, column_named, first_of_stored, is_member
 from oppserver.contract.errors import InvalidInput
-from oppserver.contract.field_sets import split_member
+from oppserver.contract.field_sets import fields_of_slots, split_member
 from oppserver.contract.limits import (
     DUPLICATE_RULES_MAX,
     EVENT_CODE_MAX,
@@ -356,9 +356,10 @@ def _rule_column(name: str, fields: Mapping[str, Field]) -> Column:
         is_own = canonical.name in fields and not is_member(canonical.name)
         if canonical.name in _RULE_NAMES or is_own:
             return canonical
-    shown = [field.display_name for field in fields.values()]
+    own = fields_of_slots(fields.values())
+    shown = [name for field in own for name in (field.schema_name, field.display_name)]
     raise InvalidInput(
         f"A duplicate rule cannot name {quoted(name.strip())}."
-        f"{did_you_mean(name.strip(), [*_RULE_NAMES, *fields, *shown])}"
+        f"{did_you_mean(name.strip(), [*_RULE_NAMES, *shown])}"
         f" It may name {', '.join(_RULE_NAMES)} and the type's fields."
     )

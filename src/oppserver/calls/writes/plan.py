@@ -26,6 +26,7 @@ from oppserver.contract.field_sets import (
     members_of,
     set_text,
     split_member,
+    with_members,
 )
 from oppserver.contract.model import Catalogue, DataType, Field, Lead, StoredOpportunity, User
 from oppserver.contract.names import did_you_mean, quoted
@@ -332,7 +333,7 @@ def _with_values(one: StoredOpportunity, values: Values) -> StoredOpportunity:
     for stored, given in values.items():
         text = given.text
         if given.members is not None:
-            text = set_text({**members_in(slots.get(stored)), **given.members})
+            text = with_members(slots.get(stored), given.members, place=given.place)
         if not stored.startswith("mx_custom_"):
             own[stored] = text
         elif text is None:
