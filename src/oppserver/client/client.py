@@ -10,7 +10,7 @@ import httpx
 
 from oppserver.client.bulk_read import Batch, BulkPlan, Id, async_chunks, chunks
 from oppserver.client.calls import HostCall
-from oppserver.client.conditions import EVERYTHING, Conditions, Value
+from oppserver.client.conditions import EVERYTHING, Conditions, FieldValue
 from oppserver.client.core import Core, Options
 from oppserver.client.details import (
     OpportunityDetails,
@@ -115,7 +115,7 @@ class Client(LeadMethods, Reads[Iterable[Id], OpportunityRows, DictRows, Rows[An
     def capture(
         self,
         event_code: int | str,
-        fields: Mapping[str, Value],
+        fields: Mapping[str, FieldValue],
         **options: Unpack[CaptureOptions],
     ) -> Captured:
         """Create an opportunity, unless a rule for duplicates finds an existing one.
@@ -125,7 +125,11 @@ class Client(LeadMethods, Reads[Iterable[Id], OpportunityRows, DictRows, Rows[An
         return self._run(capture_call(event_code, fields, **options))
 
     def update(
-        self, opportunity_id: str | UUID, fields: Mapping[str, Value], *, note: str | None = None
+        self,
+        opportunity_id: str | UUID,
+        fields: Mapping[str, FieldValue],
+        *,
+        note: str | None = None,
     ) -> None:
         """Change fields of an opportunity; None clears a field. Other fields stay."""
         self._run(update_call(Update(opportunity_id, fields, note)))
@@ -260,14 +264,18 @@ class AsyncClient(
     async def capture(
         self,
         event_code: int | str,
-        fields: Mapping[str, Value],
+        fields: Mapping[str, FieldValue],
         **options: Unpack[CaptureOptions],
     ) -> Captured:
         """The same as ``Client.capture``."""
         return await self._run(capture_call(event_code, fields, **options))
 
     async def update(
-        self, opportunity_id: str | UUID, fields: Mapping[str, Value], *, note: str | None = None
+        self,
+        opportunity_id: str | UUID,
+        fields: Mapping[str, FieldValue],
+        *,
+        note: str | None = None,
     ) -> None:
         """The same as ``Client.update``."""
         await self._run(update_call(Update(opportunity_id, fields, note)))

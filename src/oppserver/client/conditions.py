@@ -21,6 +21,10 @@ Value: TypeAlias = str | int | float | Decimal | bool | datetime | date | UUID |
 """A field's value. None clears the field; a datetime without a zone is UTC."""
 
 
+FieldValue: TypeAlias = Value | Mapping[str, Value]
+"""A value to write; the members of a custom field set are by their own names."""
+
+
 def text_value(value: Value) -> str | None:
     """A value as the API spells it. Raises InvalidCall if it cannot be stored."""
     if value is None or isinstance(value, str):
@@ -44,9 +48,14 @@ def text_value(value: Value) -> str | None:
     )
 
 
-def pairs(values: Mapping[str, Value], *, name: str) -> list[dict[str, Any]]:
+def pairs(values: Mapping[str, FieldValue], *, name: str) -> list[dict[str, Any]]:
     """Values as the API takes them: an array of objects with ``name`` and Value."""
-    return [{name: key, "Value": text_value(value)} for key, value in values.items()]
+    return [
+        {name: key, "Value": "", "Fields": pairs(value, name=name)}
+        if isinstance(value, Mapping)
+        else {name: key, "Value": text_value(value)}
+        for key, value in values.items()
+    ]
 
 
 def guid_of(value: str | UUID, *, what: str) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from oppserver.client.calls import ACTIVITIES, HostCall, decoded, not_understood, writing_call
-from oppserver.client.conditions import Value, as_event_code, guid_of, pairs, text_value
+from oppserver.client.conditions import FieldValue, Value, as_event_code, guid_of, pairs, text_value
 from oppserver.client.errors import ClientError, InvalidCall, WritesStopped
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
 
@@ -36,7 +36,7 @@ class Update(msgspec.Struct, frozen=True):
     """New values of an opportunity, by schema name; None clears a field."""
 
     id: str | UUID
-    fields: Mapping[str, Value] = {}
+    fields: Mapping[str, FieldValue] = {}
     note: str | None = None
 
 
@@ -44,7 +44,7 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True):
     """A new opportunity of an existing lead: ``lead`` is the value that finds the lead."""
 
     lead: Value
-    fields: Mapping[str, Value]
+    fields: Mapping[str, FieldValue]
     note: str | None = None
     owner_email: str | None = None
 
@@ -55,7 +55,7 @@ class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
     event_code: int
     owner_email: str
     note: str | None = None
-    fields: Mapping[str, Value] = {}
+    fields: Mapping[str, FieldValue] = {}
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class CaptureOptions(TypedDict, total=False):
     - ``overlap``: what is done to an existing opportunity that it would duplicate.
     """
 
-    lead: Required[Mapping[str, Value] | str | UUID]
+    lead: Required[Mapping[str, FieldValue] | str | UUID]
     search_by: str | None
     note: str | None
     created_on: datetime | str | None
@@ -115,9 +115,9 @@ _POSTED: Final = msgspec.json.Decoder(_ActivitiesAnswer)
 
 def capture_call(
     event_code: int | str,
-    fields: Mapping[str, Value],
+    fields: Mapping[str, FieldValue],
     *,
-    lead: Mapping[str, Value] | str | UUID,
+    lead: Mapping[str, FieldValue] | str | UUID,
     search_by: str | None = None,
     note: str | None = None,
     created_on: datetime | str | None = None,
@@ -194,7 +194,7 @@ def stopped(error: ClientError, *, done: int) -> ClientError:
 
 
 def _lead_details(
-    lead: Mapping[str, Value] | str | UUID, search_by: str | None
+    lead: Mapping[str, FieldValue] | str | UUID, search_by: str | None
 ) -> list[dict[str, Any]]:
     if isinstance(lead, (str, UUID)):
         lead = {"ProspectID": guid_of(lead, what="lead")}

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from msgspec import structs
 
+from oppserver.client import Client, field, where
 from oppserver.contract.model import StoredOpportunity
 from tests.support import activity_calls, writing
 from tests.support.activity_calls import CALL, POST, POST_ON, RETRIEVE, item, listed, new_lead
@@ -332,6 +333,29 @@ def test_members_are_typed_in_tables(server: Server) -> None:
     ]
     field = table.schema.field(f"{SLOT}~mx_CustomObject_1")
     assert b"Kind" in (field.metadata or {}).values()
+
+
+def test_the_client_writes_and_reads_members(server: Server) -> None:
+    """A mapping as a value is a set; members are columns and fields of conditions."""
+    with Client(server.url, server.keys.access, server.keys.secret, rate_limit="off") as client:
+        phone = fresh()
+        values: dict[str, Any] = {
+            "mx_Custom_1": "x",
+            "Status": "Open",
+            SLOT: {"mx_CustomObject_2": 5},
+        }
+        of_lead: dict[str, Any] = {"Phone": phone, "mx_Set": {"Status": "a"}}
+        one = client.capture(DEAL, values, lead=of_lead).opportunity_id
+        assert one is not None
+        client.update(one, {SLOT: {"Status": "Done", "mx_CustomObject_1": phone}})
+        assert of_set(server, one) == {
+            "Status": "Done",
+            "mx_CustomObject_1": phone,
+            "mx_CustomObject_2": "5",
+        }
+        kind = field(f"{SLOT}~mx_CustomObject_1") == phone
+        [row] = client.search(DEAL, where(kind), columns=f"{SLOT}~mx_CustomObject_2")
+        assert row[f"{SLOT}~mx_CustomObject_2"] == "5"
 
 
 # --- commands ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from oppserver.calls.leads.parse import CapturedLead, FoundLead, LeadDetails, Up
 from oppserver.calls.shared.lookups import users_named
 from oppserver.calls.shared.names import user_here
 from oppserver.contract.errors import DuplicateEntry, InvalidReference, LimitExceeded
-from oppserver.contract.field_sets import with_members
+from oppserver.contract.field_sets import members_in, with_members
 from oppserver.contract.leads import ATTRIBUTE, UNIQUE_COLUMNS
 from oppserver.contract.limits import LEAD_ATTRIBUTES_MAX
 from oppserver.contract.model import Lead, User
