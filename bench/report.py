@@ -1,5 +1,6 @@
 """The results of a run: the numbers as JSON, the table for readers."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -58,8 +59,8 @@ def table(results: Sequence[Result]) -> str:
     lines = []
     for one in results:
         target, score = TARGETS[one.name], _score(one)
-        note = one.note.partition(";")[0]
-        figure = f"{one.figure}; {note}" if note else one.figure
+        note = re.split(r"; | \(", one.note)[0]
+        figure = (f"{one.figure}; {note}" if note else one.figure).replace(" to ", "\u2013")
         mark = "" if score is None else ": met" if score >= 1 else ": **missed**"
         lines.append(f"- {target.measure} ({target.text}{mark}): {figure}")
     return "\n".join(lines)
@@ -79,8 +80,7 @@ def write_document(recorded: dict[str, Any], results: Sequence[Result]) -> None:
     heading = (
         f"{options['opportunities']:,} opportunities, {recorded['date']}, `{recorded['command']}`:"
         f" {host['cores']} cores ({host['cpu']}), {host['memory_gib']} GiB, {host['kernel']},"
-        f" Python {used['python']}, SQLite {used['sqlite']}. In brackets: the quartiles of the"
-        " rounds, or lowest and highest."
+        f" Python {used['python']}, SQLite {used['sqlite']}. In brackets: quartiles, or extremes."
     )
     block = f"{_BEGIN}\n\n{heading}\n\n{table(results)}\n\n{_END}"
     DOCUMENT.write_text(before + block + after, encoding="utf-8")

@@ -75,7 +75,7 @@ def limits_table() -> str:
         text = ""
         if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
             text = " ".join(str(following.value.value).split()).replace("``", "`")
-        rows.append(f"- `{name}` {_shown(getattr(limits, name))}: {_meaning(text)}")
+        rows.append(f"- {_shown(getattr(limits, name))}: {_meaning(text)}")
     return "\n".join(rows)
 
 
