@@ -7,9 +7,11 @@ libraries.
 
 import logging
 import os
+import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
@@ -20,12 +22,16 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
+    ProcessCollector,
     generate_latest,
     multiprocess,
     values,
 )
+from prometheus_client.registry import Collector
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+import oppserver
 from oppserver.contract.model import ServerState, StoreServer
 from oppserver.contract.secrets import hide_secrets
 
@@ -176,6 +182,8 @@ class Metrics:
         self._registry: Final = CollectorRegistry()
         if shared is not None:
             _count_in_files(shared)
+        else:
+            self._registry.register(_Processes(lambda: [os.getpid()]))
         self._calls: Final = Counter(
             "oppserver_calls", "Calls answered.", ("call", "status"), registry=self._registry
         )
@@ -223,6 +231,26 @@ class Metrics:
             registry=self._registry,
             multiprocess_mode="livemax",
         )
+        self._build: Final = Gauge(
+            "oppserver_build_info",
+            "The version of oppserver and of Python, as labels; always 1.",
+            ("version", "python"),
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
+        self._build.labels(oppserver.__version__, platform.python_version()).set(1)
+        self._threads: Final = Gauge(
+            "oppserver_worker_threads",
+            "Threads that run calls. More calls under way than these wait for one.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._store_bytes: Final = Gauge(
+            "oppserver_store_bytes",
+            "Bytes that the store takes, as of now; SQLite's log too.",
+            registry=self._registry,
+            multiprocess_mode="mostrecent",
+        )
         self.in_flight: Final = Gauge(
             "oppserver_calls_in_flight",
             "Calls under way.",
@@ -245,6 +273,14 @@ class Metrics:
         """Counts one call whose rate limit one machine held alone."""
         self._alone.inc()
 
+    def has_threads(self, number: int) -> None:
+        """Record the number of worker threads of this process."""
+        self._threads.set(number)
+
+    def store_takes(self, size_bytes: int) -> None:
+        """Record the size of the store."""
+        self._store_bytes.set(size_bytes)
+
     def store_server(self, server: StoreServer) -> None:
         """Record the state of one server of a store."""
         role = "primary" if server.is_primary else "standby"
@@ -258,10 +294,46 @@ class Metrics:
         if self._shared is None:
             return generate_latest(self._registry)
         together = CollectorRegistry()
+        together.register(_Processes(lambda: _processes_in(self._shared)))
         multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]  # as the library is
             together, path=str(self._shared.folder)
         )
         return generate_latest(together)
+
+
+class _Processes(Collector):
+    """The usual ``process_`` metrics, for all processes of a server together.
+
+    Times of start are the oldest, all else is a sum. A process that has ended counts for nothing.
+    """
+
+    def __init__(self, process_ids: Callable[[], Sequence[int]]) -> None:
+        self._process_ids: Final = process_ids
+
+    def collect(self) -> Iterable[Metric]:
+        """The metrics, as the library asks for them."""
+        found: dict[str, list[Metric]] = {}
+        for process_id in self._process_ids():
+            one = ProcessCollector(pid=partial(int, process_id), registry=None)
+            for metric in one.collect():
+                found.setdefault(metric.name, []).append(metric)
+        for name, metrics in found.items():
+            values_of = [sample.value for metric in metrics for sample in metric.samples]
+            together = metrics[0]
+            value = min(values_of) if name == _STARTED else sum(values_of)
+            together.samples = [together.samples[0]._replace(value=value)]
+            yield together
+
+
+_STARTED: Final = "process_start_time_seconds"
+
+_PROCESS_FILE: Final = "process-{}"
+
+
+def _processes_in(shared: SharedMetrics | None) -> list[int]:
+    """The ids of the processes that count in a folder."""
+    assert shared is not None, "a server alone has no folder"
+    return [int(file.read_text()) for file in shared.folder.glob(_PROCESS_FILE.format("*"))]
 
 
 def _count_in_files(shared: SharedMetrics) -> None:
@@ -271,6 +343,10 @@ def _count_in_files(shared: SharedMetrics) -> None:
     What was under way in the process before is forgotten, what it has counted is not.
     """
     folder = str(shared.folder)
+    process = shared.folder / _PROCESS_FILE.format(shared.number)
+    beside = process.with_name(f".{process.name}")
+    beside.write_text(str(os.getpid()))
+    beside.replace(process)  # whole at once: another worker may read it
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # where the library looks for it
     multiprocess.mark_process_dead(shared.number, folder)  # type: ignore[no-untyped-call]  # as it is
     values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]  # as it is

@@ -267,6 +267,9 @@ class MemoryStore:
     def ping(self) -> None:
         pass
 
+    def size_bytes(self) -> int:
+        return len(msgspec.json.encode(self._database.state))
+
     def servers(self) -> list[StoreServer]:
         return []
 

@@ -274,4 +274,4 @@ def test_workers_count_together(tmp_path: Path) -> None:
         "oppserver_calls_counted_alone_total 12.0",
         "oppserver_calls_in_flight 2.0",
     )
-    assert len(list(tmp_path.iterdir())) == 2 * 3
+    assert len(list(tmp_path.iterdir())) == 2 * 6  # by kind of metric, and the process

@@ -1,7 +1,7 @@
 """The application: the API's calls, health, metrics and documents."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +24,13 @@ from oppserver.api.streams import Streams
 from oppserver.calls.shared import negotiate
 from oppserver.calls.shared.call import THE_WORLD, Services, Sources
 from oppserver.config import Settings
-from oppserver.contract.errors import HTTP_ERRORS, MalformedHead, MethodNotAllowed, UnknownPath
+from oppserver.contract.errors import (
+    HTTP_ERRORS,
+    MalformedHead,
+    MethodNotAllowed,
+    Unavailable,
+    UnknownPath,
+)
 from oppserver.contract.names import quoted
 from oppserver.contract.problems import (
     PROBLEMS_PATH,
@@ -58,6 +64,8 @@ _EXPOSED_HEADERS: Final = (
 )
 """Headers of answers that a page may read beside those that every page may."""
 
+_PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
@@ -74,6 +82,7 @@ def create_app(
     """
     services = services_of(settings, store, rate_limiter=rate_limiter, metrics=metrics)
     dispatcher = Dispatcher(settings, services)
+    metrics.has_threads(settings.worker_threads)
     return app_behind(lambda: dispatcher, settings, metrics=metrics)
 
 
@@ -119,7 +128,7 @@ def app_behind(
         routes=[
             *(_call_route(route, dispatcher, streams) for route in ROUTES),
             *_health_routes(dispatcher),
-            *_document_routes(metrics, path_prefix=settings.path_prefix or ""),
+            *_document_routes(dispatcher, metrics, path_prefix=settings.path_prefix or ""),
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
         lifespan=lifespan,
@@ -256,7 +265,16 @@ def _store_servers(store: Store) -> dict[str, Any]:
     return {"storeServers": servers} if servers else {}
 
 
-def _document_routes(metrics: telemetry.Metrics, *, path_prefix: str) -> list[BaseRoute]:
+def _document_routes(
+    dispatcher: Callable[[], Dispatcher], metrics: telemetry.Metrics, *, path_prefix: str
+) -> list[BaseRoute]:
+    async def exposition(_: Request) -> Response:
+        with suppress(Unavailable):  # the other metrics say more then
+            metrics.store_takes(
+                await dispatcher().on_worker(dispatcher().services.store.size_bytes)
+            )
+        return Response(metrics.exposition(), media_type=_PROMETHEUS)
+
     def page(path: str, name: str, body: Callable[[], bytes | str], media_type: str) -> BaseRoute:
         async def answer(_: Request) -> Response:
             return Response(body(), media_type=media_type)
@@ -272,7 +290,7 @@ def _document_routes(metrics: telemetry.Metrics, *, path_prefix: str) -> list[Ba
         return _json(described_problem(kind))
 
     return [
-        page("/metrics", "Metrics", metrics.exposition, "text/plain; version=0.0.4; charset=utf-8"),
+        StarletteRoute("/metrics", exposition, methods=["GET"], name="Metrics"),
         page("/openapi.json", "OpenApi", lambda: document(path_prefix), JSON),
         page("/", "Reference", reference_page, "text/html"),
         page("/docs", "Docs", reference_page, "text/html"),

@@ -431,6 +431,10 @@ class Store(Protocol):
         """Returns when the store can be read; raises Unavailable when it cannot."""
         ...
 
+    def size_bytes(self) -> int:
+        """Bytes that the store takes, its log too where it is a file; raises Unavailable."""
+        ...
+
     def servers(self) -> list[StoreServer]:
         """The servers of a store that reads standbys, the primary first; else none."""
         ...

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import trustme
 import zstandard
 
+import oppserver
 from oppserver.store.sqlite.library import sqlite3
 from tests.support.running import (
     BULK_READ,
@@ -72,6 +74,41 @@ def test_metrics(server: Server) -> None:
     text = server.call("GET", "/metrics").body.decode()
     assert 'oppserver_calls_total{call="GetOpportunitiesById",status="200"}' in text
     assert "oppserver_call_seconds_bucket" in text
+
+
+def metrics_of(server: Server) -> dict[str, float]:
+    """The samples of the metrics, by name and labels."""
+    text = server.call("GET", "/metrics").body.decode()
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_o7_metrics_follow_the_conventions(tmp_path: Path, workers: int) -> None:
+    """One charset; the build, the process or all workers, the store and the threads are there."""
+    run_well("type", "create", str(WIDE_CODE), folder=tmp_path)
+    flags = ("--workers", str(workers), "--worker-threads", "3")
+    with serving(tmp_path, *flags, keys=create_key(tmp_path)) as server:
+        content_type = server.call("GET", "/metrics").headers["content-type"]
+        assert content_type == "text/plain; version=0.0.4; charset=utf-8"
+        found = poll(
+            lambda: (
+                one
+                if (one := metrics_of(server))["oppserver_worker_threads"] == 3 * workers
+                else None
+            ),
+            what="all workers",
+        )
+        [build] = [name for name in found if name.startswith("oppserver_build_info{")]
+        assert f'version="{oppserver.__version__}"' in build
+        assert 'python="3.' in build
+        assert found["process_resident_memory_bytes"] > workers * (20 << 20)
+        assert found["process_cpu_seconds_total"] > 0
+        assert 0 <= time.time() - found["process_start_time_seconds"] < 600
+        assert found["process_open_fds"] > 3 * workers
+        files = ("oppserver.db", "oppserver.db-wal")
+        size = sum((tmp_path / name).stat().st_size for name in files)
+        assert found["oppserver_store_bytes"] == size
 
 
 def test_a_log_line_has_the_request_id_and_no_secret(server: Server) -> None:

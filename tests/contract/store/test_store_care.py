@@ -59,6 +59,15 @@ def test_a_healthy_store_answers_ping_and_passes_its_check(store: Store) -> None
     assert store.check() == []
 
 
+def test_o7_the_size_of_a_store_grows_with_its_rows(store: Store) -> None:
+    """In bytes, as the metrics show it."""
+    before = store.size_bytes()
+    for start in range(0, 5_000, 1_000):
+        rows = [opportunity(n, note="n" * 1_000) for n in range(start, start + 1_000)]
+        store.write_opportunities(rows, now=NOW)
+    assert store.size_bytes() - before > 2_000_000
+
+
 # --- side by side ------------------------------------------------------------------------------
 
 

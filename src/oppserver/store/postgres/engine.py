@@ -62,6 +62,9 @@ It does so by itself, but a minute later: meanwhile a look-up may walk through a
 """
 
 
+_SIZE: Final = "SELECT pg_database_size(current_database())"
+
+
 class PostgresStore(SqlStore):
     """The promises of ``port.Store`` on one PostgreSQL database."""
 
@@ -172,6 +175,10 @@ class PostgresStore(SqlStore):
 
     def ping(self) -> None:
         self._servers.read_newest(select_catalogue_version)
+
+    def size_bytes(self) -> int:
+        [(size,)] = self._servers.read_newest(lambda connection: connection.rows(_SIZE))
+        return int(size)
 
     def servers(self) -> list[StoreServer]:
         return self._servers.told()

@@ -177,6 +177,9 @@ class SqliteStore(SqlStore):
             self._files.check()
             select_catalogue_version(connection)
 
+    def size_bytes(self) -> int:
+        return self._files.size_bytes()
+
     def servers(self) -> list[StoreServer]:
         return []
 

@@ -95,6 +95,11 @@ class DatabaseFiles:
             _never_close(connection)
         raise _replaced(self.path, _stat(self.path))
 
+    def size_bytes(self) -> int:
+        """The bytes of the database and its log."""
+        found = (_stat(path) for path in (self.path, self._log))
+        return sum(one.st_size for one in found if one is not None)
+
     def hold(self, anchor: sqlite3.Connection) -> None:
         """Take the anchor, and remember the files that are open from now on."""
         anchor.execute("PRAGMA mmap_size=0")  # it remembers the identity, whatever the file says
