@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from oppserver.client.calls import HostCall, decoded, not_understood, reading_call, writing_call
-from oppserver.client.conditions import Value, as_columns, guid_of, pairs, text_value
+from oppserver.client.conditions import FieldValue, as_columns, guid_of, pairs, text_value
 from oppserver.client.errors import InvalidCall
 from oppserver.client.rows import text_of
 from oppserver.contract.limits import BULK_WRITE_ROWS_MAX
@@ -140,7 +140,7 @@ def modified_leads_call(
     return reading_call(_RECENT, message, _read_page, base=_LEAD_MANAGEMENT)
 
 
-def create_lead_call(attributes: Mapping[str, Value]) -> HostCall[SavedLead]:
+def create_lead_call(attributes: Mapping[str, FieldValue]) -> HostCall[SavedLead]:
     """The call for a new lead."""
     name = "Lead.Create"
     read = partial(_read_saved, name, is_new=True)
@@ -148,7 +148,7 @@ def create_lead_call(attributes: Mapping[str, Value]) -> HostCall[SavedLead]:
 
 
 def capture_lead_call(
-    attributes: Mapping[str, Value], search_by: str | None, update: UpdateBehavior | None
+    attributes: Mapping[str, FieldValue], search_by: str | None, update: UpdateBehavior | None
 ) -> HostCall[SavedLead]:
     """The call that creates a lead, or changes the one that is found."""
     query = (("LeadUpdateBehavior", update),) if update else ()
@@ -160,7 +160,7 @@ def capture_lead_call(
 
 
 def save_leads_calls(
-    leads: Iterable[Mapping[str, Value]], search_by: str | None
+    leads: Iterable[Mapping[str, FieldValue]], search_by: str | None
 ) -> Iterator[tuple[int, HostCall[list[SavedLead]]]]:
     """The calls that create or change any number of leads, 25 in each; the number and the call."""
     batch: list[list[dict[str, Any]]] = []
@@ -184,7 +184,9 @@ def user_call(user_id: str | UUID) -> HostCall[LeadRow | None]:
     return reading_call(name, None, partial(_read_one, name), query=query, base=_USER_MANAGEMENT)
 
 
-def _attributes(attributes: Mapping[str, Value], search_by: str | None) -> list[dict[str, Any]]:
+def _attributes(
+    attributes: Mapping[str, FieldValue], search_by: str | None
+) -> list[dict[str, Any]]:
     if not attributes:
         raise InvalidCall("A lead has no attributes: pass at least one.")
     named = pairs(attributes, name="Attribute")
@@ -277,13 +279,13 @@ class LeadMethods(ABC):
         """Read a page of up to 1,000 leads that were modified in a span, both ends included."""
         return self._run(modified_leads_call(since, until, columns, page))
 
-    def create_lead(self, attributes: Mapping[str, Value]) -> SavedLead:
+    def create_lead(self, attributes: Mapping[str, FieldValue]) -> SavedLead:
         """Create a lead. Raises RequestRefused if another one has its address or number."""
         return self._run(create_lead_call(attributes))
 
     def capture_lead(
         self,
-        attributes: Mapping[str, Value],
+        attributes: Mapping[str, FieldValue],
         *,
         search_by: str | None = None,
         update: UpdateBehavior | None = None,
@@ -292,7 +294,7 @@ class LeadMethods(ABC):
         return self._run(capture_lead_call(attributes, search_by, update))
 
     def save_leads(
-        self, leads: Iterable[Mapping[str, Value]], *, search_by: str | None = None
+        self, leads: Iterable[Mapping[str, FieldValue]], *, search_by: str | None = None
     ) -> list[SavedLead]:
         """Create or change any number of leads, 25 per call; a refused one has its error.
 
@@ -342,13 +344,13 @@ class AsyncLeadMethods(ABC):
         """The same as ``Client.get_modified_leads``."""
         return await self._run(modified_leads_call(since, until, columns, page))
 
-    async def create_lead(self, attributes: Mapping[str, Value]) -> SavedLead:
+    async def create_lead(self, attributes: Mapping[str, FieldValue]) -> SavedLead:
         """The same as ``Client.create_lead``."""
         return await self._run(create_lead_call(attributes))
 
     async def capture_lead(
         self,
-        attributes: Mapping[str, Value],
+        attributes: Mapping[str, FieldValue],
         *,
         search_by: str | None = None,
         update: UpdateBehavior | None = None,
@@ -357,7 +359,7 @@ class AsyncLeadMethods(ABC):
         return await self._run(capture_lead_call(attributes, search_by, update))
 
     async def save_leads(
-        self, leads: Iterable[Mapping[str, Value]], *, search_by: str | None = None
+        self, leads: Iterable[Mapping[str, FieldValue]], *, search_by: str | None = None
     ) -> list[SavedLead]:
         """The same as ``Client.save_leads``."""
         calls = save_leads_calls(leads, search_by)

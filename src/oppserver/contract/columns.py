@@ -149,7 +149,12 @@ def _member_named(folded: str) -> Column | None:
 
 def schema_name_of(column: Column) -> str:
     """The schema name of a column's field: its name, with ``~`` for ``x007E``."""
-    return column.name.replace(_MEMBER_SIGN_ENCODED, MEMBER_SIGN)
+    return with_member_sign(column.name)
+
+
+def with_member_sign(name: str) -> str:
+    """A canonical name with ``~`` for ``x007E``."""
+    return name.replace(_MEMBER_SIGN_ENCODED, MEMBER_SIGN)
 
 
 def is_member(name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from oppserver.contract.field_sets import fields_of_slots, members_of, split_member
+from oppserver.contract.field_sets import fields_of_slots, members_in, members_of, split_member
 from oppserver.contract.limits import TEXT_CHARACTERS_MAX
 from oppserver.contract.model import STATUSES, DataType, Field, OpportunityType
 
@@ -157,6 +157,20 @@ def own_fields(fields: Iterable[Field]) -> list[FieldWire]:
     """The custom fields of a type in their order, sets with their members."""
     every = list(fields)
     return [_with_members(field, every) for field in fields_of_slots(every)]
+
+
+def with_value(field: FieldWire, value: str | None) -> FieldWire:
+    """The field with its value; a custom field set with those of its members too."""
+    of_set = field.CustomObjectFormProperties
+    if isinstance(of_set, UnsetType):
+        return msgspec.structs.replace(field, Value=value)
+    texts = members_in(value)
+    members = [
+        msgspec.structs.replace(one, Value=texts.get(one.SchemaName))
+        for one in of_set.FieldProperties.FormMetaData
+    ]
+    properties = CustomObjectWire(FieldProperties=FormMetaDataWire(FormMetaData=members))
+    return msgspec.structs.replace(field, Value=value, CustomObjectFormProperties=properties)
 
 
 def _with_members(field: Field, fields: Iterable[Field]) -> FieldWire:

@@ -173,7 +173,7 @@ def test_sets_of_activities_and_leads_have_no_definition(server: Server) -> None
     lead_id = new_lead(server)
     message = {"RelatedProspectId": lead_id, "ActivityEvent": CALL}
     sent = [field_set_of(o12="x", Status="Pending", o2=5)]
-    well(server.post({**message, "Fields": sent}, path=POST))
+    posted = well(server.post({**message, "Fields": sent}, path=POST))["Message"]["Id"]
     text = '{"Status":"Pending","mx_CustomObject_2":"5","mx_CustomObject_12":"x"}'
     rows = well(server.post({}, path=f"{RETRIEVE}?leadId={lead_id}"))["ProspectActivities"]
     assert rows[0]["ActivityFields"][SLOT] == text
@@ -182,6 +182,25 @@ def test_sets_of_activities_and_leads_have_no_definition(server: Server) -> None
     columns = {"Include_CSV": f"{SLOT},{SLOT}~mx_CustomObject_12"}
     [row] = listed(server, done, f"&activityEventCode={CALL}", Columns=columns)["List"]
     assert (row[SLOT], row[f"{SLOT}~mx_CustomObject_12"]) == (text, "x")
+
+    path = f"{activity_calls.SERVICE}/GetActivityDetails?activityId={posted}"
+    [field] = [one for one in server.get(path).json["Fields"] if one["SchemaName"] == SLOT]
+    members = field["CustomObjectFormProperties"]["FieldProperties"]["FormMetaData"]
+    assert (field["Value"], field["DataType"]) == (text, "CustomObject")
+    assert [(one["SchemaName"], one["Value"]) for one in members] == [
+        ("Status", "Pending"),
+        ("mx_CustomObject_2", "5"),
+        ("mx_CustomObject_12", "x"),
+    ]
+    base = {"LSO": "ActivityEvent", "Operator": "eq", "RSO": str(CALL)}
+    member = {"LSO": f"{SLOT}x007Emx_CustomObject_12", "Operator": "eq", "RSO": "x"}
+    rows = [base, member, {"LSO": "ProspectActivityId", "Operator": "eq", "RSO": posted}]
+    advanced = json.dumps({"Conditions": [{"Type": "Activity", "RowCondition": rows}]})
+    body = {"ActivityEvent": CALL, "AdvancedSearch": advanced}
+    found = well(
+        server.post(body, path=f"{activity_calls.SERVICE}/Activity/Retrieve/BySearchParameter")
+    )
+    assert found["RecordCount"] == 1
 
     phone = fresh()
     for members in ({"mx_CustomObject_1": "N", "Status": "a"}, {"mx_CustomObject_2": "M"}):

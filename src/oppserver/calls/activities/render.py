@@ -7,7 +7,7 @@ import msgspec
 from oppserver.calls.activities.timelines import COLUMNS, IDENTITY
 from oppserver.calls.shared.activity_rows import TimelineRowWire, timeline_row
 from oppserver.calls.shared.names import event_name
-from oppserver.contract.columns import MEMBER_SIGN, slot_of
+from oppserver.contract.columns import slot_of, with_member_sign
 from oppserver.contract.field_sets import members_in, split_member
 from oppserver.contract.model import Activity, Catalogue
 from oppserver.store.queries import TimelinePage
@@ -82,7 +82,7 @@ def render_activity_list(page: TimelinePage, columns: Sequence[str], catalogue: 
 
 def listed_value(row: _Values, name: str) -> str | None:
     """The value of a column, or of a member of the custom field set in one."""
-    of_set, key = split_member(name.replace("x007E", MEMBER_SIGN))
+    of_set, key = split_member(with_member_sign(name))
     return members_in(row.get(of_set)).get(key) if key else row.get(name)
 
 

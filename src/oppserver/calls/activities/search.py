@@ -24,7 +24,7 @@ from oppserver.calls.shared.conditions import searched_condition_of
 from oppserver.calls.shared.messages import text_of
 from oppserver.calls.shared.names import POSTED_NAMES, activity_code_of, event_name, number_of
 from oppserver.calls.shared.paging import AskedList, ListWire, asked_list, ignored_columns
-from oppserver.contract.columns import LEAD, Column, slot_of
+from oppserver.contract.columns import LEAD, MEMBER_SIGN, Column, slot_of, with_member_sign
 from oppserver.contract.errors import (
     InvalidReference,
     LimitExceeded,
@@ -32,9 +32,16 @@ from oppserver.contract.errors import (
     UnknownColumn,
     UnknownEventCode,
 )
+from oppserver.contract.field_sets import member_key, members_in
 from oppserver.contract.leads import READABLE_COLUMNS, readable_lead_column_named
 from oppserver.contract.limits import LIST_COLUMNS_MAX, SEARCH_PAGE_ROWS_DEFAULT
-from oppserver.contract.metadata import DETAIL_FIELDS, NOTE_FIELD, FieldWire, field_metadata
+from oppserver.contract.metadata import (
+    DETAIL_FIELDS,
+    NOTE_FIELD,
+    FieldWire,
+    own_fields,
+    with_value,
+)
 from oppserver.contract.model import Activity, Catalogue, DataType, Field
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import Number, plain_number
@@ -143,7 +150,7 @@ def _column_named(name: str) -> SearchedColumn | None:
     """The column of a requested name: the activity's, or its lead's, with or without ``P_``."""
     own = activity_column_named(name)
     if own is not None and own not in COLUMNS:
-        return SearchedColumn(own, f"fields.{own}", None)
+        return SearchedColumn(own, f"fields.{with_member_sign(own)}", None)
     if own is not None and own in _STORED:
         return SearchedColumn(own, *_STORED[own])
     stripped = name.strip()
@@ -348,6 +355,23 @@ def read_activity(activity_id: str, services: Services) -> ActivityFound:
     return ActivityFound(found[0], services.store.catalogue())  # in this order: it has the type
 
 
+def _fields_of(name: str, number: int, one: Activity) -> list[Field]:
+    """The field of a custom value, and of its members where the value is a custom field set."""
+    members = members_in(one.fields[name])
+    is_set = bool(members) and all(member_key(key) == key for key in members)
+    names = [name, *(f"{name}{MEMBER_SIGN}{key}" for key in members if is_set)]
+    return [
+        Field(
+            event_code=one.event_code,
+            schema_name=own,
+            display_name=own,
+            data_type=DataType.CUSTOM_OBJECT if is_set and own == name else DataType.STRING,
+            sequence=sequence,
+        )
+        for sequence, own in enumerate(names, number)
+    ]
+
+
 def render_activity(found: ActivityFound) -> bytes:
     """The body of ``GetActivityDetails``: each field with its value."""
     one = found.activity
@@ -356,14 +380,10 @@ def render_activity(found: ActivityFound) -> bytes:
     known = [NOTE_FIELD, *(field for field in DETAIL_FIELDS if field.SchemaName in COLUMNS)]
     custom = sorted(one.fields, key=lambda name: (slot_of(name) or 0, name))
     own = [
-        field_metadata(
-            Field(event_code=one.event_code, schema_name=name, display_name=name, sequence=number)
-        )
-        for number, name in enumerate(custom, 1)
+        field for number, name in enumerate(custom, 1) for field in _fields_of(name, number, one)
     ]
     fields = [
-        msgspec.structs.replace(field, Value=values.get(field.SchemaName))
-        for field in (*known, *own)
+        with_value(field, values.get(field.SchemaName)) for field in (*known, *own_fields(own))
     ]
     return msgspec.json.encode(
         ActivityDetailsWire(
