@@ -134,7 +134,7 @@ def test_header_parameters_are_sent_as_headers(tab: Tab) -> None:
     """On every write: the key as it was typed is a header and in no URL; the server knows it."""
     tab.open("/docs")
     boxes = tab.page.locator("details.call", has=tab.page.get_by_label("Idempotency-Key")).all()
-    assert len(boxes) == 12
+    assert len(boxes) == 13
     for box in boxes:
         unfolded(box)
         assert "Idempotency-Key" not in (query_of(box) or "")

@@ -165,6 +165,9 @@ SAMPLES["0004"] = f"""
 """
 SAMPLES["0005"] = SAMPLES["0004"]  # a column that no field has a value in
 SAMPLES["0006"] = SAMPLES["0005"]  # indexes alone
+SAMPLES["0007"] = SAMPLES["0006"].replace(
+    "INSERT INTO activity_type VALUES", "INSERT INTO activity_type (event_code, name) VALUES"
+)
 """For each revision, rows in all its tables that mean the same. A new revision needs its own.
 
 The SQL is of every engine, but for ``BLOB``.

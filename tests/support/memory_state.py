@@ -73,6 +73,14 @@ def put_type(state: State, one: OpportunityType) -> None:
     state.version += 1
 
 
+def put_activity_types(state: State, types: Iterable[ActivityType]) -> None:
+    for one in types:
+        known = state.activity_types.get(one.event_code)
+        kept = one.settings or (known and known.settings)
+        state.activity_types[one.event_code] = msgspec.structs.replace(one, settings=kept)
+        state.version += 1
+
+
 def put_field(state: State, one: Field) -> None:
     if one.event_code not in state.types:
         code = one.event_code

@@ -49,6 +49,7 @@ from tests.support.memory_snapshot import MemorySnapshot
 from tests.support.memory_state import (
     State,
     delete_all,
+    put_activity_types,
     put_field,
     put_type,
     version_of,
@@ -213,9 +214,7 @@ class MemoryStore:
 
     def put_activity_types(self, types: Sequence[ActivityType]) -> None:
         with self._write() as state:
-            for one in types:
-                state.activity_types[one.event_code] = one
-                state.version += 1
+            put_activity_types(state, types)
 
     # --- opportunities
 

@@ -7,6 +7,7 @@ import msgspec
 
 from oppserver.contract.model import (
     Activity,
+    ActivityType,
     Catalogue,
     Lead,
     Role,
@@ -17,7 +18,14 @@ from oppserver.contract.model import (
 )
 from oppserver.contract.names import ascii_lower
 from oppserver.store.queries import IdempotencyRecord
-from tests.support.memory_state import State, delete_all, number_addresses, with_emails, write_all
+from tests.support.memory_state import (
+    State,
+    delete_all,
+    number_addresses,
+    put_activity_types,
+    with_emails,
+    write_all,
+)
 
 _T = TypeVar("_T")
 
@@ -101,6 +109,9 @@ class MemoryTransaction:
         return msgspec.structs.replace(user, is_administrator=is_administrator)
 
     # --- activities and kept answers
+
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        put_activity_types(self._state, types)
 
     def write_activities(self, batch: Sequence[Activity]) -> None:
         self._state.activities.update((one.id, one) for one in batch)

@@ -37,7 +37,9 @@ from oppserver.calls.lists.run import (
 from oppserver.calls.shared.call import Operation, Stream, Write
 from oppserver.calls.streams.run import EXPORT, READ_STREAM, ExportStream, ReadStream
 from oppserver.calls.types.run import (
+    ACTIVITY_SETTING,
     ACTIVITY_TYPES,
+    CREATE_ACTIVITY_TYPE,
     OPPORTUNITY_DETAILS,
     OPPORTUNITY_FEATURE,
     OPPORTUNITY_TYPE_METADATA,
@@ -116,6 +118,8 @@ ROUTES: Final = (
     _route("POST", f"{_OPPORTUNITIES}/Retrieve/BySearchParameter", SEARCH),
     _route("POST", f"{_ACTIVITIES}/RetrieveRecentlyModified", RECENTLY_MODIFIED),
     _route("GET", f"{_ACTIVITIES}/ActivityTypes.Get", ACTIVITY_TYPES),
+    _route("GET", f"{_ACTIVITIES}/CustomActivity/GetActivitySetting", ACTIVITY_SETTING),
+    _route("POST", f"{_ACTIVITIES}/CreateType", CREATE_ACTIVITY_TYPE),
     _route("GET", "/v2/UserManagement.svc/Users.Get", USERS),
     _route("GET", "/v2/UserManagement.svc/User/Retrieve/ByUserId", USER_BY_ID),
     _route("GET", "/v2/Authentication.svc/UserByAccessKey.Get", ACCESS_KEY_USER),

@@ -4,6 +4,7 @@ It speaks to this server and the hosted service.
 It imports nothing of the server. docs/client.md shows how to use it.
 """
 
+from oppserver.client.activities import ActivityPage
 from oppserver.client.bulk_read import Batch
 from oppserver.client.client import AsyncClient, Client
 from oppserver.client.conditions import AnyOf, Condition, Where, any_of, field, where
@@ -35,6 +36,7 @@ from oppserver.client.writes import Addition, Captured, NewActivity, Overlap, Up
 
 __all__ = [
     "AccessRefused",
+    "ActivityPage",
     "Addition",
     "AnyOf",
     "AsyncClient",

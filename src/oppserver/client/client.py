@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 
+from oppserver.client.activities import ActivityMethods, AsyncActivityMethods
 from oppserver.client.bulk_read import Batch, BulkPlan, Id, async_chunks, chunks
 from oppserver.client.calls import HostCall
 from oppserver.client.conditions import EVERYTHING, Conditions, FieldValue
@@ -52,7 +53,9 @@ AsyncOpportunityRows: TypeAlias = AsyncRows[Opportunity, list[Opportunity]]
 AsyncDictRows: TypeAlias = AsyncRows[RowDict, list[RowDict]]
 
 
-class Client(LeadMethods, Reads[Iterable[Id], OpportunityRows, DictRows, Rows[Any, Any]]):
+class Client(
+    ActivityMethods, LeadMethods, Reads[Iterable[Id], OpportunityRows, DictRows, Rows[Any, Any]]
+):
     """A client of one host (oppserver or the hosted service) with one key pair.
 
     It keeps connections: use it in a ``with`` block, or close it. It is thread-safe; all threads
@@ -197,6 +200,7 @@ class Client(LeadMethods, Reads[Iterable[Id], OpportunityRows, DictRows, Rows[An
 
 
 class AsyncClient(
+    AsyncActivityMethods,
     AsyncLeadMethods,
     Reads[
         Iterable[Id] | AsyncIterable[Id], AsyncOpportunityRows, AsyncDictRows, AsyncRows[Any, Any]

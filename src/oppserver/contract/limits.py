@@ -165,6 +165,13 @@ FIELD_OPTIONS_MAX: Final = 5_000
 SET_MEMBERS_MAX: Final = 250
 """Members of custom field sets of one type. Ours: as many as a type has slots."""
 
+ACTIVITY_FIELDS_MAX: Final = 50
+"""Fields of an activity type that is created, `mx_Custom_1` to `mx_Custom_50`. Source: the
+documentation of `CreateType`."""
+
+ACTIVITY_SCORE_MAX: Final = 1_000_000
+"""Largest score of an activity type. Ours: far above any that is given."""
+
 DUPLICATE_RULES_MAX: Final = 10
 """Duplicate rules of one type. Ours: each is a look-up for every opportunity that is captured."""
 

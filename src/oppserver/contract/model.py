@@ -112,11 +112,40 @@ class OpportunityType(msgspec.Struct, frozen=True, kw_only=True):
     duplicate_rules: tuple[tuple[str, ...], ...] = ()
 
 
+class ActivityField(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of an activity type. It describes values, and checks none."""
+
+    schema_name: str
+    display_name: str
+    data_type: str = "String"
+    is_mandatory: bool = False
+    show_in_form: bool = True
+    sequence: int = 0
+    option_set: str = ""
+
+
+class ActivitySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The properties of an activity type beside its name. Source: the documentation."""
+
+    score: int = 0
+    description: str = ""
+    direction: int = 0
+    track_location: bool = False
+    allow_attachments: bool = False
+    show_in_activity_grid: bool = False
+    can_delete: bool = False
+    fields: tuple[ActivityField, ...] = ()
+
+
 class ActivityType(msgspec.Struct, frozen=True, kw_only=True):
-    """A type of activities that are no opportunities. Its event code is its identity."""
+    """A type of activities that are no opportunities. Its event code is its identity.
+
+    ``settings`` None on the way in keeps those that are stored; a new type has none.
+    """
 
     event_code: int
     name: str
+    settings: ActivitySettings | None = None
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):

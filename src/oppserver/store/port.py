@@ -142,6 +142,10 @@ class Transaction(Protocol):
         """
         ...
 
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        """Create activity types, as ``Store.put_activity_types``."""
+        ...
+
     def write_activities(self, batch: Sequence[Activity]) -> None:
         """Adds activities; ids are new."""
         ...
@@ -368,7 +372,7 @@ class Store(Protocol):
         ...
 
     def put_activity_types(self, types: Sequence[ActivityType]) -> None:
-        """Creates activity types; one that is there takes the new name."""
+        """Creates activity types; one that is there takes the new name, and settings if given."""
         ...
 
     # --- opportunities

@@ -7,12 +7,23 @@ from uuid import uuid4
 
 import pytest
 
-from oppserver.client import InvalidCall, LeadPage, RequestRefused, SavedLead, UnexpectedAnswer
+from oppserver.client import (
+    ActivityPage,
+    InvalidCall,
+    LeadPage,
+    RequestRefused,
+    SavedLead,
+    UnexpectedAnswer,
+    field,
+    where,
+)
 from tests.support import writing
 from tests.support.both_clients import EITHER, Either
 from tests.support.running import Server, create_key
 from tests.support.scripted_host import Reply, scripted_host
 from tests.support.writing import fresh
+
+LEAD = "a368678f-1e81-4fb8-af0a-4b896f6330e1"
 
 folder, server = writing.folder, writing.server
 
@@ -100,3 +111,28 @@ def test_arguments_that_cannot_be_are_named(
     """Nothing is sent."""
     with pytest.raises(InvalidCall, match=said):
         client.call("http://127.0.0.1:9", method, *arguments, given=given)
+
+
+@EITHER
+def test_activities_are_searched_and_their_types_created(call: Any) -> None:
+    """A page of those that meet conditions; one activity with the values of its fields."""
+    name = f"Visit {uuid4().hex}"
+    code = call("create_activity_type", name, {"mx_Custom_1": "Place"})
+    assert code >= 200
+    page = call("search_activities", code, where(field("mx_Custom_1") == "x"), columns="Status")
+    assert page == ActivityPage(total=0, activities=[])
+    with pytest.raises(RequestRefused, match="there is no activity"):
+        call("get_activity", uuid4())
+    with pytest.raises(RequestRefused, match="is the name of the activity type"):
+        call("create_activity_type", name)
+    with pytest.raises(InvalidCall, match="name is empty"):
+        call("create_activity_type", " ")
+
+
+@EITHER
+def test_an_activity_of_another_host_is_understood(client: Either) -> None:
+    """Values by name, numbers as text."""
+    message = {"ID": LEAD, "Fields": [{"SchemaName": "mx_Custom_1", "Value": 5}]}
+    with scripted_host(Reply(200, message)) as host:
+        found = client.call(host.url, "get_activity", LEAD)
+        assert found == {"ProspectActivityId": LEAD, "mx_Custom_1": "5"}

@@ -46,7 +46,7 @@ def test_all_users(users_server: Server, folder: Path) -> None:
     assert answer.status == 200
     assert [one["ID"] for one in answer.json] == sorted(one["ID"] for one in answer.json)
     by_email = {one["EmailAddress"]: one for one in answer.json}
-    assert set(by_email) == {"owner@example.com", "ada@example.com", "reader@example.com"}
+    assert set(by_email) == {f"{name}@example.com" for name in ("owner", "ada", "ann", "reader")}
     owner = by_email["owner@example.com"]
     assert list(owner.items()) == [
         ("ID", typed.OWNER_ID),

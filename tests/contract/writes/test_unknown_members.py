@@ -27,6 +27,7 @@ from oppserver.calls.shared.call import Stream
 from oppserver.calls.shared.paging import (
     ListWire,
 )
+from oppserver.calls.types.activity_types import NewActivityTypeWire
 from oppserver.calls.writes.wire import AddWire, CaptureWire, UpdateWire
 from tests.support import activity_calls, writing
 from tests.support.activity_calls import (
@@ -160,6 +161,11 @@ def calls(lead_id: str, one: str) -> dict[str, Sent]:
             ActivitySearchWire,
             f"{activity_calls.SERVICE}/Activity/Retrieve/BySearchParameter",
             {"ActivityEvent": CALL, "AdvancedSearch": of_calls} | COLUMNS | PAGE | SORTED,
+        ),
+        "CreateType": Sent(
+            NewActivityTypeWire,
+            f"{activity_calls.SERVICE}/CreateType",
+            {"ActivityEventName": fresh(), "Fields": [{"SchemaName": "mx_Custom_1"}]},
         ),
         "ProspectActivity.svc/Create": Sent(
             ActivityWire, POST, {"RelatedProspectId": lead_id, **activity}

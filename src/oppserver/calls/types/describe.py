@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from oppserver.calls.shared.describe import (
+    EVERY_BODY,
     GET_FILE_URL,
     GUID,
     TEXT,
@@ -19,6 +20,12 @@ from oppserver.calls.shared.describe import (
     optional,
     schema_of,
 )
+from oppserver.calls.shared.messages import SuccessWire
+from oppserver.calls.types.activity_types import (
+    ActivitySettingFound,
+    CreatedTypeWire,
+    render_setting,
+)
 from oppserver.calls.types.run import (
     FeatureWire,
     details_form,
@@ -27,8 +34,14 @@ from oppserver.calls.types.run import (
     render_type_metadata,
     render_types,
 )
-from oppserver.contract import errors, example
-from oppserver.contract.metadata import ActivityTypeWire, FieldWire, MemberWire, OpportunityTypeWire
+from oppserver.contract import errors, example, limits
+from oppserver.contract.metadata import (
+    NOTE_FIELD,
+    ActivityTypeWire,
+    FieldWire,
+    MemberWire,
+    OpportunityTypeWire,
+)
 from oppserver.contract.model import Catalogue, StoredOpportunity
 
 _FIELD: Final[Schema] = schema_of(
@@ -120,6 +133,49 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         query=(optional("orgId", "Accepted, without effect.", TEXT, "1"),),
         response=schema_of(FeatureWire),
         response_example={"OpportunityManagement": "Enabled"},
+    ),
+    "CustomActivityGetActivitySetting": Description(
+        summary="Get an activity type with its fields",
+        text="Of an opportunity type too. Values of fields are not checked by their definition.",
+        query=(
+            Parameter(
+                "code", "The type's event code.", TEXT, str(example.ACTIVITY_TYPE.event_code)
+            ),
+        ),
+        response=object_of(
+            ID=GUID,
+            Name=TEXT,
+            DisplayName=TEXT,
+            Score={"type": "integer"},
+            Fields={"type": "array", "items": {"type": "object"}},
+        ),
+        response_example=_example(
+            render_setting(ActivitySettingFound(200, "Call", 0, [NOTE_FIELD]))
+        ),
+        errors=(errors.MissingAttribute, errors.UnknownEventCode),
+    ),
+    "CreateType": Description(
+        summary="Create an activity type",
+        text="Its code is the next one, from 200. No other activity type has the name.",
+        members={
+            "ActivityEventName": mandatory("The name."),
+            "Score": member(f"0 to {limits.ACTIVITY_SCORE_MAX:,}."),
+            "Direction": member("0 or 1."),
+            "Fields": member(maxItems=limits.ACTIVITY_FIELDS_MAX),
+            "Fields[].SchemaName": mandatory(
+                f"`mx_Custom_1` to `mx_Custom_{limits.ACTIVITY_FIELDS_MAX}`."
+            ),
+            "Fields[].Value": member("Empty: a type has no values."),
+        },
+        request_example={
+            "ActivityEventName": "Site visit",
+            "Score": 10,
+            "Direction": 1,
+            "Fields": [{"SchemaName": "mx_Custom_1", "DisplayName": "Place", "DataType": "String"}],
+        },
+        response=schema_of(SuccessWire[CreatedTypeWire]),
+        response_example={"Status": "Success", "Message": {"Id": 201}},
+        errors=(*EVERY_BODY, errors.InvalidFieldValue, errors.DuplicateEntry, errors.LimitExceeded),
     ),
     "ActivityTypesGet": Description(
         summary="Get all types of activities",

@@ -7,15 +7,23 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from msgspec import UnsetType
 
-from oppserver.calls.shared.call import NO_BODY, Read, Services, parse_nothing
-from oppserver.calls.shared.decode import mandatory, mandatory_guid
+from oppserver.calls.shared.call import NO_BODY, Read, Services, Write, parse_nothing
+from oppserver.calls.shared.decode import Body, mandatory, mandatory_guid
 from oppserver.calls.shared.lookups import opportunity_here
 from oppserver.calls.shared.names import event_code_of
+from oppserver.calls.types.activity_types import (
+    NewActivityTypeWire,
+    activity_fields,
+    parse_new_type,
+    parse_setting,
+    plan_setting,
+    render_setting,
+    write_new_type,
+)
 from oppserver.contract.columns import MEMBER_SIGN, column_named, is_member
 from oppserver.contract.dates import to_ticks
 from oppserver.contract.field_sets import members_in, split_member
 from oppserver.contract.metadata import (
-    NOTE_FIELD,
     ActivityTypeWire,
     FieldWire,
     Renamed,
@@ -49,7 +57,7 @@ def render_type_metadata(catalogue: Catalogue, event_code: int) -> bytes:
 def render_activity_types(catalogue: Catalogue) -> bytes:
     """The body of ``ActivityTypes.Get``: activity types, then opportunity types, by event code."""
     activities = [
-        _activity_type(one.event_code, one.name, [NOTE_FIELD])
+        _activity_type(one.event_code, one.name, activity_fields(one))
         for one in catalogue.activity_types.values()
     ]
     opportunities = [
@@ -248,6 +256,19 @@ OPPORTUNITY_FEATURE: Final = Read(
     parse=parse_nothing,  # any ``orgId`` is taken: a server serves one organisation
     read=_read_nothing,
     render=lambda _, __: _ENABLED,
+)
+
+
+CREATE_ACTIVITY_TYPE: Final = Write(
+    body=Body(NewActivityTypeWire), parse=parse_new_type, write=write_new_type
+)
+
+ACTIVITY_SETTING: Final = Read(
+    body=NO_BODY,
+    parse=parse_setting,
+    plan=plan_setting,
+    read=lambda planned, _: planned,  # the catalogue has all of it
+    render=lambda planned, _: render_setting(planned),
 )
 
 

@@ -11,7 +11,7 @@ from oppserver.contract.errors import DatabaseRefused
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision of this version, oldest first. A test holds it against the scripts."""
 
 HEAD: Final = REVISIONS[-1]

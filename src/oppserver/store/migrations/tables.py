@@ -109,6 +109,7 @@ activity_type = Table(
     metadata,
     Column("event_code", BigInteger, primary_key=True, nullable=False, autoincrement=False),
     Column("name", TEXT, nullable=False),
+    Column("settings", TEXT),  # a JSON object; null when nothing but the name is known
 )
 
 field = Table(

@@ -6,7 +6,14 @@ from typing import Final
 import msgspec
 
 from oppserver.contract.columns import SYSTEM_NAMES
-from oppserver.contract.model import ActivityType, Catalogue, DataType, Field, OpportunityType
+from oppserver.contract.model import (
+    ActivitySettings,
+    ActivityType,
+    Catalogue,
+    DataType,
+    Field,
+    OpportunityType,
+)
 from oppserver.store import schema
 from oppserver.store.queries import SearchIndex
 from oppserver.store.sql import SqlConnection
@@ -32,7 +39,7 @@ _TYPES: Final = (
     " ORDER BY event_code"
 )
 
-_ACTIVITY_TYPES: Final = "SELECT event_code, name FROM activity_type ORDER BY event_code"
+_ACTIVITY_TYPES: Final = "SELECT event_code, name, settings FROM activity_type ORDER BY event_code"
 
 _FIELDS: Final = (
     "SELECT event_code, schema_name, display_name, data_type, is_mandatory, sequence, options,"
@@ -49,8 +56,10 @@ _PUT_TYPE: Final = (
 )
 
 _PUT_ACTIVITY_TYPE: Final = (
-    "INSERT INTO activity_type (event_code, name) VALUES (:event_code, :name)"
-    " ON CONFLICT (event_code) DO UPDATE SET name = excluded.name"
+    "INSERT INTO activity_type (event_code, name, settings)"
+    " VALUES (:event_code, :name, :settings)"
+    " ON CONFLICT (event_code) DO UPDATE SET name = excluded.name,"
+    " settings = coalesce(excluded.settings, activity_type.settings)"
 )
 
 _PUT_FIELD: Final = (
@@ -109,8 +118,8 @@ def select_catalogue(connection: SqlConnection) -> Catalogue:
         fields=fields,
         renamed=renamed,
         activity_types={
-            code: ActivityType(event_code=code, name=name)
-            for code, name in connection.rows(_ACTIVITY_TYPES)
+            code: ActivityType(event_code=code, name=name, settings=_settings(settings))
+            for code, name, settings in connection.rows(_ACTIVITY_TYPES)
         },
     )
 
@@ -129,7 +138,21 @@ def replace_types(connection: SqlConnection, types: Sequence[OpportunityType]) -
 
 def replace_activity_types(connection: SqlConnection, types: Sequence[ActivityType]) -> None:
     """Creates or renames activity types, and raises the catalogue's version if there are any."""
-    _put(connection, _PUT_ACTIVITY_TYPE, [msgspec.structs.asdict(one) for one in types])
+    rows: list[dict[str, object]] = [
+        {
+            "event_code": one.event_code,
+            "name": one.name,
+            "settings": None
+            if one.settings is None
+            else msgspec.json.encode(one.settings).decode(),
+        }
+        for one in types
+    ]
+    _put(connection, _PUT_ACTIVITY_TYPE, rows)
+
+
+def _settings(text: str | None) -> ActivitySettings | None:
+    return None if text is None else msgspec.json.decode(text, type=ActivitySettings)
 
 
 def put_fields(connection: SqlConnection, fields: Sequence[Field]) -> None:

@@ -152,6 +152,10 @@ class SqlTransaction(ABC):
 
     # --- activities and kept answers
 
+    def put_activity_types(self, types: Sequence[ActivityType]) -> None:
+        catalogue.replace_activity_types(self._connection, types)
+        self._has_looked = False
+
     def write_activities(self, batch: Sequence[Activity]) -> None:
         activities.insert_activities(self._connection, batch)
 

@@ -164,6 +164,7 @@ CREATE INDEX deleted_opportunity_by_change_number ON deleted_opportunity (change
 CREATE TABLE activity_type (
     event_code BIGINT NOT NULL,
     name TEXT NOT NULL,
+    settings TEXT,
     PRIMARY KEY (event_code)
 );
 
