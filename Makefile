@@ -9,7 +9,7 @@ RUN_READY := $(VENV)/.run-ready
 # How long the slow tests (crash, load, random data) take: the short form here and in CI.
 export OPPSERVER_TEST_SCALE ?= 0.5
 
-.PHONY: demo test check bench docs clean help
+.PHONY: demo test lowest check bench docs clean help
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -26,6 +26,9 @@ else
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/pytest -n 4 --dist worksteal $(PYTEST)
 endif
+
+lowest: $(RUN_READY) ## Run the fast tests on the lowest versions that pyproject.toml declares
+	$(BIN)/python -m tests.project.lowest
 
 check: $(READY) ## Formatting, lint, types, import rules
 	$(BIN)/ruff format --check .

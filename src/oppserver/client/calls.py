@@ -113,7 +113,7 @@ _RETRY_AFTER_S_MAX: Final = 86_400.0
 
 _SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d+)?", re.ASCII)  # RFC 9110 allows whole seconds only
 
-_HOST_ADVICE: Final = re.compile(r"(?:^|[.!?;] )(?:Check|Try|Use|Wait|Look) [^.!?]*[.!?]$")
+_HOST_ADVICE: Final = ("Check ", "Try ", "Use ", "Wait ", "Look ")
 """A host's message that says at its end what to do: ours would say it once more."""
 
 _DATE_COMMA: Final = re.compile(r"(?<!\b[A-Z][a-z]{2})(?<!day),")
@@ -286,7 +286,8 @@ def _refusal(reply: HostAnswer, envelope: _Envelope, call: HostCall[Any]) -> Pro
     kind = _kind(reply.status, exception_type, message)
     where = f"{call.name}: status {reply.status}"
     where += f", {exception_type}:" if exception_type else "."
-    advice = "" if _HOST_ADVICE.search(message) else _WHAT_TO_DO[kind]
+    last_sentence = message[:-1].replace("; ", ". ").rpartition(". ")[2]
+    advice = "" if last_sentence.startswith(_HOST_ADVICE) else _WHAT_TO_DO[kind]
     error = kind(
         " ".join(filter(None, (where, message, advice))),
         status=reply.status,
