@@ -133,6 +133,34 @@ def block_with(words: str) -> str:
     return re.sub(r"^pip install .*\n", "", block, flags=re.MULTILINE)
 
 
+TYPED: Final = (
+    "CREATE ROLE oppserver",
+    "pg_dump",
+    "pg_restore",
+    "oppserver type export > types.json",
+)
+"""Words of the blocks that tests of this module type."""
+
+NOT_TYPED: Final = {
+    "oppserver serve --workers 4\n": "tests/contract/server/test_workers.py starts workers",
+    "limits.example.com": "tests/contract/rate_limit/test_rate_limit_store.py, without TLS",
+    "--read-database 'postgresql": "tests/contract/store/test_read_replicas.py has standbys",
+    "db1.example.com,db2.example.com": "tests/crash/test_patroni.py has a cluster",
+    "sudo -u oppserver": "another user of the machine",
+    "--ssl-certfile": "tests/contract/server/test_server.py has certificates",
+    "oppserver index add": "tests/contract/commands/test_index_commands.py",
+}
+"""Words of the blocks that are not typed as they are, and what stands for it."""
+
+
+def test_o2_every_block_of_commands_has_a_rule() -> None:
+    """A new block is typed by a test, or is on the list of those that are not."""
+    pages = [PAGE, PAGE.with_name("formats.md"), PAGE.with_name("changes.md")]
+    text = "".join(page.read_text() for page in pages)
+    for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        assert any(words in block for words in (*TYPED, *NOT_TYPED)), block
+
+
 def is_the_example(server: Server) -> None:
     """The server answers the opportunities of the documented page."""
     [found] = rows(server, group([FIRST, SECOND], "Status"))
