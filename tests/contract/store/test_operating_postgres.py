@@ -150,7 +150,7 @@ NOT_TYPED: Final = {
     "--ssl-certfile": "tests/contract/server/test_server.py has certificates",
     "oppserver index add": "tests/contract/commands/test_index_commands.py",
 }
-"""Words of the blocks that are not typed as they are, and what stands for it."""
+"""Words of the blocks that no test types as they are, and the test of the same subject."""
 
 
 def test_o2_every_block_of_commands_has_a_rule() -> None:
