@@ -304,6 +304,12 @@ class Settings:
         "Bytes of page cache of each worker thread, for what is not mapped.",
         _integer(65_536, 1 << 40),
     )
+    sqlite_read_parts: int | None = _setting(
+        None,
+        "Parts in which the ids of one call are read at once while no other call reads; 1 never"
+        " divides them. Default: the cores, divided among the workers.",
+        _integer(1, limits.SQLITE_READ_PARTS_MAX),
+    )
 
 
 def load_settings(

@@ -70,6 +70,7 @@ def test_names() -> None:
         ("shutdown_timeout_s", 0, 3_600),
         ("sqlite_mmap_bytes", 0, 1 << 40),
         ("sqlite_cache_bytes", 65_536, 1 << 40),
+        ("sqlite_read_parts", 1, 8),
     ],
 )
 def test_a_whole_number_has_bounds(name: str, smallest: int, largest: int) -> None:

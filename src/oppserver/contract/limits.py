@@ -237,6 +237,9 @@ SQLITE_MMAP_BYTES_MAX: Final = 1 << 40
 SQLITE_CACHE_BYTES_DEFAULT: Final = 16 << 20
 """Bytes of page cache per connection. Used for what lies past the mapped part of a file."""
 
+SQLITE_READ_PARTS_MAX: Final = 8
+"""Ours: 2,000 ids have eight parts of 250, and smaller ones save nothing."""
+
 SQLITE_FILES_LOOK_S: Final = 0.25
 """Seconds after which a read looks again whether its files are still there. Chosen: a file that was
 removed is noticed within a second, and a look costs more than a small read may."""

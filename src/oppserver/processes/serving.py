@@ -1,5 +1,6 @@
 """One server process: its log, store, rate limit and metrics, put together and served."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -8,6 +9,7 @@ from oppserver import telemetry
 from oppserver.api.app import create_app
 from oppserver.api.server import listen, serve
 from oppserver.config import Settings
+from oppserver.contract.limits import SQLITE_READ_PARTS_MAX
 from oppserver.contract.model import SHARDS_RISKS
 from oppserver.rate_limit.shared import open_shared_window
 from oppserver.rate_limit.window import KeyedRateLimiter, MovingWindow
@@ -45,6 +47,7 @@ def run_server(
         query_timeout_s=settings.query_timeout_s,
         sqlite_mmap_bytes=settings.sqlite_mmap_bytes,
         sqlite_cache_bytes=settings.sqlite_cache_bytes,
+        sqlite_read_parts=settings.sqlite_read_parts or _read_parts(settings.workers),
         read_urls=settings.read_database or (),
         on_server=metrics.store_server,
     )
@@ -58,6 +61,13 @@ def run_server(
             open_listener(),
             on_listening=lambda url: on_listening(url, store),
         )
+
+
+def _read_parts(workers: int) -> int:
+    """Give each worker its share of the cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux has it
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(max(1, cores // workers), SQLITE_READ_PARTS_MAX)
 
 
 def tell_listening(settings: Settings, url: str, store: Store) -> None:

@@ -68,6 +68,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a store. An engine ignores those that it has no use for.
 
     ``readers``: threads that can read at once; more of them wait for each other, in no fair order.
+    ``sqlite_read_parts``: readers among which the ids of one bulk read are divided while they idle.
     ``read_urls``: standbys that reads go to; ``on_server`` gets each server, twice a second,
     by threads of the store's.
     """
@@ -76,6 +77,7 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     query_timeout_s: float = limits.QUERY_TIMEOUT_S_DEFAULT
     sqlite_mmap_bytes: int = limits.SQLITE_MMAP_BYTES_DEFAULT
     sqlite_cache_bytes: int = limits.SQLITE_CACHE_BYTES_DEFAULT
+    sqlite_read_parts: int = 1
     sqlite_writer_cache_bytes: int = SQLITE_WRITER_CACHE_BYTES
     read_urls: tuple[str, ...] = ()
     on_server: Callable[[StoreServer], None] | None = None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any, Final
@@ -132,7 +132,8 @@ class ConnectionPool:
         self._options: Final = options
         self._writes: Final = writes
         self._free: Final[LifoQueue[SqliteConnection | None]] = LifoQueue()
-        for _ in range(1 if writes else options.readers):
+        self._size: Final = 1 if writes else options.readers + options.sqlite_read_parts - 1
+        for _ in range(self._size):
             self._free.put(None)  # not opened yet
 
     @contextmanager
@@ -142,6 +143,21 @@ class ConnectionPool:
             connection = self._free.get(timeout=BUSY_TIMEOUT_S)
         except Empty:
             raise Unavailable("All connections to the store are busy. Try again.") from None
+        with self._lent(connection) as opened:
+            yield opened
+
+    def one_more(self, *, busy_max: int) -> AbstractContextManager[SqliteConnection] | None:
+        """Take one more connection, if fewer than ``busy_max`` are in use; lend it in a block."""
+        if self._size - self._free.qsize() >= busy_max:
+            return None
+        try:
+            connection = self._free.get_nowait()
+        except Empty:
+            return None
+        return self._lent(connection)
+
+    @contextmanager
+    def _lent(self, connection: SqliteConnection | None) -> Iterator[SqliteConnection]:
         try:
             if connection is None:
                 connection = self._files.connect(self._connect)

@@ -6,7 +6,7 @@ Numbers behind the choices: docs/performance.md.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -57,6 +57,7 @@ from oppserver.store.sqlite.files import (
     refuse_foreign_log,
 )
 from oppserver.store.sqlite.library import LIBRARY, sqlite3
+from oppserver.store.sqlite.parts import PartReaders
 from oppserver.store.sqlite.read import one_snapshot, read_entry, read_leads
 from oppserver.store.sqlite.search import find_activities, read_lead_page, read_page
 from oppserver.store.sqlite.snapshot import SqliteSnapshot
@@ -86,6 +87,7 @@ class SqliteStore(SqlStore):
         self._files = DatabaseFiles(path)
         self._readers = ConnectionPool(self._files, options, writes=False)
         self._writer = ConnectionPool(self._files, options, writes=True)
+        self._parts = PartReaders(parts_max=options.sqlite_read_parts, idle=self._idle_reader)
         self._write_lock = threading.Lock()
         self._catalogue: Catalogue | None = None  # owner: catalogue(); replaced whole, never edited
 
@@ -110,6 +112,7 @@ class SqliteStore(SqlStore):
         return store
 
     def close(self) -> None:
+        self._parts.close()
         self._readers.close()
         self._writer.close()
         self._files.close()  # the last connection, which tidies up
@@ -119,7 +122,7 @@ class SqliteStore(SqlStore):
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         with self._reader() as connection:
             if len(plan.entries) == 1:
-                return [read_entry(connection, plan.entries[0])]
+                return [self._parts.read(connection, plan.entries[0])]
             with one_snapshot(connection):
                 return [read_entry(connection, entry) for entry in plan.entries]
 
@@ -215,6 +218,19 @@ class SqliteStore(SqlStore):
             with self._readers.connection() as connection:
                 connection.deadline.set(timeout_s or self._options.query_timeout_s)
                 yield connection
+
+    def _idle_reader(self) -> AbstractContextManager[SqliteConnection] | None:
+        """A reader as ``_reader``, taken at once; None when the cores have enough to do."""
+        lent = self._readers.one_more(busy_max=self._options.sqlite_read_parts)
+        return None if lent is None else self._with_deadline(lent)
+
+    @contextmanager
+    def _with_deadline(
+        self, lent: AbstractContextManager[SqliteConnection]
+    ) -> Iterator[SqliteConnection]:
+        with self._named_errors(), lent as connection:
+            connection.deadline.set(self._options.query_timeout_s)
+            yield connection
 
     @contextmanager
     def _snapshot(self, *, timeout_s: float | None = None) -> Iterator[SqliteConnection]:
