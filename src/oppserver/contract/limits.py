@@ -228,8 +228,9 @@ ROW_CACHE_BYTES_DEFAULT: Final = 64 << 20
 """Bytes of rendered rows that a server process keeps. Ours: 80,000 rows of eight columns, 40 whole
 calls, and still far below the target of 250 MB for a server with 16 clients."""
 
-SQLITE_MMAP_BYTES_DEFAULT: Final = 0x7FFF0000
-"""Bytes of the file that are mapped. Source: sqlite.org/mmap.html, the standard build's ceiling."""
+SQLITE_MMAP_BYTES_DEFAULT: Final = 64 << 30
+"""Bytes of the file that are mapped. Ours: 50,000,000 opportunities. Most builds of the standard
+library's SQLite map 2 GB at most (sqlite.org/mmap.html)."""
 
 SQLITE_MMAP_BYTES_MAX: Final = 1 << 40
 """Source: MAX_MMAP_SIZE of the SQLite in pysqlite3. One with a lower ceiling maps that much."""

@@ -1,7 +1,7 @@
 """Rows by their ids on SQLite, as JSON: those of the bulk read, and leads."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from typing import Final
 
@@ -28,8 +28,23 @@ SQLITE: Final = Dialect(
     member="CASE WHEN json_valid({0}) THEN CAST({0} ->> {1} AS TEXT) END",
 )
 
-_JSON_OBJECT_COLUMNS_MAX: Final = 63
-"""A function takes at most 127 arguments in many builds of SQLite: 63 names and values."""
+_PAIRS_MAX: Final = 500
+"""Names and values that a function takes in the SQLite of pysqlite3: 1,000 arguments."""
+
+_PAIRS_MAX_BEFORE: Final = 63
+"""The same where a function takes 127 arguments, as in most builds of older versions."""
+
+
+@lru_cache(maxsize=1)
+def _pairs_max() -> int:
+    """Ask the library, as its builders may have set another limit."""
+    nulls = ",".join(["'',NULL"] * _PAIRS_MAX)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            connection.execute(f"SELECT json_object({nulls})")
+        except sqlite3.OperationalError:
+            return _PAIRS_MAX_BEFORE
+    return _PAIRS_MAX
 
 
 @contextmanager
@@ -77,9 +92,10 @@ def bulk_read_statement(columns: tuple[Column, ...]) -> str:
 def row_json(values: Sequence[tuple[str, str]]) -> str:
     """The SQL of a row as a JSON object, out of the names of its members and the SQL of each."""
     pairs = [f"'{name}', {value}" for name, value in values]
+    size = _PAIRS_MAX_BEFORE if len(pairs) <= _PAIRS_MAX_BEFORE else _pairs_max()
     parts = [
-        f"json_object({', '.join(pairs[start : start + _JSON_OBJECT_COLUMNS_MAX])})"
-        for start in range(0, len(pairs), _JSON_OBJECT_COLUMNS_MAX)
+        f"json_object({', '.join(pairs[start : start + size])})"
+        for start in range(0, len(pairs), size)
     ]
     if len(parts) == 1:
         return parts[0]
