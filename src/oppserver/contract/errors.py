@@ -125,7 +125,7 @@ class MalformedBody(ApiError):
 
 class MalformedHead(ApiError):
     status = 400
-    exception_type = "MXMalformedRequestException"
+    exception_type = "MXMalformedHeadException"
     meaning = "The request is not HTTP/1.1, as without `Host`."
 
 

@@ -201,7 +201,7 @@ def test_h4_a_head_that_drips_is_408(strict: Server) -> None:
 def test_h10_a_head_that_is_not_http_is_400(head: str, strict: Server) -> None:
     """In the form of errors, with a request id that the log has too."""
     answer = refused(strict, head)
-    assert (answer.status, answer.exception_type) == (400, "MXMalformedRequestException")
+    assert (answer.status, answer.exception_type) == (400, "MXMalformedHeadException")
 
 
 def test_h10_a_wrong_head_waits_for_the_answers_before_it(strict: Server) -> None:
