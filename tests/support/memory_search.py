@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -196,7 +197,7 @@ def _sortable(stored: str | None, *, is_number: bool) -> tuple[bool, Any]:
     if not is_number:
         return stored is not None, stored or ""
     is_set = stored is not None and _NUMBER.fullmatch(stored) is not None
-    return is_set, float(stored) if stored is not None and is_set else 0.0
+    return is_set, Decimal(stored) if stored is not None and is_set else Decimal(0)
 
 
 def _folded(text: str) -> str:

@@ -20,7 +20,8 @@ from oppserver.contract.model import (
     User,
     Written,
 )
-from oppserver.store.queries import IdempotencyRecord, SearchIndex
+from oppserver.contract.values import DATA_TYPES, has_form, kept_value
+from oppserver.store.queries import FormedValues, IdempotencyRecord, SearchIndex
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -88,6 +89,30 @@ def put_field(state: State, one: Field) -> None:
     kind = state.renamed if one.schema_name in SYSTEM_NAMES else state.fields
     kind.setdefault(one.event_code, {})[one.schema_name] = one
     state.version += 1
+
+
+def form_values(state: State, fields: Iterable[Field]) -> FormedValues:
+    """Brings what is stored to the form of fields: the opportunities that change, what is unfit."""
+    typed = [one for one in fields if has_form(one)]
+    changed, unfit = set(), 0
+    for one in sorted(state.opportunities.values(), key=lambda one: one.id):
+        own: dict[str, Any] = {"slots": dict(one.slots), "status": one.status}
+        for field in typed:
+            if field.event_code != one.event_code:
+                continue
+            stored = field.schema_name.lower()
+            values = own if stored == "status" else own["slots"]
+            if (text := values.get(stored)) is None:
+                continue
+            kept = kept_value(text, field)
+            unfit += kept is None and not DATA_TYPES[field.data_type].has_options
+            values[stored] = text if kept is None else kept
+        formed = msgspec.structs.replace(one, **own)
+        if formed != one:
+            state.opportunities[one.id] = formed
+            changed.add(one.id)
+    number_all(state, sorted(changed))
+    return FormedValues(opportunities=len(changed), unfit=unfit)
 
 
 def write_one(state: State, one: StoredOpportunity, *, now: str) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.contract.dates import to_answer
-from oppserver.contract.errors import DatabaseRefused
+from oppserver.contract.errors import DatabaseRefused, InvalidInput
 from oppserver.contract.model import (
     Activity,
     ActivityType,
@@ -29,11 +29,13 @@ from oppserver.contract.model import (
     User,
     Written,
 )
+from oppserver.contract.values import status_field
 from oppserver.store.port import Snapshot, Transaction
 from oppserver.store.queries import (
     ActivityQuery,
     ActivitySearch,
     ChangeNumbers,
+    FormedValues,
     LeadNumbers,
     LeadSearch,
     Plan,
@@ -49,6 +51,7 @@ from tests.support.memory_snapshot import MemorySnapshot
 from tests.support.memory_state import (
     State,
     delete_all,
+    form_values,
     put_activity_types,
     put_field,
     put_type,
@@ -207,10 +210,20 @@ class MemoryStore:
             for one in types:
                 put_type(state, one)
 
-    def put_fields(self, fields: Sequence[Field]) -> None:
+    def put_fields(self, fields: Sequence[Field], *, keeps_unfit: bool = False) -> None:
         with self._write() as state:
+            new = {(one.event_code, one.schema_name): one for one in fields}
+            formed = form_values(state, [one for one in new.values() if _has_new_form(state, one)])
+            if formed.unfit and not keeps_unfit:
+                raise InvalidInput("Nothing was changed: values do not fit")
             for one in fields:
                 put_field(state, one)
+
+    def form_values(self, on_page: Callable[[int], None]) -> FormedValues:
+        with self._write() as state:
+            fields = [one for of_type in state.fields.values() for one in of_type.values()]
+            on_page(len(state.opportunities))
+            return form_values(state, [*fields, *map(status_field, state.fields)])
 
     def put_activity_types(self, types: Sequence[ActivityType]) -> None:
         with self._write() as state:
@@ -295,6 +308,14 @@ class MemoryStore:
 
     def close(self) -> None:
         pass
+
+
+def _has_new_form(state: State, one: Field) -> bool:
+    before = state.fields.get(one.event_code, {}).get(one.schema_name)
+    return before is None or any(
+        getattr(before, name) != getattr(one, name)
+        for name in ("data_type", "options", "dependent_options")
+    )
 
 
 def _of_type(state: State, event_code: int | None) -> list[str]:

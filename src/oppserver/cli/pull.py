@@ -33,7 +33,7 @@ from oppserver.contract.names import counted
 from oppserver.store.port import Store
 from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup, Ordering, Search
 from oppserver.transfer.files import EXPORT_PAGE_ROWS
-from oppserver.transfer.records import opportunity_of
+from oppserver.transfer.records import TypedFields, opportunity_of, typed_fields
 from oppserver.transfer.types import ImportedType, types_of
 
 _SYSTEM: Final = (
@@ -137,6 +137,7 @@ class PullJob:
         self._code: Final = state.event_code
         self.done: Final = Pulled()
         self._read = 0
+        self._fields: TypedFields = {}
 
     def run(self, *, full: bool) -> None:
         """Pulls until the counts agree, or it is seen that they will not.
@@ -171,7 +172,8 @@ class PullJob:
             )
         [one] = types_of(message, catalogue)
         self._store.put_types([one.type])
-        self._store.put_fields([*one.fields, *one.renamed])
+        self._store.put_fields([*one.fields, *one.renamed], keeps_unfit=True)
+        self._fields = typed_fields(self._store.catalogue())
         return one
 
     def _was_changed_since(self) -> bool:
@@ -226,7 +228,9 @@ class PullJob:
             if column_named(name) is not None
         }
         try:
-            return opportunity_of({**members, "EventCode": self._code})
+            return opportunity_of(
+                {**members, "EventCode": self._code}, self._fields, keeps_unfit=True
+            )
         except RejectedLine as error:
             self.done.unstorable[row.id] = str(error)
             return None

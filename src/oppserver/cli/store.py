@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from oppserver.cli.common import Database, Json, opened_store, print_json, print_table
+from oppserver.cli.common import Database, Json, opened_store, print_json, print_table, progress_bar
 from oppserver.config import load_settings
 from oppserver.contract.errors import DatabaseRefused, InvalidInput
 from oppserver.contract.model import SHARDS_RISKS, ServerState
@@ -27,9 +27,19 @@ app = typer.Typer(
 
 @app.command("upgrade")
 def upgrade(database: Database = None) -> None:
-    """Create the store, or bring it to this version's schema."""
+    """Create the store, or bring it to this version's schema, and its values to their form."""
     with opened_store(database) as store:
-        store.ping()
+        total = store.count_opportunities(event_code=None)
+        with progress_bar("looking at values", total=total) as move:
+            formed = store.form_values(lambda rows: move(advance=rows))
+    if formed.opportunities:
+        typer.echo(f"{formed.opportunities:,} opportunities have values in the form of today now")
+    if formed.unfit:
+        typer.echo(
+            f"{formed.unfit:,} values do not fit the data types of their fields. They are kept, and"
+            " are null in Arrow and Parquet.",
+            err=True,
+        )
     typer.echo("the store is up to date")
 
 

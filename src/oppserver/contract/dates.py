@@ -1,17 +1,18 @@
 """The API's date forms, read and written. All times are UTC; none carries a fraction of a second.
 
 Three forms are read: ``YYYY-MM-DD HH:MM:SS`` (the form of requests, and the form that is stored,
-because it sorts), RFC 3339 (``2023-04-06T15:23:34Z``, any offset, a fraction is cut off), and the
-form of answers, ``M/d/yyyy h:mm:ss AM/PM``.
+because it sorts), RFC 3339 (``2023-04-06T15:23:34Z``, any offset, also ``+00`` and ``+0530`` as
+databases write it, a fraction is cut off), and the form of answers, ``M/d/yyyy h:mm:ss AM/PM``.
+Every number is checked here: versions of Python differ in what ``fromisoformat`` takes (hour 24).
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 STORED_FORM = "YYYY-MM-DD HH:MM:SS"
 
-_STORED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_STORED = re.compile(r"\d{4}-\d\d-\d\d (?:[01]\d|2[0-3]):\d\d:\d\d", re.ASCII)
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
@@ -24,7 +25,9 @@ _HALF_DAYS = re.compile(
 )
 
 _RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)?", re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d+)?"
+    r"(?: ?(?:[Zz]|UTC|([+-])(\d\d):?([0-5]\d)?))?",
+    re.ASCII,
 )
 
 
@@ -34,7 +37,7 @@ def to_stored(text: str) -> str:
     Raises ValueError, which does not name the place, for other forms and impossible dates.
     """
     if _STORED.fullmatch(text):
-        datetime.fromisoformat(text)
+        datetime.fromisoformat(text)  # is it in the calendar?
         return text
     if match := _ANSWER.fullmatch(text):
         month, day, year, hour, minute, second = (int(part) for part in match.groups()[:6])
@@ -42,22 +45,37 @@ def to_stored(text: str) -> str:
             raise ValueError("the hour of a date with AM or PM is from 1 to 12")
         hour = hour % 12 + (12 if match[7].upper() == "PM" else 0)
         return _stored(datetime(year, month, day, hour, minute, second, tzinfo=UTC))
-    if _RFC3339.fullmatch(text):
-        moment = datetime.fromisoformat(text.upper())
-        if moment.tzinfo is not None:
-            try:
-                moment = moment.astimezone(UTC)
-            except OverflowError:
-                raise ValueError("the date is out of range in UTC") from None
-        return _stored(moment)
+    if match := _RFC3339.fullmatch(text):
+        year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        try:
+            return _stored(moment - _offset(match) if match[7] else moment)
+        except OverflowError:
+            raise ValueError("the date is out of range in UTC") from None
     raise ValueError(
         f"not a date: expected {STORED_FORM}, RFC 3339 or M/d/yyyy h:mm:ss AM/PM (UTC)"
     )
 
 
+def _offset(match: re.Match[str]) -> timedelta:
+    offset = timedelta(hours=int(match[8]), minutes=int(match[9] or 0))
+    if offset >= timedelta(days=1):
+        raise ValueError("the offset from UTC is a day or more")
+    return offset if match[7] == "+" else -offset
+
+
 def datetime_to_stored(text: str) -> str:
-    """Return the stored form, as ``to_stored``; a day alone is its first second."""
-    return to_stored(f"{text} 00:00:00" if _DAY.fullmatch(text) else text)
+    """Return the stored form of a date as callers write it; it may have blanks around it.
+
+    As ``to_stored``, and: a day alone is its first second; ``YYYY-MM-DD hh:mm:ss AM/PM`` is read.
+    """
+    stripped = text.strip()
+    if _DAY.fullmatch(stripped):
+        return to_stored(f"{stripped} 00:00:00")
+    if match := _HALF_DAYS.fullmatch(stripped):
+        day, hour, rest, half = match.groups()
+        stripped = f"{day[5:7]}/{day[8:]}/{day[:4]} {hour}:{rest} {half}"
+    return to_stored(stripped)
 
 
 class Span(NamedTuple):
@@ -70,17 +88,13 @@ class Span(NamedTuple):
 def span_of(text: str) -> Span:
     """Return the time span of a date in a condition: one second, or a day where no time is given.
 
-    Beside the forms of ``to_stored``, ``YYYY-MM-DD hh:mm:ss AM/PM`` is read. A day begins as
-    ``YYYY-MM-DD``, which sorts before its midnight: a stored day without a time belongs to it.
-    Raises ValueError as ``to_stored``.
+    The forms are those of ``datetime_to_stored``. A day begins as ``YYYY-MM-DD``, which sorts
+    before its midnight: a stored day without a time belongs to it. Raises ValueError.
     """
     stripped = text.strip()
     if _DAY.fullmatch(stripped):
         return Span(stripped, to_stored(f"{stripped} 23:59:59"))
-    if match := _HALF_DAYS.fullmatch(stripped):
-        day, hour, rest, half = match.groups()
-        stripped = f"{day[5:7]}/{day[8:]}/{day[:4]} {hour}:{rest} {half}"
-    moment = to_stored(stripped)
+    moment = datetime_to_stored(stripped)
     return Span(moment, moment)
 
 

@@ -175,6 +175,13 @@ ACTIVITY_SCORE_MAX: Final = 1_000_000
 DUPLICATE_RULES_MAX: Final = 10
 """Duplicate rules of one type. Ours: each is a look-up for every opportunity that is captured."""
 
+NUMBER_WHOLE_DIGITS_MAX: Final = 28
+"""Digits of a Number before the point. With those behind it they are 38, the most that a decimal of
+Arrow and Parquet has (decimal128): a number that is stored can be read in every format."""
+
+NUMBER_DECIMALS_MAX: Final = 10
+"""Digits of a Number behind the point. Ours: money and rates need fewer."""
+
 TEXT_CHARACTERS_MAX: Final = 32_000
 """Characters in one value. Ours: room for the longest note, small enough that a row stays a row."""
 

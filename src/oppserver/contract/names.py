@@ -1,9 +1,11 @@
 """Callers' values in errors: quoted, shortened, with suggestions."""
 
 import difflib
+import json
+import unicodedata
 from collections.abc import Iterable
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from oppserver.contract.limits import IN_ERROR_NEIGHBOURS_MAX, IN_ERROR_VALUE_CHARACTERS_MAX
 
@@ -14,6 +16,9 @@ of the API is shorter."""
 _COMPARED_NAMES_MAX: Final = 600
 """Names that one is compared with. Chosen: all columns of an opportunity and the display names of
 its fields; a dropdown may have 5,000 options, and comparing with all of them takes seconds."""
+
+
+_FORMS: Final = ("NFC", "NFD")
 
 
 def quoted(value: object) -> str:
@@ -34,6 +39,50 @@ def counted(number: int, noun: str) -> str:
 def ascii_lower(text: str) -> str:
     """A text with the letters A to Z as a to z, and no other letter changed."""
     return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def comparable(text: str) -> str:
+    """A text to compare names and options by: A to Z as a to z, accents in one form (NFC)."""
+    return ascii_lower(text if text.isascii() else unicodedata.normalize("NFC", text))
+
+
+def encodings(text: str) -> list[str]:
+    """A text with its accents encoded in the ways that programs send them, as given first."""
+    if text.isascii():
+        return [text]
+    return list(dict.fromkeys([text, *(unicodedata.normalize(form, text) for form in _FORMS)]))
+
+
+def repeated_name(text: str | bytes) -> str | None:
+    """The place of a name that an object of a JSON text has twice, like ``.Fields[0].Value``.
+
+    None when all names of each object are distinct. Raises as ``json.loads``.
+    """
+    return _repeated_in(json.loads(text, object_pairs_hook=_Members))
+
+
+class _Members(dict[str, Any]):
+    """The members of an object of JSON; of a name that is there twice, the last."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        names = [name for name, _ in pairs] if len(pairs) > len(self) else []
+        self.repeated = next((name for name in names if names.count(name) > 1), None)
+
+
+def _repeated_in(value: Any) -> str | None:
+    if isinstance(value, _Members):
+        if value.repeated is not None:
+            return f".{quoted(value.repeated)[1:-1]}"
+        inside = ((f".{quoted(name)[1:-1]}", one) for name, one in value.items())
+    elif isinstance(value, list):
+        inside = ((f"[{index}]", one) for index, one in enumerate(value))
+    else:
+        return None
+    for place, one in inside:
+        if (found := _repeated_in(one)) is not None:
+            return place + found
+    return None
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

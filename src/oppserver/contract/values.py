@@ -5,7 +5,7 @@ compared with options without regard to the case of A to Z, and stored in the op
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -17,9 +17,14 @@ from oppserver.contract.dates import Span, datetime_to_stored, span_of, to_answe
 from oppserver.contract.errors import ApiError, InvalidFieldValue
 from oppserver.contract.field_sets import member_key, members_in, set_text
 from oppserver.contract.formats import Kind
-from oppserver.contract.limits import IN_ERROR_OPTIONS_MAX, TEXT_CHARACTERS_MAX
+from oppserver.contract.limits import (
+    IN_ERROR_OPTIONS_MAX,
+    NUMBER_DECIMALS_MAX,
+    NUMBER_WHOLE_DIGITS_MAX,
+    TEXT_CHARACTERS_MAX,
+)
 from oppserver.contract.model import STATUSES, DataType, Field
-from oppserver.contract.names import ascii_lower, did_you_mean, quoted
+from oppserver.contract.names import ascii_lower, comparable, did_you_mean, quoted
 
 # --- what several calls take -------------------------------------------------------------------
 
@@ -34,6 +39,11 @@ _NUMBER: Final = re.compile(r"([+-]?)(\d*|[1-9]\d{0,2}(?:,\d{2,3})*,\d{3})((?:\.
 3 (``2,00,000`` is an Indian 200,000), and the first does not begin with 0. Any other comma could be
 a decimal sign, as half of the world writes it: ``1499,90`` read as 149990 is a hundredfold mistake.
 """
+
+_IN_FORM: Final = re.compile(r"[1-9]\d{0,17}|0", re.ASCII)
+"""Most numbers: whole, and in their form already."""
+
+_EXPONENT: Final = re.compile(r"[+-]?\d+(?:\.\d*)?[eE][+-]?\d{1,3}", re.ASCII)
 
 _BOOLEANS: Final = MappingProxyType(
     {"true": "1", "1": "1", "yes": "1", "false": "0", "0": "0", "no": "0"}
@@ -61,7 +71,7 @@ def plain_text(value: FieldValue, *, place: str, characters_max: int | None = No
     """
     if value is None or value == "":
         return None
-    text = value if isinstance(value, str) else _text(value)
+    text = value if isinstance(value, str) else scalar_text(value)
     allowed = TEXT_CHARACTERS_MAX if characters_max is None else characters_max
     if len(text) > allowed:
         raise InvalidFieldValue(
@@ -123,19 +133,61 @@ def span_at(text: str, *, place: str, error: type[ApiError] = InvalidFieldValue)
 
 
 def plain_number(text: str) -> str | None:
-    """A number as a plain decimal of the form ``-12.5``; None when the text is no number.
+    """A number in its one form, a plain decimal like ``-12.5``; None when the text is no number.
 
-    It has no thousands separators and no leading zeros.
+    It has no signs of thousands, no zeros in front, none at the end of its decimals: equal numbers
+    are equal texts.
     """
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
-    digits, fraction = match[2].replace(",", ""), match[3].rstrip(".")
+    digits, fraction = match[2].replace(",", ""), match[3].strip(".")
     if not (digits or fraction):
         return None
-    whole = digits.lstrip("0") or "0"
-    is_zero = not (whole + fraction).strip("0.")
-    return f"{'-' if match[1] == '-' and not is_zero else ''}{whole}{fraction}"
+    whole, decimals = digits.lstrip("0") or "0", fraction.rstrip("0")
+    number = f"{whole}.{decimals}" if decimals else whole
+    return f"-{number}" if match[1] == "-" and number != "0" else number
+
+
+def scalar_text(value: float | bool | Decimal) -> str:
+    """The text of a number or a boolean: a plain decimal of its exact value, ``true``, ``false``.
+
+    A float is the shortest decimal that means it. Raises ValueError for infinity and NaN.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    number = value if isinstance(value, Decimal) else Decimal(repr(value))
+    if not number.is_finite():
+        raise ValueError(f"{value} is no number that can be stored")
+    text = format(number, "f")
+    return plain_number(text) or text
+
+
+def literal_text(literal: str) -> str:
+    """The text of a number as JSON writes it: its digits, without an exponent."""
+    return format(Decimal(literal), "f") if "e" in literal.lower() else literal
+
+
+def has_form(field: Field) -> bool:
+    """Return whether values of a field have a form of their own. Sets have their own rules."""
+    is_set = field.data_type is DataType.CUSTOM_OBJECT or MEMBER_SIGN in field.schema_name
+    return bool(DATA_TYPES[field.data_type].parse) and not is_set
+
+
+def kept_value(text: str, field: Field) -> str | None:
+    """The stored form of a value that is stored already; None when it does not fit its field.
+
+    Reads numbers with an exponent too: older versions stored those of typed files.
+    """
+    if DATA_TYPES[field.data_type].is_number and _EXPONENT.fullmatch(text):
+        text = literal_text(text)
+    try:
+        stored = stored_value(text, msgspec.structs.replace(field, max_length=None), place="")
+    except InvalidFieldValue:
+        return None
+    return text if stored is None else stored
 
 
 def options_of(field: Field) -> tuple[str, ...]:
@@ -144,11 +196,15 @@ def options_of(field: Field) -> tuple[str, ...]:
     return field.options or tuple(dict.fromkeys(dependent))
 
 
-def matching(text: str, options: Iterable[str]) -> str | None:
-    """Return the option that a text means, in the option's spelling; None without a match."""
-    folded = ascii_lower(text)
-    alike = [option for option in options if ascii_lower(option) == folded]
-    return text if text in alike else next(iter(alike), None)
+def matching(text: str, options: Sequence[str]) -> str | None:
+    """Return the option that a text means, in the option's spelling; None without a match.
+
+    Neither the case of A to Z counts, nor how an accent is encoded (Unicode, NFC).
+    """
+    if text in options:
+        return text
+    folded = comparable(text)
+    return next((option for option in options if comparable(option) == folded), None)
 
 
 def listed(options: Iterable[str]) -> str:
@@ -162,18 +218,21 @@ def listed(options: Iterable[str]) -> str:
 # --- the table of data types -------------------------------------------------------------------
 
 
-def _text(value: int | float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return format(Decimal(repr(value)), "f")
-
-
 def _number(text: str, field: Field, place: str) -> str:
+    if _IN_FORM.fullmatch(text):
+        return text
     number = plain_number(text)
     if number is None:
         hint = " Write the decimals behind a point: 1499.90." if "," in text else ""
         why = f"expected a number like 200000, 200,000 or -12.5.{hint}"
         raise _refused(place, text, field, why)
+    whole, _, decimals = number.lstrip("-").partition(".")
+    if len(whole) > NUMBER_WHOLE_DIGITS_MAX:
+        why = f"{len(whole)} digits before the point; it takes {NUMBER_WHOLE_DIGITS_MAX}"
+        raise _refused(place, text, field, f"{why}. Send it to a field of type String.")
+    if len(decimals) > NUMBER_DECIMALS_MAX:
+        why = f"{len(decimals)} digits behind the point; it takes {NUMBER_DECIMALS_MAX}"
+        raise _refused(place, text, field, f"{why}. Round it.")
     return number
 
 
@@ -236,6 +295,11 @@ def _text_operand(text: str, _: Field, __: str) -> Span:
     return Span(text, text)
 
 
+def _number_operand(text: str, field: Field, place: str) -> Span:
+    number = plain_number(text.strip())  # the bounds of stored numbers do not bind operands
+    return _stored_operand(text, field, place) if number is None else Span(number, number)
+
+
 def _stored_operand(text: str, field: Field, place: str) -> Span:
     # the limit of stored values does not bind operands
     stored = stored_value(text, msgspec.structs.replace(field, max_length=None), place=place)
@@ -283,7 +347,7 @@ DATA_TYPES: Final[Mapping[DataType, DataTypeRules]] = MappingProxyType(
     {
         DataType.STRING: DataTypeRules(),
         DataType.NUMBER: DataTypeRules(
-            parse=_number, operand=_stored_operand, kind=Kind.NUMBER, is_number=True
+            parse=_number, operand=_number_operand, kind=Kind.NUMBER, is_number=True
         ),
         DataType.DATE_TIME: DataTypeRules(
             parse=_date, operand=_date_operand, kind=Kind.MOMENT, answer=_date_answer

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 import msgspec
 
-from oppserver.contract.columns import ID_COLUMN
-from oppserver.contract.dates import to_stored
-from oppserver.contract.errors import InvalidFieldValue
+from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.formats import Kind, Table, TableColumn, TableRows
-from oppserver.contract.names import quoted
+from oppserver.contract.limits import NUMBER_DECIMALS_MAX, NUMBER_WHOLE_DIGITS_MAX
 from oppserver.formats.parquet import RowGroups, load
 
 if TYPE_CHECKING:
@@ -22,29 +20,11 @@ if TYPE_CHECKING:
 PARQUET_GROUP_ROWS: Final = 32_768
 """Rows of a row group. Ours: enough to be read fast, and some 20 MB while they are gathered."""
 
-ARROW_DECIMAL_DIGITS: Final = 38
-"""Digits of a Number in Arrow and Parquet. Source: the most that decimal128 has."""
-
-ARROW_DECIMAL_SCALE: Final = 10
-"""Digits behind the point, of those. Ours: money and rates need fewer; 28 are left before it."""
-
 _DECODE: Final = msgspec.json.Decoder(list[str | None]).decode
-
-_ID: Final = ID_COLUMN.name
-
-_DAY: Final = len("YYYY-MM-DD")
 
 _TRUE: Final = frozenset(("1", "true", "yes"))
 
 _FALSE: Final = frozenset(("0", "false", "no"))
-
-_MEANT: Final[Mapping[Kind, str]] = {
-    Kind.INTEGER: "whole number",
-    Kind.NUMBER: f"number with {ARROW_DECIMAL_DIGITS - ARROW_DECIMAL_SCALE} digits before the point"
-    f" and {ARROW_DECIMAL_SCALE} behind it at most",
-    Kind.MOMENT: "date",
-    Kind.BOOLEAN: "true or false",
-}
 
 
 @cache
@@ -71,7 +51,8 @@ class ArrowWriter:
     """Rows of a table as an Arrow stream, or as a Parquet file.
 
     ``begin`` once, ``rows`` as often as there are some, ``end`` once: what they return, joined, is
-    the whole. ``rows`` raises InvalidFieldValue when a value is not of its column's type.
+    the whole. A value that is not of its column's type is null: only a version before this one has
+    stored it, or a pull from a host that did not refuse it.
     """
 
     def __init__(self, table: Table, *, is_parquet: bool) -> None:
@@ -115,7 +96,7 @@ class ArrowWriter:
         try:
             return _typed(self._pa, values, column.kind)
         except self._pa.ArrowInvalid:
-            plain = [_plain(value, index, column, rows) for index, value in enumerate(values)]
+            plain = [_plain(value, column.kind) for value in values]
             return _typed(self._pa, plain, column.kind)
 
 
@@ -191,7 +172,9 @@ def _type(pa: "ModuleType", kind: Kind) -> Any:
     types: Mapping[Kind, Callable[[], Any]] = {
         Kind.TEXT: pa.string,
         Kind.INTEGER: pa.int64,
-        Kind.NUMBER: lambda: pa.decimal128(ARROW_DECIMAL_DIGITS, ARROW_DECIMAL_SCALE),
+        Kind.NUMBER: lambda: pa.decimal128(
+            NUMBER_WHOLE_DIGITS_MAX + NUMBER_DECIMALS_MAX, NUMBER_DECIMALS_MAX
+        ),
         Kind.MOMENT: lambda: pa.timestamp("s", tz="UTC"),
         Kind.BOOLEAN: pa.bool_,
     }
@@ -208,23 +191,18 @@ def _typed(pa: "ModuleType", values: Sequence[str | None], kind: Kind) -> Any:
     return texts.cast(_type(pa, kind))
 
 
-def _plain(value: str | None, index: int, column: TableColumn, rows: TableRows) -> str | None:
-    """A value in the one form that Arrow reads. Raises InvalidFieldValue when it has none."""
+def _plain(value: str | None, kind: Kind) -> str | None:
+    """A value in the one form that Arrow reads; None when it has none."""
     if value is None:
         return None
     try:
-        return _PLAIN[column.kind](value)
+        return _PLAIN[kind](value)
     except ValueError:
-        one = _DECODE(rows.columns[_ID])[index] if _ID in rows.columns else None
-        raise InvalidFieldValue(
-            f"{column.name}{f' of opportunity {one}' if one else ''}: {quoted(value)} is stored,"
-            f" which is no {_MEANT[column.kind]}. Mend the value or the field's data type, or ask"
-            " for all values as text with 'types=text' in the query."
-        ) from None
+        return None
 
 
 def _plain_timestamp(value: str) -> str:
-    return to_stored(f"{value} 00:00:00" if len(value) == _DAY else value)
+    return datetime_to_stored(value)
 
 
 def _plain_boolean(value: str) -> str:

@@ -16,10 +16,12 @@ from oppserver.contract.columns import ID_COLUMN
 from oppserver.contract.errors import Fault, MalformedBody
 from oppserver.contract.identifiers import all_canonical, canonical_guid
 from oppserver.contract.limits import ID_LINE_BYTES_MAX, IN_ERROR_VALUE_CHARACTERS_MAX
-from oppserver.contract.names import quoted
+from oppserver.contract.names import quoted, repeated_name
 from oppserver.contract.problems import refusal
 
 _ID_NAME: Final = ID_COLUMN.name
+
+_QUOTED_NAME: Final = f'"{_ID_NAME}"'.encode()
 
 _NO_GUID: Final = "is not a GUID"
 
@@ -74,7 +76,7 @@ _STRINGS: Final = msgspec.json.Decoder(list[str]).decode
 
 _OBJECTS: Final = msgspec.json.Decoder(list[_IdObject]).decode
 
-_ONE: Final = msgspec.json.Decoder(str | _IdObject).decode
+_ONE: Final[Callable[[bytes], str | _IdObject]] = msgspec.json.Decoder(str | _IdObject).decode
 
 _AllOf = Callable[[bytes], Sequence[str] | None]
 
@@ -289,6 +291,8 @@ def _all_json(lines: bytes) -> Sequence[str] | None:
         return _STRINGS(array)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
+    if b"\\" in lines or lines.count(_QUOTED_NAME) != lines.count(b"\n") + 1:
+        return None  # an object may have the name twice
     try:
         return [one.ProspectActivityId for one in _OBJECTS(array)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -304,7 +308,13 @@ def _one_json(line: bytes) -> str:
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"it is not JSON: {error}") from None
-    return one if isinstance(one, str) else one.ProspectActivityId
+    if not isinstance(one, _IdObject):
+        return one
+    if b"\\" in line or line.count(_QUOTED_NAME) > 1:
+        repeated = repeated_name(line)
+        if repeated == f".{_ID_NAME}":
+            raise ValueError(f"{_ID_NAME} is there twice")
+    return one.ProspectActivityId
 
 
 def _all_text(lines: bytes) -> Sequence[str] | None:

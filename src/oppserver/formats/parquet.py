@@ -7,9 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
 
 from oppserver.contract.errors import InvalidFile, InvalidInput
 from oppserver.contract.limits import PARQUET_BATCH_BYTES
+
+_GUID_BYTES: Final = 16
+
+_STORED_DATE: Final = len("YYYY-MM-DD HH:MM:SS")
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -127,12 +132,37 @@ def _own(column: Any) -> Any:
 
 
 def _values(column: Any) -> list[Any]:
-    """The values of a column in Python; those of a dictionary are made once."""
+    """The values of a column; those of a dictionary are made once.
+
+    Dates are text, cut to seconds, in UTC; 16 bytes of fixed size, and UUIDs, are GUIDs. Raises
+    ValueError for a date outside of the years 1 to 9999.
+    """
     if not hasattr(column, "dictionary"):
+        pa, _ = load()
+        if getattr(column.type, "extension_name", "") == "arrow.uuid":
+            column = column.storage
+        if pa.types.is_fixed_size_binary(column.type) and column.type.byte_width == _GUID_BYTES:
+            return [None if one is None else str(UUID(bytes=one)) for one in column.to_pylist()]
+        if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+            return _dates(pa, column)
         values: list[Any] = column.to_pylist()
         return values
-    known = column.dictionary.to_pylist()
+    known = _values(column.dictionary)
     return [None if index is None else known[index] for index in column.indices.to_pylist()]
+
+
+def _dates(pa: "ModuleType", column: Any) -> list[str | None]:
+    from pyarrow import compute  # noqa: PLC0415 (an extra)
+
+    if pa.types.is_timestamp(column.type):
+        column = compute.floor_temporal(column, unit="second")
+    texts: list[str | None] = (
+        column.cast(pa.timestamp("s"), safe=False).cast(pa.string()).to_pylist()
+    )
+    for text in texts:
+        if text is not None and (len(text) != _STORED_DATE or text.startswith("0000")):
+            raise ValueError(f"the date {text} is not in the years 1 to 9999")
+    return texts
 
 
 # --- writing -----------------------------------------------------------------------------------

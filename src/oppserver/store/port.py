@@ -41,6 +41,7 @@ from oppserver.store.queries import (
     ChangeNumbers,
     ChangesPage,
     Fingerprint,
+    FormedValues,
     IdempotencyRecord,
     IdStatus,
     LeadNumbers,
@@ -369,8 +370,21 @@ class Store(Protocol):
         """Creates types; one that is there is replaced, and keeps its fields."""
         ...
 
-    def put_fields(self, fields: Sequence[Field]) -> None:
-        """Creates fields, and their types; one that is there is replaced."""
+    def put_fields(self, fields: Sequence[Field], *, keeps_unfit: bool = False) -> None:
+        """Creates fields, and their types; one that is there is replaced.
+
+        Stored values get the form of a field's new data type. Raises InvalidInput where values do
+        not fit, and then nothing is changed; ``keeps_unfit`` keeps them. Options that a dropdown
+        no longer has are kept in any case.
+        """
+        ...
+
+    def form_values(self, on_page: Callable[[int], None]) -> FormedValues:
+        """Bring the values that older versions have stored to the form of their data types.
+
+        Page by page, each in a transaction: ``on_page`` gets the number of rows that were looked
+        at. Values that do not fit are kept.
+        """
         ...
 
     def put_activity_types(self, types: Sequence[ActivityType]) -> None:

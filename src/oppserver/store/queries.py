@@ -280,3 +280,10 @@ class RenderedChanges(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     last: int
     json: bytes
+
+
+class FormedValues(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of ``form_values``: opportunities that changed, and values that do not fit."""
+
+    opportunities: int
+    unfit: int

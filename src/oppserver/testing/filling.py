@@ -27,7 +27,7 @@ from oppserver.contract.model import (
 )
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.testing.world import World
-from oppserver.transfer.records import members_of, opportunity_of
+from oppserver.transfer.records import members_of, opportunity_of, typed_fields
 
 if TYPE_CHECKING:
     from oppserver.client.conditions import Value
@@ -125,7 +125,8 @@ def put_opportunities(
 
     A row has the members of an import's line. What is mandatory and not given is made.
     """
-    batch = [opportunity_of(_whole(world, event_code, row)) for row in rows]
+    fields = typed_fields(world.store.catalogue())
+    batch = [opportunity_of(_whole(world, event_code, row), fields) for row in rows]
     world.store.write_opportunities(batch, now=now_stored(world.clock.now()))
     return [one.id for one in batch]
 

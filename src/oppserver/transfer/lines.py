@@ -8,18 +8,16 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self, TextIO
 
 import msgspec
 
-from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
 from oppserver.contract.limits import IN_ERROR_VALUE_CHARACTERS_MAX
-from oppserver.contract.names import quoted
+from oppserver.contract.names import quoted, repeated_name
+from oppserver.contract.values import literal_text
 from oppserver.formats.parquet import UnreadableRows, parquet_rows
 from oppserver.transfer.files import EXPORT_PAGE_ROWS, IMPORT_LINE_BYTES_MAX, STANDARD, Format, Line
 from oppserver.transfer.records import check_names
@@ -29,8 +27,10 @@ _INDEX: Final = re.compile(r"|index|Unnamed: \d+|__index_level_\d+__|level_\d+")
 
 _OTHER_SEPARATORS: Final = (";", "\t", "|")
 
-# a number with a fraction is kept as it is written: 0.10 is not 0.1
-_DECODER: Final = msgspec.json.Decoder(dict[str, Any], float_hook=str)
+# a float has 15 digits or so: the digits are kept as they are written
+_DECODER: Final = msgspec.json.Decoder(dict[str, Any], float_hook=literal_text)
+
+_SPACED: Final = (b" :", b"\t:", b"\r:")
 
 
 def read_lines(form: Format, path: Path, file: BinaryIO) -> Iterator[Line]:
@@ -63,7 +63,7 @@ def read_ndjson(file: BinaryIO, name: str) -> Iterator[Line]:
 
 def _members(raw: bytes) -> dict[str, Any] | RejectedLine:
     try:
-        return _DECODER.decode(raw)
+        return _distinct(raw, _DECODER.decode(raw))
     except msgspec.ValidationError as error:
         return RejectedLine(f"a JSON object is expected: {error}")
     except msgspec.DecodeError as error:
@@ -72,6 +72,14 @@ def _members(raw: bytes) -> dict[str, Any] | RejectedLine:
         return RejectedLine("not UTF-8")
     except RecursionError:
         return RejectedLine("nested too deeply")
+
+
+def _distinct(raw: bytes, members: dict[str, Any]) -> dict[str, Any] | RejectedLine:
+    """Return the members of a line, or the reason where it has a name twice."""
+    if raw.count(b'":') == len(members) and not any(one in raw for one in _SPACED):
+        return members
+    repeated = repeated_name(raw)
+    return members if repeated is None else RejectedLine(f"{repeated[1:]} is there twice")
 
 
 def _refuse_other_forms(first: bytes, name: str) -> None:
@@ -243,22 +251,5 @@ def read_parquet(path: Path) -> Iterator[Line]:
                 yield Line(number, RejectedLine(one.reason), None, last, one.number)
                 number += one.number
             else:
-                yield Line(number, _plain(one), one)
+                yield Line(number, one, one)
                 number += 1
-
-
-def _plain(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of a typed file as a line has them."""
-    return {name: _plain_value(value) for name, value in members.items()}
-
-
-def _plain_value(value: object) -> object:
-    if isinstance(value, datetime):
-        return now_stored(value if value.tzinfo else value.replace(tzinfo=UTC))
-    if isinstance(value, date):
-        return f"{value.isoformat()} 00:00:00"
-    if isinstance(value, (float, Decimal)):
-        return str(value)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    return value

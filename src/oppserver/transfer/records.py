@@ -1,27 +1,39 @@
 """From the members of one line to an opportunity, and back.
 
 A line has the API's names, in any case. A member that is null, empty or left out is not set.
-Numbers are kept as they are written, true and false become ``1`` and ``0``, dates are read in the
-three forms of contract/dates.py. What cannot be stored as it is meant raises RejectedLine: a name
-that is unknown or given twice, an id that is no GUID, a malformed date, a value that is a list.
+True and false are ``1`` and ``0``. Values of fields get the stored form of their data type
+(contract/values.py), as in writes; an option that a dropdown does not have is kept, as it may have
+been one. What cannot be stored as it is meant raises RejectedLine: a name that is unknown or given
+twice, an id that is no GUID, a value that does not fit its field, a value that is a list.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from oppserver.contract import field_sets
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS, column_named
-from oppserver.contract.dates import to_stored
+from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import InvalidFieldValue, RejectedLine
 from oppserver.contract.field_sets import set_text, split_member
 from oppserver.contract.identifiers import canonical_guid
 from oppserver.contract.limits import EVENT_CODE_MAX, TEXT_CHARACTERS_MAX
 from oppserver.contract.model import Catalogue, DataType, Field, StoredOpportunity
 from oppserver.contract.names import did_you_mean, quoted
-from oppserver.contract.values import stored_set
+from oppserver.contract.values import (
+    DATA_TYPES,
+    has_form,
+    matching,
+    options_of,
+    scalar_text,
+    status_field,
+    stored_set,
+    stored_value,
+)
 
 _MEMBER_ORDER: Final = (
     "ProspectActivityId",
@@ -53,6 +65,12 @@ _MANDATORY: Final = ("ProspectActivityId", "EventCode", "ProspectId")
 _SLOT_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
 
 
+_NO_FIELDS: Final[Mapping[int, Mapping[str, Field]]] = MappingProxyType({})
+
+
+_GUID_BYTES: Final = 16
+
+
 class _Member(NamedTuple):
     """One name of a line: how it was written, and how its value is read.
 
@@ -66,8 +84,29 @@ class _Member(NamedTuple):
     read: Callable[[Any], str | int | None]
 
 
-def opportunity_of(members: Mapping[str, Any]) -> StoredOpportunity:
-    """The opportunity of a line. Raises RejectedLine with the name of the member at fault."""
+TypedFields: TypeAlias = Mapping[int, Mapping[str, Field]]
+"""The fields whose values have a form of their own: by event code, by stored name."""
+
+
+def typed_fields(catalogue: Catalogue) -> TypedFields:
+    """The fields of all types that are more than text, Status among them."""
+    return {
+        code: {
+            column.stored: msgspec.structs.replace(field, max_length=None)
+            for field in (status_field(code), *fields.values())
+            if has_form(field) and (column := column_named(field.schema_name))
+        }
+        for code, fields in catalogue.fields.items()
+    }
+
+
+def opportunity_of(
+    members: Mapping[str, Any], fields: TypedFields = _NO_FIELDS, *, keeps_unfit: bool = False
+) -> StoredOpportunity:
+    """The opportunity of a line. Raises RejectedLine with the name of the member at fault.
+
+    ``keeps_unfit``: a value that does not fit its field is kept as it is, and not rejected.
+    """
     values: dict[str, Any] = {}
     slots: dict[str, str] = {}
     sets: dict[str, dict[str, str | None]] = {}
@@ -88,6 +127,11 @@ def opportunity_of(members: Mapping[str, Any]) -> StoredOpportunity:
         _add_set(stored, of_set, slots)
     if "owner_email" in values and "owner_id" not in values:
         raise RejectedLine("OwnerEmailAddress is given without Owner: whose address is it?")
+    typed = fields.get(values.get("event_code", -1))
+    if typed:
+        _give_form(slots, typed, keeps_unfit=keeps_unfit)
+        if "status" in values:
+            values["status"] = _formed(values["status"], typed["status"])
     try:
         return StoredOpportunity(**values, slots=slots)
     except TypeError:
@@ -137,6 +181,31 @@ def with_checked_sets(one: StoredOpportunity, sets: Iterable[FieldSet]) -> Store
             if text is not None:
                 slots[stored] = text
     return msgspec.structs.replace(one, slots=slots)
+
+
+def _give_form(slots: dict[str, str], typed: Mapping[str, Field], *, keeps_unfit: bool) -> None:
+    """Give values the stored form of their fields, in place."""
+    for stored, text in tuple(slots.items()):
+        field = typed.get(stored)
+        if field is None:
+            continue
+        try:
+            formed = _formed(text, field)
+        except InvalidFieldValue as error:
+            if not keeps_unfit:
+                raise RejectedLine(str(error)) from None
+            continue
+        if formed is None:
+            del slots[stored]
+        else:
+            slots[stored] = formed
+
+
+def _formed(text: str, field: Field) -> str | None:
+    """The stored form of a value; an unknown option as it is. Raises InvalidFieldValue."""
+    if DATA_TYPES[field.data_type].has_options:
+        return matching(text.strip(), options_of(field)) or text
+    return stored_value(text, field, place=field.schema_name)
 
 
 def members_of(one: StoredOpportunity) -> dict[str, str | int]:
@@ -199,8 +268,10 @@ def _text(value: object) -> str | None:
         return None
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, int):
-        return str(value)
+    if isinstance(value, (int, float, Decimal)):
+        return None if value != value else scalar_text(value)  # noqa: PLR0124 (NaN is no value)
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "surrogateescape")
     if not isinstance(value, str):
         raise ValueError(  # noqa: TRY004 (this error describes a line)
             "a text, a number, true or false is expected, not a list or an object"
@@ -218,6 +289,8 @@ def _text(value: object) -> str | None:
 
 
 def _guid(value: object) -> str | None:
+    if isinstance(value, bytes) and len(value) == _GUID_BYTES:
+        value = value.hex()
     text = _text(value)
     if text is None:
         return None
@@ -232,7 +305,7 @@ def _date(value: object) -> str | None:
     if text is None:
         return None
     try:
-        return to_stored(text)
+        return datetime_to_stored(text) if text.strip() else None
     except ValueError as error:
         raise ValueError(f"{quoted(text)}: {error}") from None
 

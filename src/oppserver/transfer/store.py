@@ -28,6 +28,7 @@ from oppserver.transfer.records import (
     members_of,
     opportunity_of,
     sets_of,
+    typed_fields,
     with_checked_sets,
 )
 
@@ -104,11 +105,12 @@ class Import:
 
     def _batches(self, lines: Iterable[Line]) -> Iterator[list[StoredOpportunity]]:
         batch: list[StoredOpportunity] = []
+        fields = typed_fields(self._store.catalogue())
         for line in lines:
             try:
                 if isinstance(line.members, RejectedLine):
                     raise line.members
-                one = opportunity_of(line.members)
+                one = opportunity_of(line.members, fields)
                 sets = self._sets.get(one.event_code)
                 batch.append(with_checked_sets(one, sets) if sets else one)
             except RejectedLine as error:
@@ -116,6 +118,7 @@ class Import:
             if len(batch) >= self._batch_rows:
                 yield batch
                 batch = []
+                fields = typed_fields(self._store.catalogue())
         if batch:
             yield batch
 

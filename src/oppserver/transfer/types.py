@@ -40,7 +40,7 @@ from oppserver.contract.metadata import (
     type_metadata,
 )
 from oppserver.contract.model import Catalogue, DataType, Field, OpportunityType
-from oppserver.contract.names import ascii_lower
+from oppserver.contract.names import comparable, repeated_name
 from oppserver.transfer.lost import default_in, dependent_options_in, lost_of_type, options_in
 
 
@@ -79,8 +79,11 @@ def types_of(text: bytes, catalogue: Catalogue) -> list[ImportedType]:
     """
     try:
         decoded = msgspec.json.decode(text.removeprefix(codecs.BOM_UTF8))
+        repeated = repeated_name(text.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidFile(f"it is not JSON: {error}") from None
+    if repeated is not None:
+        raise InvalidFile(f"${repeated} is there twice. Keep one of them.")
     if not isinstance(decoded, list):
         return [_type_of(decoded, catalogue, place="$")]
     return [_type_of(one, catalogue, place=f"$[{number}]") for number, one in enumerate(decoded)]
@@ -231,12 +234,12 @@ def _with_sound_parent(field: Field, fields: Mapping[str, Field]) -> Field:
     values = options_of(field.parent_field or "", fields)
     if not values:
         return msgspec.structs.replace(field, parent_field=None, dependent_options={})
-    spelled = {ascii_lower(value): value for value in values}
-    own = {ascii_lower(option): option for option in field.options}
+    spelled = {comparable(value): value for value in values}
+    own = {comparable(option): option for option in field.options}
     dependent = {
-        spelled[ascii_lower(parent)]: tuple(own[ascii_lower(one)] for one in some)
+        spelled[comparable(parent)]: tuple(own[comparable(one)] for one in some)
         for parent, some in field.dependent_options.items()
-        if ascii_lower(parent) in spelled
+        if comparable(parent) in spelled
     }
     return msgspec.structs.replace(field, dependent_options=dependent)
 
@@ -246,5 +249,5 @@ def _distinct(options: Iterable[str]) -> tuple[str, ...]:
     first: dict[str, str] = {}
     for option in options:
         if option.strip():
-            first.setdefault(ascii_lower(option), option)
+            first.setdefault(comparable(option), option)
     return tuple(first.values())

@@ -15,7 +15,7 @@ from oppserver.contract.dates import Span, span_of
 from oppserver.contract.errors import InvalidValue, MissingAttribute
 from oppserver.contract.identifiers import canonical_guid, guid_at
 from oppserver.contract.model import DataType, Field
-from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.names import did_you_mean, encodings, quoted
 from oppserver.contract.values import DATA_TYPES
 from oppserver.store.queries import ColumnCondition, Comparison, ConditionGroup
 
@@ -155,7 +155,8 @@ def condition_of(
 ) -> ColumnCondition | ConditionGroup:
     """Return the condition of a comparison, by its field's data type.
 
-    ``place`` is the place of the operand.
+    ``place`` is the place of the operand. Texts are stored as they were sent, and found however
+    their accents, or those of the operand, are encoded (NFC, NFD).
 
     Raises MissingAttribute, InvalidValue or InvalidFieldValue.
     """
@@ -164,6 +165,24 @@ def condition_of(
     if comparison in WITHOUT_OPERAND:
         return ColumnCondition(stored=stored, comparison=comparison, is_number=is_number)
     operands = _operands(comparison, operand, place=place)
+    ways = encodings(operands[0]) if comparison in _JOINED else []
+    if len(ways) > 1:
+        members = [_of_operands(column, field, comparison, (one,), place=place) for one in ways]
+        distinct = tuple(dict.fromkeys(members))
+        return ConditionGroup(members=distinct, is_any=_JOINED[comparison])
+    return _of_operands(column, field, comparison, operands, place=place)
+
+
+def _of_operands(
+    column: Column,
+    field: Field,
+    comparison: Comparison,
+    operands: tuple[str, ...],
+    *,
+    place: str,
+) -> ColumnCondition | ConditionGroup:
+    stored = _looked_up(column.stored, comparison)
+    is_number = DATA_TYPES[field.data_type].is_number
     if comparison in _OF_TEXT:
         return ColumnCondition(stored=stored, comparison=comparison, values=operands)
     spans = [_span(text, column, field, place=place) for text in operands]

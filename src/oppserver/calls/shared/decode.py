@@ -5,12 +5,13 @@ would not know. A message declares the members that it accepts without effect as
 """
 
 import codecs
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import UnsetType, inspect
+from msgspec import UNSET, UnsetType, inspect
 
 from oppserver.contract.errors import (
     BodyTooLarge,
@@ -23,8 +24,9 @@ from oppserver.contract.errors import (
 )
 from oppserver.contract.formats import Format, Wanted
 from oppserver.contract.identifiers import GUID_HINT, canonical_guid
-from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.names import did_you_mean, quoted, repeated_name
 from oppserver.contract.problems import refusal
+from oppserver.contract.values import literal_text
 
 Message = TypeVar("Message")
 
@@ -86,7 +88,7 @@ def decode_text(
 ) -> Message:
     """Return the message in a text. Errors call the text ``what``, and its place ``place``."""
     try:
-        return decoder.decode(text)
+        return _exact(decoder, text, decoder.decode(text), place)
     except msgspec.ValidationError as error:
         unknown = _UNKNOWN_MEMBER.fullmatch(str(error))
         if unknown is not None:
@@ -96,6 +98,61 @@ def decode_text(
         raise MalformedBody(f"The {what} is not JSON: {error}") from None
     except RecursionError:
         raise MalformedBody(f"The {what} is nested too deeply to be a request") from None
+
+
+_SPACED: Final = re.compile(r"\s:")
+
+
+class _Seen(NamedTuple):
+    """The members that a message has with a value, at least those that are counted; its floats."""
+
+    members: int
+    has_floats: bool
+
+
+def _seen(message: object) -> _Seen:
+    """Count the members of a message: fewer than the text has names, and one may be there twice.
+
+    A member that has its default, or nothing, is not counted; then the text is looked at.
+    """
+    if isinstance(message, float):
+        return _Seen(0, has_floats=True)
+    if isinstance(message, msgspec.Struct):
+        values = [
+            value for name in message.__struct_fields__ if (value := getattr(message, name, UNSET))
+        ]
+        defaults = {id(one) for one in message.__struct_defaults__}
+        values = [one for one in values if one is not UNSET and id(one) not in defaults]
+        members = len(values)
+    elif isinstance(message, list) and message and not isinstance(message[0], str):
+        values, members = message, 0
+    else:
+        return _Seen(0, has_floats=False)
+    inside = [_seen(one) for one in values if not isinstance(one, (str, int))]
+    return _Seen(
+        members + sum(one.members for one in inside), any(one.has_floats for one in inside)
+    )
+
+
+def _exact(
+    decoder: msgspec.json.Decoder[Message], text: str, message: Message, place: str
+) -> Message:
+    """Return a decoded message, with the digits of its numbers as they are written.
+
+    A float has 15 digits or so: the rest would be lost. Raises InvalidValue for a name that an
+    object has twice: one of its values would be lost. Both are rare, and are looked for when the
+    members and the names are not as many.
+    """
+    seen = _seen(message)
+    if seen.members == text.count('":') and not seen.has_floats and not _SPACED.search(text):
+        return message
+    repeated = repeated_name(text)
+    if repeated is not None:
+        raise InvalidValue(f"{place}{repeated} is there twice. Send it once.")
+    if not seen.has_floats:
+        return message
+    exact = json.loads(text, parse_float=literal_text)
+    return decoder.decode(json.dumps(exact))
 
 
 def _wrong_type(reason: str, place: str) -> str:

@@ -18,7 +18,7 @@ from oppserver.contract.columns import (
 from oppserver.contract.errors import Fault, InvalidReference, UnknownColumn, UnknownEventCode
 from oppserver.contract.limits import EVENT_CODE_MAX, IN_ERROR_FAULTS_MAX
 from oppserver.contract.model import Catalogue, Field, User
-from oppserver.contract.names import nearest, quoted
+from oppserver.contract.names import comparable, nearest, quoted
 from oppserver.contract.problems import refusal
 
 _IN_ERROR_CODES_MAX: Final = 10
@@ -162,9 +162,13 @@ def column_of_type(name: str, fields: Container[str]) -> Column | None:
 
 def schema_names_shown_as(name: str, fields: Iterable[Field]) -> list[str]:
     """The schema names of the fields that have a display name, each once, in order."""
-    folded = name.strip().casefold()
-    alike = [one.schema_name for one in fields if one.display_name.strip().casefold() == folded]
+    folded = _folded(name)
+    alike = [one.schema_name for one in fields if _folded(one.display_name) == folded]
     return list(dict.fromkeys(alike))
+
+
+def _folded(name: str) -> str:
+    return comparable(name.strip()).casefold()
 
 
 def _column(name: str, fields: Mapping[str, Field]) -> Column | None:

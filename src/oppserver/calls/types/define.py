@@ -19,7 +19,7 @@ from oppserver.contract.limits import (
     TEXT_CHARACTERS_MAX,
 )
 from oppserver.contract.model import STATUSES, DataType, Field
-from oppserver.contract.names import ascii_lower, did_you_mean, quoted
+from oppserver.contract.names import comparable, did_you_mean, quoted
 from oppserver.contract.values import DATA_TYPES
 
 _STATUS: Final = "Status"
@@ -162,8 +162,8 @@ def _default_option(field: Field, change: FieldChange, options: Sequence[str]) -
     if change.default_option is None:
         return field.default_option
     name = change.default_option.strip()
-    spelled = {ascii_lower(option): option for option in options}
-    return spelled.get(ascii_lower(name), name) or None
+    spelled = {comparable(option): option for option in options}
+    return spelled.get(comparable(name), name) or None
 
 
 def with_dependent(
@@ -193,8 +193,8 @@ def _dependent_options(
         if given:
             raise _refused(field, "dependent options need a parent: --parent SCHEMA_NAME")
         return {}
-    spelled = {ascii_lower(value): value for value in options_of(parent, fields)}
-    return kept | {spelled.get(ascii_lower(value), value): some for value, some in given.items()}
+    spelled = {comparable(value): value for value in options_of(parent, fields)}
+    return kept | {spelled.get(comparable(value), value): some for value, some in given.items()}
 
 
 def options_of(schema_name: str, fields: Mapping[str, Field]) -> tuple[str, ...]:
@@ -276,7 +276,7 @@ def _check_options(field: Field) -> None:
             raise _refused(field, f"the option {quoted(option)} has to be a line of text")
         if len(option) > longest:
             raise _refused(field, f"the option {quoted(option)} is longer than {longest:,}")
-        same = seen.setdefault(ascii_lower(option), option)
+        same = seen.setdefault(comparable(option), option)
         if same is not option:
             raise _refused(field, f"the options {quoted(same)} and {quoted(option)} are the same")
     default = field.default_option

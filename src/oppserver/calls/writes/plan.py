@@ -1,6 +1,7 @@
 """Planning of writes: the stored columns and values of the fields that a caller sends."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +30,7 @@ from oppserver.contract.field_sets import (
     with_members,
 )
 from oppserver.contract.model import Catalogue, DataType, Field, Lead, StoredOpportunity, User
-from oppserver.contract.names import did_you_mean, quoted
+from oppserver.contract.names import did_you_mean, encodings, quoted
 from oppserver.contract.values import (
     listed,
     plain_text,
@@ -317,6 +318,15 @@ def duplicate_values(new: StoredOpportunity, rule: Iterable[str]) -> dict[str, s
     values = {stored: value_of(new, stored) for stored in map(_stored, rule)}
     texts = {stored: value for stored, value in values.items() if value is not None}
     return texts if texts and len(texts) == len(values) else None
+
+
+def encoded_alike(values: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """Return values with their accents encoded in each way in which equal ones may be stored."""
+    if all(text.isascii() for text in values.values()):
+        return [values]
+    return [
+        dict(zip(values, texts, strict=True)) for texts in product(*map(encodings, values.values()))
+    ]
 
 
 def value_of(one: StoredOpportunity, stored: str) -> str | None:

@@ -18,6 +18,7 @@ from oppserver.calls.writes.parse import (
 from oppserver.calls.writes.plan import (
     check_new,
     duplicate_values,
+    encoded_alike,
     owners_named,
     plan_capture,
     plan_change,
@@ -188,9 +189,10 @@ class _Capturing:
             if values is None:
                 continue
             self._write()
-            found = self._transaction.opportunity_like(new.event_code, values)
-            if found is not None:
-                return self._transaction.opportunities([found])[found]
+            for alike in encoded_alike(values):
+                found = self._transaction.opportunity_like(new.event_code, alike)
+                if found is not None:
+                    return self._transaction.opportunities([found])[found]
         return None
 
     def _write(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 from oppserver.store.migrations import tables
 from oppserver.store.postgres.citus.cluster import is_sharded
 from oppserver.store.sql import SqlConnection
-from oppserver.store.sql.catalogue import select_search_indexes
+from oppserver.store.sql.catalogue import select_catalogue, select_search_indexes
 from oppserver.store.sql.checks import broken_promises
+from oppserver.store.sql.values import unformed
 
 _VALID: Final = """
     SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -25,6 +26,7 @@ def problems_of(connection: SqlConnection) -> list[str]:
     return [
         *(f"the index {name} is missing or not valid" for name in _missing(connection)),
         *broken_promises(connection, is_sharded=is_spread),
+        *unformed(connection, select_catalogue(connection)),
         *(_promises_broken_across(connection) if is_spread else ()),
     ]
 

@@ -27,17 +27,11 @@ _Place = TypeVar("_Place", bound=Hashable)
 _T = TypeVar("_T")
 
 
-# A number of 300 and more digits may be no double precision. It is cut to its bounds, by way
-# of what has room for more, though not for all: zeros at its front are left out, and its end is.
-_BOUNDED: Final = (
-    "greatest(least(left(regexp_replace({0}, '^(-?)0+([0-9])', '\\1\\2'), 10000)::numeric,"
-    " 1.7e308), -1.7e308)"
-)
-
+# exact; a numeric has room for all digits of a text of ours, but not for 16,384 behind the point
 _AS_NUMBER: Final = (
-    "CASE WHEN {0} ~ '^-?[0-9]+([.][0-9]+)?$' THEN CASE WHEN length({0}) < 300"
-    " THEN ({0})::double precision"
-    f" ELSE round({_BOUNDED}, 300)::double precision END END"
+    "CASE WHEN {0} ~ '^-?[0-9]+([.][0-9]+)?$' THEN CASE WHEN length({0}) < 10000"
+    " THEN ({0})::numeric ELSE"
+    " (split_part({0}, '.', 1) || '.' || left(split_part({0}, '.', 2), 10000))::numeric END END"
 )
 
 _JSON_TEXT: Final = r'"([^"\\\x01-\x1f]|\\["\\/bfnrt]|\\u00(0[1-9a-f]|1[0-9a-f]))*"'

@@ -17,6 +17,7 @@ from oppserver.contract.model import (
 from oppserver.store import schema
 from oppserver.store.queries import SearchIndex
 from oppserver.store.sql import SqlConnection
+from oppserver.store.sql.values import form_all, typed
 
 _RULES: Final = tuple[tuple[str, ...], ...]
 
@@ -155,12 +156,31 @@ def _settings(text: str | None) -> ActivitySettings | None:
     return None if text is None else msgspec.json.decode(text, type=ActivitySettings)
 
 
-def put_fields(connection: SqlConnection, fields: Sequence[Field]) -> None:
-    """Creates or replaces fields, and creates their types where they are missing."""
+def put_fields(
+    connection: SqlConnection, fields: Sequence[Field], *, keeps_unfit: bool = False
+) -> None:
+    """Creates or replaces fields, and creates their types where they are missing.
+
+    What is stored gets the form of a field's new data type. Raises InvalidInput where a value does
+    not fit, unless such values are kept.
+    """
+    known = select_catalogue(connection).fields
+    by_code: dict[int, list[Field]] = {}
+    for one in fields:
+        before = known.get(one.event_code, {}).get(one.schema_name)
+        if before is None or _form_of(before) != _form_of(one):
+            by_code.setdefault(one.event_code, []).append(one)
+    for code in sorted(by_code.keys() & known.keys()):
+        form_all(connection, code, typed(by_code[code]), keeps_unfit=keeps_unfit)
     stored = {row[0] for row in connection.rows(_TYPES)}
     missing = sorted({one.event_code for one in fields} - stored)
     replace_types(connection, [plain_type(code) for code in missing])
     replace_fields(connection, fields)
+
+
+def _form_of(field: Field) -> tuple[object, ...]:
+    """The properties that the form of a field's values depends on."""
+    return field.data_type, field.options, field.dependent_options
 
 
 def plain_type(event_code: int) -> OpportunityType:

@@ -27,7 +27,10 @@ class Dialect(NamedTuple):
     """The same, of a text that is a number."""
 
     number: str
-    """A text as a number; null when it is not of the form ``-12.5``. ``{0}`` is the text."""
+    """A text as a number; null when it is not of the form ``-12.5``. ``{0}`` is the text.
+
+    Exact, or never the wrong way round: then ``number_tie`` orders numbers that it makes equal.
+    """
 
     unequal: str
     """The SQL for "two values differ"; the first may be null, which is unequal to any value."""
@@ -47,6 +50,12 @@ class Dialect(NamedTuple):
     member: str
     """A member of a custom field set: as ``attribute``, as text; null also where the stored text is
     none that a set stores. ``{0}`` is the text, ``{1}`` the name."""
+
+    number_tie: str = ""
+    """The order of two texts whose ``number`` is equal; empty where ``number`` is exact."""
+
+    tie_of: Callable[[str], str] = str
+    """The tie of a number that comes beside."""
 
 
 class Sql(NamedTuple):
@@ -255,6 +264,8 @@ def _condition_sql(condition: ColumnCondition, column: str, dialect: Dialect) ->
         column = (dialect.lower if is_indexed else dialect.lower_unindexed).format(column)
         values = tuple(map(ascii_lower, values))
     elif condition.is_number:
+        if dialect.number_tie and values:
+            return _number_condition(condition, column, dialect)
         column = dialect.number.format(column)
         place = dialect.number_value
     match comparison:
@@ -267,6 +278,37 @@ def _condition_sql(condition: ColumnCondition, column: str, dialect: Dialect) ->
         case _:
             text = _OPERATORS[comparison].format(column, *[place] * len(values))
     return Sql(text, values)
+
+
+def _number_condition(condition: ColumnCondition, column: str, dialect: Dialect) -> Sql:
+    """The SQL of a comparison of numbers that ``number`` alone cannot tell apart.
+
+    The first condition is as quick as a comparison that is not exact, and true of few rows where
+    little is found. Only then the others are looked at.
+    """
+    number, tie = dialect.number.format(column), dialect.number_tie.format(column)
+    place, tie_place = dialect.number_value, dialect.value
+    keys = [(value, dialect.tie_of(value)) for value in condition.values]
+    match condition.comparison:
+        case Comparison.EQUAL:
+            return Sql(f"({number} = {place} AND {tie} = {tie_place})", keys[0])
+        case Comparison.NOT_EQUAL:
+            return Sql(f"({number} = {place} AND {tie} = {tie_place}) IS NOT TRUE", keys[0])
+        case Comparison.BETWEEN:
+            bounds = [(">", ">="), ("<", "<=")]
+        case comparison:
+            operator = _OPERATORS[comparison].split()[1]
+            bounds = [(operator[0], operator)]
+    within = " AND ".join(f"{number} {bound[0]}= {place}" for bound in bounds)
+    if len(bounds) == 2:
+        within = f"{number} BETWEEN {place} AND {place}"
+    known = f"CAST({column} AS INTEGER)"  # what has met the first condition is a number
+    exact = "".join(
+        f" AND ({known} {outside} {place} OR {tie} {operator} {tie_place})"
+        for outside, operator in bounds
+    )
+    values = (*(value for value, _ in keys), *(part for key in keys for part in key))
+    return Sql(f"({within}{exact})", values)
 
 
 def lead_conditions(group: ConditionGroup, dialect: Dialect) -> Sql:
@@ -297,17 +339,26 @@ def order_sql(
     *,
     is_reversed: bool = False,
     is_set: bool = False,
+    tie: str = "",
 ) -> str:
     """The SQL of an order by a column and an id; reversed, the last row comes first.
 
+    ``tie`` comes between the two, where it is not empty; it is never null.
     ``is_set``: it is never null. Then nothing is said of nulls, as in indexes, which may serve only
     orders that say the same.
     """
     if ordering.is_descending is not is_reversed:
-        return f"{column} DESC{'' if is_set else ' NULLS LAST'}, {row_id} DESC"
-    return f"{column} ASC{'' if is_set else ' NULLS FIRST'}, {row_id} ASC"
+        middle = f", {tie} DESC" if tie else ""
+        return f"{column} DESC{'' if is_set else ' NULLS LAST'}{middle}, {row_id} DESC"
+    middle = f", {tie} ASC" if tie else ""
+    return f"{column} ASC{'' if is_set else ' NULLS FIRST'}{middle}, {row_id} ASC"
 
 
 def order_key(ordering: Ordering, column: str, dialect: Dialect) -> str:
     """The SQL of what rows are sorted by, whose column has this SQL."""
     return dialect.number.format(column) if ordering.is_number else column
+
+
+def order_tie(ordering: Ordering, column: str, dialect: Dialect) -> str:
+    """The SQL of what rows with equal keys are sorted by; empty when equal keys are equal."""
+    return dialect.number_tie.format(column) if ordering.is_number else ""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
@@ -23,6 +24,7 @@ from oppserver.contract.model import (
 from oppserver.store.port import Transaction
 from oppserver.store.queries import (
     ActivitySearch,
+    FormedValues,
     IdempotencyRecord,
     LeadNumbers,
     SearchIndex,
@@ -36,6 +38,7 @@ from oppserver.store.sql import (
     leads,
     opportunities,
     users,
+    values,
 )
 from oppserver.store.sql.batches import (
     PreparedBatch,
@@ -127,6 +130,15 @@ class SqlTransaction(ABC):
     def delete_opportunities(self, ids: Sequence[str], *, now: str, by: str | None) -> int:
         return delete_opportunities(self._connection, ids, now=now, by=by)
 
+    def put_fields(self, fields: Sequence[Field], *, keeps_unfit: bool) -> None:
+        """Create or replace fields, as ``Store.put_fields``."""
+        self._has_looked = False
+        catalogue.put_fields(self._connection, fields, keeps_unfit=keeps_unfit)
+
+    def form_page(self, event_code: int, fields: values.Typed, after_id: str) -> values.ValuesPage:
+        """Bring a page of values to the form of their fields."""
+        return values.form(self._connection, event_code, fields, after_id)
+
     # --- leads and users
 
     def leads(self, ids: Sequence[str]) -> dict[str, Lead]:
@@ -171,6 +183,12 @@ class SqlTransaction(ABC):
         key = answer.key_sha256
         self._connection.run(_FORGET_RECORDS, not_before=not_before, key_sha256=key)
         self._connection.run(_INSERT_RECORD, **msgspec.structs.asdict(answer))
+
+
+def _form_page(
+    transaction: SqlTransaction, *, event_code: int, fields: values.Typed, after_id: str
+) -> values.ValuesPage:
+    return transaction.form_page(event_code, fields, after_id)
 
 
 class SqlStore(ABC):
@@ -288,8 +306,22 @@ class SqlStore(ABC):
     def put_types(self, types: Sequence[OpportunityType]) -> None:
         self._write(lambda c: catalogue.replace_types(c, types))
 
-    def put_fields(self, fields: Sequence[Field]) -> None:
-        self._write(lambda c: catalogue.put_fields(c, fields))
+    def put_fields(self, fields: Sequence[Field], *, keeps_unfit: bool = False) -> None:
+        self._transact(lambda t: t.put_fields(fields, keeps_unfit=keeps_unfit), is_limited=False)
+
+    def form_values(self, on_page: Callable[[int], None]) -> FormedValues:
+        changed, unfit = 0, 0
+        for code, fields in values.typed_of(self._read_primary(catalogue.select_catalogue)).items():
+            after_id: str | None = ""
+            while after_id is not None:
+                page = self._transact(
+                    partial(_form_page, event_code=code, fields=fields, after_id=after_id),
+                    is_limited=False,
+                )
+                changed, unfit = changed + len(page.changed), unfit + len(page.unfit)
+                after_id = page.last_id
+                on_page(page.rows)
+        return FormedValues(opportunities=changed, unfit=unfit)
 
     def put_activity_types(self, types: Sequence[ActivityType]) -> None:
         self._write(lambda c: catalogue.replace_activity_types(c, types))

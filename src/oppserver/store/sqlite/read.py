@@ -11,13 +11,76 @@ from oppserver.store.queries import PlannedEntry, RenderedRows
 from oppserver.store.sql.conditions import Dialect, bulk_column_sql, rendered_lead_sql
 from oppserver.store.sqlite.library import sqlite3
 
+_IS_NUMBER: Final = (
+    "({0} GLOB '[0-9]*' OR {0} GLOB '-[0-9]*') AND substr({0}, 2) NOT GLOB '*[^0-9.]*'"
+    " AND {0} NOT GLOB '*.*.*' AND {0} NOT GLOB '*.'"
+)
+
+_DIGITS: Final = "0123456789"
+
+_REVERSED: Final = "jihgfedcba"
+"""Stand for the digits of numbers below zero: of two, the one with larger digits comes first."""
+
+_POSITIVE_FIRST: Final = 100
+
+_NEGATIVE_LAST: Final = 40_000
+"""A character for the number of digits before the point, which any text of ours has room for; no
+character of them is half of one."""
+
+
+def _tie_sql() -> str:
+    """The SQL of what orders two numbers that a cast to INTEGER makes equal.
+
+    Both have the same whole part, or more digits than an INTEGER takes. So the decimals decide; of
+    long numbers, the number of digits and then the digits. ``number_tie`` is the same in Python.
+    """
+    digits = "ltrim({0}, '-0')"
+    plain = f"CASE instr({digits}, '.') WHEN 0 THEN {digits}"
+    plain += f" ELSE rtrim(rtrim({digits}, '0'), '.') END"
+    decimals = "rtrim(substr({0}, instr({0} || '.', '.')), '0')"
+    places = "instr(ltrim({0}, '-0') || '.', '.')"
+
+    def reversed_sql(text: str) -> str:
+        for digit, letter in zip(_DIGITS, _REVERSED, strict=True):
+            text = f"replace({text}, '{digit}', '{letter}')"
+        return text
+
+    return (
+        "CASE WHEN (length({0}) > 18 OR instr({0}, '.')) AND "
+        + _IS_NUMBER
+        + f" THEN CASE WHEN {places} > 19 AND {{0}} < '0'"
+        f" THEN '!' || char({_NEGATIVE_LAST} - {places}) || {reversed_sql(plain)} || '~'"
+        f" WHEN {places} > 19 THEN char({_POSITIVE_FIRST} + {places}) || {plain}"
+        f" WHEN rtrim({decimals}, '.') = '' THEN '.'"
+        f" WHEN {{0}} < '0' THEN '!' || {reversed_sql(decimals)} || '~' ELSE {decimals} END"
+        " ELSE '.' END"
+    )
+
+
+def number_tie(text: str) -> str:
+    """Order numbers that a cast to INTEGER makes equal; the text is of the form ``-12.5``."""
+    digits = text.lstrip("-0")
+    whole, point, decimals = digits.partition(".")
+    decimals = decimals.rstrip("0")
+    places = len(whole) + 1
+    plain = f"{whole}.{decimals}" if decimals else whole
+    is_negative = text.startswith("-")
+    turned = str.maketrans(_DIGITS, _REVERSED)
+    if places > 19:
+        if is_negative:
+            return f"!{chr(_NEGATIVE_LAST - places)}{plain.translate(turned)}~"
+        return f"{chr(_POSITIVE_FIRST + places)}{plain}"
+    if not (point and decimals):
+        return "."
+    return f"!.{decimals.translate(turned)}~" if is_negative else f".{decimals}"
+
+
 SQLITE: Final = Dialect(
     value="?",
-    number_value="CAST(? AS REAL)",
-    number=(
-        "CASE WHEN ({0} GLOB '[0-9]*' OR {0} GLOB '-[0-9]*') AND substr({0}, 2) NOT GLOB"
-        " '*[^0-9.]*' AND {0} NOT GLOB '*.*.*' AND {0} NOT GLOB '*.' THEN CAST({0} AS REAL) END"
-    ),
+    number_value="CAST(? AS INTEGER)",
+    number=f"CASE WHEN {_IS_NUMBER} THEN CAST({{0}} AS INTEGER) END",
+    number_tie=_tie_sql(),
+    tie_of=number_tie,
     unequal="{} IS NOT {}",
     lower="lower({})",
     # the plus keeps an index of lower(email) out: SQLite 3.53 would walk all of it in place of the

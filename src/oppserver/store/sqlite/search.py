@@ -31,6 +31,7 @@ from oppserver.store.sql.conditions import (
     opportunity_sql,
     order_key,
     order_sql,
+    order_tie,
     rendered_sql,
     stored_lead_sql,
 )
@@ -168,17 +169,19 @@ def _page_statement(search: Search, where: str, *, is_reversed: bool, is_sorted:
     keeps the order of what was turned round: SQLite may drop that of a subquery without one.
     """
     ordering = search.ordering
-    key = order_key(ordering, opportunity_sql(ordering.stored, SQLITE), SQLITE)
+    column = opportunity_sql(ordering.stored, SQLITE)
+    key, tie = order_key(ordering, column, SQLITE), order_tie(ordering, column, SQLITE)
     order = order_sql(
-        search.ordering, f"+{key}" if is_sorted else key, "o.id", is_reversed=is_reversed
+        ordering, f"+{key}" if is_sorted else key, "o.id", is_reversed=is_reversed, tie=tie
     )
+    tied = f", {tie} AS tie" if tie else ""
     picked = (
-        f"SELECT o.rowid AS at, {key} AS key, o.id AS id FROM opportunity AS o WHERE {where}"
+        f"SELECT o.rowid AS at, {key} AS key{tied}, o.id AS id FROM opportunity AS o WHERE {where}"
         f" ORDER BY {order} LIMIT ? OFFSET ?"
     )
     if is_reversed:
-        picked = f"SELECT at FROM ({picked}) ORDER BY {order_sql(search.ordering, 'key', 'id')}"
-        picked += " LIMIT -1"
+        turned = order_sql(ordering, "key", "id", tie="tie" if tie else "")
+        picked = f"SELECT at FROM ({picked}) ORDER BY {turned} LIMIT -1"
     row, joins = _row_sql(search.columns, search.form)
     return (
         f"SELECT CAST(json_group_array({row}) AS BLOB) FROM ({picked}) AS page"
@@ -247,14 +250,16 @@ def find_activities(
 
 def read_lead_page(connection: sqlite3.Connection, search: LeadSearch) -> RenderedPage:
     """A page of leads, to be read in one moment: its ids are found first, then its rows."""
-    key = order_key(search.ordering, stored_lead_sql(search.ordering.stored, SQLITE), SQLITE)
+    column = stored_lead_sql(search.ordering.stored, SQLITE)
+    key = order_key(search.ordering, column, SQLITE)
+    tie = order_tie(search.ordering, column, SQLITE)
     where = lead_conditions(search.where, SQLITE)
     count = f"SELECT count(*) FROM lead AS l WHERE {where.text}"
     (total,) = connection.execute(count, where.values).fetchone()
     statement = (
         f"SELECT CAST(json_group_array({lead_json(search.columns)}) AS BLOB)"
         f" FROM (SELECT l.id FROM lead AS l WHERE {where.text}"
-        f" ORDER BY {order_sql(search.ordering, key, 'l.id')}"
+        f" ORDER BY {order_sql(search.ordering, key, 'l.id', tie=tie)}"
         f" LIMIT ? OFFSET ?) AS page CROSS JOIN lead AS l ON l.id = page.id{LEAD_OWNER}"
     )
     parameters = (*where.values, search.limit, search.offset)
