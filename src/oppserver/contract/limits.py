@@ -102,8 +102,7 @@ RECENTLY_MODIFIED_ROWS_DEFAULT: Final = 20
 "20"."""
 
 BULK_WRITE_ROWS_MAX: Final = 25
-"""Opportunities in one bulk update or add, activities in one bulk post. Source: the documentation
-of each call."""
+"""Rows of one bulk update, add or post. Source: the documentation of each call."""
 
 LEADS_BY_IDS_MAX: Final = 10_000
 """Ids in one ``Leads/Retrieve/ByIds``. Source: the documentation."""
@@ -120,7 +119,7 @@ IDEMPOTENCY_HOURS: Final = 24
 # --- streams of ids ------------------------------------------------------------------------------
 
 STREAM_UNIT_IDS: Final = BULK_READ_IDS_MAX
-"""Ids of a stream that count as one call, and are read at once. Ours: what one call may ask for."""
+"""Ids of a stream that count as one call. Ours: what one call may ask for; read at once."""
 
 STREAM_TIMEOUT_S_DEFAULT: Final = 30.0
 """Seconds for which a caller of a stream may send no ids while they are waited for, or take no
@@ -157,7 +156,7 @@ EVENT_CODE_MAX: Final = 2**31 - 1
 """Largest event code. Ours: codes seen have five digits; this fits every engine's integer."""
 
 NAME_CHARACTERS_MAX: Final = 200
-"""Characters in the name of a type, a field or a user. Ours: a heading, not a text."""
+"""Characters in a name. Ours: a heading, not a text."""
 
 FIELD_OPTIONS_MAX: Final = 5_000
 """Options of one dropdown. Ours: the cities of a country; metadata and details have all of them."""
@@ -176,8 +175,8 @@ DUPLICATE_RULES_MAX: Final = 10
 """Duplicate rules of one type. Ours: each is a look-up for every opportunity that is captured."""
 
 NUMBER_WHOLE_DIGITS_MAX: Final = 28
-"""Digits of a Number before the point. With those behind it they are 38, the most that a decimal of
-Arrow and Parquet has (decimal128): a number that is stored can be read in every format."""
+"""Digits of a Number before the point. Source: with those behind it they are 38, the most that a
+decimal of Arrow and Parquet has (decimal128): a stored number can be read in every format."""
 
 NUMBER_DECIMALS_MAX: Final = 10
 """Digits of a Number behind the point. Ours: money and rates need fewer."""
