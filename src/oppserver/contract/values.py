@@ -176,6 +176,18 @@ def has_form(field: Field) -> bool:
     return bool(DATA_TYPES[field.data_type].parse) and not is_set
 
 
+def is_in_form(text: str, field: Field) -> bool:
+    """Return true for most values that have the form of their field already; quick."""
+    match field.data_type:
+        case DataType.NUMBER:
+            return _IN_FORM.fullmatch(text) is not None
+        case DataType.BOOLEAN:
+            return text in {"0", "1"}
+        case DataType.SEARCHABLE_DROPDOWN:
+            return text in field.options
+    return False
+
+
 def kept_value(text: str, field: Field) -> str | None:
     """The stored form of a value that is stored already; None when it does not fit its field.
 

@@ -27,6 +27,7 @@ from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import (
     DATA_TYPES,
     has_form,
+    is_in_form,
     matching,
     options_of,
     scalar_text,
@@ -130,7 +131,7 @@ def opportunity_of(
     typed = fields.get(values.get("event_code", -1))
     if typed:
         _give_form(slots, typed, keeps_unfit=keeps_unfit)
-        if "status" in values:
+        if "status" in values and not is_in_form(values["status"], typed["status"]):
             values["status"] = _formed(values["status"], typed["status"])
     try:
         return StoredOpportunity(**values, slots=slots)
@@ -187,7 +188,7 @@ def _give_form(slots: dict[str, str], typed: Mapping[str, Field], *, keeps_unfit
     """Give values the stored form of their fields, in place."""
     for stored, text in tuple(slots.items()):
         field = typed.get(stored)
-        if field is None:
+        if field is None or is_in_form(text, field):
             continue
         try:
             formed = _formed(text, field)
@@ -266,12 +267,13 @@ def _text(value: object) -> str | None:
     """Any scalar as text."""
     if value is None or value == "":
         return None
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, (int, float, Decimal)):
-        return None if value != value else scalar_text(value)  # noqa: PLR0124 (NaN is no value)
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "surrogateescape")
+    if not isinstance(value, str):
+        if isinstance(value, bool):
+            return "1" if value else "0"
+        if isinstance(value, (int, float, Decimal)):
+            return None if value != value else scalar_text(value)  # noqa: PLR0124 (NaN is no value)
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "surrogateescape")
     if not isinstance(value, str):
         raise ValueError(  # noqa: TRY004 (this error describes a line)
             "a text, a number, true or false is expected, not a list or an object"
