@@ -55,13 +55,15 @@ def write_json(path: Path, recorded: dict[str, Any]) -> None:
 
 
 def table(results: Sequence[Result]) -> str:
-    """The figures with their targets, as a list in Markdown; the record has the whole notes."""
+    """The figures that have targets, as a list in Markdown; the record has all, and their notes."""
     lines = []
     for one in results:
         target, score = TARGETS[one.name], _score(one)
+        if score is None:
+            continue
         note = re.split(r"; | \(", one.note)[0]
         figure = (f"{one.figure}; {note}" if note else one.figure).replace(" to ", "\u2013")
-        mark = "" if score is None else ": met" if score >= 1 else ": **missed**"
+        mark = ": met" if score >= 1 else ": **missed**"
         lines.append(f"- {target.measure} ({target.text}{mark}): {figure}")
     return "\n".join(lines)
 

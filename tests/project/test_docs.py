@@ -191,8 +191,12 @@ def without_code(text: str) -> str:
 def test_tests_that_are_named_exist(page: Path) -> None:
     """A page that says which test proves a rule names one that is there."""
     there = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
-    for name in set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8"))):
+    text = page.read_text(encoding="utf-8")
+    for name in set(re.findall(r"`(test_\w+)`", text)):
         assert f"def {name}(" in there, name
+    for name in set(re.findall(r"`([\w/]*test_\w+\.py)`", text)):
+        is_of_a_session = f"<!-- file: {name} -->" in text
+        assert is_of_a_session or list((ROOT / "tests").rglob(name.removeprefix("tests/"))), name
 
 
 @each_page
