@@ -108,7 +108,8 @@ def block(recorded: Mapping[str, Any]) -> str:
     """The text between the marks of the page."""
     costs = costs_of(recorded)
     all_needs = [needs_of(costs, size) for size in SIZES]
-    parts = (_heading(recorded), _measured(costs), _needed(all_needs), _called(costs, all_needs))
+    table = _table([*_needed(all_needs), *_called(costs, all_needs)])
+    parts = (_heading(recorded), _measured(costs), table)
     return "\n\n".join((_BEGIN, *parts, _END))
 
 
@@ -146,7 +147,7 @@ def _measured(costs: Costs) -> str:
     return "\n".join(f"- `{name}` {measured}: {what}" for name, measured, what in rows)
 
 
-def _needed(all_needs: Sequence[Needs]) -> str:
+def _needed(all_needs: Sequence[Needs]) -> list[Sequence[str]]:
     rows = (
         ("stored", "N \u00d7 (row + lead)", [_bytes(one.stored_bytes) for one in all_needs]),
         ("index of ids", "N \u00d7 by_id", [_bytes(one.by_id_bytes) for one in all_needs]),
@@ -175,11 +176,10 @@ def _needed(all_needs: Sequence[Needs]) -> str:
             ],
         ),
     )
-    heads = ("what", "formula", *(f"N = {size:,}" for size in SIZES))
-    return _table(heads, [(what, formula, *cells) for what, formula, cells in rows])
+    return [(what, formula, *cells) for what, formula, cells in rows]
 
 
-def _called(costs: Costs, all_needs: Sequence[Needs]) -> str:
+def _called(costs: Costs, all_needs: Sequence[Needs]) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = [
         (
             "bulk reads/s per core",
@@ -205,11 +205,11 @@ def _called(costs: Costs, all_needs: Sequence[Needs]) -> str:
                 *(_n(ceil(rate * one.database_bulk_ms / 1_000)) for one in all_needs),
             ),
         ]
+    return rows
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
     heads = ("what", "formula", *(f"N = {size:,}" for size in SIZES))
-    return _table(heads, rows)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
