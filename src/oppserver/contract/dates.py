@@ -31,6 +31,17 @@ _RFC3339 = re.compile(
 )
 
 
+def is_stored(text: str) -> bool:
+    """Return whether a text is a date in the stored form."""
+    if not _STORED.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)  # is it in the calendar?
+    except ValueError:
+        return False
+    return True
+
+
 def to_stored(text: str) -> str:
     """The stored form (``YYYY-MM-DD HH:MM:SS``, UTC) of a date in any of the three forms.
 

@@ -26,8 +26,8 @@ from oppserver.contract.model import Catalogue, DataType, Field, StoredOpportuni
 from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import (
     DATA_TYPES,
+    form_test,
     has_form,
-    is_in_form,
     matching,
     options_of,
     scalar_text,
@@ -66,9 +66,6 @@ _MANDATORY: Final = ("ProspectActivityId", "EventCode", "ProspectId")
 _SLOT_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
 
 
-_NO_FIELDS: Final[Mapping[int, Mapping[str, Field]]] = MappingProxyType({})
-
-
 _GUID_BYTES: Final = 16
 
 
@@ -85,15 +82,25 @@ class _Member(NamedTuple):
     read: Callable[[Any], str | int | None]
 
 
-TypedFields: TypeAlias = Mapping[int, Mapping[str, Field]]
+class _Typed(NamedTuple):
+    """A field with a form, and the quick test of it."""
+
+    field: Field
+    is_in_form: Callable[[str], object]
+
+
+TypedFields: TypeAlias = Mapping[int, Mapping[str, _Typed]]
 """The fields whose values have a form of their own: by event code, by stored name."""
+
+
+_NO_FIELDS: Final[TypedFields] = MappingProxyType({})
 
 
 def typed_fields(catalogue: Catalogue) -> TypedFields:
     """The fields of all types that are more than text, Status among them."""
     return {
         code: {
-            column.stored: msgspec.structs.replace(field, max_length=None)
+            column.stored: _Typed(msgspec.structs.replace(field, max_length=None), form_test(field))
             for field in (status_field(code), *fields.values())
             if has_form(field) and (column := column_named(field.schema_name))
         }
@@ -131,8 +138,9 @@ def opportunity_of(
     typed = fields.get(values.get("event_code", -1))
     if typed:
         _give_form(slots, typed, keeps_unfit=keeps_unfit)
-        if "status" in values and not is_in_form(values["status"], typed["status"]):
-            values["status"] = _formed(values["status"], typed["status"])
+        status = typed["status"]
+        if "status" in values and not status.is_in_form(values["status"]):
+            values["status"] = _formed(values["status"], status.field)
     try:
         return StoredOpportunity(**values, slots=slots)
     except TypeError:
@@ -184,11 +192,11 @@ def with_checked_sets(one: StoredOpportunity, sets: Iterable[FieldSet]) -> Store
     return msgspec.structs.replace(one, slots=slots)
 
 
-def _give_form(slots: dict[str, str], typed: Mapping[str, Field], *, keeps_unfit: bool) -> None:
+def _give_form(slots: dict[str, str], typed: Mapping[str, _Typed], *, keeps_unfit: bool) -> None:
     """Give values the stored form of their fields, in place."""
-    for stored, text in tuple(slots.items()):
-        field = typed.get(stored)
-        if field is None or is_in_form(text, field):
+    for stored, (field, is_in_form) in typed.items():
+        text = slots.get(stored)
+        if text is None or is_in_form(text):
             continue
         try:
             formed = _formed(text, field)
