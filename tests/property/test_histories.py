@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from oppserver.contract.errors import InvalidInput
 from oppserver.contract.model import (
     ActivityType,
     Catalogue,
@@ -131,9 +132,16 @@ class History(RuleBasedStateMachine):
     def put_types(self, which: int, some: list[OpportunityType]) -> None:
         self.both(which, lambda store: store.put_types(some))
 
-    @rule(which=st.integers(0, 1), some=st.lists(fields, max_size=3))
-    def put_fields(self, which: int, some: list[Field]) -> None:
-        self.both(which, lambda store: store.put_fields(some))
+    @rule(which=st.integers(0, 1), some=st.lists(fields, max_size=3), keeps_unfit=st.booleans())
+    def put_fields(self, which: int, some: list[Field], *, keeps_unfit: bool) -> None:
+        def is_put(store: Store) -> bool:
+            try:
+                store.put_fields(some, keeps_unfit=keeps_unfit)
+            except InvalidInput:  # values do not fit
+                return False
+            return True
+
+        self.both(which, is_put)
 
     @rule(which=st.integers(0, 1), some=st.lists(activity_types, max_size=2))
     def put_activity_types(self, which: int, some: list[ActivityType]) -> None:

@@ -65,7 +65,7 @@ def test_types_and_fields(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("field", "add", "12001", "Status"), "mx_Custom_1 to mx_Custom_250"),
+        (("field", "add", "12001", "Status"), "another --display-name"),
         (("field", "add", "12001", "mx_Custom_251"), "mx_Custom_1 to mx_Custom_250"),
         (("field", "add", "12999", "mx_Custom_1"), "no type 12999"),
         (("field", "list", "12999"), "no type 12999"),

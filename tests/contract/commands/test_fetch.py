@@ -44,7 +44,7 @@ def test_a_file_of_all_rows_in_order(tmp_path: Path) -> None:
     assert (tmp_path / "missing.txt").read_text().split() == [one for one in IDS if one in absent]
     assert re.fullmatch(
         r"fetched 4,992 opportunities into out\.csv in [\d.]+ s \([\d,]+ ids/s\):"
-        r" 8 not found, 1 repeated ids asked for once\n",
+        r" 8 not found, 1 repeated id asked for once\n",
         done.stderr,
     )
     assert files(tmp_path) == {"ids.txt", "out.csv", "missing.txt"}

@@ -173,7 +173,7 @@ def test_options_depend_on_a_parent(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("mx_Custom_0",), "mx_Custom_1 to mx_Custom_250"),
-        (("Owner",), "mx_Custom_1 to mx_Custom_250"),
+        (("Owner",), "another --display-name"),
         (("mx_Custom_3", "--display-name", ""), "display name"),
         (("mx_Custom_3", "--option", "a", "--option", "A"), "'a' and 'A' are the same"),
         (("mx_Custom_3", "--option", " "), "a line of text"),

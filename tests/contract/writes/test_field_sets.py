@@ -78,13 +78,13 @@ def test_c1_a_set_is_stored_and_read_back(server: Server) -> None:
     updated(server, one, field_set_of(o10="2/29/2024 1:05:09 PM", o2="1,200.50", o1="N"))
     row = read(server, one, f"{SLOT},{MEMBERS},{SLOT}x007Emx_customobject_1")
     assert row[SLOT] == (
-        '{"mx_CustomObject_1":"N","mx_CustomObject_2":"1200.50",'
+        '{"mx_CustomObject_1":"N","mx_CustomObject_2":"1200.5",'
         '"mx_CustomObject_10":"2024-02-29 13:05:09"}'
     )
     assert [row[name] for name in MEMBERS.split(",")] == [
         None,
         "N",
-        "1200.50",
+        "1200.5",
         "2024-02-29 13:05:09",
     ]
     assert row[f"{SLOT}x007Emx_CustomObject_1"] == "N"

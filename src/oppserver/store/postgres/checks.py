@@ -9,9 +9,8 @@ from typing import Any, Final, NamedTuple
 from oppserver.store.migrations import tables
 from oppserver.store.postgres.citus.cluster import is_sharded
 from oppserver.store.sql import SqlConnection
-from oppserver.store.sql.catalogue import select_catalogue, select_search_indexes
-from oppserver.store.sql.checks import broken_promises
-from oppserver.store.sql.values import unformed
+from oppserver.store.sql.catalogue import select_search_indexes
+from oppserver.store.sql.checks import broken_promises, fault, unformed_values
 
 _VALID: Final = """
     SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -26,7 +25,7 @@ def problems_of(connection: SqlConnection) -> list[str]:
     return [
         *(f"the index {name} is missing or not valid" for name in _missing(connection)),
         *broken_promises(connection, is_sharded=is_spread),
-        *unformed(connection, select_catalogue(connection)),
+        *unformed_values(connection),
         *(_promises_broken_across(connection) if is_spread else ()),
     ]
 
@@ -62,15 +61,15 @@ class _Naming(NamedTuple):
 
 _NAMING: Final = (
     _Naming(
-        "opportunities whose EmailAddress is not their lead's",
+        "opportunity whose EmailAddress is not that of its lead",
         "opportunity",
         "lead_id",
         ("lead",),
         ("lead_email", "email"),
     ),
-    _Naming("activities of an unknown lead", "activity", "lead_id", ("lead",)),
+    _Naming("activity of an unknown lead", "activity", "lead_id", ("lead",)),
     _Naming(
-        "activities of an opportunity that was never there",
+        "activity of an opportunity that was never there",
         "activity",
         "opportunity_id",
         ("opportunity", "deleted_opportunity"),
@@ -81,7 +80,7 @@ _NAMING: Final = (
 def _promises_broken_across(connection: SqlConnection) -> list[str]:
     """The faults that are there, a line each, with how many rows have it."""
     return [
-        f"{number} {naming.meaning}"
+        fault(number, naming.meaning)
         for naming in _NAMING
         if (number := _number_broken(connection, naming))
     ]

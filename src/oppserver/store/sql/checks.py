@@ -3,8 +3,12 @@
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from oppserver.contract.names import counted
 from oppserver.store.sql import SqlConnection
+from oppserver.store.sql.catalogue import select_catalogue
+from oppserver.store.sql.values import unformed
 
 _BROKEN: Final = MappingProxyType(
     {
@@ -79,6 +83,19 @@ def broken_promises(connection: SqlConnection, *, is_sharded: bool = False) -> l
     for meaning, statement in promises.items():
         [(number,)] = connection.rows(statement)
         if number:
-            noun, _, rest = meaning.partition(" ")
-            found.append(f"{counted(number, noun)} {rest}")
+            found.append(fault(number, meaning))
     return found
+
+
+def fault(number: int, meaning: str) -> str:
+    """A line for some rows with a fault, whose meaning begins with a noun: ``lead of ...``."""
+    noun, _, rest = meaning.partition(" ")
+    return f"{counted(number, noun)} {rest}"
+
+
+def unformed_values(connection: SqlConnection) -> list[str]:
+    """A line for each type that has values in an older form, or one for fields that are damaged."""
+    try:
+        return unformed(connection, select_catalogue(connection))
+    except (ValueError, msgspec.DecodeError) as error:
+        return [f"the types and fields cannot be read: {error}"]

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from oppserver.contract.columns import column_named
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.model import Catalogue, Field
-from oppserver.contract.names import quoted
+from oppserver.contract.names import counted, quoted
 from oppserver.contract.values import DATA_TYPES, has_form, kept_value, status_field
 from oppserver.store.sql import SqlConnection
 from oppserver.store.sql.changes import take_numbers
@@ -125,7 +125,7 @@ def unformed(connection: SqlConnection, catalogue: Catalogue) -> list[str]:
             number, after_id = number + len(page.changed), page.last_id
         if number:
             found.append(
-                f"{number} opportunities of type {code} have values in an older form, which"
-                " searches miss; 'oppserver db upgrade' brings them to the form of today"
+                f"{counted(number, 'opportunity')} of type {code} with values in an older form,"
+                " which searches miss; 'oppserver db upgrade' brings them to the form of today"
             )
     return found

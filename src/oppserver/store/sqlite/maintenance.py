@@ -19,9 +19,8 @@ from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.limits import SQLITE_BACKUP_STEP_PAGES
 from oppserver.store import migrations
 from oppserver.store.sql import SqlConnection
-from oppserver.store.sql.catalogue import create_statement, select_catalogue, select_search_indexes
-from oppserver.store.sql.checks import broken_promises
-from oppserver.store.sql.values import unformed
+from oppserver.store.sql.catalogue import create_statement, select_search_indexes
+from oppserver.store.sql.checks import broken_promises, unformed_values
 from oppserver.store.sqlite.files import MARK_LOG
 from oppserver.store.sqlite.fingerprints import give_identity
 from oppserver.store.sqlite.library import sqlite3
@@ -102,7 +101,7 @@ def problems_of(connection: SqlConnection) -> list[str]:
             for name in missing(connection)
         ),
         *broken_promises(connection),
-        *unformed(connection, select_catalogue(connection)),
+        *unformed_values(connection),
     ]
 
 
