@@ -333,7 +333,8 @@ _PROCESS_FILE: Final = "process-{}"
 def _processes_in(shared: SharedMetrics | None) -> list[int]:
     """The ids of the processes that count in a folder."""
     assert shared is not None, "a server alone has no folder"
-    return [int(file.read_text()) for file in shared.folder.glob(_PROCESS_FILE.format("*"))]
+    texts = [file.read_text() for file in shared.folder.glob(_PROCESS_FILE.format("*"))]
+    return [int(text) for text in texts if text]  # one that is being written is empty
 
 
 def _count_in_files(shared: SharedMetrics) -> None:
