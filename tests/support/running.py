@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import trustme
+
 from oppserver.calls.shared.admission import new_key
 from oppserver.calls.shared.call import THE_WORLD
 from oppserver.contract.dates import now_stored
@@ -264,6 +266,14 @@ def start(
 
     server.url = poll(listening, what="the server")
     return server
+
+
+def make_certificate(folder: Path, name: str = "cert.pem", key: str = "key.pem") -> bytes:
+    """Put a new certificate and its key in a folder; return it as connections show it."""
+    issued = trustme.CA().issue_cert("localhost", "127.0.0.1")
+    issued.private_key_pem.write_to_path(str(folder / key))
+    (folder / name).write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
+    return ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
 
 
 @contextmanager

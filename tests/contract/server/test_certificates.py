@@ -9,17 +9,17 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from tests.support.running import Server, create_key, events, poll, run_well, serving
+from tests.support.running import (
+    Server,
+    create_key,
+    events,
+    make_certificate,
+    poll,
+    run_well,
+    serving,
+)
 
 FLAGS = ("--ssl-certfile", "cert.pem", "--ssl-keyfile", "key.pem")
-
-
-def make_certificate(folder: Path) -> bytes:
-    """Put a new pair in place; return the certificate as connections show it."""
-    issued = trustme.CA().issue_cert("localhost", "127.0.0.1")
-    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
-    (folder / "cert.pem").write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
-    return ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
 
 
 def shown(server: Server) -> bytes | None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
 import zstandard
 
 import oppserver
@@ -23,6 +22,7 @@ from tests.support.running import (
     asking,
     create_key,
     group,
+    make_certificate,
     poll,
     run,
     run_well,
@@ -318,13 +318,6 @@ def test_tls(tmp_path: Path) -> None:
     with serving(tmp_path, *flags, keys=keys) as server:
         assert server.url.startswith("https://")
         assert server.post(SMALL).status == 200
-
-
-def make_certificate(folder: Path) -> None:
-    issued = trustme.CA().issue_cert("localhost", "127.0.0.1")
-    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
-    for part in issued.cert_chain_pems:
-        part.write_to_path(str(folder / "cert.pem"), append=True)
 
 
 def test_a_certificate_that_is_none(tmp_path: Path) -> None:

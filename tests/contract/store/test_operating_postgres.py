@@ -24,7 +24,8 @@ import pytest
 from oppserver.contract import example
 from tests.support import postgres
 from tests.support.bulk_reads import FIRST, SECOND, THIRD, rows
-from tests.support.running import Keys, Server, clean_environment, group, poll
+from tests.support.running import Keys, Server, clean_environment, group, make_certificate, poll
+from tests.support.valkeys import running_valkey
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "operating.md"
 ALL_HOSTS: Final = ("db", "db1", "db2", "db3")
@@ -138,27 +139,23 @@ TYPED: Final = (
     "pg_dump",
     "pg_restore",
     "oppserver type export > types.json",
+    "--read-database 'postgresql",
+    "OPPSERVER_READ_DATABASE",
+    "oppserver serve --workers 4",
+    "limits.example.com",
+    "sudo -u oppserver",
+    "--ssl-certfile",
+    "oppserver index add",
 )
-"""Words of the blocks that tests of this module type."""
-
-NOT_TYPED: Final = {
-    "oppserver serve --workers 4\n": "tests/contract/server/test_workers.py starts workers",
-    "limits.example.com": "tests/contract/rate_limit/test_rate_limit_store.py, without TLS",
-    "--read-database 'postgresql": "tests/contract/store/test_read_replicas.py has standbys",
-    "db1.example.com,db2.example.com": "tests/crash/test_patroni.py has a cluster",
-    "sudo -u oppserver": "another user of the machine",
-    "--ssl-certfile": "tests/contract/server/test_server.py has certificates",
-    "oppserver index add": "tests/contract/commands/test_index_commands.py",
-}
-"""Words of the blocks that no test types as they are, and the test of the same subject."""
+"""Words of the blocks that tests of this module type: all there are."""
 
 
-def test_o2_every_block_of_commands_has_a_rule() -> None:
-    """A new block is typed by a test, or is on the list of those that are not."""
+def test_o2_every_block_of_commands_is_typed() -> None:
+    """A new block needs a test that types it. Blocks with output are typed in tests/project."""
     pages = [PAGE, PAGE.with_name("formats.md"), PAGE.with_name("changes.md")]
     text = "".join(page.read_text() for page in pages)
     for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        assert any(words in block for words in (*TYPED, *NOT_TYPED)), block
+        assert any(words in block for words in TYPED), block
 
 
 def is_the_example(server: Server) -> None:
@@ -267,3 +264,51 @@ def test_a_server_with_standbys(words: str, standbys: Site) -> None:
         }
         poll(lambda: states() == wanted[words] or None, what="the standbys")
         is_the_example(server)
+
+
+# --- other blocks ------------------------------------------------------------------------------
+
+
+def test_several_workers(site: Site) -> None:
+    """They answer on one port."""
+    assert "```sh\noppserver serve --workers 4\n```" in PAGE.read_text()
+    keys = site.key(site.url())
+    with site.serving("oppserver serve --workers 4", OPPSERVER_DATABASE=site.url()) as server:
+        server.keys = keys
+        is_the_example(server)
+
+
+def test_one_limit_for_several_machines(site: Site, tmp_path: Path) -> None:
+    """The calls of all workers are counted in the shared store, whose TLS is left out here."""
+    keys = site.key(site.url())
+    with running_valkey(tmp_path) as shared:
+        there = "rediss://oppserver:PASSWORD@limits.example.com:6379/0"
+        script = block_with("limits.example.com").replace(there, shared.url)
+        more = {"OPPSERVER_DATABASE": site.url(), "OPPSERVER_RATE_LIMIT": "1000/60"}
+        with site.serving(script, **more) as server:
+            server.keys = keys
+            is_the_example(server)
+            assert shared.command("DBSIZE") > 0
+
+
+def test_a_certificate(site: Site) -> None:
+    """The server speaks TLS on every interface."""
+    make_certificate(site.folder, "server.pem", "server.key")
+    keys = site.key(site.url())
+    script = block_with("--ssl-certfile").replace("--port 8443", "--port 0")
+    with site.serving(script, OPPSERVER_DATABASE=site.url()) as server:
+        assert server.url.startswith("https://")
+        server.keys = keys
+        is_the_example(server)
+
+
+def test_an_index_and_a_key_of_a_service(site: Site, tmp_path: Path) -> None:
+    """An index of two columns; a key in the database of the service, as its user makes it."""
+    database = {"OPPSERVER_DATABASE": site.url()}
+    site.typed(block_with("oppserver index add"), **database)
+    assert "mx_Custom_2" in site.typed("oppserver index list", **database)
+    script = block_with("sudo -u oppserver").replace("sudo -u oppserver ", "env ")
+    script = script.replace("/var/lib/oppserver", str(tmp_path))
+    printed = site.typed(script.replace("/opt/oppserver/bin/", ""))
+    assert printed.count("Key ") == 2
+    assert (tmp_path / "oppserver.db").exists()
