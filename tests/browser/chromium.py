@@ -28,7 +28,7 @@ _INSTALL_TIMEOUT_S: Final = 1_200
 
 
 def find() -> str | None:
-    """The path of the browser, or None when there is none."""
+    """The path of the browser, or None where the system has no browser."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 

@@ -19,7 +19,8 @@ OPENINGS: Final = re.compile(r"(What|Whether|How|Of|Those|As|Who|None of|All tha
 """A docstring begins with a verb or a noun, and says what the caller gets."""
 
 PHRASES: Final = re.compile(
-    r"(?<!there )\b(?:is|are) none\b|\b[Ww]hat there is\b|\bwho asks\b|\b[Ss]o many\b"
+    r"(?<!there )\b(?:is|are) none\b|\bwhen there is none\b|\b[Ww]hat there is\b|\bwho asks\b"
+    r"|\b[Ss]o many\b"
     r"|\b(?:is|are|be) told\b(?! to\b| apart\b)|\btells? of\b|\bstands for\b|\bfor who\b"
 )
 """The phrases that hide who does what. "Is told to stop" and "told apart" are plain."""

@@ -283,7 +283,7 @@ def tell(process: Process, line: str) -> None:
 
 
 def heard(process: Process) -> str:
-    """The next line of another process, and what it failed with when there is none."""
+    """The next line of another process, or the error with which it ended."""
     assert process.stdout is not None
     line = process.stdout.readline().rstrip("\n")
     return line or str(ended(process))

@@ -38,7 +38,7 @@ def libraries(*packages: str) -> str:
         for package in packages:
             if not (folder / package).exists():
                 _fetch(package, folder)
-    found = {path.parent for package in packages for path in (folder / package).rglob("*.so.*")}
+    found = {path.parent for package in packages for path in (folder / package).rglob("*.so*")}
     return os.pathsep.join(map(str, sorted(found)))
 
 

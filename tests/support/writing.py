@@ -43,13 +43,12 @@ def field(slot: int, display_name: str, *, code: int = DEAL, **values: Any) -> F
 def field_set(code: int) -> list[Field]:
     """A custom field set in slot 13, with a member of each kind."""
     of_set = field(13, "Papers", code=code, data_type=DataType.CUSTOM_OBJECT)
-    members = {
+    members: dict[str, dict[str, Any]] = {
         "Status": {"data_type": DataType.SEARCHABLE_DROPDOWN, "options": ("Pending", "Done")},
         "mx_CustomObject_1": {"display_name": "Kind"},
         "mx_CustomObject_2": {"data_type": DataType.NUMBER},
         "mx_CustomObject_10": {"data_type": DataType.DATE_TIME},
     }
-    given: list[tuple[str, dict[str, Any]]] = list(members.items())  # type: ignore[arg-type]
     return [
         of_set,
         *(
@@ -59,7 +58,7 @@ def field_set(code: int) -> list[Field]:
                 sequence=sequence,
                 **{"display_name": name, **values},
             )
-            for sequence, (name, values) in enumerate(given)
+            for sequence, (name, values) in enumerate(members.items())
         ),
     ]
 

@@ -95,7 +95,7 @@ def _header(text: str, kind: str = "string") -> dict[str, Any]:
 _HEADERS: Final = {
     "X-Request-Id": _header("Also in the server's log. A caller's own is kept."),
     "RateLimit-Policy": _header(
-        "The limit: q calls in any w seconds per key. Absent when there is none."
+        "The limit: q calls in any w seconds per key. Absent when keys have no limit."
     ),
     "RateLimit": _header("r calls are free now; one more is in t seconds."),
     "ETag": _header(

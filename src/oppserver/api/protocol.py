@@ -98,7 +98,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # --- the connection
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(
+        self,
+        transport: asyncio.Transport,  # type: ignore[override]  # as uvicorn narrows it
+    ) -> None:
         """Begin to wait for a head."""
         super().connection_made(transport)
         self._start_timer(self.config.head_timeout_s)
@@ -135,6 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_timer(self.config.head_timeout_s)
 
     def _is_idle(self) -> bool:
+        # uvicorn declares that there always is a cycle; before the first request there is none
         return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr]
 
     def _refuse_held(self) -> None:
@@ -311,7 +315,7 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.expected_content_length = len(message.get("body", b""))
             await send(message)
 
-        cycle.send = send_plain  # type: ignore[method-assign]
+        cycle.send = send_plain  # type: ignore[method-assign]  # uvicorn makes the cycle itself
 
 
 def _url_too_long() -> ApiError:

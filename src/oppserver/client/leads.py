@@ -261,7 +261,7 @@ class LeadMethods(ABC):
         email: str | None = None,
         phone: str | None = None,
     ) -> LeadRow | None:
-        """Read the lead of an id, an address or a phone number; None when there is none."""
+        """Read the lead of an id, an address or a phone number; None when nobody has it."""
         return self._run(lead_call(lead_id, email, phone))
 
     def find_leads(self, key: str) -> list[LeadRow]:
@@ -304,7 +304,7 @@ class LeadMethods(ABC):
         return [one for _, saved in self._write_all(calls) for one in saved]
 
     def get_user(self, user_id: str | UUID) -> LeadRow | None:
-        """Read an active user; None when there is none."""
+        """Read a user; None when the id is unknown, or its user not active."""
         return self._run(user_call(user_id))
 
 

@@ -163,7 +163,7 @@ class ArrowIds:
         column.indices.validate(full=True)
         known, indices = self._known.texts, column.indices.to_pylist()
         if any(index is not None and not 0 <= index < len(known) for index in indices):
-            raise MalformedMessage("a row is none of its dictionary", "Send it anew.")
+            raise MalformedMessage("a row has an index beyond its dictionary", "Send it anew.")
         texts = [None if index is None else known[index] for index in indices]
         return texts, self._known.is_canonical and None not in texts
 

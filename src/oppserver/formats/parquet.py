@@ -152,7 +152,7 @@ def _values(column: Any) -> list[Any]:
 
 
 def _dates(pa: "ModuleType", column: Any) -> list[str | None]:
-    from pyarrow import compute  # noqa: PLC0415 (an extra)
+    from pyarrow import compute  # noqa: PLC0415 (an extra, and slow to load)
 
     if pa.types.is_timestamp(column.type):
         column = compute.floor_temporal(column, unit="second")

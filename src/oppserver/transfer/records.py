@@ -10,6 +10,7 @@ twice, an id that is no GUID, a value that does not fit its field, a value that 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
+from math import isnan
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -278,8 +279,10 @@ def _text(value: object) -> str | None:
     if not isinstance(value, str):
         if isinstance(value, bool):
             return "1" if value else "0"
+        if isinstance(value, (float, Decimal)) and isnan(value):
+            return None
         if isinstance(value, (int, float, Decimal)):
-            return None if value != value else scalar_text(value)  # noqa: PLR0124 (NaN is no value)
+            return scalar_text(value)
         if isinstance(value, bytes):
             value = value.decode("utf-8", "surrogateescape")
     if not isinstance(value, str):

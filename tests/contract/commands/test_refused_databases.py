@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.support import replacing
 from tests.support.replacing import DATABASE, stored, write_and_die
-from tests.support.running import OPPSERVER, clean_environment, one_line, run, run_well
+from tests.support.running import one_line, run, run_well, unprivileged
 from tests.support.stores import guid
 
 prepared, folder = replacing.prepared, replacing.folder
@@ -99,16 +98,6 @@ def test_files_and_folders_that_cannot_be_written(folder: Path) -> None:
     """A user who may only read gets one line from each command, also from those that only read."""
     for one in (*folder.iterdir(), folder):
         one.chmod(0o555 if one.is_dir() else 0o444)
-    # root may write everything, unless it has none of its capabilities
-    as_anybody = () if os.geteuid() else ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
     for command in COMMANDS:
-        done = subprocess.run(
-            [*as_anybody, OPPSERVER, *command],
-            cwd=folder,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert DATABASE in one_line(done)
+        assert DATABASE in one_line(unprivileged(*command, folder=folder))
     folder.chmod(0o755)

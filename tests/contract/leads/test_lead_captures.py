@@ -144,7 +144,7 @@ def test_a_refused_capture_writes_nothing(server: Server) -> None:
     answer = server.post(lead(EmailAddress=email, Fone="1", FirstName="no"), path=CAPTURE)
     refused(answer, "UnknownAttribute", "Attribute(s) does not exist - Fone")
     answer = server.post(both, path=f"{CAPTURE}?LeadUpdateBehavior=Never")
-    refused(answer, "InvalidInput", "'LeadUpdateBehavior': 'Never' is none of DoNotUpdate,")
+    refused(answer, "InvalidInput", "'Never' is unknown. Expected DoNotUpdate,")
     answer = server.post(lead(SearchBy="Phone", Phone=phone), path=f"{CAPTURE}?SearchBy=Mobile")
     refused(answer, "InvalidInput", "'SearchBy': 'Mobile', but $ has SearchBy 'Phone'")
     refused(server.post([], path=CAPTURE), "MandatoryAttributeMissing", "$ has no attribute")

@@ -106,7 +106,7 @@ def test_a_name_is_of_one_activity_type(server: Server) -> None:
         (
             {"ActivityEventName": "x", "Fields": [{"SchemaName": "mx_Custom_51"}]},
             "InvalidInput",
-            "$.Fields[0].SchemaName: 'mx_Custom_51' is none of mx_Custom_1 to mx_Custom_50",
+            "'mx_Custom_51' is no field. Expected mx_Custom_1 to mx_Custom_50",
         ),
         (
             {"ActivityEventName": "x", "Fields": [{"SchemaName": "mx_Custom_1"}] * 2},

@@ -16,7 +16,7 @@ from oppserver.contract.model import StoredOpportunity
 from tests.support import activity_calls, writing
 from tests.support.activity_calls import CALL, POST, POST_ON, RETRIEVE, item, listed, new_lead
 from tests.support.lead_calls import SAVE
-from tests.support.running import Server, run, run_well
+from tests.support.running import Server, asking, group, run, run_well
 from tests.support.writing import (
     BULK_ADD,
     BULK_UPDATE,
@@ -44,9 +44,7 @@ MEMBERS = ",".join(f"{SLOT}~{name}" for name in EVERY.split(","))
 
 def read(server: Server, one: str, columns: str = SLOT, code: int = DEAL) -> dict[str, Any]:
     """The row of a bulk read."""
-    body = {"SearchParameters": [{"EventCode": str(code), "ProspectActivityId": [one]}]}
-    body["SearchParameters"][0]["Columns"] = {"Include_CSV": columns}  # type: ignore[assignment]
-    answer = server.post(body)
+    answer = server.post(asking(group([one], columns, code=code)))
     assert answer.status == 200, answer.body
     [row] = answer.json[0]["Opportunities"]
     assert isinstance(row, dict)

@@ -115,7 +115,7 @@ _PROPERTIES: Final[Schema] = object_of(
     optional={
         "Leads": {
             "type": "array",
-            "description": "Absent when there is none.",
+            "description": "Absent when no lead was modified.",
             "items": object_of(
                 LeadPropertyList={
                     "type": "array",

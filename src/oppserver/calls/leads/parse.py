@@ -178,7 +178,7 @@ def _behavior(query: Mapping[str, str]) -> UpdateBehavior | None:
             return behavior
     if name:
         raise InvalidValue(
-            f"query parameter 'LeadUpdateBehavior': {quoted(name)} is none of"
+            f"query parameter 'LeadUpdateBehavior': {quoted(name)} is unknown. Expected"
             f" {', '.join(UpdateBehavior)}. Leave it out to write all attributes."
         )
     return None

@@ -174,7 +174,8 @@ def _operator(lookup: LookupWire) -> str:
     operator = lookup.SqlOperator.strip() if isinstance(lookup.SqlOperator, str) else ""
     if operator.upper() != _LIKE and operator not in ("", *OPERATORS):
         raise InvalidValue(
-            f"$.Parameter.SqlOperator: {quoted(operator)} is none of {', '.join(OPERATORS)}, LIKE"
+            f"$.Parameter.SqlOperator: {quoted(operator)} is no operator. Expected one of"
+            f" {', '.join(OPERATORS)}, LIKE"
         )
     return operator.upper() or "="
 

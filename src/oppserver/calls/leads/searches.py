@@ -111,7 +111,7 @@ _FLAT_ROWS: Final = msgspec.json.Decoder(list[dict[str, str | None]])
 def render_lead_properties(rows: bytes, *, total: int) -> bytes:
     """The body of searches that answer leads as lists of properties.
 
-    ``rows`` are flat objects. ``Leads`` is absent when there is none (source: observed).
+    ``rows`` are flat objects. Without a row, ``Leads`` is absent (source: observed).
     """
     leads = [
         {"LeadPropertyList": [{"Attribute": name, "Value": value} for name, value in row.items()]}

@@ -314,7 +314,7 @@ def choice(query: Mapping[str, str], name: str, words: Sequence[str]) -> str:
     """Return the one of some words that a name has; the first by default. Raises InvalidValue."""
     value = query.get(name.lower(), "").strip().lower() or words[0]
     if value not in words:
-        what = f"{quoted(value)} is none of {', '.join(words)}"
+        what = f"{quoted(value)} is unknown. Expected {', '.join(words)}"
         raise InvalidValue(
             f"query parameter '{name}': {what}",
             faults=[Fault(parameter=name, what=what, hint="Use one of them, or leave it out.")],

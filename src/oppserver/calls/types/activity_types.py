@@ -124,7 +124,7 @@ def _field(field: NewActivityFieldWire, index: int, *, place: str) -> ActivityFi
     slot = slot_of(name)
     if slot is None or slot > ACTIVITY_FIELDS_MAX:
         raise InvalidValue(
-            f"{place}.SchemaName: {quoted(name)} is none of mx_Custom_1 to"
+            f"{place}.SchemaName: {quoted(name)} is no field. Expected mx_Custom_1 to"
             f" mx_Custom_{ACTIVITY_FIELDS_MAX}"
         )
     if text_of(field.Value):

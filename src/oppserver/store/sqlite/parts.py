@@ -28,7 +28,7 @@ PART_IDS_MIN: Final = 250
 and a part of 250 saves most of its time."""
 
 Idle: TypeAlias = Callable[[], AbstractContextManager[SqliteConnection] | None]
-"""Lends a connection that nobody uses, for the time of a block; None when there is none."""
+"""Lends a connection that nobody uses, for the time of a block; None when all are in use."""
 
 _Part: TypeAlias = "Future[tuple[ChangeNumbers, RenderedRows]]"
 
