@@ -8,6 +8,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -100,7 +101,7 @@ def decode_text(
         raise MalformedBody(f"The {what} is nested too deeply to be a request") from None
 
 
-_SPACED: Final = re.compile(r"\s:")
+_BLANK_COLONS: Final = (" :", "\t:", "\n:", "\r:")
 
 
 class _Seen(NamedTuple):
@@ -110,28 +111,42 @@ class _Seen(NamedTuple):
     has_floats: bool
 
 
+@lru_cache(maxsize=256)
+def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
+    """The members of a struct, each with its default; UNSET for one that has to be given."""
+    names, defaults = kind.__struct_fields__, kind.__struct_defaults__
+    return tuple(zip(names, (UNSET,) * (len(names) - len(defaults)) + defaults, strict=True))
+
+
 def _seen(message: object) -> _Seen:
     """Count the members of a message: fewer than the text has names, and one may be there twice.
 
     A member that has its default, or nothing, is not counted; then the text is looked at.
     """
-    if isinstance(message, float):
-        return _Seen(0, has_floats=True)
-    if isinstance(message, msgspec.Struct):
-        values = [
-            value for name in message.__struct_fields__ if (value := getattr(message, name, UNSET))
-        ]
-        defaults = {id(one) for one in message.__struct_defaults__}
-        values = [one for one in values if one is not UNSET and id(one) not in defaults]
-        members = len(values)
-    elif isinstance(message, list) and message and not isinstance(message[0], str):
-        values, members = message, 0
-    else:
-        return _Seen(0, has_floats=False)
-    inside = [_seen(one) for one in values if not isinstance(one, (str, int))]
-    return _Seen(
-        members + sum(one.members for one in inside), any(one.has_floats for one in inside)
-    )
+    members, has_floats, left = 0, False, [message]
+    while left:
+        one = left.pop()
+        if isinstance(one, msgspec.Struct):
+            for name, default in _defaults(type(one)):
+                value = getattr(one, name)
+                if value is default or not value:
+                    continue
+                members += 1
+                if not isinstance(value, (str, int)):
+                    left.append(value)
+        elif isinstance(one, list):
+            if one and not isinstance(one[0], str):
+                left += one
+        elif isinstance(one, float):
+            has_floats = True
+    return _Seen(members, has_floats)
+
+
+def _has_names(text: str, number: int) -> bool:
+    """Return whether a text of JSON is sure to have some number of names, and no more."""
+    if text.count(":") == number:  # none in a value; quick also for thousands of ids
+        return True
+    return text.count('":') == number and not any(one in text for one in _BLANK_COLONS)
 
 
 def _exact(
@@ -144,7 +159,7 @@ def _exact(
     members and the names are not as many.
     """
     seen = _seen(message)
-    if seen.members == text.count('":') and not seen.has_floats and not _SPACED.search(text):
+    if _has_names(text, seen.members) and not seen.has_floats:
         return message
     repeated = repeated_name(text)
     if repeated is not None:
