@@ -1,14 +1,17 @@
-"""Dates and GUIDs: every form means one thing, and nothing else is taken."""
+"""Dates, GUIDs and names: every form means one thing, and nothing else is taken."""
 
+import json
 import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from oppserver.calls.shared.decode import has_names
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS, Column, column_named
 from oppserver.contract.dates import now_stored, to_answer, to_stored
 from oppserver.contract.identifiers import all_canonical, canonical_guid
@@ -164,3 +167,32 @@ def test_every_spelling_of_a_name_is_one_column(pair: tuple[Column, str]) -> Non
     """Case and blanks around do not make another column."""
     column, spelled = pair
     assert column_named(spelled) == column
+
+
+# --- names in JSON -----------------------------------------------------------------------------
+
+json_texts = st.text('a":\\ {},\n', max_size=6).map(json.dumps)
+json_scalars = json_texts | st.sampled_from(["1", "1.5", "null", "true"])
+json_names = st.sampled_from(["a", "b", 'c"', "d\\", ":", "e:"]).map(json.dumps)
+blanks = st.sampled_from(["", "", "", " ", "\n"])
+
+
+def containers(inside: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    members = st.tuples(json_names, blanks, blanks, inside)
+    return st.lists(inside, max_size=3).map(lambda ones: f"[{','.join(ones)}]") | st.lists(
+        members.map(lambda one: f"{one[0]}{one[1]}:{one[2]}{one[3]}"), max_size=4
+    ).map(lambda ones: f"{{{','.join(ones)}}}")
+
+
+@given(st.recursive(json_scalars, containers, max_leaves=12))
+@examples(600)
+def test_a_text_never_seems_to_have_fewer_names(text: str) -> None:
+    """A name that is there twice would be overlooked where fewer members fitted the count."""
+    names = 0
+
+    def count(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal names
+        names += len(pairs)
+
+    json.loads(text, object_pairs_hook=count)
+    assert not any(has_names(text, fewer) for fewer in range(names))

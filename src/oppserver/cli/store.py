@@ -33,11 +33,13 @@ def upgrade(database: Database = None) -> None:
         with progress_bar("looking at values", total=total) as move:
             formed = store.form_values(lambda rows: move(advance=rows))
     if formed.opportunities:
-        typer.echo(f"{formed.opportunities:,} opportunities have values in the form of today now")
+        typer.echo(
+            f"changed {counted(formed.opportunities, 'opportunity')}: values have the form of today"
+        )
     if formed.unfit:
         typer.echo(
-            f"{formed.unfit:,} values do not fit the data types of their fields. They are kept, and"
-            " are null in Arrow and Parquet.",
+            f"kept {counted(formed.unfit, 'value')} without the form of a field: null in Arrow and"
+            " Parquet",
             err=True,
         )
     typer.echo("the store is up to date")

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from oppserver.contract.columns import MEMBER_SIGN
+from oppserver.contract.columns import MEMBER_SIGN, column_named
 from oppserver.contract.dates import (
     Span,
     datetime_to_stored,
@@ -181,6 +181,15 @@ def has_form(field: Field) -> bool:
     """Return whether values of a field have a form of their own. Sets have their own rules."""
     is_set = field.data_type is DataType.CUSTOM_OBJECT or MEMBER_SIGN in field.schema_name
     return bool(DATA_TYPES[field.data_type].parse) and not is_set
+
+
+def formed_fields(fields: Iterable[Field]) -> dict[str, Field]:
+    """The fields whose values have a form of their own, by stored column."""
+    return {
+        column.stored: field
+        for field in fields
+        if has_form(field) and (column := column_named(field.schema_name))
+    }
 
 
 def form_test(field: Field) -> Callable[[str], object]:

@@ -28,7 +28,7 @@ from oppserver.contract.names import did_you_mean, quoted
 from oppserver.contract.values import (
     DATA_TYPES,
     form_test,
-    has_form,
+    formed_fields,
     matching,
     options_of,
     scalar_text,
@@ -101,9 +101,8 @@ def typed_fields(catalogue: Catalogue) -> TypedFields:
     """The fields of all types that are more than text, Status among them."""
     return {
         code: {
-            column.stored: _Typed(msgspec.structs.replace(field, max_length=None), form_test(field))
-            for field in (status_field(code), *fields.values())
-            if has_form(field) and (column := column_named(field.schema_name))
+            stored: _Typed(msgspec.structs.replace(field, max_length=None), form_test(field))
+            for stored, field in formed_fields([status_field(code), *fields.values()]).items()
         }
         for code, fields in catalogue.fields.items()
     }

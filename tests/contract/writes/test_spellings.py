@@ -1,10 +1,8 @@
 """Values as they come in: numbers, dates and names that a caller or a file spells in its way."""
 
-import io
 import json
 import unicodedata
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,11 +11,23 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.support import advanced_search, writing
+from tests.support import writing
 from tests.support.databases import database_of
 from tests.support.import_lines import line
-from tests.support.running import Server, asking, group, one_line, run, run_well
+from tests.support.running import Server, one_line, run, run_well
 from tests.support.stores import guid
+from tests.support.values import (
+    ARROW,
+    DATE,
+    FLAG,
+    NUMBER,
+    PARQUET,
+    TEXT,
+    found,
+    imported,
+    numbers,
+    table,
+)
 from tests.support.writing import (
     BULK_UPDATE,
     CAPTURE,
@@ -33,44 +43,6 @@ from tests.support.writing import (
 ENGINES = ["sqlite"]
 
 folder, server = writing.folder, writing.server
-
-ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
-BASE = {"LSO": "ActivityEvent", "LSO_Type": "PAEvent", "Operator": "eq", "RSO": str(DEAL)}
-DATE, NUMBER, FLAG, TEXT = "mx_Custom_8", "mx_Custom_6", "mx_Custom_9", "mx_Custom_10"
-
-numbers = count(7_000)
-
-
-def imported(folder: Path, *rows: dict[str, Any]) -> list[str]:
-    """The ids of rows that a command has imported."""
-    ids = [next(numbers) for _ in rows]
-    lines = [line(one, Status="open", **members) for one, members in zip(ids, rows, strict=True)]
-    (folder / "in.ndjson").write_text("\n".join(lines))
-    run_well("import", "in.ndjson", "--database", database_of(folder), folder=folder)
-    return [guid(one) for one in ids]
-
-
-def found(server: Server, among: list[str], name: str, operator: str, operand: str) -> int:
-    """The number of some opportunities that a search finds."""
-    rows = advanced_search.condition(BASE, advanced_search.row(name, operator, operand))
-    answer = advanced_search.posted(
-        server,
-        {"Conditions": [rows], "GrpConOp": "And"},
-        code=DEAL,
-        Paging={"PageIndex": 1, "PageSize": 1000},
-    )
-    listed = well(answer)["List"]
-    return sum(any(one in str(text) for text in row.values()) for row in listed for one in among)
-
-
-def table(server: Server, ids: list[str], columns: str, accept: str = ARROW) -> Any:
-    """Columns of opportunities, as a typed format has them."""
-    answer = server.post(asking(group(ids, columns, code=DEAL)), Accept=accept)
-    assert answer.status == 200, answer.body
-    if accept == PARQUET:
-        return parquet.read_table(io.BytesIO(answer.body))
-    return pa.ipc.open_stream(answer.body).read_all()
-
 
 UNFIT = [
     *[(NUMBER, text) for text in ("1499,90", "1e5", "0.12345678901")],

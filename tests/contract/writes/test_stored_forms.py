@@ -1,20 +1,26 @@
 """One stored form for each data type: it is found, and read in every format."""
 
-import io
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
-from tests.support import advanced_search, writing
+from tests.support import writing
 from tests.support.databases import database_of
-from tests.support.import_lines import line
-from tests.support.running import Server, asking, group, one_line, run, run_well
+from tests.support.running import Server, one_line, run, run_well
 from tests.support.stores import guid, opportunity
+from tests.support.values import (
+    ARROW,
+    DATE,
+    FLAG,
+    NUMBER,
+    PARQUET,
+    found,
+    imported,
+    numbers,
+    table,
+)
 from tests.support.writing import (
     CAPTURE,
     DEAL,
@@ -29,44 +35,6 @@ from tests.support.writing import (
 ENGINES = ["sqlite", "postgres"]
 
 folder, server = writing.folder, writing.server
-
-ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
-BASE = {"LSO": "ActivityEvent", "LSO_Type": "PAEvent", "Operator": "eq", "RSO": str(DEAL)}
-DATE, NUMBER, FLAG, TEXT = "mx_Custom_8", "mx_Custom_6", "mx_Custom_9", "mx_Custom_10"
-
-numbers = count(5_000)
-
-
-def imported(folder: Path, *rows: dict[str, Any]) -> list[str]:
-    """The ids of rows that a command has imported."""
-    ids = [next(numbers) for _ in rows]
-    lines = [line(one, Status="open", **members) for one, members in zip(ids, rows, strict=True)]
-    (folder / "in.ndjson").write_text("\n".join(lines))
-    run_well("import", "in.ndjson", "--database", database_of(folder), folder=folder)
-    return [guid(one) for one in ids]
-
-
-def found(server: Server, among: list[str], name: str, operator: str, operand: str) -> int:
-    """The number of some opportunities that a search finds."""
-    rows = advanced_search.condition(BASE, advanced_search.row(name, operator, operand))
-    answer = advanced_search.posted(
-        server,
-        {"Conditions": [rows], "GrpConOp": "And"},
-        code=DEAL,
-        Paging={"PageIndex": 1, "PageSize": 1000},
-    )
-    listed = well(answer)["List"]
-    return sum(any(one in str(text) for text in row.values()) for row in listed for one in among)
-
-
-def table(server: Server, ids: list[str], columns: str, accept: str = ARROW) -> Any:
-    """Columns of opportunities, as a typed format has them."""
-    answer = server.post(asking(group(ids, columns, code=DEAL)), Accept=accept)
-    assert answer.status == 200, answer.body
-    if accept == PARQUET:
-        return parquet.read_table(io.BytesIO(answer.body))
-    return pa.ipc.open_stream(answer.body).read_all()
-
 
 DATES = ["2024-07-01 00:00:00", "2024-07-01T00:00:00Z", "7/1/2024 12:00:00 AM", "2024-07-01"]
 MORE_DATES = [" 2024-07-01 ", "2024-07-01 02:00:00+02", "2024-06-30T19:30:00.9-0430"]
@@ -195,7 +163,7 @@ def test_values_of_older_versions_get_their_form(server: Server, folder: Path) -
     store.close()
     next(numbers)
     assert "'oppserver db upgrade'" in run("db", "check", *at, folder=folder).stdout
-    assert run_well("db", "upgrade", *at, folder=folder).startswith("1 opportunities have")
+    assert run_well("db", "upgrade", *at, folder=folder).startswith("changed 1 opportunity:")
     assert run_well("db", "check", *at, folder=folder).endswith("ok\n")
     one = guid(number)
     columns = (NUMBER, DATE, FLAG, "Status")

@@ -36,6 +36,7 @@ from oppserver.calls.shared.describe import (
     object_of,
     optional,
     schema_of,
+    search_example,
 )
 from oppserver.calls.shared.messages import SuccessWire, success
 from oppserver.calls.shared.paging import IGNORED_COLUMNS
@@ -88,26 +89,11 @@ _ROW_EXAMPLE: Final = {
     },
 }
 
-_CONDITIONS_EXAMPLE: Final = msgspec.json.encode(
-    {
-        "GrpConOp": "And",
-        "Conditions": [
-            {
-                "Type": "Activity",
-                "ConOp": "and",
-                "RowCondition": [
-                    {
-                        "LSO": "ActivityEvent",
-                        "LSO_Type": "PAEvent",
-                        "Operator": "eq",
-                        "RSO": f"{example.ACTIVITY_TYPE.event_code}",
-                    },
-                    {"SubConOp": "And", "LSO": "mx_Custom_1", "Operator": "isnotnull"},
-                ],
-            }
-        ],
-    }
-).decode()
+_CONDITIONS_EXAMPLE: Final = search_example(
+    "Activity",
+    {"LSO": "mx_Custom_1", "Operator": "isnotnull"},
+    event_code=example.ACTIVITY_TYPE.event_code,
+)
 
 _ACTIVITY: Final = Activity(
     id=example.ACTIVITY_ID,

@@ -35,6 +35,7 @@ from oppserver.calls.shared.describe import (
     object_of,
     optional,
     schema_of,
+    search_example,
 )
 from oppserver.calls.shared.messages import SuccessWire
 from oppserver.calls.shared.paging import IGNORED_COLUMNS
@@ -95,20 +96,9 @@ _NEW_EXAMPLE: Final = [
     {"Attribute": "mx_City", "Value": "Pune"},
 ]
 
-_CONDITIONS_EXAMPLE: Final = msgspec.json.encode(
-    {
-        "GrpConOp": "And",
-        "Conditions": [
-            {
-                "Type": "Lead",
-                "ConOp": "and",
-                "RowCondition": [
-                    {"LSO": "EmailAddress", "Operator": "eq", "RSO": example.LEAD_EMAIL}
-                ],
-            }
-        ],
-    }
-).decode()
+_CONDITIONS_EXAMPLE: Final = search_example(
+    "Lead", {"LSO": "EmailAddress", "Operator": "eq", "RSO": example.LEAD_EMAIL}
+)
 
 _PROPERTIES: Final[Schema] = object_of(
     RecordCount={**COUNT, "description": "Of all leads found, not of this page."},

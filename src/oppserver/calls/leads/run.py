@@ -74,6 +74,13 @@ def _read_leads(asked: AskedLeads, services: Services) -> RenderedPage:
     return services.store.search_leads(asked.search)
 
 
+def _render_properties(asked: AskedLeads, page: RenderedPage) -> Answer:
+    return Answer(
+        body=render_lead_properties(page.json, total=page.total),
+        headers=ignored_columns(asked.ignored),
+    )
+
+
 LEADS_GET: Final = Read(
     body=Body(LeadsGetWire, is_optional=True),
     parse=parse_leads_get,
@@ -85,20 +92,14 @@ RECENT_LEADS: Final = Read(
     body=Body(RecentLeadsWire, is_optional=True),
     parse=parse_recent_leads,
     read=_read_leads,
-    render=lambda asked, page: Answer(
-        body=render_lead_properties(page.json, total=page.total),
-        headers=ignored_columns(asked.ignored),
-    ),
+    render=_render_properties,
 )
 
 SEARCH_LEADS: Final = Read(
     body=Body(LeadSearchWire),
     parse=parse_lead_search,
     read=_read_leads,
-    render=lambda asked, page: Answer(
-        body=render_lead_properties(page.json, total=page.total),
-        headers=ignored_columns(asked.ignored),
-    ),
+    render=_render_properties,
 )
 
 LEAD_BY_EMAIL: Final = Read(

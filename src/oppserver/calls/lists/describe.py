@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from oppserver.calls.shared.activity_rows import TimelineRowWire
 from oppserver.calls.shared.conditions import OPERATORS
 from oppserver.calls.shared.describe import (
@@ -25,6 +23,7 @@ from oppserver.calls.shared.describe import (
     object_of,
     optional,
     schema_of,
+    search_example,
 )
 from oppserver.calls.shared.messages import KeyValueWire
 from oppserver.contract import errors, example, limits
@@ -67,24 +66,9 @@ _ERRORS: Final = (*EVERY_BODY, errors.UnknownEventCode, errors.UnknownColumn, er
 
 # --- the search --------------------------------------------------------------------------------
 
-_SEARCH_EXAMPLE: Final = {
-    "GrpConOp": "And",
-    "Conditions": [
-        {
-            "Type": "Activity",
-            "ConOp": "and",
-            "RowCondition": [
-                {
-                    "LSO": "ActivityEvent",
-                    "LSO_Type": "PAEvent",
-                    "Operator": "eq",
-                    "RSO": f"{_EVENT_CODE}",
-                },
-                {"SubConOp": "And", "LSO": "Status", "Operator": "eq", "RSO": "Open"},
-            ],
-        }
-    ],
-}
+_SEARCH_EXAMPLE: Final = search_example(
+    "Activity", {"LSO": "Status", "Operator": "eq", "RSO": "Open"}, event_code=_EVENT_CODE
+)
 
 _SEARCH: Final[Members] = {
     "OpportunityEventCode": EVENT_CODE_MEMBER,
@@ -199,7 +183,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
         members=_SEARCH,
         request_example={
             "OpportunityEventCode": _EVENT_CODE,
-            "AdvancedSearch": msgspec.json.encode(_SEARCH_EXAMPLE).decode(),
+            "AdvancedSearch": _SEARCH_EXAMPLE,
             **_LIST_EXAMPLE,
         },
         response=_ANSWER,

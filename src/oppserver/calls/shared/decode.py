@@ -101,7 +101,8 @@ def decode_text(
         raise MalformedBody(f"The {what} is nested too deeply to be a request") from None
 
 
-_BLANK_COLONS: Final = (" :", "\t:", "\n:", "\r:")
+_UNSURE: Final = (" :", "\t:", "\n:", "\r:", '\\\\"')
+"""Where one of these is, a quote and a colon do not tell whether a name ends."""
 
 
 class _Seen(NamedTuple):
@@ -142,11 +143,16 @@ def _seen(message: object) -> _Seen:
     return _Seen(members, has_floats)
 
 
-def _has_names(text: str, number: int) -> bool:
-    """Return whether a text of JSON is sure to have some number of names, and no more."""
+def has_names(text: str, number: int) -> bool:
+    """Return whether a text of JSON is sure to have some number of names, and no more.
+
+    A quote and a colon end a name; where a backslash is before them, they are within a value.
+    """
     if text.count(":") == number:  # none in a value; quick also for thousands of ids
         return True
-    return text.count('":') == number and not any(one in text for one in _BLANK_COLONS)
+    if any(one in text for one in _UNSURE):
+        return False
+    return text.count('":') - text.count('\\":') == number
 
 
 def _exact(
@@ -159,7 +165,7 @@ def _exact(
     members and the names are not as many.
     """
     seen = _seen(message)
-    if _has_names(text, seen.members) and not seen.has_floats:
+    if has_names(text, seen.members) and not seen.has_floats:
         return message
     repeated = repeated_name(text)
     if repeated is not None:

@@ -7,6 +7,7 @@ cannot express: texts, limits, and which members are mandatory.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, get_origin
 
+import msgspec
 from msgspec import NODEFAULT, inspect
 
 from oppserver.contract import errors, limits
@@ -261,6 +262,15 @@ PAGING: Final[Members] = {
 }
 
 SORTING: Final[Members] = {"Sorting.Direction": member("1 descending, 0 ascending.")}
+
+
+def search_example(kind: str, *rows: Mapping[str, str], event_code: int | None = None) -> str:
+    """An advanced search as the JSON text that calls take; one of a type begins with its code."""
+    of_type = {"LSO": "ActivityEvent", "LSO_Type": "PAEvent", "Operator": "eq"}
+    first = [] if event_code is None else [{**of_type, "RSO": f"{event_code}"}]
+    more = [{"SubConOp": "And", **row} for row in rows] if first else list(rows)
+    condition = {"Type": kind, "ConOp": "and", "RowCondition": [*first, *more]}
+    return msgspec.json.encode({"GrpConOp": "And", "Conditions": [condition]}).decode()
 
 
 def object_of(optional: Mapping[str, Schema] | None = None, **properties: Schema) -> Schema:

@@ -14,10 +14,11 @@ from oppserver.contract.model import (
     Field,
     OpportunityType,
 )
+from oppserver.contract.values import formed_fields
 from oppserver.store import schema
 from oppserver.store.queries import SearchIndex
 from oppserver.store.sql import SqlConnection
-from oppserver.store.sql.values import form_all, typed
+from oppserver.store.sql.values import form_all
 
 _RULES: Final = tuple[tuple[str, ...], ...]
 
@@ -171,7 +172,7 @@ def put_fields(
         if before is None or _form_of(before) != _form_of(one):
             by_code.setdefault(one.event_code, []).append(one)
     for code in sorted(by_code.keys() & known.keys()):
-        form_all(connection, code, typed(by_code[code]), keeps_unfit=keeps_unfit)
+        form_all(connection, code, formed_fields(by_code[code]), keeps_unfit=keeps_unfit)
     stored = {row[0] for row in connection.rows(_TYPES)}
     missing = sorted({one.event_code for one in fields} - stored)
     replace_types(connection, [plain_type(code) for code in missing])

@@ -4,14 +4,13 @@ A page is what one statement reads. A value that changes is a change of its oppo
 version and a change number, so caches and copies see it. ModifiedOn stays.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from oppserver.contract.columns import column_named
 from oppserver.contract.errors import InvalidInput
 from oppserver.contract.model import Catalogue, Field
 from oppserver.contract.names import counted, quoted
-from oppserver.contract.values import DATA_TYPES, has_form, kept_value, status_field
+from oppserver.contract.values import DATA_TYPES, formed_fields, kept_value, status_field
 from oppserver.store.sql import SqlConnection
 from oppserver.store.sql.changes import take_numbers
 
@@ -33,19 +32,10 @@ class ValuesPage(NamedTuple):
     unfit: Sequence[str]
 
 
-def typed(fields: Iterable[Field]) -> Typed:
-    """The fields whose values have a form of their own, by stored column."""
-    return {
-        column.stored: field
-        for field in fields
-        if has_form(field) and (column := column_named(field.schema_name))
-    }
-
-
 def typed_of(catalogue: Catalogue) -> dict[int, Typed]:
     """The same of all types, by event code; Status is among them."""
     return {
-        code: typed([status_field(code), *fields.values()])
+        code: formed_fields([status_field(code), *fields.values()])
         for code, fields in catalogue.fields.items()
     }
 

@@ -112,7 +112,10 @@ def _bound(values: Mapping[str, object]) -> Mapping[str, object]:
 
     An adapter of the driver would do this for the whole process, so for the tests of others too.
     """
-    if not any(isinstance(value, list) for value in values.values()):
+    for value in values.values():
+        if isinstance(value, list):
+            break
+    else:
         return values
     return {
         name: msgspec.json.encode(value).decode() if isinstance(value, list) else value
@@ -136,15 +139,21 @@ class ConnectionPool:
         for _ in range(self._size):
             self._free.put(None)  # not opened yet
 
-    @contextmanager
-    def connection(self) -> Iterator[SqliteConnection]:
-        """Lend a connection. Raises Unavailable when none becomes free in time."""
+    def connection(self) -> AbstractContextManager[SqliteConnection]:
+        """Take a connection; lend it in a block. Raises Unavailable when none is free in time."""
         try:
-            connection = self._free.get(timeout=BUSY_TIMEOUT_S)
+            return self._lent(self._free.get(timeout=BUSY_TIMEOUT_S))
         except Empty:
             raise Unavailable("All connections to the store are busy. Try again.") from None
-        with self._lent(connection) as opened:
-            yield opened
+
+    @contextmanager
+    def _lent(self, connection: SqliteConnection | None) -> Iterator[SqliteConnection]:
+        try:
+            if connection is None:
+                connection = self._files.connect(self._connect)
+            yield connection
+        finally:
+            self._free.put(connection)
 
     def one_more(self, *, busy_max: int) -> AbstractContextManager[SqliteConnection] | None:
         """Take one more connection, if fewer than ``busy_max`` are in use; lend it in a block."""
@@ -155,15 +164,6 @@ class ConnectionPool:
         except Empty:
             return None
         return self._lent(connection)
-
-    @contextmanager
-    def _lent(self, connection: SqliteConnection | None) -> Iterator[SqliteConnection]:
-        try:
-            if connection is None:
-                connection = self._files.connect(self._connect)
-            yield connection
-        finally:
-            self._free.put(connection)
 
     def _connect(self) -> SqliteConnection:
         return connect(self._files.path, self._options, writes=self._writes)
