@@ -83,6 +83,9 @@ CUSTOM_COLUMNS: Final = tuple(
 )
 """The slots, ``mx_Custom_1`` first. A type has a slot only where a field defines it."""
 
+SLOT_NAMES: Final = MappingProxyType({column.stored: column.name for column in CUSTOM_COLUMNS})
+"""The schema names of the slots, by stored column."""
+
 _BY_FOLDED_NAME: Final = MappingProxyType(
     {column.name.casefold(): column for column in SYSTEM_COLUMNS + CUSTOM_COLUMNS}
 )

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from oppserver.contract import field_sets
-from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS, column_named
+from oppserver.contract.columns import CUSTOM_COLUMNS, SLOT_NAMES, SYSTEM_COLUMNS, column_named
 from oppserver.contract.dates import datetime_to_stored
 from oppserver.contract.errors import InvalidFieldValue, RejectedLine
 from oppserver.contract.field_sets import set_text, split_member
@@ -63,9 +63,6 @@ MEMBER_COLUMNS: Final = tuple(
 _ALL_NAMES: Final = tuple(column.name for column in MEMBER_COLUMNS + CUSTOM_COLUMNS)
 
 _MANDATORY: Final = ("ProspectActivityId", "EventCode", "ProspectId")
-
-_SLOT_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
-
 
 _GUID_BYTES: Final = 16
 
@@ -148,7 +145,7 @@ def opportunity_of(
 
 
 def _add_set(stored: str, members: Mapping[str, str | None], slots: dict[str, str]) -> None:
-    name, text = _SLOT_NAMES[stored], set_text(members) or ""
+    name, text = SLOT_NAMES[stored], set_text(members) or ""
     if stored in slots:
         raise RejectedLine(f"{name} and its members are given. Send the set, or the members.")
     if len(text) > TEXT_CHARACTERS_MAX:
@@ -225,7 +222,7 @@ def members_of(one: StoredOpportunity) -> dict[str, str | int]:
         if value is not None:
             members[column.name] = value
     for stored, value in one.slots.items():
-        members[_SLOT_NAMES[stored]] = value
+        members[SLOT_NAMES[stored]] = value
     return members
 
 
@@ -255,7 +252,7 @@ def _shape(names: tuple[str, ...]) -> tuple[_Member, ...]:
             )
         stored, key = split_member(column.stored)
         members[column.stored] = _Member(
-            given, stored, stored in _SLOT_NAMES, key, _READERS.get(stored, _text)
+            given, stored, stored in SLOT_NAMES, key, _READERS.get(stored, _text)
         )
     return tuple(members.values())
 

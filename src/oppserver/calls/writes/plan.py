@@ -1,156 +1,33 @@
-"""Planning of writes: the stored columns and values of the fields that a caller sends."""
+"""Planning of writes: new and changed opportunities, with their defaults and duplicate rules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from oppserver.calls.shared.messages import SentField
-from oppserver.calls.shared.names import event_code_of, schema_names_shown_as, user_here
+from oppserver.calls.shared.names import event_code_of
+from oppserver.calls.writes.plan_values import plan_values
 from oppserver.calls.writes.wire import AskedOpportunity, Capture, CaptureFlags, GivenValue
 from oppserver.contract.columns import (
-    CUSTOM_COLUMNS,
-    MEMBER_SIGN,
-    OWNER_COLUMN,
-    OWNER_EMAIL_COLUMN,
-    SYSTEM_COLUMNS,
+    SLOT_NAMES,
     column_named,
-    is_system,
-    schema_name_of,
 )
-from oppserver.contract.errors import InvalidFieldValue, InvalidValue, UnknownColumn
+from oppserver.contract.errors import InvalidFieldValue
 from oppserver.contract.field_sets import (
     fields_of_slots,
-    member_key,
     members_in,
     members_of,
     set_text,
-    split_member,
     with_members,
 )
 from oppserver.contract.model import Catalogue, DataType, Field, Lead, StoredOpportunity, User
-from oppserver.contract.names import did_you_mean, encodings, quoted
+from oppserver.contract.names import encodings, quoted
 from oppserver.contract.values import (
     listed,
     plain_text,
     status_field,
-    stored_set,
-    stored_value,
 )
-
-_OWNER: Final = OWNER_COLUMN.stored
-
-_WRITABLE: Final = {"status": "status", "note": "note", _OWNER: _OWNER, "owner_email": _OWNER}
-"""The stored columns behind the system columns that a caller may write."""
-
-_SCHEMA_NAMES: Final = {column.stored: column.name for column in CUSTOM_COLUMNS}
-
-_WRITABLE_NAMES: Final = tuple(one.name for one in SYSTEM_COLUMNS if one.stored in _WRITABLE)
-
-
-def owners_named(fields: Iterable[SentField]) -> list[str]:
-    """The ids and addresses of owners among the fields: ``plan_values`` needs their users."""
-    return [
-        text
-        for one in fields
-        if column_named(one.name) in (OWNER_COLUMN, OWNER_EMAIL_COLUMN)
-        and (text := plain_text(one.value, place=one.value_place)) is not None
-    ]
-
-
-def plan_values(
-    asked: Sequence[SentField],
-    *,
-    event_code: int,
-    fields: Mapping[str, Field],
-    users: Mapping[str, User],
-) -> dict[str, GivenValue]:
-    """Return the values to store, by stored column, checked by the type's fields.
-
-    ``users`` are by owner as named. A name may be a schema name, in any case, or the display name
-    of a field. Values are not checked against those of other fields. Raises an ApiError with status
-    400 that names the place.
-    """
-    values: dict[str, GivenValue] = {}
-    for one in asked:
-        name = _stored_name(one, event_code=event_code, fields=fields)
-        stored, key = split_member(name)
-        if stored in _SCHEMA_NAMES:
-            value = _slot_value(one, stored, key, fields=fields)
-        else:
-            _check_has_no_members(one)
-            text = _system_text(one, stored, event_code=event_code, users=users)
-            value = GivenValue(text, one.value_place)
-        values[stored] = _with_other(value, values.get(stored), one)
-    return values
-
-
-def _with_other(value: GivenValue, other: GivenValue | None, one: SentField) -> GivenValue:
-    """The value with the other members of its set. Raises InvalidValue for one thing twice."""
-    if other is None:
-        return value
-    if value.members is None or other.members is None or value.members.keys() & other.members:
-        raise InvalidValue(
-            f"{one.name_place}: {quoted(one.name)} also has a value in {other.place}."
-            " Send one of them."
-        )
-    return value._replace(members={**other.members, **value.members})
-
-
-def _slot_value(
-    one: SentField, stored: str, key: str, *, fields: Mapping[str, Field]
-) -> GivenValue:
-    """The value of a slot: a field's own, or that of a custom field set or its members."""
-    if key:
-        _check_has_no_members(one)
-        return GivenValue(None, one.value_place, {key: _member_text(one, stored, key, fields)})
-    field = fields[_SCHEMA_NAMES[stored]]
-    if field.data_type is not DataType.CUSTOM_OBJECT:
-        _check_has_no_members(one)
-        return GivenValue(stored_value(one.value, field, place=one.value_place), one.value_place)
-    if one.members:
-        members: dict[str, str | None] = {}
-        for member in one.members:
-            own = _own_name(member, field, fields)
-            if own in members:
-                raise InvalidValue(f"{member.name_place}: {own} is named twice")
-            members[own] = _member_text(member, stored, own, fields)
-        return GivenValue(None, one.members_place, members)
-    known = members_of(fields.values(), field.schema_name)
-    return GivenValue(stored_set(one.value, field, known, place=one.value_place), one.value_place)
-
-
-def _own_name(member: SentField, field: Field, fields: Mapping[str, Field]) -> str:
-    """The own name of a member that a caller names by it, or by display name."""
-    known = members_of(fields.values(), field.schema_name)
-    key = member_key(member.name)
-    if key in known:
-        return key
-    shown = [name for name, one in known.items() if schema_names_shown_as(member.name, [one])]
-    if len(shown) == 1:
-        return shown[0]
-    names = [*known, *(one.display_name for one in known.values())]
-    raise UnknownColumn(
-        f"{member.name_place}: {quoted(member.name)} is no member of {field.schema_name}"
-        f" ({field.display_name}).{did_you_mean(member.name, names)} 'oppserver field add"
-        f" {field.event_code} {field.schema_name}{MEMBER_SIGN}mx_CustomObject_N' adds a member."
-    )
-
-
-def _member_text(
-    member: SentField, stored: str, key: str, fields: Mapping[str, Field]
-) -> str | None:
-    field = fields[f"{_SCHEMA_NAMES[stored]}{MEMBER_SIGN}{key}"]
-    return stored_value(member.value, field, place=member.value_place)
-
-
-def _check_has_no_members(one: SentField) -> None:
-    if one.members:
-        raise InvalidFieldValue(
-            f"{one.members_place}: {quoted(one.name)} is no custom field set, so it has no members."
-            " 'oppserver field add CODE mx_Custom_N~mx_CustomObject_N' makes a set and a member."
-        )
 
 
 def plan_capture(
@@ -177,57 +54,6 @@ def plan_capture(
         flags=asked.flags,
         place=asked.place,
     )
-
-
-def _system_text(
-    one: SentField, stored: str, *, event_code: int, users: Mapping[str, User]
-) -> str | None:
-    match stored:
-        case "note":
-            return plain_text(one.value, place=one.value_place)
-        case "status":
-            return stored_value(one.value, status_field(event_code), place=one.value_place)
-    return _owner_id(one, users)
-
-
-def _owner_id(one: SentField, users: Mapping[str, User]) -> str | None:
-    text = plain_text(one.value, place=one.value_place)
-    return None if text is None else user_here(text, users, place=f"{one.value_place}:").id
-
-
-def _stored_name(one: SentField, *, event_code: int, fields: Mapping[str, Field]) -> str:
-    column = column_named(one.name)
-    if column is not None and is_system(column):
-        stored = _WRITABLE.get(column.stored)
-        if stored is None:
-            raise InvalidFieldValue(
-                f"{one.name_place}: {column.name} is set by the server. Leave it out."
-            )
-        return stored
-    if column is not None and schema_name_of(column) in fields:
-        return column.stored
-    named = _shown_as(one, fields)
-    if named is None:
-        known = [*_WRITABLE_NAMES, *fields, *(field.display_name for field in fields.values())]
-        raise UnknownColumn(
-            f"{one.name_place}: {quoted(one.name)} is no field of type {event_code}."
-            f"{did_you_mean(one.name, known)}"
-            f" 'oppserver field add {event_code} mx_Custom_N' adds a field, and"
-            f" mx_Custom_N~mx_CustomObject_N a member of a custom field set."
-        )
-    return named
-
-
-def _shown_as(one: SentField, fields: Mapping[str, Field]) -> str | None:
-    """The stored column of the field with that display name, if there is just one."""
-    alike = schema_names_shown_as(one.name, fields.values())
-    if len(alike) > 1:
-        raise UnknownColumn(
-            f"{one.name_place}: {' and '.join(alike)} are called {quoted(one.name)}."
-            " Send the schema name."
-        )
-    column = column_named(alike[0]) if alike else None
-    return None if column is None else column.stored
 
 
 Values = Mapping[str, GivenValue]
@@ -377,7 +203,7 @@ def _sets_of(
 ) -> Iterator[tuple[str, GivenValue, dict[str, str]]]:
     """The sets among changed columns that are set: stored name, what was given, their members."""
     for stored, given in changed.items():
-        field = fields.get(_SCHEMA_NAMES.get(stored, ""))
+        field = fields.get(SLOT_NAMES.get(stored, ""))
         text = value_of(one, stored)
         if field is not None and field.data_type is DataType.CUSTOM_OBJECT and text is not None:
             yield stored, given, members_in(text)
@@ -391,7 +217,7 @@ def _with_member_defaults(
     for stored, given, members in _sets_of(one, changed, fields):
         defaults = {
             key: field.default_option
-            for key, field in members_of(fields.values(), _SCHEMA_NAMES[stored]).items()
+            for key, field in members_of(fields.values(), SLOT_NAMES[stored]).items()
             if field.is_mandatory and key not in members and key not in (given.members or ())
         }
         slots[stored] = set_text({**defaults, **members}) or slots[stored]
@@ -402,7 +228,7 @@ def _check_sets(one: StoredOpportunity, changed: Values, fields: Mapping[str, Fi
     """Check that sets are not too long and have their mandatory members."""
     for stored, given, members in _sets_of(one, changed, fields):
         plain_text(one.slots[stored], place=given.place)
-        for key, field in members_of(fields.values(), _SCHEMA_NAMES[stored]).items():
+        for key, field in members_of(fields.values(), SLOT_NAMES[stored]).items():
             if field.is_mandatory and key not in members:
                 raise _mandatory(field, f"Add {key} to {given.place}: a set needs it.")
 

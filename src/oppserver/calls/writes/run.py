@@ -19,13 +19,12 @@ from oppserver.calls.writes.plan import (
     check_new,
     duplicate_values,
     encoded_alike,
-    owners_named,
     plan_capture,
     plan_change,
     plan_new,
-    plan_values,
     values_for_duplicate,
 )
+from oppserver.calls.writes.plan_values import owners_named, plan_values
 from oppserver.calls.writes.render import (
     DeletedWire,
     UpdatedWire,
