@@ -1,8 +1,6 @@
 """Databases of every version become this one's, whole or not at all; newer ones are left alone."""
 
-import re
 import shutil
-from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,47 +20,10 @@ from oppserver.store.queries import ChangeNumbers
 from oppserver.store.sqlite.connection import set_up_file
 from oppserver.store.sqlite.library import sqlite3
 from tests.support import stores
-from tests.support.running import run, run_well
+from tests.support.schemas import created, described, revision_in
 from tests.support.stores import LATER, NOW, everything, guid, lead, opportunity, owner
 
 # --- what a schema is --------------------------------------------------------------------------
-
-
-def described(path: Path) -> dict[str, Any]:
-    """The schema of a file: all that SQLite knows of its tables, columns and indexes."""
-    with closing(sqlite3.connect(path)) as database:
-
-        def rows(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
-            return database.execute(statement, parameters).fetchall()
-
-        schema = {}
-        for name, kind, columns, without_rowid, strict in rows(
-            "SELECT name, type, ncol, wr, strict FROM pragma_table_list WHERE schema = 'main'"
-        ):
-            if name == "alembic_version" or name.startswith("sqlite_"):
-                continue
-            indexes = rows('SELECT name, "unique", origin, partial FROM pragma_index_list(?)', name)
-            [(sql,)] = rows("SELECT sql FROM sqlite_schema WHERE name = ?", name)
-            schema[name] = {
-                "table": (kind, columns, without_rowid, strict),
-                "columns": rows(
-                    'SELECT name, type, "notnull", dflt_value, pk, hidden'
-                    " FROM pragma_table_xinfo(?)",
-                    name,
-                ),
-                "generated": re.findall(r"(\w+) \w+ GENERATED ALWAYS AS (.*?),? *\n", sql),
-                "indexes": {
-                    index: (more, rows("SELECT * FROM pragma_index_xinfo(?)", index))
-                    for index, *more in indexes
-                },
-            }
-        return schema
-
-
-def created(path: Path) -> Path:
-    """A new database, as the first open makes it."""
-    open_store(f"sqlite:///{path}").close()
-    return path
 
 
 def test_a_new_database_is_the_one_schema(tmp_path: Path) -> None:
@@ -301,12 +262,6 @@ def leads(path: Path) -> list[Any]:
         return database.execute("SELECT * FROM lead ORDER BY id").fetchall()
 
 
-def revision_in(path: Path) -> list[Any]:
-    """The version in the file."""
-    with closing(sqlite3.connect(path)) as database:
-        return database.execute("SELECT version_num FROM alembic_version").fetchall()
-
-
 def test_a_next_version_upgrades_a_database_of_this_one(next_version: Path, tmp_path: Path) -> None:
     """Opening it brings the schema and the data to the new version, once."""
     path = at_revision(tmp_path / "old.db", THIS)
@@ -340,103 +295,3 @@ def test_without_migration_an_older_database_is_refused(next_version: Path, tmp_
     with pytest.raises(DatabaseRefused, match=r"older version.* 'oppserver db upgrade'"):
         open_store(f"sqlite:///{path}", migrate=False)
     assert path.read_bytes() == before
-
-
-# --- newer versions, and back ------------------------------------------------------------------
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["serve", "--port", "0"],
-        ["db", "upgrade"],
-        ["db", "check"],
-        ["db", "backup", "copy.db"],
-        ["key", "create", "--email", "a@example.com"],
-        ["key", "list"],
-        ["type", "create", "12001"],
-        ["type", "list"],
-        ["field", "list", "12001"],
-        ["export"],
-    ],
-    ids=" ".join,
-)
-def test_no_command_touches_a_database_of_a_newer_version(
-    arguments: Sequence[str], tmp_path: Path
-) -> None:
-    """One line that names both versions and what to do, exit status 1, the files as they were."""
-    path = created(tmp_path / "oppserver.db")
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-        database.commit()
-    before = files(tmp_path)
-    done = run(*arguments, folder=tmp_path)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    [line] = done.stderr.splitlines()
-    assert line.startswith("oppserver: The database oppserver.db is of a newer version")
-    assert "schema 9999" in line
-    assert f"schema {migrations.HEAD}" in line
-    assert files(tmp_path) == before
-
-
-def test_there_is_no_way_back(tmp_path: Path) -> None:
-    """No script goes down, and no command asks one to: the way back is a backup."""
-    scripts = ScriptDirectory.from_config(migrations.alembic_config())
-    for script in scripts.walk_revisions():
-        assert not hasattr(script.module, "downgrade")
-    run_well("db", "upgrade", folder=tmp_path)
-    before = files(tmp_path)
-    done = run("db", "downgrade", folder=tmp_path)
-    assert done.returncode == 2
-    assert "No such command 'downgrade'" in done.stderr
-    assert files(tmp_path) == before
-
-
-# --- several at once ---------------------------------------------------------------------------
-
-OPENING = """
-import sys
-from oppserver.store import open_store
-
-print("ready", flush=True)
-for line in sys.stdin:
-    open_store(line.strip()).close()
-    print("opened", flush=True)
-"""
-
-
-@pytest.fixture
-def processes() -> Iterator[list["stores.Process"]]:
-    """Six processes that open the databases they are told to."""
-    started = [stores.start_python(OPENING) for _ in range(6)]
-    assert [stores.heard(process) for process in started] == ["ready"] * 6
-    yield started
-    assert [stores.ended(process) for process in started] == [(0, "", "")] * 6
-
-
-def test_processes_that_open_a_new_database_at_once_make_one_schema(
-    processes: list["stores.Process"], tmp_path: Path
-) -> None:
-    """Six of them race: each gets it, and it is as if one had been alone."""
-    alone = created(tmp_path / "alone.db")
-    for turn in range(stores.scaled(5)):
-        path = tmp_path / f"{turn}.db"
-        open_at_once(processes, path)
-        assert described(path) == described(alone)
-        assert revision_in(path) == [(migrations.HEAD,)]
-        with closing(sqlite3.connect(path)) as database:
-            versions = database.execute("SELECT * FROM catalogue_version").fetchall()
-        assert versions == [(1, 1)]
-
-
-def open_at_once(processes: Sequence["stores.Process"], path: Path) -> None:
-    """Every process opens the database."""
-    for process in processes:
-        stores.tell(process, f"sqlite:///{path}")
-    assert [stores.heard(process) for process in processes] == ["opened"] * len(processes)

@@ -3,211 +3,40 @@
 The messages are taken from the table of routes, so that a new one is tried as well.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from msgspec import inspect
 
 from oppserver.api.routes import ROUTES
-from oppserver.calls.activities.parse import ActivityWire, OpportunityActivityWire
-from oppserver.calls.activities.search import ActivitySearchWire
-from oppserver.calls.activities.timelines import TimelineWire
 from oppserver.calls.bulk_read.parse import GetOpportunitiesByIdWire
-from oppserver.calls.leads.parse import AttributeWire
-from oppserver.calls.leads.reads import LeadsByIdsWire, LeadsGetWire
-from oppserver.calls.leads.searches import LeadSearchWire, RecentLeadsWire
-from oppserver.calls.lists.parse import ByLeadFieldWire, RecentlyModifiedWire
-from oppserver.calls.shared.advanced_search import AdvancedSearchWire, SearchWire
+from oppserver.calls.shared.advanced_search import AdvancedSearchWire
 from oppserver.calls.shared.call import Stream
-from oppserver.calls.shared.paging import (
-    ListWire,
-)
-from oppserver.calls.types.activity_types import NewActivityTypeWire
-from oppserver.calls.writes.wire import AddWire, CaptureWire, UpdateWire
 from tests.support import activity_calls, writing
 from tests.support.activity_calls import (
-    CALL,
-    LIST,
-    POST,
-    POST_ON,
-    RETRIEVE,
-    item,
     new_lead,
 )
-from tests.support.lead_calls import BY_IDS, GET, SAVE, known, saved
-from tests.support.running import Answer, Server
+from tests.support.messages import (
+    INVALID,
+    Place,
+    all_that_is_here,
+    calls,
+    post,
+    refused,
+    with_member,
+)
+from tests.support.running import Server
 from tests.support.writing import (
-    BULK_ADD,
-    BULK_UPDATE,
-    CAPTURE,
-    DEAL,
-    UNIQUE,
     UPDATE,
     captured,
-    capturing,
-    fields,
-    fresh,
-    lead,
-    row,
-    well,
 )
 
 folder, server = activity_calls.folder, writing.server
 
-OPPORTUNITIES = writing.SERVICE
 FIDELITY = Path(__file__).parents[3] / "docs" / "fidelity.md"
-PAGE = {"Paging": {"PageIndex": 1, "PageSize": 10}}
-SORTED = {"Sorting": {"ColumnName": "CreatedOn", "Direction": 1}}
-COLUMNS = {"Columns": {"Include_CSV": "CreatedOn"}}
-LEADS = "/v2/LeadManagement.svc"
-INVALID = "MXInvalidInputException"
-MISFIT = "MXInvalidActivityFieldsException"
-
-
-SET = writing.field_set_of(o1="x")
-LEAD_SET = {
-    "Attribute": "mx_Set",
-    "Value": "",
-    "Fields": [{"Attribute": "mx_CustomObject_1", "Value": "N"}],
-}
-
-
-class Sent(NamedTuple):
-    """A call: its path and a body with every message in it, and the form of the body."""
-
-    form: Any
-    path: str
-    body: Any
-
-
-class Place(NamedTuple):
-    """A message in a body: where it is, and its form."""
-
-    path: tuple[str | int, ...]
-    form: inspect.StructType
-
-    @property
-    def shown(self) -> str:
-        """The place as errors name it."""
-        steps_in = (f"[{one}]" if isinstance(one, int) else f".{one}" for one in self.path)
-        return "$" + "".join(steps_in)
-
-
-def calls(lead_id: str, one: str) -> dict[str, Sent]:
-    """Every call that takes a JSON body and is no bulk read; the lead and opportunity are here."""
-    phone = fresh()
-    search = {
-        "GrpConOp": "And",
-        "Conditions": [
-            {
-                "Type": "Activity",
-                "ConOp": "and",
-                "RowCondition": [
-                    {"SubConOp": "And", "LSO": "ActivityEvent", "Operator": "eq", "RSO": str(DEAL)}
-                ],
-            }
-        ],
-    }
-    of_calls = json.dumps(search).replace(str(DEAL), str(CALL))
-    change = {"ProspectOpportunityId": one, "Fields": [*fields(c10=fresh()), SET]}
-    addition = {
-        "SearchByValue": lead_id,
-        "OpportunityEventCode": UNIQUE,
-        "Fields": [*fields(Status="Open", c3=fresh()), SET],
-    }
-    activity = {"ActivityEvent": CALL, "Fields": [*fields(c1="x"), SET]}
-    by_field = {"LookupName": "ProspectId", "LookupValue": lead_id, "SqlOperator": "="}
-    since = {"FromDate": "2024-01-01", "ActivityEvent": DEAL}
-    return {
-        "Capture": Sent(
-            CaptureWire,
-            CAPTURE,
-            capturing(
-                lead=[*lead(Phone=fresh()), LEAD_SET], Fields=[*fields(c1="x", Status="Open"), SET]
-            ),
-        ),
-        "Update": Sent(UpdateWire, UPDATE, change),
-        "Bulk/Update/ByOpportunityId": Sent(
-            list[UpdateWire], BULK_UPDATE, [change | {"OpportunityEventCode": DEAL}]
-        ),
-        "Bulk/Add/ByLeadField": Sent(list[AddWire], f"{BULK_ADD}?SearchBy=ProspectId", [addition]),
-        "Lead.CreateOrUpdate": Sent(list[AttributeWire], SAVE, [*lead(Phone=phone), LEAD_SET]),
-        "Lead.Update": Sent(
-            list[AttributeWire],
-            f"/v2/LeadManagement.svc/Lead.Update?leadId={lead_id}",
-            [*lead(mx_City=fresh()), LEAD_SET],
-        ),
-        "Lead.Capture": Sent(list[AttributeWire], f"{LEADS}/Lead.Capture", lead(Phone=fresh())),
-        "Lead.Create": Sent(list[AttributeWire], f"{LEADS}/Lead.Create", lead(FirstName="A")),
-        "Lead/Bulk/CreateOrUpdate": Sent(
-            list[list[AttributeWire]], f"{LEADS}/Lead/Bulk/CreateOrUpdate", [lead(Phone=fresh())]
-        ),
-        "Leads.RecentlyModified": Sent(
-            RecentLeadsWire,
-            f"{LEADS}/Leads.RecentlyModified",
-            {"Parameter": {"FromDate": "2024-01-01"}} | COLUMNS | PAGE | SORTED,
-        ),
-        "Leads/Retrieve/BySearchParameter": Sent(
-            LeadSearchWire,
-            f"{LEADS}/Leads/Retrieve/BySearchParameter",
-            {"SearchParameters": {"AdvancedSearchTextNew": "{}"}} | COLUMNS | PAGE | SORTED,
-        ),
-        "Activity/Retrieve/BySearchParameter": Sent(
-            ActivitySearchWire,
-            f"{activity_calls.SERVICE}/Activity/Retrieve/BySearchParameter",
-            {"ActivityEvent": CALL, "AdvancedSearch": of_calls} | COLUMNS | PAGE | SORTED,
-        ),
-        "CreateType": Sent(
-            NewActivityTypeWire,
-            f"{activity_calls.SERVICE}/CreateType",
-            {"ActivityEventName": fresh(), "Fields": [{"SchemaName": "mx_Custom_1"}]},
-        ),
-        "ProspectActivity.svc/Create": Sent(
-            ActivityWire, POST, {"RelatedProspectId": lead_id, **activity}
-        ),
-        "Bulk/CustomActivity/Add/ByOpportunityId": Sent(
-            list[OpportunityActivityWire],
-            f"{POST_ON}?opportunityId={one}",
-            [item(Fields=[*fields(c1="x"), SET])],
-        ),
-        "GetOpportunitiesOfLead": Sent(
-            ListWire,
-            f"{OPPORTUNITIES}/GetOpportunitiesOfLead?leadId={lead_id}",
-            COLUMNS | PAGE | SORTED,
-        ),
-        "GetActivitiesOfOpportunity": Sent(
-            ListWire, f"{LIST}?opportunityId={one}", COLUMNS | PAGE | SORTED
-        ),
-        "GetOpportunitiesByUniqueLeadField": Sent(
-            ByLeadFieldWire,
-            f"{OPPORTUNITIES}/GetOpportunitiesByUniqueLeadField",
-            {"Parameter": by_field} | COLUMNS | PAGE | SORTED,
-        ),
-        "Retrieve/BySearchParameter": Sent(
-            SearchWire,
-            f"{OPPORTUNITIES}/Retrieve/BySearchParameter",
-            {"OpportunityEventCode": DEAL, "AdvancedSearch": search} | COLUMNS | PAGE | SORTED,
-        ),
-        "RetrieveRecentlyModified": Sent(
-            RecentlyModifiedWire,
-            f"{activity_calls.SERVICE}/RetrieveRecentlyModified",
-            {"Parameter": since} | PAGE | SORTED,
-        ),
-        "ProspectActivity.svc/Retrieve": Sent(
-            TimelineWire,
-            f"{RETRIEVE}?leadId={lead_id}",
-            {"Parameter": {"ActivityEvent": CALL}} | PAGE,
-        ),
-        "Leads.Get": Sent(LeadsGetWire, GET, {"Parameter": by_field} | COLUMNS | PAGE | SORTED),
-        "Leads/Retrieve/ByIds": Sent(
-            LeadsByIdsWire, BY_IDS, {"SearchParameters": {"LeadIds": [lead_id]}} | COLUMNS | PAGE
-        ),
-    }
 
 
 NAMES = list(calls("", ""))
@@ -251,37 +80,6 @@ def messages_of(form: inspect.Type) -> set[type]:
 def ignored(form: inspect.StructType) -> set[str]:
     """The members that a message knows and has no use for."""
     return {field.encode_name for field in form.fields if isinstance(field.type, inspect.RawType)}
-
-
-def with_member(body: Any, path: tuple[str | int, ...], name: str, value: Any) -> Any:
-    changed = deepcopy(body)
-    inner = changed
-    for step in path:
-        inner = inner[step]
-    inner[name] = value
-    return changed
-
-
-def post(server: Server, call: Sent, body: Any) -> Answer:
-    """The answer to a body; a search has its conditions as JSON in a text."""
-    if isinstance(body, dict) and isinstance(body.get("AdvancedSearch"), dict):
-        body = body | {"AdvancedSearch": json.dumps(body["AdvancedSearch"])}
-    return server.post(body, path=call.path)
-
-
-def refused(answer: Answer, exception_type: str, *words: str) -> None:
-    assert (answer.status, answer.exception_type) == (400, exception_type), answer.body
-    for word in words:
-        assert word in answer.message, answer.message
-
-
-def all_that_is_here(server: Server) -> list[Any]:
-    """Every opportunity, lead and activity."""
-    since = {"Paging": {"PageSize": 5000}}
-    modified = server.post(since, path=f"{activity_calls.SERVICE}/RetrieveRecentlyModified")
-    leads = server.post({"Paging": {"PageSize": 5000}}, path=GET)
-    changes = server.call("GET", "/v1/changes?cursor=now", headers=server.keys.headers)
-    return [well(modified), leads.json, well(changes)["Cursor"]]
 
 
 # --- unknown members ---------------------------------------------------------------------------
@@ -370,127 +168,3 @@ def test_members_without_effect_are_accepted(name: str, server: Server) -> None:
             for value in (True, "1", None, {"a": [1]}):
                 body = with_member(call.body, place.path, member, value)
                 assert post(server, call, body).status == 200
-
-
-# --- field sets --------------------------------------------------------------------------------
-
-SETS: Mapping[str, str] = {
-    "Capture": "Opportunity.Fields[1]",
-    "Update": "Fields[1]",
-    "Bulk/Update/ByOpportunityId": "[0].Fields[1]",
-    "Bulk/Add/ByLeadField": "[0].Fields[2]",
-    "ProspectActivity.svc/Create": "Fields[1]",
-    "Bulk/CustomActivity/Add/ByOpportunityId": "[0].Fields[1]",
-    "Lead.CreateOrUpdate": "$[1]",
-    "Lead.Update": "$[1]",
-}
-"""A set in the body of each call that takes one."""
-
-OF_ACTIVITIES = ("ProspectActivity.svc/Create", "Bulk/CustomActivity/Add/ByOpportunityId")
-
-
-@pytest.mark.parametrize(("name", "place"), SETS.items())
-def test_members_of_a_field_set_that_are_wrong_are_named(
-    name: str, place: str, server: Server
-) -> None:
-    """Unknown ones, one twice, a set with a value of its own; nothing is written."""
-    lead_id = new_lead(server)
-    call = calls(lead_id, captured(server))[name]
-    path = tuple(int(step) if step.isdecimal() else step for step in re.findall(r"\w+", place))
-    if name == "Capture":
-        path = ("Opportunity", "Fields", 2)
-        place = "Opportunity.Fields[2]"
-    key = "Attribute" if name.startswith("Lead.") else "SchemaName"
-    before = all_that_is_here(server)
-    one = {key: "mx_CustomObject_1", "Value": "N"}
-    for members, exception_type, words in (
-        ([one, {key: "mx_CustomObject_0", "Value": "N"}], "MXUnknownAttributeException", "_0"),
-        ([one, {key: "Remark", "Value": "N"}], "MXUnknownAttributeException", "Remark"),
-        ([one, one], INVALID, "mx_CustomObject_1 is named twice"),
-        ({"mx_CustomObject_1": "N"}, "MXInvalidDataTypeException", "Fields"),
-        (["x"], "MXInvalidDataTypeException", "Fields[0]"),
-    ):
-        body = with_member(call.body, path, "Fields", members)
-        refused(post(server, call, body), exception_type, words, place.removeprefix("$"))
-    valued = with_member(call.body, path, "Value", "x")
-    refused(post(server, call, valued), MISFIT, f"{place} has a Value and Fields")
-    plain = with_member(call.body, (*path[:-1], 0), "Fields", [one])
-    if name not in OF_ACTIVITIES:
-        answer = post(server, call, plain)
-        assert answer.status == 400, answer.body
-        assert "Fields" in answer.message
-    assert all_that_is_here(server) == before
-
-
-@pytest.mark.parametrize("name", [name for name in SETS if "Lead." not in name])
-@pytest.mark.parametrize("schema_name", ["mx_Custom_10~mx_CustomObject_1", "MX_customobject_92"])
-def test_a_name_of_a_member_that_is_not_there_is_refused(
-    name: str, schema_name: str, server: Server
-) -> None:
-    """With what to do."""
-    lead_id = new_lead(server)
-    call = calls(lead_id, captured(server))[name]
-    body = json.loads(json.dumps(call.body))
-    holder = body[0] if isinstance(body, list) else body.get("Opportunity", body)
-    holder["Fields"].append({"SchemaName": schema_name, "Value": "N"})
-    answer = post(server, call, body)
-    refused(answer, "MXUnknownAttributeException", schema_name, "of a custom field set")
-
-
-# --- what belongs to another call or place -----------------------------------------------------
-
-
-def test_what_says_which_lead_is_written_is_not_taken_from_the_query(server: Server) -> None:
-    """Other calls take it from there; here it would be passed over."""
-    phone = fresh()
-    lead_id = saved(server, Phone=phone, FirstName="Ann")
-    change = f"/v2/LeadManagement.svc/Lead.Update?leadId={lead_id}"
-    bodies = {
-        SAVE: lead(Phone=phone, FirstName="Bea"),
-        change: lead(FirstName="Bea"),
-        CAPTURE: capturing(lead=lead(Phone=phone, FirstName="Bea")),
-    }
-    for path, body in bodies.items():
-        for said in ("SearchBy=Mobile", "leadUpdateBehavior=DoNotUpdate"):
-            answer = server.post(body, path=f"{path}{'&' if '?' in path else '?'}{said}")
-            refused(answer, INVALID, "query parameter")
-    assert known(server, lead_id)["FirstName"] == "Ann"
-    answer = server.post(lead(Phone=phone, SearchBy="Phone") + lead(searchBy="Mobile"), path=SAVE)
-    refused(answer, INVALID, "$[2].Attribute: 'searchBy' is named twice")
-
-
-def test_an_addition_takes_all_that_a_capture_takes(server: Server) -> None:
-    """Date and flags do what they do there."""
-    phone, name = fresh(), fresh()
-    saved(server, Phone=phone)
-    addition = {
-        "SearchByValue": phone,
-        "OpportunityEventCode": UNIQUE,
-        "OpportunityDateTime": "2024-02-29 13:05:09",
-        "Fields": fields(Status="Open", c2=name, c3="first"),
-    }
-    path = f"{BULK_ADD}?SearchBy=Phone"
-    [created] = well(server.post([addition], path=path))["Response"]
-    one = created["CreatedOpportunityId"]
-    again = addition | {
-        "Fields": fields(Status="Open", c2=name, c3="second"),
-        "OverwriteFields": True,
-        "DoNotPostDuplicateActivity": True,
-    }
-    [met] = well(server.post([again], path=path))["Response"]
-    assert (met["ConflictedOpportunityId"], met["IsUnique"]) == (one, False)
-    assert met["AdditionalDetails"][0]["ActivityId"] is None
-    found = row(server, one, "CreatedOn", "mx_Custom_3", code=UNIQUE)
-    assert found is not None
-    assert (found["CreatedOn"], found["mx_Custom_3"]) == ("2/29/2024 1:05:09 PM", "second")
-
-
-def test_an_activity_of_an_opportunity_has_its_date(server: Server) -> None:
-    """The activity has a date, as one that is posted on a lead."""
-    one = captured(server)
-    dated = item(ActivityDateTime="2024-02-29 13:05:09")
-    well(server.post([dated], path=f"{POST_ON}?opportunityId={one}"))
-    rows = activity_calls.listed(server, one, Columns={"Include_CSV": "CreatedOn"})["List"]
-    assert "2024-02-29 13:05:09" in [found["CreatedOn"] for found in rows]
-    answer = server.post([item(ActivityDateTime="soon")], path=f"{POST_ON}?opportunityId={one}")
-    refused(answer, INVALID, "[0].ActivityDateTime: 'soon' is")
