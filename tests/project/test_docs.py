@@ -123,7 +123,7 @@ def test_every_call_is_described(page: str) -> None:
         assert f"{route.method} {route.path}" in read(page)
 
 
-def test_the_calls_that_write_are_named() -> None:
+def test_o3_the_calls_that_write_are_named() -> None:
     """The page of the API marks the calls that a reader's key may not make, and no others."""
     named = re.findall(r"^- `\w+ (\S+)` \(writes\)$", read("docs/http-api.md"), re.MULTILINE)
     assert sorted(named) == sorted(route.path for route in ROUTES if route.writes)

@@ -78,7 +78,7 @@ def test_every_form_is_read(text: str, stored: str) -> None:
         "9999-12-31T23:59:59-00:01",
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
+def test_v13_anything_else_is_refused(text: str) -> None:
     """A text in no form, or no date of the calendar, or out of range in UTC, is a ValueError."""
     with pytest.raises(ValueError, match=r"\w"):
         to_stored(text)

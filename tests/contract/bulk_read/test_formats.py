@@ -79,7 +79,7 @@ def records(answer: Answer) -> list[list[str]]:
         ("text/html, application/xhtml+xml, */*;q=0.8", JSON),
         ("application/json;q=0, application/*", NDJSON),
         ("application/xml, application/vnd.apache.parquet;q=0.001", PARQUET),
-        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON),
+        pytest.param("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", JSON, id="H1"),
         ("*", JSON),
         ("*;q=0.5, text/csv;q=.4", JSON),
         ("application/json;q=.4, text/csv;q=.5", CSV),

@@ -157,7 +157,7 @@ def test_a_dry_run_needs_no_server(tmp_path: Path) -> None:
     assert printed.count("create_distributed_table") == len(postgres_layout.BY_ID)
 
 
-def test_a_dry_run_needs_no_driver() -> None:
+def test_o11_a_dry_run_needs_no_driver() -> None:
     """The SQL can be printed where psycopg is not installed; here it is hidden."""
     command = ["oppserver", "db", "distribute", "--dry-run", "--database", "postgresql://c/x"]
     process = stores.start_python(

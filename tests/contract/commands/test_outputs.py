@@ -38,7 +38,7 @@ def same_node(path: Path, before: os.stat_result) -> bool:
 
 @needs_root
 @pytest.mark.parametrize("through_link", [False, True])
-def test_a_device_stays_a_device(tmp_path: Path, store: str, *, through_link: bool) -> None:
+def test_f1_a_device_stays_a_device(tmp_path: Path, store: str, *, through_link: bool) -> None:
     """Every command that writes a file writes into it, also where a link leads to it."""
     before = node(tmp_path / "null", 3)
     name = "null"
@@ -61,7 +61,7 @@ def test_a_device_stays_a_device(tmp_path: Path, store: str, *, through_link: bo
 
 @needs_root
 @pytest.mark.parametrize("name", ["full.ndjson", "full.csv.gz", "full.parquet"])
-def test_a_full_device_is_one_line(tmp_path: Path, store: str, name: str) -> None:
+def test_f1_a_full_device_is_one_line(tmp_path: Path, store: str, name: str) -> None:
     """An output that cannot be written is reported, whichever part of it meets the end."""
     before = node(tmp_path / name, 7)
     said = one_line(export(tmp_path, store, name))
@@ -74,7 +74,7 @@ def test_a_full_device_is_one_line(tmp_path: Path, store: str, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["out.ndjson", "out.csv.gz", "out.csv.zst", "out.parquet"])
-def test_the_reader_of_a_pipe_gets_all(tmp_path: Path, store: str, name: str) -> None:
+def test_f1_the_reader_of_a_pipe_gets_all(tmp_path: Path, store: str, name: str) -> None:
     """In every format, packed or not; the pipe is still one, and nothing is beside it."""
     with reading(tmp_path / name) as whole:
         assert export(tmp_path, store, name).returncode == 0
@@ -192,7 +192,7 @@ def owned(path: Path, *, mode: int) -> None:
     path.chmod(mode)
 
 
-def test_a_file_keeps_its_mode_and_its_owner(tmp_path: Path, store: str) -> None:
+def test_f1_a_file_keeps_its_mode_and_its_owner(tmp_path: Path, store: str) -> None:
     """Behind two links; the links stay, and the folders have nothing else in them."""
     (tmp_path / "folder").mkdir()
     owned(tmp_path / "folder" / "real.csv", mode=0o604)
@@ -223,7 +223,7 @@ def test_a_link_to_nothing_becomes_a_link_to_a_file(tmp_path: Path, store: str) 
     assert rows_in((tmp_path / "folder" / "new.csv").read_bytes(), "new.csv") == ROWS
 
 
-def test_the_other_commands_follow_links_too(tmp_path: Path) -> None:
+def test_f1_the_other_commands_follow_links_too(tmp_path: Path) -> None:
     """``fetch`` with both of its files, ``import`` with its rejected lines; modes stay."""
     (tmp_path / "folder").mkdir()
     for name in ("out.csv", "missing.txt", "rejects"):

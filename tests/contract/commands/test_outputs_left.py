@@ -45,7 +45,9 @@ def on_its_way(folder: Path, store: str, prefix: Sequence[str] = ()) -> Iterator
 
 
 @pytest.mark.parametrize("prefix", [(), ("unshare", "--pid", "--fork", "--kill-child")])
-def test_a_killed_export_is_run_again(tmp_path: Path, store: str, prefix: tuple[str, ...]) -> None:
+def test_f2_a_killed_export_is_run_again(
+    tmp_path: Path, store: str, prefix: tuple[str, ...]
+) -> None:
     """Also in a container, where every run has the process id 1.
 
     What the killed ones left is named in one line, and is still there afterwards.
@@ -77,7 +79,7 @@ def test_a_killed_export_is_run_again(tmp_path: Path, store: str, prefix: tuple[
     assert rows_in((tmp_path / "out.csv").read_bytes(), "out.csv") == ROWS
 
 
-def test_two_runs_at_once_do_not_meet(tmp_path: Path, store: str) -> None:
+def test_f2_two_runs_at_once_do_not_meet(tmp_path: Path, store: str) -> None:
     """The second ends while the first stands still; neither removes or reports the other's file."""
     words = [OPPSERVER, "export", "--database", store, "--output", "out.csv"]
     first = subprocess.Popen(
@@ -99,7 +101,7 @@ def test_two_runs_at_once_do_not_meet(tmp_path: Path, store: str) -> None:
     assert files(tmp_path) == {"out.csv"}
 
 
-def test_files_that_only_look_like_leftovers_are_left_alone(tmp_path: Path, store: str) -> None:
+def test_f2_files_that_only_look_like_leftovers_are_left_alone(tmp_path: Path, store: str) -> None:
     """Nothing is removed or reported that is not named as our own."""
     names = [".out.csv.part", ".out.csv.backup.part", "out.csv.part", ".out.0123456789abcdef.part"]
     for name in names:

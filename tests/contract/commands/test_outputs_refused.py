@@ -170,7 +170,7 @@ CASES = [(*INPUTS[0], named) for named in NAMES] + [
 
 
 @pytest.mark.parametrize(("file", "command", "named"), CASES)
-def test_an_input_is_not_an_output(
+def test_f12_an_input_is_not_an_output(
     tmp_path: Path, file: str, command: str, named: Callable[[Path], str]
 ) -> None:
     """Whatever name it has; the line names both, and the file stays as it is."""

@@ -103,7 +103,7 @@ def test_a_password_is_not_logged(tmp_path: Path) -> None:
         assert SECRET not in running.log_file.read_text()
 
 
-def test_a_missing_driver_is_told() -> None:
+def test_o4_a_missing_driver_is_told() -> None:
     """With the command that installs it. Here it is hidden, as if it were not installed."""
     process = stores.start_python(
         "import sys; sys.modules['psycopg'] = None\n"

@@ -41,7 +41,7 @@ UNCLOSED = row(2, '"note')
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_quote_that_is_not_closed_rejects_what_it_takes_in(tmp_path: Path, end: str) -> None:
+def test_f4_a_quote_that_is_not_closed_rejects_what_it_takes_in(tmp_path: Path, end: str) -> None:
     """All its lines are kept as they stand, counted one by one; corrected, they are imported."""
     lines = [HEADER, row(1), UNCLOSED, row(3), row(4), row(5)]
     (tmp_path / "in.csv").write_text("".join(f"{one}{end}" for one in lines), newline="")

@@ -70,7 +70,7 @@ def ready(server: Server) -> int:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_write_to_files_that_are_gone_is_not_acknowledged(
+def test_f3_a_write_to_files_that_are_gone_is_not_acknowledged(
     way: str, server: Server, folder: Path
 ) -> None:
     """The very next write is 503, and within a second reads and the probe are too."""
@@ -93,7 +93,7 @@ def test_a_write_to_files_that_are_gone_is_not_acknowledged(
     assert str(folder / DATABASE) in line["cause"]
 
 
-def test_a_probe_notices_without_any_write(server: Server, folder: Path) -> None:
+def test_f3_a_probe_notices_without_any_write(server: Server, folder: Path) -> None:
     """The very next probe after the file was removed is 503."""
     assert ready(server) == 200
     remove(folder, DATABASE)

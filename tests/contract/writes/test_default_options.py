@@ -88,7 +88,7 @@ def values(server: Server, one: str, *columns: str, code: int) -> list[str | Non
     return [found[column] for column in columns]
 
 
-def test_an_opportunity_without_a_status_is_open(call: Any, server: Server) -> None:
+def test_c2_an_opportunity_without_a_status_is_open(call: Any, server: Server) -> None:
     """The documented request names a name and a stage; both have to fit an open one."""
     asked = fields(c1=fresh(), c2="Prospecting")
     one = made(call(server, DEAL, lead(Phone=fresh()), Fields=asked))
@@ -124,7 +124,7 @@ def test_a_mandatory_field_without_a_default_is_still_asked_for(call: Any, serve
         ({"c5": "High"}, ["Open", "Oslo", "North", "High"]),
     ],
 )
-def test_each_mandatory_field_takes_its_default(
+def test_c2_each_mandatory_field_takes_its_default(
     given: dict[str, Any], expected: list[str | None], call: Any, server: Server
 ) -> None:
     """A dependent dropdown takes its default after its parent; optional fields stay unset."""

@@ -56,7 +56,7 @@ def writes(server: Server, number: Any) -> list[Answer]:
 
 
 @pytest.mark.parametrize("number", NO_NUMBERS)
-def test_a_comma_that_is_no_sign_of_thousands_is_refused(number: str, server: Server) -> None:
+def test_v3_a_comma_that_is_no_sign_of_thousands_is_refused(number: str, server: Server) -> None:
     """By every call that writes a number, and as what a search compares with."""
     search = {"Conditions": [condition(BASE, row("mx_Custom_6", "gt", number))]}
     for answer in [*writes(server, number), posted(server, search, code=DEAL)]:
