@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oppserver.calls.shared.decode import has_names
 from oppserver.contract.columns import CUSTOM_COLUMNS, SYSTEM_COLUMNS, Column, column_named
 from oppserver.contract.dates import now_stored, to_answer, to_stored
 from oppserver.contract.identifiers import all_canonical, canonical_guid
+from oppserver.contract.names import has_names
 from oppserver.store import Store
 from tests.property.laws import cased, examples, spellings
 from tests.support import stores

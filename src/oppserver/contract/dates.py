@@ -80,8 +80,8 @@ def datetime_to_stored(text: str) -> str:
 
     As ``to_stored``, and: a day alone is its first second; ``YYYY-MM-DD hh:mm:ss AM/PM`` is read.
     """
-    if _STORED.fullmatch(text):
-        return to_stored(text)
+    if is_stored(text):
+        return text
     stripped = text.strip()
     if _DAY.fullmatch(stripped):
         return to_stored(f"{stripped} 00:00:00")

@@ -16,7 +16,7 @@ import msgspec
 
 from oppserver.contract.errors import InvalidFile, InvalidInput, RejectedLine
 from oppserver.contract.limits import IN_ERROR_VALUE_CHARACTERS_MAX
-from oppserver.contract.names import quoted, repeated_name
+from oppserver.contract.names import has_names, quoted, repeated_name
 from oppserver.contract.values import literal_text
 from oppserver.formats.parquet import UnreadableRows, parquet_rows
 from oppserver.transfer.files import EXPORT_PAGE_ROWS, IMPORT_LINE_BYTES_MAX, STANDARD, Format, Line
@@ -29,8 +29,6 @@ _OTHER_SEPARATORS: Final = (";", "\t", "|")
 
 # a float has 15 digits or so: the digits are kept as they are written
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any], float_hook=literal_text)
-
-_SPACED: Final = (b" :", b"\t:", b"\r:")
 
 
 def read_lines(form: Format, path: Path, file: BinaryIO) -> Iterator[Line]:
@@ -76,7 +74,7 @@ def _members(raw: bytes) -> dict[str, Any] | RejectedLine:
 
 def _distinct(raw: bytes, members: dict[str, Any]) -> dict[str, Any] | RejectedLine:
     """Return the members of a line, or the reason where it has a name twice."""
-    if raw.count(b'":') == len(members) and not any(one in raw for one in _SPACED):
+    if has_names(raw, len(members)):
         return members
     repeated = repeated_name(raw)
     return members if repeated is None else RejectedLine(f"{repeated[1:]} is there twice")
