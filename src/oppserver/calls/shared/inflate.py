@@ -90,17 +90,18 @@ class Inflater:
         if self._coding == "identity":
             yield data
             return
-        while data:
+        left = memoryview(data)  # what is left is not copied with every piece
+        while left:
             if self._unpacker is None:
-                self._unpacker = _Zstd() if self._coding == "zstd" else _Zlib(self._coding, data[0])
+                self._unpacker = _Zstd() if self._coding == "zstd" else _Zlib(self._coding, left[0])
             try:
-                piece, data = self._unpacker.unpack(data)
+                piece, left = self._unpacker.unpack(left)
             except (zlib.error, zstandard.ZstdError) as error:
                 raise MalformedBody(f"The body is not {self._coding}: {error}") from None
             self._count(piece)
             for start in range(0, len(piece), _PIECE_BYTES):
                 yield piece[start : start + _PIECE_BYTES]
-            if self._unpacker.is_whole and data:  # one more member (RFC 1952, 2.2)
+            if self._unpacker.is_whole and left:  # one more member (RFC 1952, 2.2)
                 self._unpacker = None
 
     def end(self) -> None:
@@ -121,7 +122,7 @@ class _Unpacker(Protocol):
 
     is_whole: bool
 
-    def unpack(self, data: bytes) -> tuple[bytes, bytes]: ...
+    def unpack(self, data: memoryview) -> tuple[bytes, memoryview]: ...
 
 
 class _Zlib:
@@ -131,10 +132,11 @@ class _Zlib:
         self._zlib: Final = zlib.decompressobj(window)
         self.is_whole = False
 
-    def unpack(self, data: bytes) -> tuple[bytes, bytes]:
+    def unpack(self, data: memoryview) -> tuple[bytes, memoryview]:
         piece = self._zlib.decompress(data, _PIECE_BYTES)
         self.is_whole = self._zlib.eof
-        return piece, self._zlib.unused_data if self.is_whole else self._zlib.unconsumed_tail
+        left = self._zlib.unused_data if self.is_whole else self._zlib.unconsumed_tail
+        return piece, data[len(data) - len(left) :]
 
 
 class _Zstd:
@@ -143,10 +145,11 @@ class _Zstd:
         self._zstd: Final = unpacker.decompressobj()
         self.is_whole = False
 
-    def unpack(self, data: bytes) -> tuple[bytes, bytes]:
-        piece = self._zstd.decompress(data[:_ZSTD_GIVEN_BYTES])
+    def unpack(self, data: memoryview) -> tuple[bytes, memoryview]:
+        given = data[:_ZSTD_GIVEN_BYTES]
+        piece = self._zstd.decompress(given)
         self.is_whole = self._zstd.eof
-        return piece, self._zstd.unused_data + data[_ZSTD_GIVEN_BYTES:]
+        return piece, data[len(given) - len(self._zstd.unused_data) :]
 
 
 def _codings(content_encoding: str) -> list[str]:
