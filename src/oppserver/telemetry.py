@@ -32,7 +32,7 @@ from prometheus_client.registry import Collector
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 import oppserver
-from oppserver.contract.model import ServerState, StoreServer
+from oppserver.contract.model import ServerState, StoreLibrary, StoreServer
 from oppserver.contract.secrets import hide_secrets
 
 LOGGED_CHARACTERS_MAX: Final = 32_000
@@ -239,6 +239,13 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._build.labels(oppserver.__version__, platform.python_version()).set(1)
+        self._library: Final = Gauge(
+            "oppserver_store_library_info",
+            "The SQLite library and its SQLite's version, as labels; always 1.",
+            ("library", "version"),
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
         self._threads: Final = Gauge(
             "oppserver_worker_threads",
             "Threads that run calls. More calls under way than these wait for one.",
@@ -276,6 +283,10 @@ class Metrics:
     def has_threads(self, number: int) -> None:
         """Record the number of worker threads of this process."""
         self._threads.set(number)
+
+    def has_library(self, library: StoreLibrary) -> None:
+        """Record the library that reads and writes the store."""
+        self._library.labels(library.name, library.version).set(1)
 
     def store_takes(self, size_bytes: int) -> None:
         """Record the size of the store."""

@@ -83,6 +83,9 @@ def create_app(
     services = services_of(settings, store, rate_limiter=rate_limiter, metrics=metrics)
     dispatcher = Dispatcher(settings, services)
     metrics.has_threads(settings.worker_threads)
+    library = store.library()
+    if library:
+        metrics.has_library(library)
     return app_behind(lambda: dispatcher, settings, metrics=metrics)
 
 

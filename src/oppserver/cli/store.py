@@ -56,7 +56,7 @@ def check(database: Database = None) -> None:
         library = store.library()
         faults = store.check()
     if library:
-        typer.echo(f"checked with {library.name}", err=True)
+        typer.echo(f"checked with {library}", err=True)
         if library.warning:
             typer.echo(f"warning: {library.warning}", err=True)
     for fault in faults:

@@ -279,11 +279,15 @@ class StoreServer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreLibrary(msgspec.Struct, frozen=True, kw_only=True):
-    """A library in this process that reads and writes the database.
+    """A SQLite library in this process that reads and writes the database.
 
-    ``name``: with its version. ``warning``: a danger to the data, and its cure; None when there is
-    none.
+    ``name``: Python's module. ``version``: SQLite's. ``warning``: a danger to the data, and its
+    cure; None without a danger.
     """
 
     name: str
+    version: str
     warning: str | None
+
+    def __str__(self) -> str:
+        return f"SQLite {self.version} ({self.name})"

@@ -91,7 +91,7 @@ def tell_listening(settings: Settings, url: str, store: Store) -> None:
         url=url,
         database=settings.database,
         rate_limit=str(settings.rate_limit or "off"),
-        **({"library": library.name} if library else {}),
+        **({"library": str(library)} if library else {}),
         **({"rate_limit_store": str(shared)} if shared else {}),
         **({"read_databases": len(settings.read_database)} if settings.read_database else {}),
         **({"workers": settings.workers} if settings.workers > 1 else {}),

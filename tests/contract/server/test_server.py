@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 import oppserver
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import LIBRARY, sqlite3
 from tests.support.running import (
     BULK_READ,
     Server,
@@ -103,6 +103,8 @@ def test_o7_metrics_follow_the_conventions(tmp_path: Path, workers: int) -> None
         [build] = [name for name in found if name.startswith("oppserver_build_info{")]
         assert f'version="{oppserver.__version__}"' in build
         assert 'python="3.' in build
+        labels = f'library="{LIBRARY.name}",version="{LIBRARY.version}"'
+        assert found[f"oppserver_store_library_info{{{labels}}}"] == 1
         assert found["process_resident_memory_bytes"] > workers * (20 << 20)
         assert found["process_cpu_seconds_total"] > 0
         assert 0 <= time.time() - found["process_start_time_seconds"] < 600

@@ -91,7 +91,7 @@ def test_versions_with_the_wal_reset_bug_are_known(version: tuple[int, ...], has
     assert has_wal_reset_bug(version) is has_bug
     library = describe_library(version)
     text = ".".join(map(str, version))
-    assert library.name == f"SQLite {text}"
+    assert library.version == text
     assert (library.warning is not None) is has_bug
     assert not library.warning or f"SQLite {text} has the WAL-reset bug" in library.warning
 
@@ -176,13 +176,13 @@ one.close()
 def test_a_library_with_the_bug_is_warned_of(version: tuple[int, ...], tmp_path: Path) -> None:
     """At the start of a server and in ``db check``, which go on; the warning says what to do."""
     other = without_pysqlite3(tmp_path, pretended=version)
-    name = "SQLite " + ".".join(map(str, version))
+    name = f"SQLite {'.'.join(map(str, version))} (sqlite3)"
     with serving(tmp_path, environment=other) as server:
         [line] = events(server, "listening")
         assert line["library"] == name
         [warning] = events(server, "library_unsafe")
     assert warning["level"] == "warning"
-    assert f"{name} has the WAL-reset bug" in warning["hint"]
+    assert f"{name.removesuffix(' (sqlite3)')} has the WAL-reset bug" in warning["hint"]
     assert "Install pysqlite3 0.6.1 or later" in warning["hint"]
     done = run("db", "check", folder=tmp_path, environment=other)
     assert (done.returncode, done.stdout) == (0, "ok\n")
@@ -193,7 +193,7 @@ def test_a_library_with_the_bug_is_warned_of(version: tuple[int, ...], tmp_path:
 def test_a_library_with_the_fix_gives_no_warning(version: tuple[int, ...], tmp_path: Path) -> None:
     """The standard library's SQLite serves without a word where it has the fix."""
     other = without_pysqlite3(tmp_path, pretended=version)
-    name = "SQLite " + ".".join(map(str, version))
+    name = f"SQLite {'.'.join(map(str, version))} (sqlite3)"
     with serving(tmp_path, environment=other) as server:
         assert events(server, "listening")[0]["library"] == name
         assert events(server, "library_unsafe") == []

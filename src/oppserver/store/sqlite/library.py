@@ -54,7 +54,9 @@ def describe_library(version: _Version) -> StoreLibrary:
         f" with SQLite {'.'.join(map(str, SQLITE_FIXED_VERSION))} or later."
     )
     return StoreLibrary(
-        name=f"SQLite {text}", warning=warning if has_wal_reset_bug(version) else None
+        name=sqlite3.__name__.partition(".")[0],
+        version=text,
+        warning=warning if has_wal_reset_bug(version) else None,
     )
 
 
