@@ -44,14 +44,14 @@ docs: $(READY) ## Write the documents that are generated from the code
 	$(BIN)/python -m tests.project.generated
 
 clean: ## Remove the environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis src/oppserver/console/vendor
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("oppserver needs Python 3.11 or later; set PYTHON=...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
 
-$(RUN_READY): pyproject.toml constraints.txt | $(VENV)/bin/python
+$(RUN_READY): pyproject.toml hatch_build.py constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[arrow]'
 	touch $@
 

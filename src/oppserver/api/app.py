@@ -24,8 +24,10 @@ from oppserver.api.streams import Streams
 from oppserver.calls.shared import negotiate
 from oppserver.calls.shared.call import THE_WORLD, Services, Sources
 from oppserver.config import Settings
+from oppserver.console.assets import asset_route
 from oppserver.contract.errors import (
     HTTP_ERRORS,
+    ApiError,
     MalformedHead,
     MethodNotAllowed,
     Unavailable,
@@ -132,8 +134,9 @@ def app_behind(
             *(_call_route(route, dispatcher, streams) for route in ROUTES),
             *_health_routes(dispatcher),
             *_document_routes(dispatcher, metrics, path_prefix=settings.path_prefix or ""),
+            asset_route(),
         ],
-        exception_handlers={HTTPException: _refuse, Exception: _fail},
+        exception_handlers={HTTPException: _refuse, ApiError: _fail, Exception: _fail},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # paths are matched by one rule: api/observe.py
