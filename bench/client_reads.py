@@ -18,9 +18,9 @@ from typing import Final, NamedTuple
 
 import psutil
 
-from oppserver.cli import sample
 from oppserver.client import Client
 from oppserver.client.bulk_read import BulkPlan, Chunk
+from oppserver.contract import sample
 from oppserver.store import open_store
 
 LIMIT: Final = "25/5"

@@ -271,6 +271,18 @@ class Settings:
         "Seconds that calls under way get to end when the server is told to stop.",
         _integer(0, 3_600),
     )
+    console: str | None = _setting(
+        None,
+        "The web console at `/console`: `off`, `read`, or `full` to change things, too. Default:"
+        " `full` on a loopback address, where it needs no sign-in, else `off`.",
+        _one_of("off", "read", "full"),
+    )
+    console_sign_in: str = _setting(
+        "auto",
+        "`always`: the console wants a sign-in by a key pair on a loopback address, too, as it"
+        " always does elsewhere and behind a proxy; or `auto`.",
+        _one_of("auto", "always"),
+    )
     ssl_certfile: Path | None = _setting(  # noqa: RUF009 (it is dataclasses.field)
         None, "The certificate (PEM) with which the server speaks HTTPS.", _existing_file
     )
@@ -333,6 +345,11 @@ def load_settings(
     if (settings.ssl_certfile is None) != (settings.ssl_keyfile is None):
         raise InvalidSetting("--ssl-certfile and --ssl-keyfile go together: give both, or neither")
     return settings
+
+
+def command_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of a command of ours that works on the server's database."""
+    return {**os.environ, variable_of("database"): settings.database}
 
 
 ACCESS_KEY_VARIABLE: Final = PREFIX + "ACCESS_KEY"

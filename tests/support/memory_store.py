@@ -288,6 +288,9 @@ class MemoryStore:
     def library(self) -> None:
         return None
 
+    def engine(self) -> str:
+        return "memory 1.0"
+
     def check(self) -> list[str]:
         return []
 

@@ -22,9 +22,12 @@ from oppserver.api.protocol import refusal_of
 from oppserver.api.routes import ROUTES, Route
 from oppserver.api.streams import Streams
 from oppserver.calls.shared import negotiate
-from oppserver.calls.shared.call import THE_WORLD, Services, Sources
+from oppserver.calls.shared.call import THE_WORLD, Services, Sources, Stream
 from oppserver.config import Settings
+from oppserver.console.access import access_of
+from oppserver.console.app import Console, ConsoleShare
 from oppserver.console.assets import asset_route
+from oppserver.console.visit import CallRoute
 from oppserver.contract.errors import (
     HTTP_ERRORS,
     ApiError,
@@ -77,10 +80,12 @@ def create_app(
     *,
     rate_limiter: KeyedRateLimiter | None,
     metrics: telemetry.Metrics,
+    share: ConsoleShare | None = None,
 ) -> Observer:
     """The ASGI application on an open store; store and limiter stay the caller's to close.
 
-    It is to be run with its lifespan: at the end it waits for the calls under way.
+    It is to be run with its lifespan: at the end it waits for the calls under way. ``share``: what
+    the console shares with those of other workers; None: there is no console.
     """
     services = services_of(settings, store, rate_limiter=rate_limiter, metrics=metrics)
     dispatcher = Dispatcher(settings, services)
@@ -88,7 +93,11 @@ def create_app(
     library = store.library()
     if library:
         metrics.has_library(library)
-    return app_behind(lambda: dispatcher, settings, metrics=metrics)
+    console = None
+    if share is not None and access_of(settings).mode != "off":
+        routes = [_described_call(route) for route in ROUTES]
+        console = Console(settings, services, share, routes=routes, on_worker=dispatcher.on_worker)
+    return app_behind(lambda: dispatcher, settings, metrics=metrics, console=console)
 
 
 def services_of(
@@ -111,7 +120,11 @@ def services_of(
 
 
 def app_behind(
-    dispatcher: Callable[[], Dispatcher], settings: Settings, *, metrics: telemetry.Metrics
+    dispatcher: Callable[[], Dispatcher],
+    settings: Settings,
+    *,
+    metrics: telemetry.Metrics,
+    console: Console | None = None,
 ) -> Observer:
     """Return the ASGI application behind a dispatcher, which is asked for with every request.
 
@@ -135,6 +148,7 @@ def app_behind(
             *_health_routes(dispatcher),
             *_document_routes(dispatcher, metrics, path_prefix=settings.path_prefix or ""),
             asset_route(),
+            *_console_routes(console, path_prefix=settings.path_prefix or ""),
         ],
         exception_handlers={HTTPException: _refuse, ApiError: _fail, Exception: _fail},
         lifespan=lifespan,
@@ -142,12 +156,14 @@ def app_behind(
     app.router.redirect_slashes = False  # paths are matched by one rule: api/observe.py
     paths = [route.path for route in app.routes if isinstance(route, StarletteRoute)]
     paths += [f"{PROBLEMS_PATH}/{name_of(kind)}" for kind in HTTP_ERRORS]
+    app_open = _open_to_pages(app, settings.cors_origins)
     return Observer(
-        _entrance(_open_to_pages(app, settings.cors_origins)),
+        _entrance(app_open if console is None else console.layer(app_open)),
         metrics=metrics,
         canonical_paths={folded(path): path for path in paths},
         path_prefix=settings.path_prefix or "",
         new_request_id=new_request_id,
+        on_served=None if console is None else console.record,
     )
 
 
@@ -212,6 +228,35 @@ def _call_route(route: Route, dispatcher: Callable[[], Dispatcher], streams: Str
         await response(scope, receive, send)
 
     return StarletteRoute(route.path, _Endpoint(answer), name=route.name)
+
+
+def _described_call(route: Route) -> CallRoute:
+    operation = None if isinstance(route.operation, Stream) else route.operation
+    return CallRoute(route.name, route.method, route.path, operation, route.writes)
+
+
+def _console_routes(console: Console | None, *, path_prefix: str) -> list[BaseRoute]:
+    """The routes of the console, and of ``/``, which leads to it; where it is off, to ``/docs``."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        observed(scope).call = "console"
+        if console is not None:
+            await console(scope, receive, send)
+            return
+        off = UnknownPath(
+            "The console is off here. Start the server with '--console read' or '--console full'."
+        )
+        await error_response(off, scope)(scope, receive, send)
+
+    async def root(_: Request) -> Response:
+        there = "/docs" if console is None else "/console"
+        return Response(status_code=302, headers={"Location": path_prefix + there})
+
+    return [
+        StarletteRoute("/", root, methods=["GET"], name="Root"),
+        StarletteRoute("/console", _Endpoint(answer), name="Console"),
+        StarletteRoute("/console/{path:path}", _Endpoint(answer), name="ConsolePage"),
+    ]
 
 
 def _health_routes(dispatcher: Callable[[], Dispatcher]) -> list[BaseRoute]:
@@ -298,7 +343,6 @@ def _document_routes(
     return [
         StarletteRoute("/metrics", exposition, methods=["GET"], name="Metrics"),
         page("/openapi.json", "OpenApi", lambda: document(path_prefix), JSON),
-        page("/", "Reference", reference_page, "text/html"),
         page("/docs", "Docs", reference_page, "text/html"),
         page("/problems", "Problems", lambda: msgspec.json.encode(all_problems()), JSON),
         StarletteRoute("/problems/{name}", problem, methods=["GET"], name="Problem"),

@@ -96,6 +96,7 @@ class Dispatcher:
             headers["Idempotent-Replayed"] = "true"
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
+        _note_counts(request, answer.headers)
         media_type = None if answer.status == HTTPStatus.NOT_MODIFIED else answer.media_type
         return Response(
             answer.body, status_code=answer.status, media_type=media_type, headers=headers
@@ -122,6 +123,7 @@ class Dispatcher:
             if call.principal is not None:
                 observed(request.scope).access_key = call.principal.access_key
             if (window := call.rate_window) is not None:
+                observed(request.scope).remaining = window.remaining
                 headers["RateLimit"] = f'"default";r={window.remaining};t={window.reset_s}'
         return headers
 
@@ -227,6 +229,13 @@ def _query(raw: bytes) -> dict[str, str]:
     return {name.lower(): value for name, value in reversed(pairs)}
 
 
+def _note_counts(request: Request, headers: Mapping[str, str]) -> None:
+    """Keep the numbers of ids of an answer that has them."""
+    if (asked := headers.get("X-Opportunities-Requested")) is not None:
+        found, missing = headers["X-Opportunities-Found"], headers["X-Opportunities-Missing"]
+        observed(request.scope).counts = int(asked), int(found), int(missing)
+
+
 # --- answers ------------------------------------------------------------------------------------
 
 
@@ -261,6 +270,7 @@ def error_response(
     error: ApiError, scope: Any, *, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An error in the form of the path that was called."""
+    observed(scope).error = error
     body, media_type = described_error(error, scope["path"], request_id=observed(scope).request_id)
     return Response(
         body,

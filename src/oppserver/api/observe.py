@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 
 from oppserver import telemetry
+from oppserver.contract.errors import ApiError
 
 Scope = MutableMapping[str, Any]
 
@@ -30,7 +31,7 @@ _KEY_CHARACTERS_SHOWN: Final = 8
 _CALLER_CHARACTERS_MAX: Final = 64
 """Characters of a logged address. Chosen: an IPv6 address with a zone has fewer."""
 
-_OBSERVED: Final = "oppserver.observed"
+OBSERVED: Final = "oppserver.observed"
 
 CALLER_LEFT: Final = 499
 """The status in log and metrics of a request whose connection ended before its answer began. No
@@ -43,7 +44,10 @@ class CallerLeft(Exception):
 
 @dataclass(slots=True)
 class Observed:
-    """The facts of a request, as they become known. Owned by the one task that serves it."""
+    """The facts of a request, as they become known. Owned by the one task that serves it.
+
+    ``counts``: distinct ids asked for, found, missing. ``remaining``: calls that the key has left.
+    """
 
     request_id: str
     method: str
@@ -52,11 +56,14 @@ class Observed:
     access_key: str = ""
     status: int = 0
     body_bytes: int = 0
+    counts: tuple[int, int, int] | None = None
+    remaining: int | None = None
+    error: ApiError | None = None
 
 
 def observed(scope: Any) -> Observed:
     """Return the facts known of the request of a scope."""
-    known = scope[_OBSERVED]
+    known = scope[OBSERVED]
     assert isinstance(known, Observed)
     return known
 
@@ -80,12 +87,14 @@ class Observer:
         canonical_paths: Mapping[str, str],
         path_prefix: str,
         new_request_id: Callable[[], str],
+        on_served: Callable[[Scope, Observed, float], None] | None = None,
     ) -> None:
         self._path_prefix: Final = path_prefix.lower()
         self._app: Final = app
         self._metrics: Final = metrics
         self._canonical_paths: Final = canonical_paths
         self._new_request_id: Final = new_request_id
+        self._on_served: Final = on_served
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -99,7 +108,7 @@ class Observer:
             method=method,
             caller=_caller(scope),
         )
-        scope[_OBSERVED] = known
+        scope[OBSERVED] = known
         scope["path"] = self._canonical(path)
         structlog.contextvars.bind_contextvars(request_id=known.request_id)
         self._metrics.in_flight.inc()
@@ -107,7 +116,10 @@ class Observer:
             await self._app(scope, receive, _observing(send, known))
         finally:
             self._metrics.in_flight.dec()
-            self._record(path, known, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._record(path, known, seconds)
+            if self._on_served is not None:
+                self._on_served(scope, known, seconds)
             structlog.contextvars.unbind_contextvars("request_id")
 
     def _canonical(self, path: str) -> str:

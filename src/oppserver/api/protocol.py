@@ -22,6 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from oppserver.api.observe import Application, Scope
+from oppserver.console.app import LIVE_CALL
 from oppserver.contract.errors import (
     ApiError,
     HeadTooLarge,
@@ -94,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _dropped_bytes = 0  # of a refused request
     _dropped_end = b""
     _timer: asyncio.TimerHandle | None = None
-    _extensions: dict[Any, Any]
+    _extensions: dict[Any, Any] | None = None
 
     # --- the connection
 
@@ -110,6 +111,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """End all waiting."""
         super().connection_lost(exc)
         self._stop_timer()
+
+    def shutdown(self) -> None:
+        """Let a call end when the server stops. An answer without an end is cut."""
+        if self._extensions is not None and LIVE_CALL in self._extensions:
+            self.transport.close()
+        else:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece, unless the request is refused already."""
@@ -161,8 +169,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self.access_log = False  # a test that captures logs has a handler for it, and it shows keys
-        self._extensions = {_CONNECTION: {"transport": self.transport}}
-        self.scope["extensions"] = self._extensions
+        self._extensions = self.scope["extensions"] = {_CONNECTION: {"transport": self.transport}}
         self._is_in_head = self._has_progress = True
         self._head_bytes = self._held_bytes = 0
 
@@ -270,6 +277,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.on_message_begin()
         self._is_in_head = False
         self.url = path if is_path else b"/"
+        assert self._extensions is not None, "the request has begun"
         self._extensions[_REFUSAL] = self._refusal
         super().on_headers_complete()
         if not is_path:

@@ -31,6 +31,7 @@ from oppserver.calls.shared.negotiate import encode, negotiate
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import IdempotencyConflict
 from oppserver.contract.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS_MAX
+from oppserver.contract.model import Principal
 from oppserver.store.port import Transaction
 from oppserver.store.queries import IdempotencyRecord
 
@@ -42,8 +43,20 @@ def run(operation: Operation, call: Call, services: Services) -> tuple[Answer, s
 
     Raises an ApiError for every answer that is an error.
     """
-    call.principal = identify(call, services)
+    principal = identify(call, services)
+    call.principal = principal
     count(call, services)
+    return run_as(operation, call, services, principal)
+
+
+def run_as(
+    operation: Operation, call: Call, services: Services, principal: Principal
+) -> tuple[Answer, str]:
+    """Run a call of a principal who is known, from authorisation on: also that of a page.
+
+    Raises as ``run``.
+    """
+    call.principal = principal
     authorise(call, writes=isinstance(operation, Write))
     if isinstance(operation, Read):
         call.format = negotiate(call.accept, operation.formats)

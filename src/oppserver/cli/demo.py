@@ -21,9 +21,8 @@ import typer
 
 from oppserver.calls.shared.admission import new_key
 from oppserver.calls.shared.call import THE_WORLD
-from oppserver.cli import sample
 from oppserver.cli.common import now
-from oppserver.contract import example, limits
+from oppserver.contract import example, limits, sample
 from oppserver.contract.errors import OperatorError
 from oppserver.contract.model import Activity, OpportunityType, Role
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from oppserver.calls.shared.admission import new_key
+from oppserver.calls.shared.admission import checked_email, new_key
 from oppserver.calls.shared.call import THE_WORLD
 from oppserver.calls.types.define import check_name
 from oppserver.cli.common import Database, Json, now, opened_store, print_json, print_table
@@ -34,15 +34,12 @@ def create(
 
     Example: oppserver key create --email me@example.com --role reader
     """
-    if "@" not in email.strip() or any(not c.isprintable() or c == " " for c in email.strip()):
-        raise InvalidInput(f"--email: '{email}' is no e-mail address")
+    email = checked_email(email, place="--email")
     for name, option in ((first_name, "--first-name"), (last_name, "--last-name")):
         if name is not None:
             check_name(name, place=option)
     with opened_store(database) as store:
-        key, secret = new_key(
-            email=email.strip(), role=role, user_id=THE_WORLD.new_id(), created_on=now()
-        )
+        key, secret = new_key(email=email, role=role, user_id=THE_WORLD.new_id(), created_on=now())
         store.add_key(key, first_name=first_name, last_name=last_name)
         try:
             _show(key.access_key, secret, as_json=as_json)

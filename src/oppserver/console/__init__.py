@@ -1,1 +1,1 @@
-"""Pages for browsers, and the files that they load."""
+"""The web console and the page of the API."""

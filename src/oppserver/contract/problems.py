@@ -53,7 +53,7 @@ def problem_of(error: ApiError, *, instance: str | None = None) -> ProblemWire:
     faults = error.faults[:IN_ERROR_FAULTS_MAX]
     more = len(error.faults) - len(faults)
     return ProblemWire(
-        type=f"{PROBLEMS_PATH}/{name_of(kind_of(error))}",
+        type=problem_path(kind_of(error)),
         title=title_of(kind_of(error)),
         status=error.status,
         detail=str(error),
@@ -73,6 +73,11 @@ def kind_named(name: str) -> type[ApiError] | None:
     return next((kind for kind in HTTP_ERRORS if name_of(kind) == name), None)
 
 
+def problem_path(kind: type[ApiError]) -> str:
+    """Return the path of the document about a class of errors: its problem type."""
+    return f"{PROBLEMS_PATH}/{name_of(kind)}"
+
+
 def name_of(kind: type[ApiError]) -> str:
     """Return the last part of the problem type of a class: ``unknown-column``."""
     return _words(kind, "-")
@@ -86,7 +91,7 @@ def title_of(kind: type[ApiError]) -> str:
 def described_problem(kind: type[ApiError]) -> dict[str, str | int]:
     """Describe a problem type, for its own address."""
     return {
-        "type": f"{PROBLEMS_PATH}/{name_of(kind)}",
+        "type": problem_path(kind),
         "title": title_of(kind),
         "status": kind.status,
         "meaning": kind.meaning,

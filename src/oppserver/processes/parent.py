@@ -19,6 +19,7 @@ from typing import Final
 from oppserver import telemetry
 from oppserver.api.server import BALANCES_BY_PORT, listen, port_of, reserve
 from oppserver.config import Settings
+from oppserver.console.access import new_secret
 from oppserver.contract.errors import WorkerFailed
 from oppserver.processes.workers import (
     READY,
@@ -56,6 +57,7 @@ def serve_with_workers(
     with ExitStack() as stack:
         bound = stack.enter_context(reserve(settings) if balances_by_port else listen(settings))
         folder = stack.enter_context(_metrics_folder())
+        secret = new_secret()
 
         def make_task(number: int, machine_window: int | None) -> WorkerTask:
             return WorkerTask(
@@ -65,6 +67,7 @@ def serve_with_workers(
                 listener=None if balances_by_port else bound.fileno(),
                 machine_window=machine_window,
                 metrics_folder=folder,
+                console_secret=secret,
                 tells=number == 1 and not parent.is_serving,
             )
 

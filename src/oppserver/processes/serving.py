@@ -2,13 +2,18 @@
 
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache
+from pathlib import Path
 
 from oppserver import telemetry
 from oppserver.api.app import create_app
 from oppserver.api.server import listen, serve
 from oppserver.config import Settings
+from oppserver.console.access import access_of, new_secret
+from oppserver.console.app import ConsoleShare
 from oppserver.contract.limits import SQLITE_READ_PARTS_MAX
 from oppserver.contract.model import SHARDS_RISKS
 from oppserver.rate_limit.shared import open_shared_window
@@ -20,13 +25,27 @@ def serve_alone(settings: Settings) -> None:
     """The only process of a server. Raises an OperatorError when it cannot serve."""
     telemetry.start_logging(form=settings.log_format, level=settings.log_level)
     limit = settings.rate_limit
-    run_server(
-        settings,
-        open_listener=lambda: listen(settings),
-        machine_window=MovingWindow(calls=limit.calls, window_s=limit.window_s) if limit else None,
-        metrics=telemetry.Metrics(),
-        on_listening=lambda url, store: tell_listening(settings, url, store),
-    )
+    window = MovingWindow(calls=limit.calls, window_s=limit.window_s) if limit else None
+    with ExitStack() as stack:
+        run_server(
+            settings,
+            open_listener=lambda: listen(settings),
+            machine_window=window,
+            metrics=telemetry.Metrics(),
+            on_listening=lambda url, store: tell_listening(settings, url, store),
+            share=ConsoleShare(new_secret(), _folder_of(stack)),
+        )
+
+
+def _folder_of(stack: ExitStack) -> Callable[[], Path]:
+    """Return what makes a temporary folder when it is first wanted, and gives it from then on."""
+
+    @cache
+    def folder() -> Path:
+        made = tempfile.TemporaryDirectory(prefix="oppserver-console-", ignore_cleanup_errors=True)
+        return Path(stack.enter_context(made))
+
+    return folder
 
 
 def run_server(
@@ -36,11 +55,12 @@ def run_server(
     machine_window: KeyedRateLimiter | None,
     metrics: telemetry.Metrics,
     on_listening: Callable[[str, Store], None],
+    share: ConsoleShare,
 ) -> None:
     """Open the store and serve until the process is ended.
 
-    ``machine_window`` counts the calls of this machine; None: there is no limit. Raises an
-    OperatorError when it cannot serve.
+    ``machine_window`` counts the calls of this machine; None: there is no limit. ``share`` is what
+    the consoles of all workers have in common. Raises an OperatorError when it cannot serve.
     """
     options = StoreOptions(
         readers=settings.worker_threads,
@@ -57,7 +77,7 @@ def run_server(
     ):
         serve(
             settings,
-            create_app(settings, store, rate_limiter=limiter, metrics=metrics),
+            create_app(settings, store, rate_limiter=limiter, metrics=metrics, share=share),
             open_listener(),
             on_listening=lambda url: on_listening(url, store),
         )
@@ -96,6 +116,7 @@ def tell_listening(settings: Settings, url: str, store: Store) -> None:
         **({"read_databases": len(settings.read_database)} if settings.read_database else {}),
         **({"workers": settings.workers} if settings.workers > 1 else {}),
         documents=f"{url}/docs",
+        **({"console": f"{url}/console"} if access_of(settings).mode != "off" else {}),
     )
 
 

@@ -15,6 +15,7 @@ import msgspec
 from oppserver import telemetry
 from oppserver.api.server import listen_beside
 from oppserver.config import Settings, load_settings
+from oppserver.console.app import ConsoleShare
 from oppserver.contract.errors import OppserverError
 from oppserver.processes.serving import run_server, tell_listening
 from oppserver.processes.workers import READY, WORKER_STOP_MARGIN_S, WorkerTask
@@ -69,6 +70,12 @@ def _serve(task: WorkerTask, settings: Settings) -> None:
         machine_window=None if window is None else MachineWindow(socket.socket(fileno=window)),
         metrics=telemetry.Metrics(telemetry.SharedMetrics(Path(task.metrics_folder), task.number)),
         on_listening=listening,
+        share=ConsoleShare(
+            secret=task.console_secret,
+            folder=lambda: Path(task.metrics_folder),
+            log_folder=Path(task.metrics_folder),
+            worker=task.number,
+        ),
     )
 
 

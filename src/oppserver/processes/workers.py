@@ -63,7 +63,8 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
 
     ``listener``: the descriptor of a socket that all workers share, or None where each listens on
     the ``port`` for itself. ``machine_window``: the descriptor of the worker's end of the rate
-    limit, or None without a limit. ``metrics_folder``: where workers count together. The first
+    limit, or None without a limit. ``metrics_folder``: where workers count together
+    and the console remembers; ``console_secret`` signs its sessions. The first
     worker ``tells`` what a server tells when it listens.
     """
 
@@ -73,6 +74,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     listener: int | None
     machine_window: int | None
     metrics_folder: str
+    console_secret: bytes
     tells: bool
 
 

@@ -463,6 +463,10 @@ class Store(Protocol):
         """The library in this process that holds the database; None where servers hold it."""
         ...
 
+    def engine(self) -> str:
+        """Return the engine and its version, such as ``SQLite 3.53.4``; raises Unavailable."""
+        ...
+
     def check(self) -> list[str]:
         """List the faults of the stored data, one line each; empty when it is sound."""
         ...

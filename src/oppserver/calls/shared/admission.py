@@ -6,8 +6,9 @@ import secrets
 from typing import Final
 
 from oppserver.calls.shared.call import Call, Services
-from oppserver.contract.errors import AccessDenied, InvalidCredentials
+from oppserver.contract.errors import AccessDenied, InvalidCredentials, InvalidInput
 from oppserver.contract.model import Key, Principal, Role
+from oppserver.contract.names import quoted
 
 
 def identify(call: Call, services: Services) -> Principal:
@@ -67,6 +68,14 @@ def authenticate(stored: Key | None, *, secret_key: str) -> Principal:
     return Principal(
         access_key=stored.access_key, user_id=stored.user_id, email=stored.email, role=stored.role
     )
+
+
+def checked_email(text: str, *, place: str) -> str:
+    """Return an address without blanks around it. Raises InvalidInput that names the place."""
+    email = text.strip()
+    if "@" not in email or any(not c.isprintable() or c == " " for c in email):
+        raise InvalidInput(f"{place}: {quoted(text)} is no e-mail address")
+    return email
 
 
 _ACCESS_BYTES: Final = 12

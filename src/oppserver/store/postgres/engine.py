@@ -186,6 +186,12 @@ class PostgresStore(SqlStore):
     def library(self) -> None:
         return None
 
+    def engine(self) -> str:
+        def ask(driver: PostgresConnection) -> str:
+            return str(driver.rows("SHOW server_version")[0][0])
+
+        return f"PostgreSQL {self._connections.read(ask).partition(' ')[0]}"
+
     def check(self) -> list[str]:
         def look(driver: PostgresConnection) -> list[str]:
             lift_limit(driver)

@@ -189,6 +189,9 @@ class SqliteStore(SqlStore):
     def library(self) -> StoreLibrary:
         return LIBRARY
 
+    def engine(self) -> str:
+        return LIBRARY.name
+
     def check(self) -> list[str]:
         with self._snapshot(timeout_s=float("inf")) as connection:
             self._files.check()

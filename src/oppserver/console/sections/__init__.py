@@ -1,0 +1,1 @@
+"""The sections of the console, each a module and a folder of templates."""
