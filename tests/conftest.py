@@ -1,12 +1,14 @@
 """Fixtures and settings that tests of every kind share."""
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import postgres, standbys, typed
+from tests.support import forked, postgres, standbys, typed
 from tests.support.databases import kept_in
 from tests.support.running import Server, create_key, serving
 from tests.support.world import fill
@@ -15,11 +17,17 @@ from tests.support.world import fill
 # a handler of ours, unlike being ignored, is not inherited (POSIX, exec).
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Bytecode is kept, also where the environment says otherwise, as in many containers: else each of
+# the processes that tests start compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 
 @pytest.fixture(scope="session", autouse=True)
-def postgres_is_stopped() -> Iterator[None]:
-    """Ends the PostgreSQL servers of the tests, if one of them has started them."""
+def processes_are_stopped() -> Iterator[None]:
+    """Ends the processes that tests share, if one of them has started them."""
     yield
+    forked.stop_shared()
     postgres.stop_shared()
     standbys.stop_shared()
 

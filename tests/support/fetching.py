@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from oppserver.transfer.files import opened
+from tests.support import forked
 from tests.support.both_clients import ACCESS, SECRET
 from tests.support.running import OPPSERVER, clean_environment
 from tests.support.scripted_host import IDS
@@ -37,16 +38,8 @@ def fetch(
     folder: Path, host: str, *more: str, output: str = "out.csv", text: str | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Runs the command with the keys of tests; whatever the exit status is."""
-    return subprocess.run(
-        command(host, *more, output=output),
-        cwd=folder,
-        env=clean_environment() | ENVIRONMENT,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    typed, environment = command(host, *more, output=output), clean_environment() | ENVIRONMENT
+    return forked.run(typed, folder=folder, environment=environment, text=text)
 
 
 def files(folder: Path) -> set[str]:

@@ -23,7 +23,9 @@ from oppserver.calls.shared.call import THE_WORLD
 from oppserver.contract.dates import now_stored
 from oppserver.contract.model import Role
 from oppserver.store import open_store
+from tests.support import forked
 from tests.support.databases import database_of, environment_of
+from tests.support.forked import RUN_TIMEOUT_S, Forked
 
 SCALE = float(os.environ.get("OPPSERVER_TEST_SCALE", "1"))
 """The factor by which slow tests run longer than their short form."""
@@ -59,16 +61,8 @@ def run(
     environment: Mapping[str, str] = {},
 ) -> "subprocess.CompletedProcess[str]":
     """Runs ``oppserver`` as typed, in a folder; whatever the exit status is."""
-    return subprocess.run(
-        [OPPSERVER, *arguments],
-        cwd=folder,
-        env={**clean_environment(), **environment_of(folder), **environment},
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    environment = {**clean_environment(), **environment_of(folder), **environment}
+    return forked.run([OPPSERVER, *arguments], folder=folder, environment=environment, text=text)
 
 
 def run_python(
@@ -82,7 +76,7 @@ def run_python(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=RUN_TIMEOUT_S,
     )
 
 
@@ -96,7 +90,7 @@ def unprivileged(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=RUN_TIMEOUT_S,
     )
 
 
@@ -179,7 +173,7 @@ class Answer:
 class Server:
     """A running ``oppserver serve``."""
 
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[bytes] | Forked"
     url: str
     log_file: Path
     keys: Keys = field(default_factory=lambda: Keys("", ""))
@@ -261,13 +255,14 @@ def start(
 ) -> Server:
     """Starts a server on a free port over the folder's database, and waits until it listens."""
     log_file = folder / f"server-{time.monotonic_ns()}.log"
-    with log_file.open("wb") as lines:
-        process = subprocess.Popen(
+    environment = {**clean_environment(), **environment_of(folder), **environment}
+    with log_file.open("wb") as lines, Path(os.devnull).open("wb") as nowhere:
+        process = forked.start(
             [OPPSERVER, *command, "--port", "0", *flags],
-            cwd=folder,
-            env={**clean_environment(), **environment_of(folder), **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=lines,
+            folder=folder,
+            environment=environment,
+            stdout=nowhere.fileno(),
+            stderr=lines.fileno(),
         )
     server = Server(process=process, url="", log_file=log_file)
 

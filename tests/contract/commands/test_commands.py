@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -290,6 +291,39 @@ def test_python_m_oppserver(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.startswith("oppserver ")
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("--help", None),
+        ("type list --json", None),
+        ("import -", f"{line(1)}\nnot JSON\n"),
+        ("import - --on-error skip --json", f"{line(1)}\n"),
+        ("key create --role king", None),
+        ("export --database sqlite:///none.db", None),
+        ("serve --port 99999", None),
+    ],
+)
+def test_a_forked_command_does_what_a_new_process_does(
+    filled_folder: Path, tmp_path: Path, typed: str, text: str | None
+) -> None:
+    """``run`` forks, other tests start anew: status, output and complaint are the same."""
+    for name in ("forked", "anew"):
+        (tmp_path / name).mkdir()
+        shutil.copy(filled_folder / "oppserver.db", tmp_path / name)
+    forked = run(*typed.split(), folder=tmp_path / "forked", text=text)
+    anew = subprocess.run(
+        [OPPSERVER, *typed.split()],
+        cwd=tmp_path / "anew",
+        env=clean_environment(),
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (forked.returncode, forked.stdout) == (anew.returncode, anew.stdout)
+    assert forked.stderr.replace("/forked/", "/anew/") == anew.stderr
 
 
 def test_a_reader_of_our_output_may_leave(filled_folder: Path) -> None:
