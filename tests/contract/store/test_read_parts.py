@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from operator import methodcaller
 from pathlib import Path
 from typing import NoReturn
 
@@ -74,6 +75,31 @@ def test_parts_are_joined_in_the_order_of_the_ids(url: str, parts: int) -> None:
     finally:
         whole.close()
         divided.close()
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_several_entries_are_read_as_each_alone(url: str, parts: int) -> None:
+    """Entries that name the ids of other types too, and share ids: each has the rows of its own."""
+    store = open_store(url, StoreOptions(sqlite_read_parts=parts))
+    chance = random.Random(parts)
+    try:
+        for count in (ROWS, PART_IDS_MIN, 7, 1, 0):
+            ids = [guid(n) for n in chance.sample(range(ROWS), count)]
+            entries = (
+                entry(ids, *NAMES),
+                entry(ids[::-1], "Owner", event_code=12_001),
+                entry(ids[: count // 2], event_code=12_000),
+                entry([], *NAMES, event_code=12_001),
+                entry(ids, *NAMES, event_code=12_999),
+            )
+            alone = [store.bulk_read(Plan(entries=(one,)))[0] for one in entries]
+            assert store.bulk_read(Plan(entries=entries)) == alone
+            together = Plan(entries=entries)
+            assert store.read(methodcaller("bulk_read", together)) == alone
+            by_column = store.read(methodcaller("bulk_read_columns", together))
+            assert [one.count for one in by_column] == [one.count for one in alone]
+    finally:
+        store.close()
 
 
 def test_ids_are_divided_only_where_parts_are_large_enough(url: str) -> None:
@@ -148,10 +174,11 @@ def test_a_part_of_another_snapshot_is_read_again(tmp_path: Path) -> None:
     connection = connect(path, StoreOptions(), writes=False)
     connection.set_trace_callback(lambda one: begun.set() if "last_number" in one else None)
     readers = PartReaders(parts_max=2, idle=lent_after_a_write)
-    read = readers.read(connection, entry(ids, *NAMES))
+    [read] = readers.read(connection, [entry(ids, *NAMES)])
     assert read.count == len(ids)
     assert b"new" not in read.json
-    assert readers.read(connection, entry(ids[:PART_IDS_MIN], *NAMES)).json.count(b"new") > 0
+    [again] = readers.read(connection, [entry(ids[:PART_IDS_MIN], *NAMES)])
+    assert again.json.count(b"new") > 0
     readers.close()
     connection.close()
     store.close()
@@ -170,7 +197,7 @@ class Busy(AbstractContextManager[SqliteConnection]):
 def test_a_part_that_cannot_be_read_is_read_by_the_call_itself(url: str) -> None:
     """A connection that is busy, or does not open, costs time and no rows."""
     connection = connect(Path(url.removeprefix("sqlite:///")), StoreOptions(), writes=False)
-    asked = entry([guid(n) for n in range(ROWS)], *NAMES)
+    asked = [entry([guid(n) for n in range(ROWS)], *NAMES)]
     alone = PartReaders(parts_max=1, idle=Busy)
     together = PartReaders(parts_max=4, idle=Busy)
     assert together.read(connection, asked) == alone.read(connection, asked)

@@ -58,7 +58,7 @@ from oppserver.store.sqlite.files import (
 )
 from oppserver.store.sqlite.library import LIBRARY, sqlite3
 from oppserver.store.sqlite.parts import PartReaders
-from oppserver.store.sqlite.read import one_snapshot, read_entry, read_leads
+from oppserver.store.sqlite.read import one_snapshot, read_leads
 from oppserver.store.sqlite.search import find_activities, read_lead_page, read_page
 from oppserver.store.sqlite.snapshot import SqliteSnapshot
 from oppserver.store.sqlite.write import SqliteTransaction
@@ -121,10 +121,7 @@ class SqliteStore(SqlStore):
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
         with self._reader() as connection:
-            if len(plan.entries) == 1:
-                return [self._parts.read(connection, plan.entries[0])]
-            with one_snapshot(connection):
-                return [read_entry(connection, entry) for entry in plan.entries]
+            return self._parts.read(connection, plan.entries)
 
     def read(self, work: Callable[[Snapshot], _T]) -> _T:
         with self._snapshot() as connection:

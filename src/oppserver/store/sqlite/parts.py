@@ -21,7 +21,7 @@ from oppserver.contract.errors import Unavailable
 from oppserver.store.queries import ChangeNumbers, PlannedEntry, RenderedRows
 from oppserver.store.sql.changes import select_change_numbers
 from oppserver.store.sqlite.connection import SqliteConnection
-from oppserver.store.sqlite.read import one_snapshot, read_entry
+from oppserver.store.sqlite.read import one_snapshot, own_ids, read_entry
 
 PART_IDS_MIN: Final = 250
 """Ids of a part at least. Measured: to wake another thread takes as long as reading 30 to 60 ids,
@@ -30,11 +30,11 @@ and a part of 250 saves most of its time."""
 Idle: TypeAlias = Callable[[], AbstractContextManager[SqliteConnection] | None]
 """Lends a connection that nobody uses, for the time of a block; None when all are in use."""
 
-_Part: TypeAlias = "Future[tuple[ChangeNumbers, RenderedRows]]"
+_Part: TypeAlias = "Future[tuple[ChangeNumbers, list[RenderedRows]]]"
 
 
 class PartReaders:
-    """Reads an entry in up to ``parts_max`` parts. Owns the threads of all parts but the first."""
+    """Reads entries in up to ``parts_max`` parts. Owns the threads of all parts but the first."""
 
     def __init__(self, *, parts_max: int, idle: Idle) -> None:
         self._parts_max: Final = parts_max
@@ -45,49 +45,72 @@ class PartReaders:
         """End the threads, after what they are reading."""
         self._threads.shutdown()
 
-    def read(self, connection: SqliteConnection, entry: PlannedEntry) -> RenderedRows:
-        """Read an entry, as ``read_entry``; in parts where other connections are idle."""
-        others = self._borrow(min(self._parts_max, len(entry.ids) // PART_IDS_MIN) - 1)
-        if not others:
-            return read_entry(connection, entry)
-        own, *rest = _split(entry, len(others) + 1)
+    def read(
+        self, connection: SqliteConnection, entries: Sequence[PlannedEntry]
+    ) -> list[RenderedRows]:
+        """Read entries, as ``read_entry`` each; in parts where other connections are idle."""
+        if len(entries) == 1 and len(entries[0].ids) < 2 * PART_IDS_MIN:
+            return [read_entry(connection, entries[0])]
+        with one_snapshot(connection):
+            return self._read_parts(connection, own_ids(connection, entries))
+
+    def _read_parts(
+        self, connection: SqliteConnection, entries: Sequence[PlannedEntry]
+    ) -> list[RenderedRows]:
+        others = self._borrow(sum(len(entry.ids) for entry in entries))
+        own, *rest = _split(entries, len(others) + 1)
         running = [
             (part, self._threads.submit(_read_part, other, part))
             for part, other in zip(rest, others, strict=True)
         ]
-        with one_snapshot(connection):
-            numbers = select_change_numbers(connection)
-            found = [read_entry(connection, own)]
-            for part, future in running:
-                rows = _rows_of(future, numbers)
-                found.append(read_entry(connection, part) if rows is None else rows)
-        return _joined(found)
+        numbers = select_change_numbers(connection) if running else None
+        found = [_read_entries(connection, own)]
+        for part, future in running:
+            rows = _rows_of(future, numbers)
+            found.append(_read_entries(connection, part) if rows is None else rows)
+        return [_joined(parts) for parts in zip(*found, strict=True)]
 
-    def _borrow(self, count: int) -> list[AbstractContextManager[SqliteConnection]]:
+    def _borrow(self, ids: int) -> list[AbstractContextManager[SqliteConnection]]:
+        count = min(self._parts_max, ids // PART_IDS_MIN) - 1
         others: list[AbstractContextManager[SqliteConnection]] = []
         while len(others) < count and (other := self._idle()) is not None:
             others.append(other)
         return others
 
 
-def _split(entry: PlannedEntry, count: int) -> list[PlannedEntry]:
-    ids, size = entry.ids, -(-len(entry.ids) // count)
+def _split(entries: Sequence[PlannedEntry], count: int) -> list[list[PlannedEntry]]:
+    """Divide the ids of each entry over parts: the first ones of each, the next ones, ..."""
+    if count == 1:
+        return [list(entries)]
     return [
-        PlannedEntry(
-            event_code=entry.event_code, ids=ids[start : start + size], columns=entry.columns
-        )
-        for start in range(0, len(ids), size)
+        [
+            PlannedEntry(
+                event_code=entry.event_code,
+                ids=entry.ids[
+                    part * len(entry.ids) // count : (part + 1) * len(entry.ids) // count
+                ],
+                columns=entry.columns,
+            )
+            for entry in entries
+        ]
+        for part in range(count)
     ]
 
 
+def _read_entries(
+    connection: SqliteConnection, entries: Sequence[PlannedEntry]
+) -> list[RenderedRows]:
+    return [read_entry(connection, entry) for entry in entries]
+
+
 def _read_part(
-    lent: AbstractContextManager[SqliteConnection], part: PlannedEntry
-) -> tuple[ChangeNumbers, RenderedRows]:
+    lent: AbstractContextManager[SqliteConnection], part: Sequence[PlannedEntry]
+) -> tuple[ChangeNumbers, list[RenderedRows]]:
     with lent as connection, one_snapshot(connection):
-        return select_change_numbers(connection), read_entry(connection, part)
+        return select_change_numbers(connection), _read_entries(connection, part)
 
 
-def _rows_of(part: _Part, numbers: ChangeNumbers) -> RenderedRows | None:
+def _rows_of(part: _Part, numbers: ChangeNumbers | None) -> list[RenderedRows] | None:
     """Return the rows of a part; None where it could not be read, or is of another snapshot."""
     try:
         seen, rows = part.result()
@@ -98,6 +121,8 @@ def _rows_of(part: _Part, numbers: ChangeNumbers) -> RenderedRows | None:
 
 def _joined(parts: Sequence[RenderedRows]) -> RenderedRows:
     """Join the JSON arrays of parts."""
+    if len(parts) == 1:
+        return parts[0]
     pieces: list[bytes | memoryview] = []
     for part in parts:
         if part.count:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
+from itertools import chain
 from typing import Final
+
+import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
@@ -126,6 +129,39 @@ def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedR
         bulk_read_statement(entry.columns), (json_of_ids(entry.ids), entry.event_code)
     ).fetchone()
     return RenderedRows(count=count, json=json)
+
+
+def own_ids(
+    connection: sqlite3.Connection, entries: Sequence[PlannedEntry]
+) -> Sequence[PlannedEntry]:
+    """Leave out of several entries the ids of other types, which they would look up in vain.
+
+    An entry may name every id of the call (``Plan``). One look at each id takes less than one for
+    each entry. To be used in a transaction, with the reads of the entries.
+    """
+    if len(entries) == 1:
+        return entries
+    ids = list(dict.fromkeys(chain.from_iterable(entry.ids for entry in entries)))
+    if len(ids) == sum(len(entry.ids) for entry in entries):
+        return entries
+    (json,) = connection.execute(_TYPES, (json_of_ids(ids),)).fetchone()
+    types = dict(zip(ids, _DECODE_TYPES(json), strict=True))
+    return [
+        PlannedEntry(
+            event_code=entry.event_code,
+            ids=[one for one in entry.ids if types[one] == entry.event_code],
+            columns=entry.columns,
+        )
+        for entry in entries
+    ]
+
+
+_TYPES: Final = (
+    "SELECT json_group_array(o.event_code)"
+    " FROM json_each(?) AS asked LEFT JOIN opportunity AS o ON o.id = asked.value"
+)
+
+_DECODE_TYPES: Final = msgspec.json.Decoder(list[int | None]).decode
 
 
 def json_of_ids(ids: Sequence[str]) -> str:

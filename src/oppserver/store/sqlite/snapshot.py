@@ -37,6 +37,7 @@ from oppserver.store.sqlite.read import (
     SQLITE,
     WITH_OWNER,
     json_of_ids,
+    own_ids,
     read_entry,
     row_json,
 )
@@ -64,10 +65,11 @@ class SqliteSnapshot:
         self._connection: Final = connection
 
     def bulk_read(self, plan: Plan) -> list[RenderedRows]:
-        return [read_entry(self._connection, entry) for entry in plan.entries]
+        entries = own_ids(self._connection, plan.entries)
+        return [read_entry(self._connection, entry) for entry in entries]
 
     def bulk_read_columns(self, plan: Plan) -> list[RenderedColumns]:
-        return [self._columns(entry) for entry in plan.entries]
+        return [self._columns(entry) for entry in own_ids(self._connection, plan.entries)]
 
     def fingerprint(self, plan: Plan) -> Fingerprint:
         return self._connection.fingerprints.fingerprint(self._connection, plan)
