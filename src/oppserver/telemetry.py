@@ -81,6 +81,7 @@ def start_logging(*, form: str, level: str, worker: int | None = None) -> None:
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _LogFile(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+    _LOGGERS[:] = [structlog.get_logger()]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -110,7 +111,7 @@ class _LogFile:
 
 def logger() -> Any:
     """The program's logger: ``logger().info("event", name=value)``."""
-    return _EMBEDDED[-1] if _EMBEDDED else structlog.get_logger()
+    return _LOGGERS[-1]
 
 
 def log_to(take: Callable[[Mapping[str, Any]], None]) -> None:
@@ -126,10 +127,12 @@ def log_to(take: Callable[[Mapping[str, Any]], None]) -> None:
         _hide,
         last,
     ]
-    _EMBEDDED[:] = [structlog.wrap_logger(None, processors=processors)]
+    _LOGGERS[:] = [structlog.wrap_logger(None, processors=processors)]
 
 
-_EMBEDDED: Final[list[Any]] = []  # at most one logger; owner: log_to()
+_LOGGERS: Final[list[Any]] = [structlog.get_logger()]
+"""The one logger. Owners: start_logging() and log_to(). It is kept, because a new one is bound anew
+for each line."""
 
 
 def _taking(take: Callable[[Mapping[str, Any]], None]) -> Processor:
@@ -187,6 +190,7 @@ class Metrics:
         self._calls: Final = Counter(
             "oppserver_calls", "Calls answered.", ("call", "status"), registry=self._registry
         )
+        self._of_calls: Final[dict[tuple[str, int], tuple[Counter, Histogram, Counter]]] = {}
         self._seconds: Final = Histogram(
             "oppserver_call_seconds",
             "Seconds from a call's first byte to its answer's last.",
@@ -267,9 +271,17 @@ class Metrics:
 
     def called(self, *, call: str, status: int, seconds: float, body_bytes: int) -> None:
         """Counts one answered call."""
-        self._calls.labels(call, str(status)).inc()
-        self._seconds.labels(call).observe(seconds)
-        self._bytes.labels(call).inc(body_bytes)
+        counters = self._of_calls.get((call, status))
+        if counters is None:  # to look a counter up takes longer than to count
+            counters = self._of_calls[call, status] = (
+                self._calls.labels(call, str(status)),
+                self._seconds.labels(call),
+                self._bytes.labels(call),
+            )
+        calls, observed_seconds, answer_bytes = counters
+        calls.inc()
+        observed_seconds.observe(seconds)
+        answer_bytes.inc(body_bytes)
 
     def rows_read(self, kept: int, fetched: int) -> None:
         """Counts the ids of a bulk read: those of kept rows, and those that the store looked up."""

@@ -5,7 +5,6 @@ Of a body no more is read than the limit.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,6 +18,7 @@ from starlette.responses import Response
 from oppserver import telemetry
 from oppserver.api.observe import CALLER_LEFT, CallerLeft, observed
 from oppserver.api.routes import Route
+from oppserver.api.workers import WorkerThreads
 from oppserver.calls.run import run
 from oppserver.calls.shared.call import Call, Services
 from oppserver.calls.shared.negotiate import choose_encoding
@@ -46,14 +46,12 @@ class Dispatcher:
     def __init__(self, settings: Settings, services: Services) -> None:
         self.settings: Final = settings
         self.services: Final = services
-        self._workers: Final = ThreadPoolExecutor(
-            settings.worker_threads, thread_name_prefix="oppserver-call"
-        )
+        self._workers: Final = WorkerThreads(settings.worker_threads, name="oppserver-call")
         self._in_flight = 0  # owner: answer(), on the event loop's one thread
 
     def close(self) -> None:
         """Waits for the calls under way and ends the worker threads."""
-        self._workers.shutdown(wait=True)
+        self._workers.close()
 
     async def answer(self, request: Request, route: Route) -> Response:
         """Answer one call; errors are answers too."""
@@ -104,8 +102,7 @@ class Dispatcher:
 
     async def on_worker(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Runs work of the store on a worker thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, work, *arguments)
+        return await self._workers.run(work, *arguments)
 
     def headers(self, request: Request, call: Call | None) -> dict[str, str]:
         """Return the headers of every answer: repeated writes, rate limit, connection.
