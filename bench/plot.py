@@ -23,7 +23,7 @@ _MEASURES: Final = {
     "memory": "vs same bytes from memory",
     "hot": "the same again vs memory",
     "not-modified": "304 vs the read",
-    "clients": "8 clients vs 1, calls/s",
+    "clients": "8 clients vs bare statements",
     "one-id": "one-id calls/s",
     "growth": "latency growth",
     "resident": "memory, 16 clients",

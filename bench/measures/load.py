@@ -2,14 +2,17 @@
 
 import statistics
 import threading
+import time
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 
 import psutil
 
-from bench.contest import Sample
+from bench.contest import Form, Sample
 from bench.database import samples_of
 from bench.load import Outcome
+from bench.peers import bare
 from bench.pressure import CLIENTS, median_rate, outcomes, press, write_requests
 from bench.progress import step, tell
 from bench.result import Result
@@ -19,25 +22,46 @@ _MEMORY_CLIENTS = 16
 
 
 def eight_clients(stage: Stage) -> Result:
-    """Calls a second of 8 clients against 1, 2,000 ids each, in turns."""
-    requests = _requests(stage, "bulk.msgpack", stage.samples(stage.database()))
+    """Calls a second of 8 clients against bare statements of SQLite on one core, in turns.
+
+    Both ask for 2,000 ids each. One client is reported beside them.
+    """
+    samples = stage.samples(stage.database())
+    requests = _requests(stage, "bulk.msgpack", samples)
+    statements = bare.forms(stage.database())
     one: list[Outcome] = []
     eight: list[Outcome] = []
-    with step(f"1 client and {CLIENTS} clients, in turns"):
+    alone: list[float] = []
+    with step(f"bare statements, 1 client and {CLIENTS} clients, in turns"):
         for _ in range(stage.options.load_rounds):
+            seconds = stage.options.load_s / len(statements)
+            alone.append(max(_rate(form, samples, seconds) for form in statements))
             one.append(_load(stage, requests, 1))
             eight.append(_load(stage, requests, CLIENTS))
-    each = [b.calls_per_s / a.calls_per_s for a, b in zip(one, eight, strict=True)]
-    rate_one, rate_eight = median_rate(one), median_rate(eight)
-    tell(f"{rate_one:.0f} calls/s with 1, {rate_eight:.0f} with {CLIENTS}")
-    found = rate_eight / rate_one
+    each = [b.calls_per_s / a for a, b in zip(alone, eight, strict=True)]
+    rate_bare, rate_one, rate_eight = statistics.median(alone), median_rate(one), median_rate(eight)
+    tell(f"{rate_bare:.0f} statements/s, {rate_one:.0f} calls/s with 1, {rate_eight:.0f} with 8")
+    found = rate_eight / rate_bare
     return Result(
         name="clients",
         figure=f"{found:.2f}\u00d7 ({min(each):.2f} to {max(each):.2f})",
         value=found,
-        note=f"{rate_eight:.0f} calls/s against {rate_one:.0f} calls/s",
-        raw={"one": outcomes(one), "eight": outcomes(eight)},
+        note=(
+            f"{rate_eight:.0f} calls/s against {rate_bare:.0f} statements/s;"
+            f" one client {rate_one:.0f} calls/s"
+        ),
+        raw={"one": outcomes(one), "eight": outcomes(eight), "statements_per_s": alone},
     )
+
+
+def _rate(form: Form, samples: Sequence[Sample], seconds: float) -> float:
+    """Return how often a form answers in a second, in this process."""
+    prepared = cycle([form.prepare(sample) for sample in samples])
+    answers, begun = 0, time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        form.answer(next(prepared))
+        answers += 1
+    return answers / (time.perf_counter() - begun)
 
 
 def one_id(stage: Stage) -> Result:

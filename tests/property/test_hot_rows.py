@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oppserver.calls.shared.call import Answer
+from oppserver.calls.shared.repeats import AnswerCache, Question, State
+from oppserver.contract.formats import Format
 from oppserver.store import Store
 from oppserver.store.queries import Plan, PlannedEntry, RenderedRows
 from oppserver.store.row_cache import RowCache
@@ -78,7 +81,7 @@ def test_kept_rows_are_those_of_the_store(engine: str, tmp_path: Path) -> None:
         for write, asked in history:
             write(other)
             for plan in asked * 3:
-                assert hot.bulk_read(store, plan) == store.bulk_read(plan)
+                assert hot.bulk_read(store, plan).rows == store.bulk_read(plan)
 
     holds()
     store.close()
@@ -113,9 +116,9 @@ def test_many_changes_drop_everything(tmp_path: Path) -> None:
         hot.bulk_read(store, plan)
     won = [opportunity(number, status="Won") for number in range(2_500)]
     store.write_opportunities(won, now=NOW)
-    assert [{row["Status"] for row in rows} for rows in decoded(hot.bulk_read(store, plan))] == [
-        {"Won"}
-    ]
+    assert [
+        {row["Status"] for row in rows} for rows in decoded(hot.bulk_read(store, plan).rows)
+    ] == [{"Won"}]
     store.close()
 
 
@@ -129,7 +132,7 @@ def test_a_replica_that_takes_over_has_its_own_rows() -> None:
     plan = Plan(entries=(entry([guid(1)], "Status"),))
     for store in (old, new):
         for _ in range(4):
-            assert hot.bulk_read(store, plan) == store.bulk_read(plan)
+            assert hot.bulk_read(store, plan).rows == store.bulk_read(plan)
 
 
 class _Server(MemoryStore):
@@ -144,12 +147,16 @@ class _Server(MemoryStore):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_readers_that_race_a_writer(engine: str, tmp_path: Path) -> None:
-    """No answer is older than a write that had returned, and none mixes two moments."""
+    """No answer is older than a write that had returned, and none mixes two moments.
+
+    Rows that are kept, and whole answers that are kept for the same call.
+    """
     database = ENGINES[engine](tmp_path)
     store, other = database.open(), database.open()
     ids = [guid(number) for number in range(8)]
     plan = Plan(entries=(entry(ids, "Status"), entry(list(reversed(ids))[:5], "Status")))
-    hot = kept_rows()
+    hot, given = kept_rows(), []
+    answers = AnswerCache(bytes_max=1 << 20, on_read=lambda kept, _: given.append(kept))
     returned = 0
     rounds = scaled(100)
 
@@ -162,9 +169,8 @@ def test_readers_that_race_a_writer(engine: str, tmp_path: Path) -> None:
 
     def read(_: int) -> None:
         while (before := returned) < rounds and writer.is_alive():
-            seen = {
-                int(row["Status"]) for rows in decoded(hot.bulk_read(store, plan)) for row in rows
-            }
+            entries = msgspec.json.decode(answer_of(store, plan, hot, answers))
+            seen = {int(row["Status"]) for rows in entries for row in rows}
             assert len(seen) <= 1
             assert min(seen, default=0) >= before
 
@@ -174,8 +180,57 @@ def test_readers_that_race_a_writer(engine: str, tmp_path: Path) -> None:
         list(readers.map(read, range(3)))
     writer.join()
     assert returned == rounds
+    assert len(answer_of(store, plan, hot, answers)) == len(answer_of(store, plan, hot, answers))
+    assert given[-1] == len(ids)
     store.close()
     other.close()
+
+
+QUESTION = Question(b"{}", "application/json", {}, None, Format.JSON)
+
+
+def answer_of(store: Store, plan: Plan, hot: RowCache, answers: AnswerCache) -> bytes:
+    """The answer as the runner makes it: one that is kept, or a new one."""
+    kept = answers.find(QUESTION, store)
+    if kept is not None:
+        return kept.body
+    version = store.catalogue().version
+    rows, place = hot.bulk_read(store, plan)
+    body = b"[" + b",".join(one.json for one in rows) + b"]"
+    if place is not None:
+        answers.keep(
+            QUESTION, State(place, version), Answer(body=body), ids=len(plan.entries[0].ids)
+        )
+    return body
+
+
+def test_kept_answers_have_a_bound(tmp_path: Path) -> None:
+    """The ones that were not used for longest go; one that is too large is not kept."""
+    store = ENGINES["sqlite"](tmp_path).open()
+    numbers = store.change_numbers()
+    state = State((store.timeline_id(), numbers), store.catalogue().version)
+    answers = AnswerCache(bytes_max=10_000, on_read=lambda _kept, _fetched: None)
+    questions = [QUESTION._replace(body=b"%05d" % n) for n in range(20)]
+    for question in questions:
+        answers.keep(question, state, Answer(body=b"." * 1_000), ids=1)
+        assert answers.find(questions[0], store) is not None
+    kept = [n for n, one in enumerate(questions) if answers.find(one, store) is not None]
+    assert kept == [0, 17, 18, 19]
+    answers.keep(QUESTION, state, Answer(body=b"." * 10_000), ids=1)
+    assert answers.find(QUESTION, store) is None
+    answers.keep(questions[19], state, Answer(body=b"new"), ids=1)
+    found = answers.find(questions[19], store)
+    assert found is not None
+    assert found.body == b"new"
+    others = [
+        questions[18]._replace(content_type="text/json"),
+        questions[18]._replace(query={"types": "true"}),
+        questions[18]._replace(if_none_match="*"),
+        questions[18]._replace(format=Format.NDJSON),
+    ]
+    assert [answers.find(one, store) for one in others] == [None] * 4
+    assert answers.find(questions[18], store) is not None
+    store.close()
 
 
 def decoded(found: list[RenderedRows]) -> list[list[dict[str, Any]]]:

@@ -23,6 +23,7 @@ from oppserver.api.routes import ROUTES, Route
 from oppserver.api.streams import Streams
 from oppserver.calls.shared import negotiate
 from oppserver.calls.shared.call import THE_WORLD, Services, Sources, Stream
+from oppserver.calls.shared.repeats import AnswerCache
 from oppserver.config import Settings
 from oppserver.console.access import access_of
 from oppserver.console.app import Console, ConsoleShare
@@ -108,11 +109,13 @@ def services_of(
     metrics: telemetry.Metrics,
     sources: Sources = THE_WORLD,
 ) -> Services:
-    """Return the services of a server, as its settings say."""
+    """Return the services of a server, as its settings say. The two caches have half each."""
+    each_bytes, on_read = settings.row_cache_bytes // 2, metrics.rows_read
     return Services(
         store=store,
         rate_limiter=rate_limiter,
-        row_cache=_row_cache(settings, metrics),
+        row_cache=RowCache(bytes_max=each_bytes, on_read=on_read) if each_bytes else None,
+        answer_cache=AnswerCache(bytes_max=each_bytes, on_read=on_read) if each_bytes else None,
         body_bytes_max=settings.body_bytes_max,
         made_by=f"oppserver {oppserver.__version__}, {negotiate.made_by()}, {arrow.made_by()}",
         sources=sources,
@@ -198,12 +201,6 @@ def _entrance(app: Application) -> Application:
             await app(scope, receive, send)
 
     return enter
-
-
-def _row_cache(settings: Settings, metrics: telemetry.Metrics) -> RowCache | None:
-    if settings.row_cache_bytes == 0:
-        return None
-    return RowCache(bytes_max=settings.row_cache_bytes, on_read=metrics.rows_read)
 
 
 class _Endpoint:

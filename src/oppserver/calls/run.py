@@ -3,6 +3,8 @@
     identify → count → authorise → negotiate → decode → parse → plan → read or write
              → render → encode
 
+A read that comes again byte for byte may skip the steps from decode to render (``AnswerCache``).
+
 Keys and limit come before anything of the body is decoded: a stranger cannot make the server work.
 Only a plan reaches the store. Everything here runs in one job on a worker thread, in synchronous
 code; the event loop reads and writes sockets (``api/dispatcher.py``).
@@ -28,6 +30,7 @@ from oppserver.calls.shared.call import (
 )
 from oppserver.calls.shared.inflate import unpacked_body
 from oppserver.calls.shared.negotiate import encode, negotiate
+from oppserver.calls.shared.repeats import Question, State
 from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import IdempotencyConflict
 from oppserver.contract.limits import IDEMPOTENCY_HOURS, IDEMPOTENCY_KEY_CHARACTERS_MAX
@@ -64,13 +67,15 @@ def run_as(
         call.body = unpacked_body(
             call.body, call.content_encoding, body_bytes_max=services.body_bytes_max
         )
+    if isinstance(operation, Read) and (kept := _kept_answer(operation, call, services)):
+        return _encode(kept, call.coding)
     message = operation.body.decode(
         call.body, content_type=call.content_type, body_bytes_max=services.body_bytes_max
     )
     asked = operation.parse(call, message)
     if isinstance(operation, Write):
         return _encode(_write(operation, asked, call, services), call.coding)
-    return _encode(_read(operation, asked, services), call.coding)
+    return _encode(_read(operation, asked, call, services), call.coding)
 
 
 def open_stream(operation: Stream[OpenedStream], call: Call, services: Services) -> OpenedStream:
@@ -85,12 +90,35 @@ def open_stream(operation: Stream[OpenedStream], call: Call, services: Services)
     return operation.open(call, services)
 
 
-def _read(operation: Read[Any, Any, Any, Any], asked: Any, services: Services) -> Answer | bytes:
-    planned = asked
-    if operation.plan is not None:
-        planned = operation.plan(asked, services.store.catalogue())
+def _read(
+    operation: Read[Any, Any, Any, Any], asked: Any, call: Call, services: Services
+) -> Answer | bytes:
+    if operation.plan is None:
+        return operation.render(asked, operation.read(asked, services))
+    catalogue = services.store.catalogue()
+    planned = operation.plan(asked, catalogue)
     found = operation.read(planned, services)
-    return operation.render(planned, found)
+    answer = operation.render(planned, found)
+    if services.answer_cache is not None and operation.repeats is not None:
+        found_again = operation.repeats(found)
+        if found_again is not None and isinstance(answer, Answer):
+            state = State(found_again.place, catalogue.version)
+            services.answer_cache.keep(_question(call), state, answer, ids=found_again.ids)
+    return answer
+
+
+def _kept_answer(
+    operation: Read[Any, Any, Any, Any], call: Call, services: Services
+) -> Answer | None:
+    """Return the answer that the same call got before, if nothing has changed."""
+    if services.answer_cache is None or operation.repeats is None or not call.body:
+        return None
+    return services.answer_cache.find(_question(call), services.store)
+
+
+def _question(call: Call) -> Question:
+    assert call.body is not None, "a call whose body is too large is refused"
+    return Question(call.body, call.content_type, call.query, call.if_none_match, call.format)
 
 
 def _write(operation: Write[Any, Any], asked: Any, call: Call, services: Services) -> bytes:

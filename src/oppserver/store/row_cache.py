@@ -29,7 +29,7 @@ young one has half of the room.
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from oppserver.contract.columns import ID_COLUMN, Column
 from oppserver.formats.ndjson import pieces_of, rows_of
@@ -56,8 +56,17 @@ _Form = tuple[int, tuple[Column, ...]]
 _Pieces = dict[str, bytes]
 """Rows by id, without the bytes that all rows of the form share. Empty: no such row."""
 
-_At = tuple[int, ChangeNumbers]
-"""A moment of the store: its timeline_id, asked for after the numbers, and how far changes were."""
+Place = tuple[int, ChangeNumbers]
+"""A place in the history of a store: its timeline_id, asked for after the numbers, and how far
+changes were."""
+
+
+class PlacedRows(NamedTuple):
+    """The rows of each entry, and their place; None for rows that the cache has no part in."""
+
+    rows: list[RenderedRows]
+    place: Place | None
+
 
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
@@ -77,25 +86,26 @@ class RowCache:
     def __init__(self, *, bytes_max: int, on_read: Callable[[int, int], None]) -> None:
         self._lock: Final = threading.Lock()
         self._kept: Final = _Generations(bytes_max)
-        self._at: _At = (0, ChangeNumbers(last=0, addresses=0))
+        self._at: Place = (0, ChangeNumbers(last=0, addresses=0))
         self._seen: Final[set[tuple[_Form, str]]] = set()
         self._on_read: Final = on_read
 
-    def bulk_read(self, store: Store, plan: Plan) -> list[RenderedRows]:
+    def bulk_read(self, store: Store, plan: Plan) -> PlacedRows:
         """Read rows, as ``Store.bulk_read``, for entries with the column of ids."""
         ids = sum(len(entry.ids) for entry in plan.entries)
         if not self._is_promising(plan):
             rows = store.bulk_read(plan)
             self._on_read(0, ids)
-            return rows
+            return PlacedRows(rows, None)
         numbers = store.change_numbers()
-        kept = self._all_kept(plan, (store.timeline_id(), numbers))
+        place = store.timeline_id(), numbers
+        kept = self._all_kept(plan, place)
         if kept is not None:
             self._on_read(ids, 0)
-            return kept
-        rows, fetched = store.read(partial(self._bulk_read, store=store, plan=plan))
+            return PlacedRows(kept, place)
+        placed, fetched = store.read(partial(self._bulk_read, store=store, plan=plan))
         self._on_read(ids - fetched, fetched)
-        return rows
+        return placed
 
     # --- whether to keep rows at all
 
@@ -119,7 +129,7 @@ class RowCache:
 
     # --- reading
 
-    def _all_kept(self, plan: Plan, at: _At) -> list[RenderedRows] | None:
+    def _all_kept(self, plan: Plan, at: Place) -> list[RenderedRows] | None:
         """The answer of that moment, or None where a row is not kept."""
         with self._lock:
             if self._at != at:
@@ -132,9 +142,7 @@ class RowCache:
                 found.append(pieces)
         return [_joined(entry, pieces) for entry, pieces in zip(plan.entries, found, strict=True)]
 
-    def _bulk_read(
-        self, snapshot: Snapshot, *, store: Store, plan: Plan
-    ) -> tuple[list[RenderedRows], int]:
+    def _bulk_read(self, snapshot: Snapshot, *, store: Store, plan: Plan) -> tuple[PlacedRows, int]:
         """The rows of a moment, and for how many ids the store was asked."""
         numbers = snapshot.change_numbers()
         at = store.timeline_id(), numbers
@@ -148,23 +156,23 @@ class RowCache:
                 self._keep(entry, {one: pieces[one] for one in missing}, at)
             rows.append(_joined(entry, [pieces[one] for one in entry.ids]))
             fetched += len(missing)
-        return rows, fetched
+        return PlacedRows(rows, at), fetched
 
-    def _pieces(self, entry: PlannedEntry, at: _At) -> _Pieces:
+    def _pieces(self, entry: PlannedEntry, at: Place) -> _Pieces:
         """Return the cached rows of an entry, if they are of that snapshot."""
         with self._lock:
             if self._at != at:
                 return {}
             return self._kept.some_of(_form(entry), entry.ids)
 
-    def _keep(self, entry: PlannedEntry, pieces: _Pieces, at: _At) -> None:
+    def _keep(self, entry: PlannedEntry, pieces: _Pieces, at: Place) -> None:
         with self._lock:
             if self._at == at:
                 self._kept.add(_form(entry), pieces)
 
     # --- following what is written
 
-    def _follow(self, snapshot: Snapshot, at: _At) -> None:
+    def _follow(self, snapshot: Snapshot, at: Place) -> None:
         """Drops what has changed up to a moment; does nothing when that is past already."""
         known = self._at
         if (at[0], at[1].last) <= (known[0], known[1].last):

@@ -1,12 +1,13 @@
 """Rows that a server keeps in memory, over a socket: quick to have again, and never stale."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.databases import kept_in
-from tests.support.running import Server, asking, create_key, group, run_well, serving
+from tests.support.running import BULK_READ, Server, asking, create_key, group, run_well, serving
 from tests.support.stores import guid
 
 ENGINES = ["sqlite", "postgres"]
@@ -64,3 +65,25 @@ def test_a_server_without_kept_rows(folder: Path) -> None:
         for _ in range(4):
             assert statuses(server) == {"Open"}
         assert ids_read(server, "memory") == 0
+
+
+def test_another_call_gets_its_own_answer(folder: Path) -> None:
+    """Calls that differ in their ids, format, options or fields, between calls that come again."""
+    with serving(folder, keys=create_key(folder, role="reader")) as server:
+        for _ in range(4):
+            assert statuses(server) == {"Open"}
+        turned = asking(group([IDS[1], IDS[0], *IDS[2:]], "Status", code=12_000))
+        for _ in range(4):
+            (entry,) = server.post(turned).json
+            assert [row["ProspectActivityId"] for row in entry["Opportunities"]][:2] == IDS[1::-1]
+        lines = server.post(ASKED, Accept="application/x-ndjson")
+        assert len(lines.body.splitlines()) == len(IDS)
+        missing = server.post(ASKED, path=f"{BULK_READ}?missing=true").json
+        assert missing[0]["Missing"] == []
+        assert server.post(ASKED, path=f"{BULK_READ}?etag=true").headers["etag"]
+        assert server.post(ASKED, path=f"{BULK_READ}?types=maybe").status == 400
+        packed = server.post(ASKED, Accept_Encoding="gzip")
+        assert packed.headers["content-encoding"] == "gzip"
+        refused = server.post(ASKED, keys=replace(server.keys, secret="wrong"))
+        assert refused.status == 401
+        assert statuses(server) == {"Open"}

@@ -191,7 +191,7 @@ def test_a_version_that_was_lost_and_comes_again_is_another(family: Family) -> N
         family.standby.kill()
         store.write_opportunities([opportunity(1, status="Lost")], now=NOW)
         old = store.read(lambda moment: moment.fingerprint(plan))
-        rows = [hot.bulk_read(store, plan) for _ in range(4)][-1]
+        rows = [hot.bulk_read(store, plan) for _ in range(4)][-1].rows
         numbers = store.change_numbers()
         assert b'"Lost"' in rows[0].json
         family.primary.kill()
@@ -207,7 +207,7 @@ def test_a_version_that_was_lost_and_comes_again_is_another(family: Family) -> N
 
         poll(written, what="a write")
         assert store.change_numbers() == numbers
-        assert b'"Won"' in hot.bulk_read(store, plan)[0].json
+        assert b'"Won"' in hot.bulk_read(store, plan).rows[0].json
         assert store.read(lambda moment: moment.fingerprint(plan)) != old
 
 

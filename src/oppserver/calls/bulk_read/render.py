@@ -24,6 +24,7 @@ from oppserver.store.queries import (
     RenderedColumns,
     RenderedRows,
 )
+from oppserver.store.row_cache import Place
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """The rows that were found. ``counts`` None: the caller has them, and no row was read.
 
-    ``rows`` are there where the plan has no table, else ``columns``.
+    ``rows`` are there where the plan has no table, else ``columns``. ``place`` is that of rows that
+    the row cache has a part in.
     """
 
     tag: str | None
@@ -49,6 +51,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     id_statuses: Mapping[str, IdStatus] | None = None
     rows: Sequence[RenderedRows] = ()
     columns: Sequence[RenderedColumns] = ()
+    place: Place | None = None
 
 
 def render_bulk_read(planned: PlannedBulkRead, found: Found) -> Answer:

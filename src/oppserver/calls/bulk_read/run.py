@@ -21,9 +21,11 @@ from oppserver.calls.bulk_read.render import (
 )
 from oppserver.calls.shared.call import Read, Services
 from oppserver.calls.shared.decode import Body
+from oppserver.calls.shared.repeats import Repeatable
 from oppserver.contract.formats import ARROW_FORMATS, TEXT_FORMATS
 from oppserver.store.port import Snapshot
 from oppserver.store.queries import IdStatus
+from oppserver.store.row_cache import PlacedRows
 
 
 def read_bulk(planned: PlannedBulkRead, services: Services) -> Found:
@@ -41,8 +43,18 @@ def read_bulk(planned: PlannedBulkRead, services: Services) -> Found:
     ):
         return store.read(partial(_read_in, planned=planned, made_by=services.made_by))
     cache = services.row_cache
-    rows = store.bulk_read(plan) if cache is None else cache.bulk_read(store, plan)
-    return Found(tag=None, counts=count_ids(plan, [one.count for one in rows], None), rows=rows)
+    rows, place = (
+        PlacedRows(store.bulk_read(plan), None) if cache is None else cache.bulk_read(store, plan)
+    )
+    counts = count_ids(plan, [one.count for one in rows], None)
+    return Found(tag=None, counts=counts, rows=rows, place=place)
+
+
+def repeatable(found: Found) -> Repeatable | None:
+    """Return the place of rows that the row cache has a part in; None for other answers."""
+    if found.place is None or found.counts is None:
+        return None
+    return Repeatable(found.place, found.counts.requested)
 
 
 def _read_in(snapshot: Snapshot, *, planned: PlannedBulkRead, made_by: str) -> Found:
@@ -83,4 +95,5 @@ BULK_READ: Final = Read(
     plan=plan_bulk_read,
     read=read_bulk,
     render=render_bulk_read,
+    repeats=repeatable,
 )

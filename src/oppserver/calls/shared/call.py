@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
 from oppserver.calls.shared.decode import Body, Message
+from oppserver.calls.shared.repeats import AnswerCache, Repeatable
 from oppserver.contract.formats import Format
 from oppserver.contract.model import Catalogue, Principal
 from oppserver.rate_limit.window import KeyedRateLimiter, RateWindow
@@ -101,7 +102,7 @@ THE_WORLD: Final = Sources()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """The services of calls. ``rate_limiter`` None: no limit; ``row_cache`` None: no row cache.
+    """The services of calls. ``rate_limiter`` None: no limit. Caches that are None: none.
 
     ``body_bytes_max`` bounds the body of a call. ``made_by`` names the versions of the libraries
     that make the bytes of answers.
@@ -110,6 +111,7 @@ class Services:
     store: Store
     rate_limiter: KeyedRateLimiter | None
     row_cache: RowCache | None = None
+    answer_cache: AnswerCache | None = None
     body_bytes_max: int
     made_by: str = ""
     sources: Sources = THE_WORLD
@@ -143,7 +145,8 @@ class Read(Generic[Message, Asked, Planned, Found]):
     from; empty, the call answers JSON whatever ``Accept`` says. ``parse`` gives what was asked,
     ``plan`` what will be done: with stored columns and checked sizes, from the catalogue. ``read``
     takes it from the store, ``render`` makes the answer. A call without ``plan`` reads what was
-    asked.
+    asked. ``repeats`` describes what was found, where the same call may get the same answer out of
+    the ``AnswerCache``.
     """
 
     body: Body[Message]
@@ -152,6 +155,7 @@ class Read(Generic[Message, Asked, Planned, Found]):
     plan: Callable[[Asked, Catalogue], Planned] | None = None
     read: Callable[[Planned, Services], Found]
     render: Callable[[Planned, Found], Answer | bytes]
+    repeats: Callable[[Found], Repeatable | None] | None = None
 
 
 class WriteContext(NamedTuple):
