@@ -4,7 +4,9 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,11 +30,17 @@ ARGUMENTS = (
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """``oppserver demo`` as typed, while it serves, with its keys."""
-    folder = tmp_path_factory.mktemp("demo")
+    with serving_demo(tmp_path_factory.mktemp("demo")) as server:
+        yield server
+
+
+@contextmanager
+def serving_demo(folder: Path, *, rows: int = ROWS) -> Iterator[Server]:
+    """Run ``oppserver demo`` in a folder while the block runs."""
     output = folder / "output.txt"
     with output.open("w") as printed:
         process = subprocess.Popen(
-            [OPPSERVER, "demo", "--port", "0", "--opportunities", f"{ROWS}"],
+            [OPPSERVER, "demo", "--port", "0", "--opportunities", f"{rows}"],
             cwd=folder,
             env=clean_environment() | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"},
             stdout=printed,

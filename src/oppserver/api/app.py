@@ -26,9 +26,8 @@ from oppserver.calls.shared.call import THE_WORLD, Services, Sources, Stream
 from oppserver.calls.shared.repeats import AnswerCache
 from oppserver.config import Settings
 from oppserver.console.access import access_of
-from oppserver.console.app import Console, ConsoleShare
+from oppserver.console.app import CallRoute, Console, ConsoleShare
 from oppserver.console.assets import asset_route
-from oppserver.console.visit import CallRoute
 from oppserver.contract.errors import (
     HTTP_ERRORS,
     ApiError,

@@ -17,14 +17,14 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
-from oppserver.calls.shared.call import Services
+from oppserver.calls.shared.call import Operation, Services
 from oppserver.config import Settings
 from oppserver.console.access import SignIns, access_of
 from oppserver.console.request_log import Recorded, RequestLogs, Seen, open_log, whole_of
-from oppserver.console.visit import CallRoute, ConsoleServer
 
 if TYPE_CHECKING:
     from oppserver.console.site import Request, Response
+    from oppserver.console.visit import ConsoleServer
 
 PAGES_AT_ONCE_MAX: Final = 64
 """Requests to the console that are under way in a worker; above that 503. Chosen: bounds memory."""
@@ -68,6 +68,16 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class CallRoute(NamedTuple):
+    """A call of the API, for replays and copies: ``operation`` None for a stream."""
+
+    name: str
+    method: str
+    path: str
+    operation: Operation | None
+    writes: bool
 
 
 class ConsoleShare(NamedTuple):
@@ -151,16 +161,17 @@ class Console:
             made = _made(request, path, body, upload)
             answered = await self._on_thread(serve, server, made)
             if answered.live is not None:
-                await self._follow(request, answered, send)
+                await self._follow(request, answered.live, answered.place, send)
                 return None
             return _response(answered, made, server)
         finally:
             if upload is not None:
                 await self._on_thread(_remove, upload)
 
-    def _load(self) -> ConsoleServer:
+    def _load(self) -> "ConsoleServer":
         """Load pages and templates, on a worker thread: a start does without them."""
         from oppserver.console import site  # noqa: F401, PLC0415 (the first page loads them)
+        from oppserver.console.visit import ConsoleServer  # noqa: PLC0415 (as above)
 
         return ConsoleServer(
             settings=self._settings,
@@ -201,7 +212,9 @@ class Console:
 
     # --- events
 
-    async def _follow(self, request: HttpRequest, answered: "Response", send: Send) -> None:
+    async def _follow(
+        self, request: HttpRequest, poll: Callable[[str], tuple[bytes, str]], place: str, send: Send
+    ) -> None:
         """Send events until the browser goes or the server stops."""
         if self._live >= LIVE_MAX:
             busy = HttpResponse("Too many pages follow events. Close some.", 503)
@@ -212,10 +225,10 @@ class Console:
         gone = asyncio.create_task(_gone(request))
         try:
             await send(_start_of_events())
-            place: Any = None
             while not gone.done():
-                news, place = await self._on_thread(answered.live, place)
-                await send({"type": "http.response.body", "body": _event(news), "more_body": True})
+                news, place = await self._on_thread(poll, place)
+                event = _event(news, place)
+                await send({"type": "http.response.body", "body": event, "more_body": True})
                 await asyncio.wait({gone}, timeout=LIVE_PERIOD_S)
         finally:
             self._live -= 1
@@ -255,11 +268,13 @@ def _start_of_events() -> MutableMapping[str, Any]:
     }
 
 
-def _event(news: bytes) -> bytes:
-    """An event with a part of a page; without news a comment, by which a lost reader is noticed."""
-    if not news.strip():
-        return b": \n\n"
-    return b"".join(b"data: %b\n" % line for line in news.splitlines() if line.strip()) + b"\n"
+def _event(news: bytes, place: str) -> bytes:
+    """An event with a part of a page. Without news it has its place alone, and is not shown.
+
+    A place has no line breaks. By writing, a browser that has gone is noticed.
+    """
+    lines = [b"data: %b\n" % line for line in news.splitlines() if line.strip()]
+    return b"id: %b\n%b\n" % (place.encode(), b"".join(lines))
 
 
 # --- in and out ---------------------------------------------------------------------------------
@@ -336,7 +351,7 @@ def _made(request: HttpRequest, path: str, body: bytes, upload: Path | None) -> 
 def _response(
     answered: "Response",
     made: "Request",
-    server: ConsoleServer,
+    server: "ConsoleServer",
     headers: Mapping[str, str] = {},
 ) -> HttpResponse:
     response = HttpResponse(

@@ -47,6 +47,8 @@ _TEXT_CHARACTERS_MAX: Final = 300
 
 _MESSAGE_CHARACTERS_MAX: Final = 500
 
+_ACCESS_KEY_CHARACTERS_MAX: Final = 64
+
 _KEYS: Final = 256
 """Key pairs whose last use a worker remembers. Chosen: more than a server has."""
 
@@ -191,7 +193,7 @@ class RequestLog:
             query=hide_secrets(text) if text else "",
             call=seen.call,
             request_id=seen.request_id,
-            access_key=seen.access_key,
+            access_key=seen.access_key[:_ACCESS_KEY_CHARACTERS_MAX],
             caller=seen.caller,
             answer_bytes=seen.body_bytes,
             counts=seen.counts,
@@ -239,7 +241,7 @@ class RequestLog:
     def _use(self, access_key: str, now: float, remaining: int | None) -> None:
         place = self._places.get(access_key)
         if place is None:
-            if len(self._places) >= _KEYS or len(access_key.encode()) > 64:
+            if len(self._places) >= _KEYS or len(access_key.encode()) > _ACCESS_KEY_CHARACTERS_MAX:
                 return
             place = self._places[access_key] = len(self._places)
         at = _KEYS_AT + place * _KEY.size

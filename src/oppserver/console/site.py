@@ -5,7 +5,7 @@
 Everything here runs in one job on a worker thread; it is loaded with the first request.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -94,7 +94,8 @@ class Response:
     media_type: str = "text/html; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: Mapping[str, str | None] = field(default_factory=dict)
-    live: Any = None
+    live: Callable[[str], tuple[bytes, str]] | None = None
+    place: str = ""
 
 
 class _Matched(NamedTuple):
@@ -174,6 +175,7 @@ def _visit(server: ConsoleServer, request: Request) -> Visit:
         token=access.token_of(session, server.secret),
         now=request.now,
         is_fragment="hx-request" in request.headers,
+        place=request.headers.get("last-event-id") or Values(request.query).one("after"),
     )
 
 
@@ -283,7 +285,7 @@ def _respond(reply: Reply, visit: Visit, request: Request) -> Response:
             )
         return Response(reply.body, 200, reply.media_type, headers, cookies)
     if isinstance(reply, Live):
-        return Response(live=_rendering(reply, visit), headers={}, cookies=cookies)
+        return Response(live=_rendering(reply, visit), place=visit.place, cookies=cookies)
     body = page_of(reply.template, reply.values, visit, note=_note(request))
     headers = dict(reply.values["error"].headers) if reply.template == "error.html" else {}
     return Response(body, reply.status, headers=headers, cookies=cookies)
@@ -326,8 +328,8 @@ def _problem_url(error: OppserverError, visit: Visit) -> str:
     return (visit.server.settings.path_prefix or "") + problem_path(kind_of(error))
 
 
-def _rendering(live: Live, visit: Visit) -> Any:
-    def poll(place: Any) -> tuple[bytes, Any]:
+def _rendering(live: Live, visit: Visit) -> Callable[[str], tuple[bytes, str]]:
+    def poll(place: str) -> tuple[bytes, str]:
         found, after = live.poll(place)
         return (b"" if found is None else page_of(found[0], found[1], visit)), after
 

@@ -13,22 +13,13 @@ from oppserver.calls.run import run_as
 from oppserver.calls.shared.call import Answer, Call, Operation, Services
 from oppserver.config import Settings
 from oppserver.console.access import Access, Right, Session, SignIns
+from oppserver.console.app import CallRoute
 from oppserver.console.request_log import RequestLogs
 from oppserver.contract.errors import AccessDenied, InvalidValue, OppserverError
 from oppserver.contract.model import Principal
 
 _FIELDS_MAX: Final = 2_000
 """Fields of a form. Chosen: those of an opportunity, several times."""
-
-
-class CallRoute(NamedTuple):
-    """A call of the API, for replays and copies: ``operation`` None for a stream."""
-
-    name: str
-    method: str
-    path: str
-    operation: Operation | None
-    writes: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,11 +111,12 @@ class Sent:
 class Live:
     """A stream of server-sent events.
 
-    ``poll`` gets the place that it returned last (None at first) and returns the template's name
-    and values of what is new, or None, and the new place. It runs on a worker thread.
+    ``poll`` gets a place: at first that of the page (``visit.place``), then the one that it
+    returned last. It returns the template's name and values of what is new, or None, and the new
+    place. It runs on a worker thread. A browser whose connection was lost goes on where it was.
     """
 
-    poll: Callable[[Any], tuple[tuple[str, Mapping[str, Any]] | None, Any]]
+    poll: Callable[[str], tuple[tuple[str, Mapping[str, Any]] | None, str]]
 
 
 Reply = Shown | Moved | Sent | Live
@@ -138,8 +130,8 @@ class Visit:
 
     ``parts`` are the parameters of the path. ``error`` is there when a form is shown again because
     it was refused; ``form`` has then what was typed. ``is_fragment``: htmx asks for a part of the
-    page. ``upload`` is the file that was sent to a page that takes one; it goes with the visit.
-    ``base`` is before every path of the console.
+    page. ``place`` is where live events begin. ``upload`` is the file that was sent to a page that
+    takes one; it goes with the visit. ``base`` is before every path of the console.
     """
 
     server: ConsoleServer
@@ -159,6 +151,7 @@ class Visit:
     token: str
     now: datetime
     is_fragment: bool = False
+    place: str = ""
     upload: Path | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     error: OppserverError | None = None

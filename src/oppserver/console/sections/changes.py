@@ -50,12 +50,13 @@ def _with_names(visit: Visit, rows: list[dict[str, Any]]) -> list[dict[str, Any]
 def _live(visit: Visit) -> Reply:
     code = visit.query.one("type")
 
-    def poll(place: Any) -> tuple[tuple[str, Mapping[str, Any]] | None, Any]:
+    def poll(place: str) -> tuple[tuple[str, Mapping[str, Any]] | None, str]:
         last = visit.server.services.store.change_numbers().last
-        if place is None or last <= place:
-            return None, last
-        rows = _page(visit, after=place, code=code)
-        return (("changes/rows.html", {"rows": rows}) if rows else None), last
+        after = int(place) if place.isdecimal() and len(place) < 19 else last
+        if last <= after:
+            return None, str(last)
+        rows = _page(visit, after=max(after, last - SHOWN_MAX), code=code)
+        return (("changes/rows.html", {"rows": rows}) if rows else None), str(last)
 
     return Live(poll)
 

@@ -8,11 +8,13 @@ from urllib.parse import parse_qsl
 import zstandard
 
 from oppserver.console.access import Right
+from oppserver.console.app import CallRoute
 from oppserver.console.render import pretty
 from oppserver.console.request_log import RECORDING_S, Served, Whole
 from oppserver.console.snippets import CopiedCall, snippets_of
-from oppserver.console.visit import CallRoute, Live, Moved, Page, Reply, Section, Shown, Visit
+from oppserver.console.visit import Live, Moved, Page, Reply, Section, Shown, Visit
 from oppserver.contract.errors import HTTP_ERRORS, ApiError, InvalidValue, UnknownPath
+from oppserver.contract.limits import WORKERS_MAX
 from oppserver.contract.secrets import HIDDEN, hide_secrets
 
 _UNPACKED_BYTES_MAX: Final = 1 << 20
@@ -24,6 +26,7 @@ _COPIED_HEADERS: Final = ("content-type", "accept", "if-none-match", "idempotenc
 
 
 def _requests(visit: Visit) -> Reply:
+    place = _place_of(visit.server.requests.numbers())
     rows = _filtered(visit, visit.server.requests.recent())
     values = {
         "rows": rows[:SHOWN_MAX],
@@ -32,7 +35,7 @@ def _requests(visit: Visit) -> Reply:
         "recording_minutes": RECORDING_S // 60,
         "calls": sorted(route.name for route in visit.server.routes.values()),
         "sees_all": visit.can(Right.SEE_ALL),
-        "is_live": True,
+        "place": place,
     }
     return Shown("requests/table.html" if visit.is_fragment else "requests/requests.html", values)
 
@@ -61,15 +64,29 @@ def _text_of(one: Served) -> str:
 def _live(visit: Visit) -> Reply:
     requests = visit.server.requests
 
-    def poll(place: Any) -> tuple[tuple[str, Mapping[str, Any]] | None, Any]:
+    def poll(place: str) -> tuple[tuple[str, Mapping[str, Any]] | None, str]:
         numbers = requests.numbers()
-        if place is None or numbers == place:
-            return None, numbers
-        rows = _filtered(visit, requests.recent(after=place))
+        if not place or place == _place_of(numbers):
+            return None, _place_of(numbers)
+        rows = _filtered(visit, requests.recent(after=_numbers_of(place)))
         values = {"rows": rows[:SHOWN_MAX], "sees_all": visit.can(Right.SEE_ALL)}
-        return (("requests/rows.html", values) if rows else None), numbers
+        return (("requests/rows.html", values) if rows else None), _place_of(numbers)
 
     return Live(poll)
+
+
+def _place_of(numbers: Mapping[int, int]) -> str:
+    """A place in the calls of all workers as text: ``1-55.2-13``."""
+    return ".".join(f"{worker}-{number}" for worker, number in sorted(numbers.items()))
+
+
+def _numbers_of(place: str) -> dict[int, int]:
+    pairs = (one.partition("-") for one in place.split(".", WORKERS_MAX))
+    return {
+        int(worker): int(number)
+        for worker, _, number in pairs
+        if worker.isdecimal() and number.isdecimal() and len(number) < 19
+    }
 
 
 # --- one request --------------------------------------------------------------------------------
