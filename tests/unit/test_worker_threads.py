@@ -42,7 +42,7 @@ def test_jobs_begin_in_the_order_in_which_they_came() -> None:
 
 @pytest.mark.parametrize("number", [2, 5])
 def test_long_jobs_run_beside_each_other(number: int) -> None:
-    """As many as there are threads meet, though each waits for all others."""
+    """The jobs of all threads meet, though each waits for all others."""
     meeting = threading.Barrier(number, timeout=DEADLINE_S)
 
     async def main() -> None:
@@ -143,7 +143,7 @@ def test_closing_waits_for_what_is_under_way() -> None:
 
 
 def test_a_job_without_a_thread_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no thread can be started the caller is told, and the job never runs later."""
+    """Where no thread can be started the caller gets the error, and the job never runs later."""
     begun: list[int] = []
 
     def refuse(_: threading.Thread) -> None:
