@@ -95,11 +95,11 @@ class Tab:
     faults: list[str] = field(default_factory=list)
 
     def open(self, path: str) -> None:
-        """Opens a page of the server and types its keys."""
+        """Opens a page of the API of the server and types its keys."""
         self.page.goto(f"{self.server.url}{path}")
+        self.page.locator(".opblock").first.wait_for()
         self.page.get_by_label("Access key").fill(self.server.keys.access)
         self.page.get_by_label("Secret key").fill(self.server.keys.secret)
-        self.page.locator(".call").first.wait_for()
 
     def watch(self) -> None:
         """Collects faults from now on."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ import oppserver
 from oppserver import telemetry
 from oppserver.api.dispatcher import JSON, Dispatcher, error_response, method_headers, to_api_error
 from oppserver.api.observe import Application, Observer, Receive, Scope, Send, folded, observed
-from oppserver.api.openapi import document, reference_page
+from oppserver.api.openapi import document
 from oppserver.api.protocol import refusal_of
 from oppserver.api.routes import ROUTES, Route
 from oppserver.api.streams import Streams
@@ -27,7 +28,8 @@ from oppserver.calls.shared.repeats import AnswerCache
 from oppserver.config import Settings
 from oppserver.console.access import access_of
 from oppserver.console.app import CallRoute, Console, ConsoleShare
-from oppserver.console.assets import asset_route
+from oppserver.console.assets import Document, asset_route
+from oppserver.console.docs import HTML, PAGE_HEADERS, docs_page
 from oppserver.contract.errors import (
     HTTP_ERRORS,
     ApiError,
@@ -322,9 +324,14 @@ def _document_routes(
             )
         return Response(metrics.exposition(), media_type=_PROMETHEUS)
 
-    def page(path: str, name: str, body: Callable[[], bytes | str], media_type: str) -> BaseRoute:
-        async def answer(_: Request) -> Response:
-            return Response(body(), media_type=media_type)
+    def page(path: str, name: str, body: Callable[[], bytes], media_type: str) -> BaseRoute:
+        @cache
+        def made() -> Document:
+            return Document(body(), media_type)
+
+        def answer(request: Request) -> Response:  # on a thread: the first makes and packs it
+            headers = PAGE_HEADERS if media_type == HTML else {}
+            return made().answer(request, headers=headers)
 
         return StarletteRoute(path, answer, methods=["GET"], name=name)
 
@@ -339,7 +346,7 @@ def _document_routes(
     return [
         StarletteRoute("/metrics", exposition, methods=["GET"], name="Metrics"),
         page("/openapi.json", "OpenApi", lambda: document(path_prefix), JSON),
-        page("/docs", "Docs", reference_page, "text/html"),
+        page("/docs", "Docs", lambda: docs_page(path_prefix), HTML),
         page("/problems", "Problems", lambda: msgspec.json.encode(all_problems()), JSON),
         StarletteRoute("/problems/{name}", problem, methods=["GET"], name="Problem"),
     ]

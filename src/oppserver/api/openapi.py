@@ -1,9 +1,8 @@
-"""The OpenAPI 3.1 document, and a page to browse it in that needs nothing from elsewhere."""
+"""The OpenAPI 3.1 document."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
@@ -19,16 +18,20 @@ from oppserver.calls.shared.call import NO_BODY, Stream
 from oppserver.calls.shared.describe import (
     EVERY_CALL,
     EVERY_WRITE,
+    BodyForm,
     Description,
     Parameter,
     member,
     schema_of,
+    with_one_type,
 )
 from oppserver.calls.streams import describe as streams
 from oppserver.calls.types import describe as types
 from oppserver.calls.users import run as users
 from oppserver.calls.writes import describe as writes
+from oppserver.console.assets import asset_url
 from oppserver.contract.errors import HTTP_ERRORS, ApiError, BodyTooLarge
+from oppserver.contract.formats import Format
 from oppserver.contract.limits import (
     IDEMPOTENCY_HOURS,
     IDEMPOTENCY_KEY_CHARACTERS_MAX,
@@ -43,18 +46,33 @@ from oppserver.contract.problems import (
     name_of,
 )
 
+
+class _Tag(NamedTuple):
+    """A group of calls in the document: its name and text, and its calls by their routes' names."""
+
+    name: str
+    text: str
+    calls: Mapping[str, Description]
+
+
+_TAGS: Final = (
+    _Tag("Bulk read", "Up to 2,000 opportunities in one call.", bulk_read.DESCRIPTIONS),
+    _Tag("Lists", "Lists and searches of opportunities.", lists.DESCRIPTIONS),
+    _Tag("Writes", "Opportunities are captured, updated and deleted.", writes.DESCRIPTIONS),
+    _Tag("Streams", "Any number of opportunities, a row at a time.", streams.DESCRIPTIONS),
+    _Tag("Changes", "What has changed since a cursor.", changes.DESCRIPTIONS),
+    _Tag("Leads", "Leads are read and written.", leads.DESCRIPTIONS),
+    _Tag("Activities", "Activities are posted and read.", activities.DESCRIPTIONS),
+    _Tag("Types", "Types, their fields, one opportunity in detail.", types.DESCRIPTIONS),
+    _Tag("Users", "Users, and the user of a key.", users.DESCRIPTIONS),
+)
+
 DESCRIPTIONS: Final[Mapping[str, Description]] = {
-    **activities.DESCRIPTIONS,
-    **bulk_read.DESCRIPTIONS,
-    **changes.DESCRIPTIONS,
-    **leads.DESCRIPTIONS,
-    **lists.DESCRIPTIONS,
-    **streams.DESCRIPTIONS,
-    **types.DESCRIPTIONS,
-    **users.DESCRIPTIONS,
-    **writes.DESCRIPTIONS,
+    name: described for tag in _TAGS for name, described in tag.calls.items()
 }
 """By the name of the call's route."""
+
+_TAG_OF: Final = {name: tag.name for tag in _TAGS for name in tag.calls}
 
 _DETAIL: Final = "What is wrong, and what to do."
 
@@ -143,7 +161,7 @@ def document(path_prefix: str = "") -> bytes:
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         operations = paths.setdefault(route.path, {})
-        operations[route.method.lower()] = _operation(route, DESCRIPTIONS[route.name])
+        operations[route.method.lower()] = _operation(route, path_prefix)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -154,6 +172,7 @@ def document(path_prefix: str = "") -> bytes:
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": path_prefix or "/"}],
+            "tags": [{"name": tag.name, "description": tag.text} for tag in _TAGS],
             "security": [
                 {"AccessKeyHeader": [], "SecretKeyHeader": []},
                 {"AccessKeyQuery": [], "SecretKeyQuery": []},
@@ -168,13 +187,8 @@ def document(path_prefix: str = "") -> bytes:
     )
 
 
-@cache
-def reference_page() -> str:
-    """The page that shows the document and tries its calls: one file, no download."""
-    return files("oppserver.api").joinpath("reference.html").read_text(encoding="utf-8")
-
-
-def _operation(route: Route, described: Description) -> dict[str, Any]:
+def _operation(route: Route, path_prefix: str) -> dict[str, Any]:
+    described = DESCRIPTIONS[route.name]
     parameters = [_parameter(one) for one in described.query]
     if route.writes:  # each call has an example of its own: a key is good for one request
         parameters.append({**_IDEMPOTENCY_KEY, "example": str(uuid5(NAMESPACE_URL, route.name))})
@@ -190,9 +204,10 @@ def _operation(route: Route, described: Description) -> dict[str, Any]:
             "description": "`If-None-Match` has the tag of this answer: the caller has it already.",
             "headers": _header_references("X-Request-Id", "ETag"),
         }
-    body = _request_body(route, described)
+    body = _request_body(route, described, path_prefix)
     return {
         "operationId": route.name,
+        "tags": [_TAG_OF[route.name]],
         "summary": described.summary,
         "description": f"{described.text}{_QUERY_TEXT if route.takes_query else ''}",
         **({"x-also-method": "QUERY"} if route.takes_query else {}),
@@ -216,33 +231,48 @@ def _parameter(one: Parameter) -> dict[str, Any]:
     }
 
 
-def _request_body(route: Route, described: Description) -> dict[str, Any] | None:
+def _request_body(route: Route, described: Description, path_prefix: str) -> dict[str, Any] | None:
     """Describe the body of a call; the schema comes from the struct that it is decoded into."""
     if described.takes:
         forms = {
-            media_type: {
-                "schema": {"description": form.text},
-                **({} if form.example is None else {"example": form.example}),
-            }
+            media_type: _body_form(form, path_prefix)
             for media_type, form in described.takes.items()
         }
         return {"required": True, "content": forms}
     if isinstance(route.operation, Stream) or route.operation.body is NO_BODY:
         return None
     body = route.operation.body
-    json = {
-        "schema": schema_of(body.message, described.members),
-        "example": described.request_example,
-    }
+    example = described.request_example
+    schema = with_one_type(schema_of(body.message, described.members), example)
+    json = {"schema": schema, "example": example}
     return {"required": not body.is_optional, "content": {"application/json": json}}
 
 
+def _body_form(form: BodyForm, path_prefix: str) -> dict[str, Any]:
+    if form.example is not None:
+        return {"schema": {"type": "string", "description": form.text}, "example": form.example}
+    url = asset_url(form.example_file, path_prefix)
+    return {
+        "schema": {"type": "string", "format": "binary", "description": form.text},
+        "x-example-file": url,  # an externalValue has to name a host
+    }
+
+
 def _answers(described: Description) -> dict[str, Any]:
-    others = {one: {"schema": {"description": text}} for one, text in described.formats.items()}
+    others = {
+        one: {"schema": {**_form_schema(Format(one)), "description": text}}
+        for one, text in described.formats.items()
+    }
     if described.response is None:
         return others
     json = {"schema": described.response, "example": described.response_example}
     return {"application/json": json, **others}
+
+
+def _form_schema(form: Format) -> dict[str, Any]:
+    if form is Format.JSON:
+        return {"type": "object"}
+    return {"type": "string", **({} if form.is_text else {"format": "binary"})}
 
 
 def _errors_of_all(route: Route) -> Sequence[type[ApiError]]:

@@ -293,8 +293,8 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             optional(
                 "activityEventCode",
                 "Activities of this type alone.",
-                {"type": ["string", "integer"]},
-                example.ACTIVITY_TYPE.event_code,
+                {"type": "string"},
+                str(example.ACTIVITY_TYPE.event_code),
             ),
         ),
     ),

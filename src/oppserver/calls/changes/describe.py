@@ -31,7 +31,7 @@ _COLUMNS: Final = optional(
 )
 
 _CHANGE: Final[Schema] = object_of(
-    Change={"enum": ["Upserted", "Deleted", "Moved"]},
+    Change={"type": "string", "enum": ["Upserted", "Deleted", "Moved"]},
     ProspectActivityId=GUID,
     EventCode=TEXT,
     optional={

@@ -244,7 +244,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             optional(
                 "LeadUpdateBehavior",
                 "What a lead that is found takes. Absent: all attributes.",
-                {"enum": [one.value for one in UpdateBehavior]},
+                {"type": "string", "enum": [one.value for one in UpdateBehavior]},
                 UpdateBehavior.ONLY_EMPTY.value,
             ),
             optional("SearchBy", "As in the body.", TEXT, "EmailAddress"),

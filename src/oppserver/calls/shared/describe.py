@@ -30,10 +30,14 @@ class Parameter(NamedTuple):
 
 
 class BodyForm(NamedTuple):
-    """A form of the body of a stream. ``example`` None: it is binary."""
+    """A form of the body of a stream.
+
+    ``example`` None: it is binary, and a file of ``console/static/`` is the example.
+    """
 
     text: str
     example: str | None = None
+    example_file: str = ""
 
 
 class Member(NamedTuple):
@@ -123,17 +127,29 @@ def _schema(form: inspect.Type, path: str, members: dict[str, Member]) -> dict[s
         case inspect.DictType():
             values = _schema(form.value_type, f"{path}.*", members)
             schema = {"type": "object", "additionalProperties": values}
-        case inspect.LiteralType() if len(form.values) == 1:
-            schema = {"const": form.values[0]}
         case inspect.LiteralType():
-            schema = {"enum": list(form.values)}
+            schema = _choice(form.values)
         case inspect.EnumType():
-            schema = {"enum": [one.value for one in form.cls]}
+            schema = _choice([one.value for one in form.cls])
         case inspect.RawType() | inspect.CustomType():
             pass  # anything
         case _:
             schema = {"type": _PLAIN[type(form)]}
     return schema
+
+
+_KINDS: Final[Mapping[type, str]] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+}
+
+
+def _choice(values: Sequence[Any]) -> dict[str, Any]:
+    """One value, or one of several, all of one type."""
+    kind = _KINDS[type(values[0])]
+    return {"type": kind, **({"const": values[0]} if len(values) == 1 else {"enum": list(values)})}
 
 
 def _union(schemas: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -190,6 +206,52 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return schema | {"type": others if len(others) > 1 else others[0]}
 
 
+ALSO_TYPES: Final = "x-also-types"
+"""The keyword for further types that a member accepts: generators of clients want one type."""
+
+
+def with_one_type(schema: Schema, example: Any) -> dict[str, Any]:
+    """Return a schema in which each member has one type, and may be null: that of the example.
+
+    Further types that are accepted, such as text for a number, are in ``x-also-types``.
+    """
+    made = dict(schema)
+    types = made.get("type")
+    if isinstance(types, list) and len(others := [one for one in types if one != "null"]) > 1:
+        chosen = _type_of(example, others)
+        made["type"] = [chosen, "null"] if "null" in types else chosen
+        made[ALSO_TYPES] = [one for one in others if one != chosen]
+    if "properties" in made:
+        values = example if isinstance(example, dict) else {}
+        made["properties"] = {
+            name: with_one_type(one, values.get(name)) for name, one in made["properties"].items()
+        }
+    if "items" in made:
+        made["items"] = with_one_type(made["items"], _merged(example))
+    return made
+
+
+def _merged(items: Any) -> Any:
+    """One example for the items of a list: objects are put together."""
+    if not isinstance(items, list) or not items:
+        return None
+    if not isinstance(items[0], dict):
+        return items[0]
+    return {name: value for item in reversed(items) for name, value in item.items()}
+
+
+def _type_of(example: Any, types: Sequence[str]) -> str:
+    """The type of an example, else the plainest one: boolean for a flag, integer for a code."""
+    kind = _KINDS.get(type(example))
+    if kind == "integer" and "number" in types:
+        kind = "number"
+    if kind is not None and kind in types:
+        return kind
+    if "number" in types:
+        return "string"
+    return "boolean" if "boolean" in types else "integer"
+
+
 # --- errors of many calls ------------------------------------------------------------------------
 
 EVERY_CALL: Final[Sequence[type[ApiError]]] = (
@@ -237,7 +299,7 @@ TEXT_OR_NULL: Final[Schema] = {"type": ["string", "null"]}
 
 EVENT_CODE_TEXT: Final = "The event code of an opportunity type."
 
-EVENT_CODE: Final[Schema] = {"type": ["string", "integer"], "description": EVENT_CODE_TEXT}
+EVENT_CODE: Final[Schema] = {"type": "string", "description": EVENT_CODE_TEXT}
 
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
@@ -289,7 +351,9 @@ def optional(name: str, text: str, schema: Schema, example: Any = None) -> Param
 
 def choice(name: str, text: str, *words: str) -> Parameter:
     """A parameter that is one of some words; the first is its default."""
-    return optional(name, text, {"enum": list(words), "default": words[0]}, words[-1])
+    return optional(
+        name, text, {"type": "string", "enum": list(words), "default": words[0]}, words[-1]
+    )
 
 
 def flag(name: str, text: str, *, default: bool = False, example: bool) -> Parameter:

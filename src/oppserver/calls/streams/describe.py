@@ -69,7 +69,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
                 _lines("ProspectActivityId", *_IDS),
             ),
             IdFormat.ARROW: BodyForm(
-                "The text column `ProspectActivityId`, or the only one.", None
+                "The text column `ProspectActivityId`, or the only one.", example_file="ids.arrow"
             ),
         },
         formats={

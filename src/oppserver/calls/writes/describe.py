@@ -172,7 +172,7 @@ DESCRIPTIONS: Final[Mapping[str, Description]] = {
             Parameter(
                 name="SearchBy",
                 text="The field by which the leads are found.",
-                schema={"enum": list(UNIQUE_COLUMNS)},
+                schema={"type": "string", "enum": list(UNIQUE_COLUMNS)},
                 example="EmailAddress",
             ),
         ),
