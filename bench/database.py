@@ -5,13 +5,13 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.contest import Sample
 from bench.options import IDS, SEED, TYPES
 from bench.peers.product import create_keys, run_command, url_of
 from bench.progress import Progress
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 
 _CHUNK_ROWS: Final = 100_000
 _NEW_ID: Final = (
@@ -34,7 +34,7 @@ def copy_to_size(source: Path, target: Path, rows: int, progress: Progress) -> N
     which takes a fraction of an import's time. Copies of a row share their lead.
     """
     create_keys(target)  # creates the file with this version's schema
-    connection = sqlite3.connect(target, isolation_level=None)
+    connection = Connection(target)
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA cache_size=-2097152")
     connection.execute("ATTACH ? AS source", (str(source),))
@@ -42,7 +42,7 @@ def copy_to_size(source: Path, target: Path, rows: int, progress: Progress) -> N
     for table in ("user", "opportunity_type", "field", "lead"):
         connection.execute(f'INSERT OR IGNORE INTO main."{table}" SELECT * FROM source."{table}"')
     connection.execute("UPDATE main.catalogue_version SET version = version + 1")
-    indexes = connection.execute(
+    indexes: list[Any] = connection.execute(
         "SELECT name, sql FROM main.sqlite_schema"
         " WHERE type = 'index' AND tbl_name = 'opportunity' AND sql IS NOT NULL"
     ).fetchall()
@@ -55,14 +55,14 @@ def copy_to_size(source: Path, target: Path, rows: int, progress: Progress) -> N
     connection.close()
 
 
-def _copy_rows(connection: sqlite3.Connection, rows: int, progress: Progress) -> None:
+def _copy_rows(connection: Connection, rows: int, progress: Progress) -> None:
     columns = [
         name
         for _, name, *_, hidden in connection.execute("PRAGMA main.table_xinfo(opportunity)")
         if hidden == 0 and name != "id"
     ]
     listed = ", ".join(columns)
-    (available,) = connection.execute("SELECT max(rowid) FROM source.opportunity").fetchone()
+    (available,) = connection.one("SELECT max(rowid) FROM source.opportunity")
     done = 0
     while done < rows:
         start = done % available
@@ -82,7 +82,7 @@ def _copy_rows(connection: sqlite3.Connection, rows: int, progress: Progress) ->
 def make_one_type(source: Path, target: Path, event_code: int, columns: Sequence[str]) -> None:
     """Copies a database and makes all its rows of one type, with an operator's index on columns."""
     shutil.copyfile(source, target)
-    connection = sqlite3.connect(target, isolation_level=None)
+    connection = Connection(target)
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("PRAGMA cache_size=-2097152")
     connection.execute("UPDATE opportunity SET event_code = ?", (event_code,))
@@ -94,13 +94,10 @@ def make_one_type(source: Path, target: Path, event_code: int, columns: Sequence
 def ids_and_leads(database: Path, number: int) -> list[tuple[str, str]]:
     """The ids of random opportunities, each with its lead's."""
     chance = random.Random(SEED)
-    connection = sqlite3.connect(database)
-    (rows,) = connection.execute("SELECT max(rowid) FROM opportunity").fetchone()
+    connection = Connection(database)
+    (rows,) = connection.one("SELECT max(rowid) FROM opportunity")
     statement = "SELECT id, lead_id FROM opportunity WHERE rowid = ?"
-    found = [
-        connection.execute(statement, (chance.randrange(1, rows + 1),)).fetchone()
-        for _ in range(number)
-    ]
+    found = [connection.one(statement, (chance.randrange(1, rows + 1),)) for _ in range(number)]
     connection.close()
     return found
 
@@ -108,8 +105,8 @@ def ids_and_leads(database: Path, number: int) -> list[tuple[str, str]]:
 def samples_of(database: Path, number: int, ids: int = IDS) -> list[Sample]:
     """Calls: each asks for ``ids`` random rows of one type; types take turns."""
     chance = random.Random(SEED)
-    connection = sqlite3.connect(database)
-    (rows,) = connection.execute("SELECT max(rowid) FROM opportunity").fetchone()
+    connection = Connection(database)
+    (rows,) = connection.one("SELECT max(rowid) FROM opportunity")
     samples = []
     for turn in range(number):
         event_code = TYPES[turn % len(TYPES)]
@@ -130,7 +127,7 @@ def groups_of(database: Path, number: int) -> list[dict[int, list[str]]]:
 
 
 def _random_ids(
-    connection: sqlite3.Connection, chance: random.Random, rows: int, event_code: int, ids: int
+    connection: Connection, chance: random.Random, rows: int, event_code: int, ids: int
 ) -> list[str]:
     found: dict[str, None] = {}
     while len(found) < ids:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psutil
 
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import LIBRARY
 
 _PACKAGES: Final = (
     "oppserver",
@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """The machine and the versions that were measured."""
-    found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    found = {"python": platform.python_version(), "sqlite": LIBRARY.version}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

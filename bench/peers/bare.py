@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bench.contest import Form, Sample
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 
 _COLUMNS: Final = {
     "ProspectId": "o.lead_id",
@@ -37,9 +37,9 @@ _OBJECT: Final = "json_object(" + ", ".join(f"'{n}', {c}" for n, c in _COLUMNS.i
 _Row = msgspec.defstruct("_Row", [(name, str | None) for name in _COLUMNS])
 
 
-def connect(database: Path) -> sqlite3.Connection:
+def connect(database: Path) -> Connection:
     """A connection with what makes it fast: the file mapped, a large cache."""
-    connection = sqlite3.connect(database, isolation_level=None)
+    connection = Connection(database)
     connection.execute(f"PRAGMA mmap_size={0x7FFF0000}")
     connection.execute("PRAGMA cache_size=-262144")
     connection.execute("PRAGMA query_only=ON")
@@ -68,7 +68,7 @@ def _rows(answer: bytes) -> list[dict[str, Any]]:
     return rows
 
 
-def _fetched(connection: sqlite3.Connection) -> Callable[[str], bytes]:
+def _fetched(connection: Connection) -> Callable[[str], bytes]:
     statement = f"SELECT {', '.join(_COLUMNS.values())}{_FROM}"
     encode = msgspec.json.Encoder().encode
 
@@ -78,21 +78,21 @@ def _fetched(connection: sqlite3.Connection) -> Callable[[str], bytes]:
     return answer
 
 
-def _objects(connection: sqlite3.Connection) -> Callable[[str], bytes]:
+def _objects(connection: Connection) -> Callable[[str], bytes]:
     statement = f"SELECT CAST({_OBJECT} AS BLOB){_FROM}"
 
     def answer(ids: str) -> bytes:
-        rows = connection.execute(statement, (ids,)).fetchall()
+        rows: list[Any] = connection.execute(statement, (ids,)).fetchall()
         return b"[" + b",".join([row[0] for row in rows]) + b"]"
 
     return answer
 
 
-def _array(connection: sqlite3.Connection) -> Callable[[str], bytes]:
+def _array(connection: Connection) -> Callable[[str], bytes]:
     statement = f"SELECT CAST(json_group_array({_OBJECT}) AS BLOB){_FROM}"
 
     def answer(ids: str) -> bytes:
-        (array,) = connection.execute(statement, (ids,)).fetchone()
+        (array,) = connection.one(statement, (ids,))
         assert isinstance(array, bytes)
         return array
 

@@ -9,6 +9,8 @@ which is in its favour. It reads the same file as the product.
 import argparse
 from collections.abc import Iterator
 from datetime import datetime
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import uvicorn
@@ -26,9 +28,10 @@ from sqlalchemy.orm import (
 
 from bench.options import FIELDS
 from bench.wire import PATH
-from oppserver.store.sqlite.library import sqlite3
 
 _CHUNK_IDS = 500
+
+_DRIVER = "pysqlite3.dbapi2" if find_spec("pysqlite3") else "sqlite3"
 
 
 class Base(DeclarativeBase):
@@ -167,7 +170,8 @@ def create_app(database: str) -> FastAPI:
     """The application."""
     engine = create_engine(
         f"sqlite:///{database}",
-        module=sqlite3,  # the product's library: what differs is the code, not SQLite's version
+        # a SQLite as new as the product's, if there is one: what differs is the code
+        module=import_module(_DRIVER),
         connect_args={"check_same_thread": False},
     )
     app = FastAPI()

@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import apsw
 import msgspec
 
 from bench.contest import Form, Sample
@@ -16,7 +17,6 @@ from bench.options import FIELDS
 from bench.peers.bare import connect
 from bench.processes import Children, PeerMissing
 from bench.progress import Progress
-from oppserver.store.sqlite.library import sqlite3
 from tests.support.postgres import Cluster, PostgresMissing
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Postgres:
         self._children.wait_until("postgres", self._process, self._connected)
         try:
             self._load(source, rows, progress)
-        except (psycopg.Error, sqlite3.Error) as error:
+        except (psycopg.Error, apsw.Error) as error:
             raise PeerMissing(f"the rows could not be loaded: {error}") from error
         return f"PostgreSQL {self._connection.info.server_version // 10_000}"
 

@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_mock_engine
+from sqlalchemy.schema import ExecutableDDLElement
 
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.model import DataType, Field, OpportunityType, Role, StoredOpportunity
@@ -18,7 +18,7 @@ from oppserver.store import migrations, open_store, schema
 from oppserver.store.migrations import tables
 from oppserver.store.queries import ChangeNumbers
 from oppserver.store.sqlite.connection import set_up_file
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from tests.support import stores
 from tests.support.schemas import created, described, revision_in
 from tests.support.stores import LATER, NOW, everything, guid, lead, opportunity, owner
@@ -28,9 +28,13 @@ from tests.support.stores import LATER, NOW, everything, guid, lead, opportunity
 
 def test_a_new_database_is_the_one_schema(tmp_path: Path) -> None:
     """``schema.sql`` makes exactly what ``tables.py`` describes."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'fresh.db'}", module=sqlite3)
-    tables.metadata.create_all(engine)
-    engine.dispose()
+    with closing(Connection(tmp_path / "fresh.db")) as database:
+
+        def execute(element: ExecutableDDLElement, *_: Any) -> None:
+            database.execute(str(element.compile(dialect=engine.dialect)))
+
+        engine = create_mock_engine("sqlite://", execute)
+        tables.metadata.create_all(engine, checkfirst=False)
     fresh = described(tmp_path / "fresh.db")
     assert set(fresh) == set(tables.metadata.tables)
     assert len(fresh["opportunity"]["generated"]) == 2
@@ -48,9 +52,9 @@ def test_the_migrations_lead_to_a_new_database(tmp_path: Path) -> None:
 
 def rows_of(path: Path) -> dict[str, list[Any]]:
     """The rows of every table; the identity, which is random, by its form alone."""
-    with closing(sqlite3.connect(path)) as database:
+    with closing(Connection(path)) as database:
         named = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        found = {
+        found: dict[str, list[Any]] = {
             name: database.execute(f'SELECT * FROM "{name}"').fetchall()
             for name in sorted(name for (name,) in named)
         }
@@ -159,16 +163,10 @@ HELD = [
 
 def at_revision(path: Path, revision: str, rows: str | None = None) -> Path:
     """A database as the version of a revision has left it, with rows; by default in every table."""
-    engine = create_engine(f"sqlite:///{path}", module=sqlite3)
-
-    with engine.begin() as connection:
-        config = migrations.alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    engine.dispose()
-    with closing(sqlite3.connect(path)) as database:
+    with closing(Connection(path)) as database:
+        migrations.upgrade_by_text(database.execute, "sqlite", None, to=revision)
         set_up_file(database)
-        database.executescript(SAMPLES[revision] if rows is None else rows)
+        database.execute(SAMPLES[revision] if rows is None else rows)
     return path
 
 
@@ -258,7 +256,7 @@ def next_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def leads(path: Path) -> list[Any]:
     """The rows of the table that the next version changes."""
-    with closing(sqlite3.connect(path)) as database:
+    with closing(Connection(path)) as database:
         return database.execute("SELECT * FROM lead ORDER BY id").fetchall()
 
 

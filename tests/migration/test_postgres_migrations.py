@@ -57,7 +57,7 @@ def at_revision(url: str, revision: str) -> None:
 
     def upgrade(connection: Connection) -> None:
         config = migrations.alembic_config()
-        config.attributes["connection"] = connection
+        config.attributes["context"] = {"connection": connection}
         command.upgrade(config, revision)
         sample = sqlite.SAMPLES[revision].replace(sqlite.BLOB, "'\\x7b7d'")
         connection.exec_driver_sql(postgres_migrate._CREATE)

@@ -8,7 +8,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from oppserver.store import migrations
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from tests.support import stores
 from tests.support.running import run, run_well
 from tests.support.schemas import created, described, revision_in
@@ -40,9 +40,8 @@ def test_no_command_touches_a_database_of_a_newer_version(
 ) -> None:
     """One line that names both versions and what to do, exit status 1, the files as they were."""
     path = created(tmp_path / "oppserver.db")
-    with closing(sqlite3.connect(path)) as database:
+    with closing(Connection(path)) as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-        database.commit()
     before = files(tmp_path)
     done = run(*arguments, folder=tmp_path)
     assert done.returncode == 1
@@ -97,7 +96,7 @@ def test_processes_that_open_a_new_database_at_once_make_one_schema(
         open_at_once(processes, path)
         assert described(path) == described(alone)
         assert revision_in(path) == [(migrations.HEAD,)]
-        with closing(sqlite3.connect(path)) as database:
+        with closing(Connection(path)) as database:
             versions = database.execute("SELECT * FROM catalogue_version").fetchall()
         assert versions == [(1, 1)]
 

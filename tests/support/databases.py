@@ -6,12 +6,13 @@ so::
     ENGINES = ["sqlite", "postgres"]
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import NullPool, create_engine, text
 
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from tests.support import postgres
 
 _ELSEWHERE: dict[Path, str] = {}
@@ -37,10 +38,13 @@ def environment_of(folder: Path) -> dict[str, str]:
 
 def execute(folder: Path, statement: str, **values: Any) -> list[tuple[Any, ...]]:
     """Run a statement of another program in a folder's database; return its rows."""
-    url = database_of(folder).replace("postgresql://", "postgresql+psycopg://")
-    # SQLAlchemy would load the standard library's SQLite beside the store's, and its locks would go
-    more: dict[str, Any] = {"module": sqlite3} if url.startswith("sqlite") else {}
-    engine = create_engine(url, poolclass=NullPool, **more)
+    url = database_of(folder)
+    if url.startswith("sqlite"):
+        with closing(Connection(Path(url.removeprefix("sqlite:///")))) as database:
+            return database.execute(statement, values).fetchall()
+    engine = create_engine(
+        url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool
+    )
     with engine.begin() as connection:
         done = connection.execute(text(statement), values)
         return [tuple(row) for row in done] if done.returns_rows else []

@@ -20,7 +20,7 @@ import pytest
 from oppserver.calls.shared.admission import secret_sha256
 from oppserver.contract.model import OpportunityType, Role
 from oppserver.store import open_store
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from tests.support.running import Keys, clean_environment
 from tests.support.stores import guid, key
 from tests.support.writing import DEAL, define
@@ -130,7 +130,7 @@ def write_a_text_over(folder: Path) -> None:
 
 
 def copy_another_program_s_over(folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "theirs.db")) as theirs:
+    with closing(Connection(folder / "theirs.db")) as theirs:
         theirs.execute("CREATE TABLE theirs (x)")
     shutil.copyfile(folder / "theirs.db", folder / DATABASE)
 

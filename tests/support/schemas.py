@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from oppserver.store import open_store
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 
 
 def described(path: Path) -> dict[str, Any]:
     """The schema of a file: all that SQLite knows of its tables, columns and indexes."""
-    with closing(sqlite3.connect(path)) as database:
+    with closing(Connection(path)) as database:
 
         def rows(statement: str, *parameters: str) -> list[tuple[Any, ...]]:
             return database.execute(statement, parameters).fetchall()
@@ -48,5 +48,5 @@ def created(path: Path) -> Path:
 
 def revision_in(path: Path) -> list[Any]:
     """The version in the file."""
-    with closing(sqlite3.connect(path)) as database:
+    with closing(Connection(path)) as database:
         return database.execute("SELECT version_num FROM alembic_version").fetchall()

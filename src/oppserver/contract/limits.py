@@ -235,11 +235,11 @@ ROW_CACHE_BYTES_DEFAULT: Final = 64 << 20
 calls, and still far below the target of 250 MB for a server with 16 clients."""
 
 SQLITE_MMAP_BYTES_DEFAULT: Final = 64 << 30
-"""Bytes of the file that are mapped. Ours: 50,000,000 opportunities. Most builds of the standard
-library's SQLite map 2 GB at most (sqlite.org/mmap.html)."""
+"""Bytes of the file that are mapped. Ours: 50,000,000 opportunities. A build of SQLite that is not
+apsw's may map 2 GB at most (sqlite.org/mmap.html)."""
 
 SQLITE_MMAP_BYTES_MAX: Final = 1 << 40
-"""Source: MAX_MMAP_SIZE of the SQLite in pysqlite3. One with a lower ceiling maps that much."""
+"""Ours: far above any file, and below MAX_MMAP_SIZE of the SQLite in apsw, 256 TB."""
 
 SQLITE_CACHE_BYTES_DEFAULT: Final = 16 << 20
 """Bytes of page cache per connection. Used for what lies past the mapped part of a file."""

@@ -464,7 +464,7 @@ class Store(Protocol):
         ...
 
     def engine(self) -> str:
-        """Return the engine and its version, such as ``SQLite 3.53.4``; raises Unavailable."""
+        """Return the engine and its version: ``SQLite 3.54.1 (apsw)``. Raises Unavailable."""
         ...
 
     def check(self) -> list[str]:

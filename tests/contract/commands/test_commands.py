@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from oppserver.contract import example
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from tests.support.import_lines import line
 from tests.support.running import (
     OPPSERVER,
@@ -107,9 +107,8 @@ def test_a_damaged_store_is_reported(tmp_path: Path) -> None:
     """``db check`` names what is wrong and ends with 1."""
     (tmp_path / "opportunities.ndjson").write_bytes(example.opportunities())
     run_well("import", "opportunities.ndjson", folder=tmp_path)
-    with closing(sqlite3.connect(tmp_path / "oppserver.db")) as connection:
+    with closing(Connection(tmp_path / "oppserver.db")) as connection:
         connection.execute("UPDATE lead SET email = 'other@example.com'")
-        connection.commit()
     done = run("db", "check", folder=tmp_path)
     assert done.returncode == 1
     assert "3 opportunities whose EmailAddress is not that of its lead" in done.stdout
@@ -158,12 +157,11 @@ BAD_DATABASES = [
 def test_a_database_that_cannot_be_used(tmp_path: Path, url: str, said: str, command: str) -> None:
     """One clear line, exit status 1, and not a byte of the folder is changed."""
     (tmp_path / "notes.txt").write_text("not a database " * 100)
-    with closing(sqlite3.connect(tmp_path / "foreign.db")) as connection:
+    with closing(Connection(tmp_path / "foreign.db")) as connection:
         connection.execute("CREATE TABLE other (x)")
     run_well("db", "upgrade", "--database", "sqlite:///newer.db", folder=tmp_path)
-    with closing(sqlite3.connect(tmp_path / "newer.db")) as connection:
+    with closing(Connection(tmp_path / "newer.db")) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.commit()
     (tmp_path / "rows.ndjson").write_bytes(example.opportunities())
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     arguments = {

@@ -13,7 +13,7 @@ import pytest
 from oppserver.client import Client
 from oppserver.contract.model import DataType, Field, OpportunityType, StoredOpportunity
 from oppserver.store import Store, open_store
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from tests.support.both_clients import ACCESS, SECRET
 from tests.support.running import (
     OPPSERVER,
@@ -214,12 +214,11 @@ def test_kills_at_any_moment(host: Server, folder: Path) -> None:
 def test_a_store_that_was_changed_is_read_anew(host: Server, folder: Path) -> None:
     """A write to the mirror is seen, told and undone: nothing is missed behind it."""
     pulled(folder, host)
-    with closing(sqlite3.connect(folder / "oppserver.db")) as connection:
+    with closing(Connection(folder / "oppserver.db")) as connection:
         connection.execute(
             "UPDATE opportunity SET status = 'Lost', modified_on = '2031-01-01 00:00:00'"
             f" WHERE id = '{guid(3)}'"
         )
-        connection.commit()
     done = pull(folder, host)
     assert done.returncode == 0, done.stderr
     assert "The store was changed since the last pull" in done.stderr

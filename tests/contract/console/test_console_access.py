@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from oppserver.store.sqlite.library import LIBRARY
 from tests.support.console import Visitor, text_of
 from tests.support.running import Keys, Server, create_key, make_certificate, run, serving, start
 from tests.support.world import OTHER_ID, fill
@@ -75,6 +76,12 @@ def test_pages_open_without_a_sign_in_on_this_machine(local: Server, path: str) 
         r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=|javascript:", text_of(page)
     )
     assert not re.search(r'(?:src|href|action)="(?:https?:)?//', text_of(page))
+
+
+@pytest.mark.parametrize("path", ["", "/store"])
+def test_pages_name_the_sqlite_library_and_its_version(local: Server, path: str) -> None:
+    """As the log, ``db check`` and ``/metrics`` do."""
+    assert str(LIBRARY) in text_of(Visitor(local).get(path))
 
 
 def test_the_root_leads_to_the_console(local: Server) -> None:

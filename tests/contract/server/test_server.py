@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 import oppserver
-from oppserver.store.sqlite.library import LIBRARY, sqlite3
+from oppserver.store.sqlite.library import LIBRARY, Connection
 from tests.support.running import (
     BULK_READ,
     Server,
@@ -306,9 +306,8 @@ def test_a_fault_of_ours_is_500_without_internals(tmp_path: Path) -> None:
     run_well("type", "create", str(WIDE_CODE), folder=tmp_path)
     keys = create_key(tmp_path)
     with serving(tmp_path, keys=keys) as server:
-        with closing(sqlite3.connect(tmp_path / "oppserver.db")) as connection:
+        with closing(Connection(tmp_path / "oppserver.db")) as connection:
             connection.execute("ALTER TABLE opportunity RENAME TO hidden")
-            connection.commit()
         answer = server.post(SMALL)
         assert (answer.status, answer.exception_type) == (500, "MXInternalException")
         assert "hidden" not in answer.body.decode()

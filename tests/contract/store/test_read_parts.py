@@ -170,9 +170,14 @@ def test_a_part_of_another_snapshot_is_read_again(tmp_path: Path) -> None:
         yield other
         other.close()
 
+    def note(_: object, statement: str, __: object) -> bool:
+        if "last_number" in statement:
+            begun.set()
+        return True
+
     begun = threading.Event()
     connection = connect(path, StoreOptions(), writes=False)
-    connection.set_trace_callback(lambda one: begun.set() if "last_number" in one else None)
+    connection.exec_trace = note
     readers = PartReaders(parts_max=2, idle=lent_after_a_write)
     [read] = readers.read(connection, [entry(ids, *NAMES)])
     assert read.count == len(ids)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from oppserver.store.sqlite import connection as sqlite_connect
 from oppserver.store.sqlite import engine as sqlite
 from oppserver.store.sqlite import maintenance as sqlite_indexes
 from oppserver.store.sqlite.engine import SqliteStore
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from tests.contract.store.test_store_bulk_read import ALL_COLUMNS
 from tests.support import stores
 from tests.support.stores import NOW, entry, guid, ids_read, key, opportunity
@@ -43,9 +44,9 @@ def store(path: Path) -> Iterator[SqliteStore]:
 
 
 @contextmanager
-def raw(path: Path) -> Iterator[sqlite3.Connection]:
+def raw(path: Path) -> Iterator[Connection]:
     """Another program's connection to the file, which commits what it does."""
-    with closing(sqlite3.connect(path)) as connection, connection:
+    with closing(Connection(path)) as connection:
         yield connection
 
 
@@ -144,22 +145,13 @@ def test_an_empty_file_is_a_new_database(path: Path) -> None:
     open_store(f"sqlite:///{path}", migrate=False).close()
 
 
-def test_an_old_sqlite_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A SQLite without what the statements need is refused, naming both versions."""
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 37, 2))
-    monkeypatch.setattr(sqlite3, "sqlite_version", "3.37.2")
-    with pytest.raises(DatabaseRefused, match=r"3\.37\.2.*3\.38\.0"):
-        open_url(path)
-    assert not path.exists()
-
-
 def test_the_file_says_whose_it_is(store: SqliteStore, path: Path, tmp_path: Path) -> None:
     """The file and its backups carry the application id and are in WAL mode."""
     store.backup(tmp_path / "copy.db")
     for file in (path, tmp_path / "copy.db"):
         with raw(file) as connection:
-            assert connection.execute("PRAGMA application_id").fetchone() == (0x4F505053,)
-            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert connection.one("PRAGMA application_id") == (0x4F505053,)
+            assert connection.one("PRAGMA journal_mode") == ("wal",)
 
 
 def test_a_write_is_on_the_disk_when_it_returns(store: SqliteStore) -> None:
@@ -195,7 +187,7 @@ def test_a_write_while_another_program_writes_is_unavailable(
     """A write that waits too long for the file's lock is Unavailable; reads go on."""
     monkeypatch.setattr(sqlite_connect, "BUSY_TIMEOUT_S", 0.05)
     hasty = open_store(f"sqlite:///{path}")
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(Connection(path)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="busy with another write"):
             hasty.write_opportunities([opportunity(3)], now=NOW)
@@ -252,8 +244,8 @@ def damage(path: Path) -> None:
     """Overwrites every page of the opportunities with noise."""
     with raw(path) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        (size,) = connection.execute("PRAGMA page_size").fetchone()
-        roots = connection.execute(
+        (size,) = connection.one("PRAGMA page_size")
+        roots: list[Any] = connection.execute(
             "SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'opportunity'"
         ).fetchall()
     with path.open("r+b") as file:
@@ -328,7 +320,7 @@ def test_a_load_that_was_cut_off_is_found_and_repaired(tmp_path: Path) -> None:
     whole.add_search_index(SearchIndex(name="search_status", columns=("status",)))
     whole.close()
     names = [*sorted(sqlite_indexes.INDEXES), "search_status"]
-    with closing(sqlite3.connect(tmp_path / "oppserver.db")) as connection:
+    with closing(Connection(tmp_path / "oppserver.db")) as connection:
         for name in names:
             connection.execute(f"DROP INDEX {name}")
     looking = open_store(url, migrate=False)

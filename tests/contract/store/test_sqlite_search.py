@@ -19,7 +19,7 @@ from oppserver.store.queries import (
     SearchIndex,
 )
 from oppserver.store.sqlite.engine import SqliteStore
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from oppserver.store.sqlite.search import SQLITE_TOTALS_CHARACTERS_MAX, SQLITE_TOTALS_MAX, Totals
 from tests.support import stores
 from tests.support.searches import asked, is_
@@ -72,10 +72,10 @@ def steps(store: SqliteStore, work: Callable[[], Any]) -> int:
     """The steps of the machine that work takes, about."""
     counted = 0
 
-    def count() -> int:
+    def count() -> bool:
         nonlocal counted
         counted += STEPS_COUNTED_AT_ONCE
-        return 0
+        return False
 
     with store._reader() as connection:
         connection.set_progress_handler(count, STEPS_COUNTED_AT_ONCE)
@@ -190,7 +190,7 @@ def test_what_another_program_writes_counts(tmp_path: Path) -> None:
     """A total is counted anew after a row was deleted in the file, whoever did it."""
     store = SqliteStore.open(f"sqlite:///{tmp_path}/a.db", StoreOptions(), migrate=True)
     store.write_opportunities([opportunity(number) for number in range(5)], now=NOW)
-    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as other:
+    with closing(Connection(tmp_path / "a.db")) as other:
         for total in (5, 4, 3):
             assert [store.search(asked(limit=1)).total for _ in range(2)] == [total, total]
             other.execute("DELETE FROM opportunity WHERE id = (SELECT max(id) FROM opportunity)")
@@ -199,7 +199,7 @@ def test_what_another_program_writes_counts(tmp_path: Path) -> None:
 
 def test_what_is_remembered_has_a_bound() -> None:
     """Totals of whole lists and of long values are not kept, and of others the last ones."""
-    with closing(sqlite3.connect(":memory:")) as connection:
+    with closing(Connection(":memory:")) as connection:
         connection.execute("CREATE TABLE opportunity (x)")
         connection.execute("INSERT INTO opportunity VALUES (1), (2)")
         totals = Totals()

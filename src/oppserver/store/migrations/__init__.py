@@ -3,6 +3,7 @@
 Alembic is loaded only when needed.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,8 +21,8 @@ HEAD: Final = REVISIONS[-1]
 def upgrade(driver: object, dialect: str, **options: object) -> None:
     """Run the migrations that are missing, inside the transaction that is open on a connection.
 
-    ``driver`` is the driver's connection, for which ``dialect`` and ``options`` are SQLAlchemy's.
-    Raises the driver's errors.
+    For a driver that SQLAlchemy knows. ``driver`` is the driver's connection, for which ``dialect``
+    and ``options`` are SQLAlchemy's. Raises the driver's errors.
     """
     from alembic import command  # noqa: PLC0415 (0.15 s that a start on a ready store is spared)
     from sqlalchemy import create_engine  # noqa: PLC0415 (as above)
@@ -40,10 +41,40 @@ def upgrade(driver: object, dialect: str, **options: object) -> None:
     try:
         with engine.connect() as connection:
             connection.begin()
-            config.attributes["connection"] = connection
+            config.attributes["context"] = {"connection": connection}
             command.upgrade(config, HEAD)
     except DBAPIError as error:
         raise error.orig or error from error
+
+
+def upgrade_by_text(
+    execute: Callable[[str], object], dialect: str, at: str | None, *, to: str
+) -> None:
+    """Run the migrations behind revision ``at`` up to ``to``, as texts that ``execute`` runs.
+
+    For a driver that SQLAlchemy does not know. ``at`` None: an empty database. The transaction is
+    the caller's. Raises the driver's errors.
+    """
+    from alembic import command  # noqa: PLC0415 (as above)
+
+    config = alembic_config()
+    config.attributes["context"] = {"dialect_name": dialect, "output_buffer": _Texts(execute)}
+    command.upgrade(config, f"{at or 'base'}:{to}", sql=True)
+
+
+class _Texts:
+    """Takes what Alembic writes when it migrates by text: one statement or comment at a time."""
+
+    def __init__(self, execute: Callable[[str], object]) -> None:
+        self._execute: Final = execute
+
+    def write(self, text: str) -> None:
+        """Run a statement."""
+        if not text.startswith("--"):
+            self._execute(text)
+
+    def flush(self) -> None:
+        """All is run already."""
 
 
 def refuse_unknown(revision: str | None, database: object) -> None:

@@ -1,7 +1,7 @@
-"""Run by Alembic: migrates over the connection that ``migrations.upgrade`` hands in."""
+"""Run by Alembic: migrates as the functions of ``migrations`` say."""
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"])
+context.configure(**context.config.attributes["context"])
 
 context.run_migrations()

@@ -7,6 +7,7 @@ from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any, Final
 
+import apsw
 import msgspec
 
 from oppserver.contract.errors import DatabaseRefused, InvalidDatabaseUrl, StoreFull, Unavailable
@@ -14,13 +15,8 @@ from oppserver.store import migrations
 from oppserver.store.port import BUSY_TIMEOUT_S, StoreOptions
 from oppserver.store.sqlite.files import DatabaseFiles
 from oppserver.store.sqlite.fingerprints import Fingerprints
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from oppserver.store.sqlite.search import Totals
-
-# --- SQLite ------------------------------------------------------------------------------------
-
-SQLITE_VERSION_MIN: Final = (3, 38, 0)
-"""Source: sqlite.org/json1.html: the JSON functions are built in from 3.38.0."""
 
 _APPLICATION_ID: Final = 0x4F505053  # "OPPS", in the file's header; `file` and we can tell it
 
@@ -29,17 +25,16 @@ _PROGRESS_OPCODES: Final = 100_000
 
 _BUSY_PAUSE_S: Final = 0.01
 
-_TRANSIENT: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_TRANSIENT: Final = (apsw.BusyError, apsw.LockedError)
 
-
-def refuse_old_sqlite() -> None:
-    """Raises DatabaseRefused when this Python's SQLite lacks what the statements need."""
-    if sqlite3.sqlite_version_info < SQLITE_VERSION_MIN:
-        needed = ".".join(map(str, SQLITE_VERSION_MIN))
-        raise DatabaseRefused(
-            f"This Python comes with SQLite {sqlite3.sqlite_version}; oppserver needs {needed}"
-            " or later. Install pysqlite3 0.6.1 or later, or use a newer Python."
-        )
+_UNUSABLE: Final = (
+    apsw.CantOpenError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.PermissionsError,
+)
 
 
 def path_of(url: str) -> Path:
@@ -81,15 +76,15 @@ class _Deadline:
         return time.monotonic() > self._at
 
 
-class SqliteConnection(sqlite3.Connection):
-    """A connection, and what it remembers between its transactions.
+class SqliteConnection(Connection):
+    """A connection of a store, and what it remembers between its transactions.
 
     ``deadline`` limits the time of each of its statements. ``totals`` and ``fingerprints`` are what
     searches and bulk reads have found, until something is written.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, timeout_s=BUSY_TIMEOUT_S)
         self.deadline: Final = _Deadline()
         self.totals: Final = Totals()
         self.fingerprints: Final = Fingerprints()
@@ -100,7 +95,8 @@ class SqliteConnection(sqlite3.Connection):
 
     def run(self, statement: str, /, **values: object) -> int:
         """Run a statement; return the number of rows it has written."""
-        return self.execute(statement, _bound(values)).rowcount
+        self.execute(statement, _bound(values))
+        return self.changes()
 
     def run_many(self, statement: str, batch: Sequence[Mapping[str, object]], /) -> None:
         """Run a statement once for each set of values, in order; nothing for none."""
@@ -179,13 +175,7 @@ class ConnectionPool:
 
 def connect(path: Path, options: StoreOptions, *, writes: bool) -> SqliteConnection:
     """Open a connection that writes, or one that cannot."""
-    connection = sqlite3.connect(
-        path,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,  # transactions begin where we say, not where the driver guesses
-        check_same_thread=False,  # a pooled connection is used by one thread at a time
-        factory=SqliteConnection,
-    )
+    connection = SqliteConnection(path)
     connection.set_progress_handler(connection.deadline.is_over, _PROGRESS_OPCODES)
     cache_bytes = options.sqlite_writer_cache_bytes if writes else options.sqlite_cache_bytes
     connection.execute("PRAGMA synchronous=FULL")
@@ -198,7 +188,7 @@ def connect(path: Path, options: StoreOptions, *, writes: bool) -> SqliteConnect
     return connection
 
 
-def tune_writer(driver: sqlite3.Connection, cache_bytes: int, checkpoint_pages: int) -> None:
+def tune_writer(driver: Connection, cache_bytes: int, checkpoint_pages: int) -> None:
     """Sets how much the writer keeps in memory, and how long its log grows between checkpoints."""
     driver.execute(f"PRAGMA cache_size=-{cache_bytes // 1024}")
     driver.execute(f"PRAGMA wal_autocheckpoint={checkpoint_pages}")
@@ -209,28 +199,14 @@ def translated_errors(path: Path) -> Iterator[None]:
     """Turns the driver's errors into ours."""
     try:
         yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in _TRANSIENT:
-            raise Unavailable("The store is busy with another write. Try again.") from error
-        if code == sqlite3.SQLITE_INTERRUPT:
-            raise Unavailable(
-                "The call took longer in the store than it may. Ask for less."
-            ) from error
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreFull(
-                f"The disk of the store is full ({path.name}). Free some space."
-            ) from error
-        if code in (
-            sqlite3.SQLITE_CANTOPEN,
-            sqlite3.SQLITE_IOERR,
-            sqlite3.SQLITE_READONLY,
-            sqlite3.SQLITE_CORRUPT,
-            sqlite3.SQLITE_NOTADB,
-            sqlite3.SQLITE_PERM,
-        ):
-            raise Unavailable(f"The store cannot be used: {error}") from error
-        raise
+    except _TRANSIENT as error:
+        raise Unavailable("The store is busy with another write. Try again.") from error
+    except apsw.InterruptError as error:
+        raise Unavailable("The call took longer in the store than it may. Ask for less.") from error
+    except apsw.FullError as error:
+        raise StoreFull(f"The disk of the store is full ({path.name}). Free some space.") from error
+    except _UNUSABLE as error:
+        raise Unavailable(f"The store cannot be used: {error}") from error
 
 
 @contextmanager
@@ -244,7 +220,7 @@ def opening(path: Path) -> Iterator[None]:
         raise DatabaseRefused(f"The database {path} cannot be opened: {error}") from error
 
 
-def set_up_file(driver: sqlite3.Connection) -> None:
+def set_up_file(driver: Connection) -> None:
     """Write the settings that the file itself holds: journal mode and application id.
 
     SQLite does not wait for a process that changes the journal mode at the same moment: each would
@@ -261,13 +237,11 @@ def set_up_file(driver: sqlite3.Connection) -> None:
     driver.execute(f"PRAGMA application_id={_APPLICATION_ID}")
 
 
-def _is_in_wal_mode(driver: sqlite3.Connection) -> bool:
+def _is_in_wal_mode(driver: Connection) -> bool:
     """Switch the file to WAL mode; return False while it is busy."""
     try:
-        (mode,) = driver.execute("PRAGMA journal_mode=WAL").fetchone()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in _TRANSIENT:
-            raise
+        (mode,) = driver.one("PRAGMA journal_mode=WAL")
+    except _TRANSIENT:
         return False
     return bool(mode == "wal")
 
@@ -275,12 +249,12 @@ def _is_in_wal_mode(driver: sqlite3.Connection) -> bool:
 # --- versions ----------------------------------------------------------------------------------
 
 
-def revision_of(connection: sqlite3.Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
     """The schema's revision; None in an empty file, "" in a database that is not ours."""
     tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
     if "alembic_version" not in tables:
         return "" if tables else None
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (application_id,) = connection.one("PRAGMA application_id")
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return row[0] if row and application_id == _APPLICATION_ID else ""
 

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
+import apsw
+
 from oppserver.contract.columns import Column
 from oppserver.contract.errors import DatabaseRefused, Unavailable
 from oppserver.contract.model import Catalogue, Key, StoreLibrary, StoreServer
@@ -44,7 +46,6 @@ from oppserver.store.sqlite.connection import (
     opening,
     path_of,
     refuse_foreign,
-    refuse_old_sqlite,
     revision_of,
     set_up_file,
     translated_errors,
@@ -56,7 +57,7 @@ from oppserver.store.sqlite.files import (
     bring_log_into_file,
     refuse_foreign_log,
 )
-from oppserver.store.sqlite.library import LIBRARY, sqlite3
+from oppserver.store.sqlite.library import LIBRARY
 from oppserver.store.sqlite.parts import PartReaders
 from oppserver.store.sqlite.read import one_snapshot, read_leads
 from oppserver.store.sqlite.search import find_activities, read_lead_page, read_page
@@ -94,7 +95,6 @@ class SqliteStore(SqlStore):
     @classmethod
     def open(cls, url: str, options: StoreOptions, *, migrate: bool) -> Self:
         """Opens the file of a URL; creates and migrates it where ``migrate`` says so."""
-        refuse_old_sqlite()
         path = path_of(url)
         with opening(path), translated_errors(path):
             refuse_foreign_log(path)
@@ -187,7 +187,7 @@ class SqliteStore(SqlStore):
         return LIBRARY
 
     def engine(self) -> str:
-        return LIBRARY.name
+        return str(LIBRARY)
 
     def check(self) -> list[str]:
         with self._snapshot(timeout_s=float("inf")) as connection:
@@ -252,11 +252,11 @@ class SqliteStore(SqlStore):
         try:
             with self._outside_transaction() as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                changes = connection.total_changes
+                changes = connection.total_changes()
                 try:
                     yield connection
                     self._seal(connection, changes)
-                    connection.commit()
+                    connection.execute("COMMIT")
                 except BaseException:
                     connection.rollback()
                     raise
@@ -276,7 +276,7 @@ class SqliteStore(SqlStore):
         with translated_errors(self._path):
             try:
                 yield
-            except sqlite3.Error:
+            except apsw.Error:
                 self._files.check()
                 raise
 
@@ -297,7 +297,7 @@ class SqliteStore(SqlStore):
 
     def _seal(self, connection: SqliteConnection, changes: int) -> None:
         """Make sure, right before a commit, that it goes where the next process looks for it."""
-        if connection.total_changes != changes:
+        if connection.total_changes() != changes:
             connection.execute(MARK_LOG)
         self._files.check()
 
@@ -345,7 +345,7 @@ class SqliteStore(SqlStore):
             if at is None:
                 maintenance.create_schema(connection)
             elif at != migrations.HEAD:
-                migrations.upgrade(connection, "sqlite", module=sqlite3)
+                migrations.upgrade_by_text(connection.execute, "sqlite", at, to=migrations.HEAD)
         with self._outside_transaction() as connection:
             bring_log_into_file(connection)
 

@@ -38,9 +38,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
 
+import apsw
+
 from oppserver.contract.errors import DatabaseRefused, StoreReplaced
 from oppserver.contract.limits import SQLITE_FILES_LOOK_S
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 
 MARK_LOG: Final = "UPDATE database_identity SET rowid = rowid % 2 + 1"
 """Writes the identity once more, so that the log has it. The number of its row changes, because
@@ -57,12 +59,12 @@ _PAUSE_S: Final = 0.02
 _CHECKPOINT_S: Final = 5.0
 """Seconds for which a file may be unreadable. Chosen: above the longest checkpoint of a load."""
 
-_OTHER: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-"""SQLite's codes for another file: no database, or no such table, as in one without a byte."""
+_OTHER: Final = (apsw.NotADBError, apsw.SQLError)
+"""SQLite's errors for another file: no database, or no such table, as in one without a byte."""
 
 _FileId = tuple[int, int]
 
-_C = TypeVar("_C", bound=sqlite3.Connection)
+_C = TypeVar("_C", bound=Connection)
 
 
 class DatabaseFiles:
@@ -75,7 +77,7 @@ class DatabaseFiles:
         self.path: Final = path.absolute()
         self._log, self._index = _companions(path)
         self._known: Final[dict[Path, _FileId]] = {}
-        self._anchor: sqlite3.Connection | None = None
+        self._anchor: Connection | None = None
         self._lock: Final = threading.Lock()  # of the anchor
         self._verified: tuple[int, int] | None = None  # size and time of the file
         self._unreadable_since: float | None = None
@@ -100,12 +102,12 @@ class DatabaseFiles:
         found = (_stat(path) for path in (self.path, self._log))
         return sum(one.st_size for one in found if one is not None)
 
-    def hold(self, anchor: sqlite3.Connection) -> None:
+    def hold(self, anchor: Connection) -> None:
         """Take the anchor, and remember the files that are open from now on."""
         anchor.execute("PRAGMA mmap_size=0")  # it remembers the identity, whatever the file says
         _read_identity(anchor)  # opens the log and its index
         self._anchor = anchor
-        (mode,) = anchor.execute("PRAGMA journal_mode").fetchone()
+        (mode,) = anchor.one("PRAGMA journal_mode")
         for companion in (self._log, self._index) if mode == "wal" else ():
             found = _file_id(companion)
             if found is None:
@@ -172,10 +174,8 @@ class DatabaseFiles:
         try:
             with self._lock:
                 return _read_identity(self._anchor)
-        except sqlite3.DatabaseError as error:
-            if _base_code(error) in _OTHER or _base_code(error) == sqlite3.SQLITE_CORRUPT:
-                raise self._written_over() from None
-            raise  # it was held up, or the disk failed
+        except (*_OTHER, apsw.CorruptError):
+            raise self._written_over() from None  # others: it was held up, or the disk failed
 
     def _written_over(self) -> StoreReplaced:
         return StoreReplaced(f"{self.path} was written over with something else")
@@ -201,17 +201,17 @@ class DatabaseFiles:
         try:
             self._verified = None
             self.check()
-        except (StoreReplaced, sqlite3.Error):
+        except (StoreReplaced, apsw.Error):
             return all(found.values())  # copied over; where one is missing, nobody took its place
         return False
 
 
-def bring_log_into_file(writer: sqlite3.Connection) -> None:
+def bring_log_into_file(writer: Connection) -> None:
     """Write what a new database has in its log into the file, so that the file says whose it is.
 
     Where others read, it is left to a later checkpoint.
     """
-    writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    writer.one("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def refuse_foreign_log(path: Path) -> None:
@@ -244,10 +244,10 @@ def _is_log_of(path: Path) -> bool:
         return True  # all in the log, or the log is another database's: opening shows it
     try:
         return _identity_at(f"{_uri(path)}?mode=ro") == in_file
-    except sqlite3.OperationalError as error:
-        return _base_code(error) not in _OTHER
-    except sqlite3.DatabaseError:
+    except (*_OTHER, apsw.CorruptError):
         return False
+    except apsw.Error:
+        return True
 
 
 def _identity_in_file(path: Path) -> str | None:
@@ -258,23 +258,21 @@ def _identity_in_file(path: Path) -> str | None:
     """
     try:
         return _identity_at(f"{_uri(path)}?mode=ro&immutable=1")
-    except sqlite3.DatabaseError as error:
-        return "" if _base_code(error) in _OTHER else None
-
-
-def _base_code(error: sqlite3.Error) -> int:
-    """Return SQLite's code of an error without what extends it."""
-    return int(error.sqlite_errorcode & 0xFF)
+    except _OTHER:
+        return ""
+    except apsw.Error:
+        return None
 
 
 def _identity_at(uri: str) -> str:
-    with closing(sqlite3.connect(uri, uri=True, check_same_thread=False)) as connection:
+    with closing(Connection(uri)) as connection:
         return _read_identity(connection)
 
 
-def _read_identity(connection: sqlite3.Connection) -> str:
-    row = connection.execute("SELECT id FROM database_identity").fetchone()
-    return str(row[0]) if row else ""
+def _read_identity(connection: Connection) -> str:
+    # as bytes, which a damaged file may have of any kind
+    row = connection.execute("SELECT CAST(id AS BLOB) FROM database_identity").fetchone()
+    return row[0].decode(errors="replace") if row else ""
 
 
 def _uri(path: Path) -> str:
@@ -311,6 +309,6 @@ def _listed(paths: list[Path]) -> str:
     return " and ".join(map(str, paths))
 
 
-def _never_close(connection: sqlite3.Connection) -> None:
+def _never_close(connection: Connection) -> None:
     """Keep a connection until the process ends: its end would remove the log of others."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

@@ -13,7 +13,7 @@ from uuid import uuid4
 import msgspec
 
 from oppserver.store.queries import Fingerprint, Plan, PlannedEntry
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import LIBRARY, Connection
 from oppserver.store.sqlite.read import FROM_IDS, OF_TYPE, json_of_ids
 
 SQLITE_FINGERPRINTS_MAX: Final = 1_024
@@ -40,9 +40,9 @@ class Fingerprints:
         self._data_version = 0
         self._fingerprints: Final[OrderedDict[bytes, Fingerprint]] = OrderedDict()
 
-    def fingerprint(self, connection: sqlite3.Connection, plan: Plan) -> Fingerprint:
+    def fingerprint(self, connection: Connection, plan: Plan) -> Fingerprint:
         """The fingerprint of a plan's rows at the moment of the connection's transaction."""
-        (data_version,) = connection.execute("PRAGMA data_version").fetchone()
+        (data_version,) = connection.one("PRAGMA data_version")
         if data_version != self._data_version:
             self._fingerprints.clear()
             self._data_version = data_version
@@ -56,13 +56,12 @@ class Fingerprints:
         return known
 
 
-def give_identity(copy: sqlite3.Connection) -> None:
+def give_identity(copy: Connection) -> None:
     """Makes the fingerprints of a copy unlike those of the database that it is a copy of.
 
     Once the copy is served in its place, the same versions come again, with other values.
     """
-    with copy:
-        copy.execute("UPDATE database_identity SET id = ?", (str(uuid4()),))
+    copy.execute("UPDATE database_identity SET id = ?", (str(uuid4()),))
 
 
 def _digest_of_plan(plan: Plan) -> bytes:
@@ -75,7 +74,7 @@ def _digest_of_plan(plan: Plan) -> bytes:
     return digest.digest()
 
 
-def _read_fingerprint(connection: sqlite3.Connection, plan: Plan, asked: bytes) -> Fingerprint:
+def _read_fingerprint(connection: Connection, plan: Plan, asked: bytes) -> Fingerprint:
     digest = hashlib.blake2b(asked, digest_size=_DIGEST_BYTES)
     digest.update(_database(connection).encode())
     counts = []
@@ -87,16 +86,16 @@ def _read_fingerprint(connection: sqlite3.Connection, plan: Plan, asked: bytes) 
     return Fingerprint(counts=counts, digest=digest.digest())
 
 
-def _database(connection: sqlite3.Connection) -> str:
+def _database(connection: Connection) -> str:
     """Give the database an identity of its own.
 
     The library's version is part of it, because the library renders the rows.
     """
-    (one,) = connection.execute("SELECT id FROM database_identity").fetchone()
-    return f"{one} SQLite {sqlite3.sqlite_version};"
+    (one,) = connection.one("SELECT id FROM database_identity")
+    return f"{one} SQLite {LIBRARY.version};"
 
 
-def _read_versions(connection: sqlite3.Connection, entry: PlannedEntry) -> tuple[int, list[bytes]]:
+def _read_versions(connection: Connection, entry: PlannedEntry) -> tuple[int, list[bytes]]:
     """Read the places, versions and maybe owners' addresses of an entry's ids; return their count.
 
     Owners are few beside rows: to look each up once takes less than to join them.
@@ -104,12 +103,12 @@ def _read_versions(connection: sqlite3.Connection, entry: PlannedEntry) -> tuple
     shows_addresses = any(column.stored == "owner_email" for column in entry.columns)
     statement = _versions_statement(with_owners=shows_addresses)
     parameters = json_of_ids(entry.ids), entry.event_code
-    places, versions, owners, count = connection.execute(statement, parameters).fetchone()
+    places, versions, owners, count = connection.one(statement, parameters)
     if not shows_addresses:
         return count, [places, versions]
     distinct = sorted({one for one in _DECODE_OWNERS(owners) if one is not None})
     array = msgspec.json.encode(distinct).decode()
-    (addresses,) = connection.execute(_ADDRESSES, (array,)).fetchone()
+    (addresses,) = connection.one(_ADDRESSES, (array,))
     return count, [places, versions, addresses.encode()]
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+import apsw
+
 from oppserver.contract.errors import DatabaseRefused
 from oppserver.contract.limits import SQLITE_BACKUP_STEP_PAGES
 from oppserver.store import migrations
@@ -23,7 +25,7 @@ from oppserver.store.sql.catalogue import create_statement, select_search_indexe
 from oppserver.store.sql.checks import broken_promises, unformed_values
 from oppserver.store.sqlite.files import MARK_LOG
 from oppserver.store.sqlite.fingerprints import give_identity
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from oppserver.store.sqlite.read import one_snapshot
 
 _KEPT: Final = frozenset({"opportunity_by_change_number"})
@@ -108,9 +110,7 @@ def problems_of(connection: SqlConnection) -> list[str]:
 def _damage(connection: SqlConnection) -> list[str]:
     try:
         lines = [line for (line,) in connection.rows("PRAGMA integrity_check")]
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
-            raise
+    except apsw.CorruptError as error:
         return [str(error)]
     return [] if lines == ["ok"] else lines
 
@@ -129,12 +129,12 @@ def copy_closed(closed: Path, copy: Path) -> None:
     loss of power.
     """
     shutil.copyfile(closed, copy)
-    with closing(sqlite3.connect(copy)) as connection:
+    with closing(Connection(copy)) as connection:
         connection.execute("PRAGMA synchronous=OFF")
         give_identity(connection)
 
 
-def copy_open(connection: sqlite3.Connection, copy: Path, *, mode: int) -> list[Path]:
+def copy_open(connection: Connection, copy: Path, *, mode: int) -> list[Path]:
     """Write a durable store with what is in another at this moment, while others use that one.
 
     ``mode`` has the permission bits of the new file. Returns the unfinished copies of other
@@ -147,7 +147,7 @@ def copy_open(connection: sqlite3.Connection, copy: Path, *, mode: int) -> list[
             _fill(connection, unfinished)
             _flush(unfinished)
             _give_name(unfinished, copy)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, apsw.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise DatabaseRefused(f"The backup to {copy} failed: {reason or error}") from None
     return others
@@ -195,19 +195,21 @@ def _unfinished(folder: Path, mode: int) -> Iterator[Path]:
                 path.with_name(f"{path.name}{companion}").unlink()
 
 
-def _fill(connection: sqlite3.Connection, unfinished: Path) -> None:
+def _fill(connection: Connection, unfinished: Path) -> None:
     """Copy all pages, of one moment, give the copy its identity, and check it.
 
     It is copied in steps, so that a signal ends it soon; the transaction keeps the moment, and
     steps that others' writes come between are not begun anew.
     """
-    with closing(sqlite3.connect(unfinished)) as copy:
+    with closing(Connection(unfinished)) as copy:
         copy.execute("PRAGMA synchronous=OFF")  # it is flushed once, when it is whole
         with one_snapshot(connection):
-            connection.execute("SELECT id FROM database_identity").fetchone()
-            connection.backup(copy, pages=SQLITE_BACKUP_STEP_PAGES, progress=lambda *_: None)
+            connection.one("SELECT id FROM database_identity")
+            with copy.backup("main", connection, "main") as backup:
+                while not backup.done:
+                    backup.step(SQLITE_BACKUP_STEP_PAGES)
         give_identity(copy)
-        (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        (found,) = next(copy.execute("PRAGMA quick_check(1)"))
         if found != "ok":
             damage = found.splitlines()[-1]
             raise DatabaseRefused(

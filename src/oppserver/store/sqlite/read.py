@@ -6,13 +6,14 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final
 
+import apsw
 import msgspec
 
 from oppserver.contract.columns import Column
 from oppserver.contract.leads import EVERY_ATTRIBUTE
 from oppserver.store.queries import PlannedEntry, RenderedRows
 from oppserver.store.sql.conditions import Dialect, bulk_column_sql, rendered_lead_sql
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 
 _IS_NUMBER: Final = (
     "({0} GLOB '[0-9]*' OR {0} GLOB '-[0-9]*') AND substr({0}, 2) NOT GLOB '*[^0-9.]*'"
@@ -95,7 +96,7 @@ SQLITE: Final = Dialect(
 )
 
 _PAIRS_MAX: Final = 500
-"""Names and values that a function takes in the SQLite of pysqlite3: 1,000 arguments."""
+"""Names and values that a function takes in SQLite 3.48 and later: 1,000 arguments."""
 
 _PAIRS_MAX_BEFORE: Final = 63
 """The same where a function takes 127 arguments, as in most builds of older versions."""
@@ -105,16 +106,16 @@ _PAIRS_MAX_BEFORE: Final = 63
 def _pairs_max() -> int:
     """Ask the library, as its builders may have set another limit."""
     nulls = ",".join(["'',NULL"] * _PAIRS_MAX)
-    with closing(sqlite3.connect(":memory:")) as connection:
+    with closing(Connection(":memory:")) as connection:
         try:
             connection.execute(f"SELECT json_object({nulls})")
-        except sqlite3.OperationalError:
+        except apsw.SQLError:
             return _PAIRS_MAX_BEFORE
     return _PAIRS_MAX
 
 
 @contextmanager
-def one_snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def one_snapshot(connection: Connection) -> Iterator[Connection]:
     """Give all reads in the block one snapshot."""
     connection.execute("BEGIN")
     try:
@@ -123,17 +124,15 @@ def one_snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]
         connection.rollback()
 
 
-def read_entry(connection: sqlite3.Connection, entry: PlannedEntry) -> RenderedRows:
+def read_entry(connection: Connection, entry: PlannedEntry) -> RenderedRows:
     """The rows of one entry of a plan, as they are at this moment of the connection."""
-    json, count = connection.execute(
+    json, count = connection.one(
         bulk_read_statement(entry.columns), (json_of_ids(entry.ids), entry.event_code)
-    ).fetchone()
+    )
     return RenderedRows(count=count, json=json)
 
 
-def own_ids(
-    connection: sqlite3.Connection, entries: Sequence[PlannedEntry]
-) -> Sequence[PlannedEntry]:
+def own_ids(connection: Connection, entries: Sequence[PlannedEntry]) -> Sequence[PlannedEntry]:
     """Leave out of several entries the ids of other types, which they would look up in vain.
 
     An entry may name every id of the call (``Plan``). One look at each id takes less than one for
@@ -144,7 +143,7 @@ def own_ids(
     ids = list(dict.fromkeys(chain.from_iterable(entry.ids for entry in entries)))
     if len(ids) == sum(len(entry.ids) for entry in entries):
         return entries
-    (json,) = connection.execute(_TYPES, (json_of_ids(ids),)).fetchone()
+    (json,) = connection.one(_TYPES, (json_of_ids(ids),))
     types = dict(zip(ids, _DECODE_TYPES(json), strict=True))
     return [
         PlannedEntry(
@@ -209,11 +208,11 @@ LEAD_OWNER: Final = ' LEFT JOIN "user" AS u ON u.id = l.owner_id'
 
 
 def read_leads(
-    connection: sqlite3.Connection, ids: Sequence[str], columns: Sequence[Column]
+    connection: Connection, ids: Sequence[str], columns: Sequence[Column]
 ) -> RenderedRows:
     """The leads of ids, in their order."""
     statement = _leads_statement(tuple(columns))
-    json, count = connection.execute(statement, (json_of_ids(ids),)).fetchone()
+    json, count = connection.one(statement, (json_of_ids(ids),))
     return RenderedRows(count=count, json=json)
 
 

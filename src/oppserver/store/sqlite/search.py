@@ -6,7 +6,7 @@ The rows of a page are found first, by what an index holds; only they are looked
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -35,7 +35,7 @@ from oppserver.store.sql.conditions import (
     rendered_sql,
     stored_lead_sql,
 )
-from oppserver.store.sqlite.library import sqlite3
+from oppserver.store.sqlite.library import Connection
 from oppserver.store.sqlite.read import LEAD_OWNER, SQLITE, lead_json, row_json
 
 SQLITE_TOTALS_MAX: Final = 256
@@ -65,13 +65,13 @@ class Totals:
         self._totals: Final[OrderedDict[tuple[str, Parameters], int]] = OrderedDict()
 
     def count(
-        self, connection: sqlite3.Connection, where: str, parameters: Parameters, *, page_end: int
+        self, connection: Connection, where: str, parameters: Parameters, *, page_end: int
     ) -> int:
         """Count the opportunities that meet a condition in the connection's snapshot.
 
         Remembers it when there are rows behind ``page_end``, so that another page may be asked for.
         """
-        (data_version,) = connection.execute("PRAGMA data_version").fetchone()
+        (data_version,) = connection.one("PRAGMA data_version")
         if data_version != self._data_version:
             self._totals.clear()
             self._data_version = data_version
@@ -81,7 +81,7 @@ class Totals:
             self._totals.move_to_end(search)
             return known
         statement = f"SELECT count(*) FROM opportunity AS o WHERE {where}"
-        (total,) = connection.execute(statement, parameters).fetchone()
+        (total,) = connection.one(statement, parameters)
         if total > page_end and _is_short(search):
             self._totals[search] = total
             if len(self._totals) > SQLITE_TOTALS_MAX:
@@ -89,7 +89,7 @@ class Totals:
         return int(total)
 
 
-def read_page(connection: sqlite3.Connection, search: Search, totals: Totals) -> RenderedPage:
+def read_page(connection: Connection, search: Search, totals: Totals) -> RenderedPage:
     """A page of a search, to be read in one moment. ``totals`` are the connection's.
 
     The count comes first, because it says how the page is found best: from which end, and whether
@@ -111,7 +111,7 @@ def read_page(connection: sqlite3.Connection, search: Search, totals: Totals) ->
         is_reversed=is_reversed,
         is_sorted=_is_better_sorted(connection, search, total=total, reached=skipped + rows),
     )
-    (json,) = connection.execute(page, (*parameters, rows, skipped)).fetchone()
+    (json,) = connection.one(page, (*parameters, rows, skipped))
     return RenderedPage(total=total, json=json)
 
 
@@ -141,9 +141,7 @@ def _names_a_lead(search: Search) -> bool:
     )
 
 
-def _is_better_sorted(
-    connection: sqlite3.Connection, search: Search, *, total: int, reached: int
-) -> bool:
+def _is_better_sorted(connection: Connection, search: Search, *, total: int, reached: int) -> bool:
     """Return true when sorting all matches is less work than walking in order to the page.
 
     Every n-th row of the store matches: walking looks at n rows for each that it
@@ -155,7 +153,7 @@ def _is_better_sorted(
         for member in search.where.members
     ):
         return False
-    (rows,) = connection.execute("SELECT max(rowid) FROM opportunity").fetchone()
+    (rows,) = connection.one("SELECT max(rowid) FROM opportunity")
     return bool(total * total <= reached * rows)
 
 
@@ -231,31 +229,29 @@ def _is_short(search: tuple[str, Parameters]) -> bool:
 # --- activities --------------------------------------------------------------------------------
 
 
-def find_activities(
-    connection: sqlite3.Connection, query: ActivityQuery
-) -> tuple[int, Sequence[str]]:
+def find_activities(connection: Connection, query: ActivityQuery) -> tuple[int, Sequence[str]]:
     """The number of the activities that are found, and the ids of a page of them."""
     key = order_key(query.ordering, activity_sql(query.ordering.stored, SQLITE), SQLITE)
     where = activity_conditions(flattened(query.where), SQLITE)
     found = f"FROM activity AS a WHERE a.event_code = ? AND {where.text}"
     values = (query.event_code, *where.values)
-    (total,) = connection.execute(f"SELECT count(*) {found}", values).fetchone()
+    (total,) = connection.one(f"SELECT count(*) {found}", values)
     page = f"SELECT a.id {found} ORDER BY {order_sql(query.ordering, key, 'a.id')} LIMIT ? OFFSET ?"
-    rows = connection.execute(page, (*values, query.limit, query.offset)).fetchall()
+    rows: list[Any] = connection.execute(page, (*values, query.limit, query.offset)).fetchall()
     return total, [one for (one,) in rows]
 
 
 # --- leads -------------------------------------------------------------------------------------
 
 
-def read_lead_page(connection: sqlite3.Connection, search: LeadSearch) -> RenderedPage:
+def read_lead_page(connection: Connection, search: LeadSearch) -> RenderedPage:
     """A page of leads, to be read in one moment: its ids are found first, then its rows."""
     column = stored_lead_sql(search.ordering.stored, SQLITE)
     key = order_key(search.ordering, column, SQLITE)
     tie = order_tie(search.ordering, column, SQLITE)
     where = lead_conditions(search.where, SQLITE)
     count = f"SELECT count(*) FROM lead AS l WHERE {where.text}"
-    (total,) = connection.execute(count, where.values).fetchone()
+    (total,) = connection.one(count, where.values)
     statement = (
         f"SELECT CAST(json_group_array({lead_json(search.columns)}) AS BLOB)"
         f" FROM (SELECT l.id FROM lead AS l WHERE {where.text}"
@@ -263,5 +259,5 @@ def read_lead_page(connection: sqlite3.Connection, search: LeadSearch) -> Render
         f" LIMIT ? OFFSET ?) AS page CROSS JOIN lead AS l ON l.id = page.id{LEAD_OWNER}"
     )
     parameters = (*where.values, search.limit, search.offset)
-    (json,) = connection.execute(statement, parameters).fetchone()
+    (json,) = connection.one(statement, parameters)
     return RenderedPage(total=total, json=json)

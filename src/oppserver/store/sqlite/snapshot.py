@@ -117,21 +117,21 @@ class SqliteSnapshot:
         found: list[bytes] = []
         for entry in plan.entries:
             parameters = (json_of_ids(entry.ids), entry.event_code)
-            (lines,) = self._connection.execute(_VERSIONS, parameters).fetchone()
+            (lines,) = self._connection.one(_VERSIONS, parameters)
             found.append(lines)
         return found
 
     def id_statuses(self, ids: Sequence[str]) -> dict[str, IdStatus]:
-        (json,) = self._connection.execute(_ID_STATUSES, (json_of_ids(ids),)).fetchone()
+        (json,) = self._connection.one(_ID_STATUSES, (json_of_ids(ids),))
         return {
             one: IdStatus(event_code=event_code, deleted_on=deleted_on)
             for one, event_code, deleted_on in _DECODE_ID_STATUSES(json)
         }
 
     def _columns(self, entry: PlannedEntry) -> RenderedColumns:
-        *columns, count = self._connection.execute(
+        *columns, count = self._connection.one(
             columns_statement(entry.columns), (json_of_ids(entry.ids), entry.event_code)
-        ).fetchone()
+        )
         return RenderedColumns(count=count, columns=columns)
 
 
