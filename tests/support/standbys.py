@@ -64,7 +64,8 @@ class Member:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         self._process.wait()
-        psutil.wait_procs(processes)  # they hold shared memory until the last has ended
+        # they hold shared memory until the last has ended, which init may take seconds to notice
+        poll(lambda: all(map(_has_ended, processes)) or None, what="the end of a server")
 
     def freeze(self) -> None:
         """Stops all its processes. Its system still takes connections and what is sent."""
@@ -134,6 +135,13 @@ class Member:
             return [root, *root.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 class Family:
