@@ -273,14 +273,14 @@ class Settings:
     )
     console: str | None = _setting(
         None,
-        "The web console at `/console`: `off`, `read`, or `full` to change things, too. Default:"
-        " `full` on a loopback address, where it needs no sign-in, else `off`.",
+        "The web console: `off`, `read`, or `full` to change things, too. Default: `full` on a"
+        " loopback address, else `off`.",
         _one_of("off", "read", "full"),
     )
     console_sign_in: str = _setting(
         "auto",
-        "`always`: the console wants a sign-in by a key pair on a loopback address, too, as it"
-        " always does elsewhere and behind a proxy; or `auto`.",
+        "`always`: the console wants a sign-in on a loopback address, too, as it does elsewhere and"
+        " behind a proxy; or `auto`.",
         _one_of("auto", "always"),
     )
     ssl_certfile: Path | None = _setting(  # noqa: RUF009 (it is dataclasses.field)

@@ -8,9 +8,10 @@ request that no page of the console has sent.
 
 Why it holds. Without a sign-in only names of this machine are answered: a page of another site
 whose name leads here (DNS rebinding) has its own name in ``Host``. What came through a proxy needs
-a sign-in always. A request that does something needs the token of its session, which only pages of
-the console have, and no ``Origin`` but their own. Cookies are signed by a secret of the server that
-its workers share and nobody stores; a key that is revoked ends its sessions with the next request.
+a sign-in always. Scripts of other pages, which have another ``Origin``, get nothing. A request that
+does something needs the token of its session, which only pages of the console have. Cookies are
+signed by a secret of the server that its workers share and nobody stores; a key that is revoked
+ends its sessions with the next request.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ import secrets
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from enum import Enum
 from ipaddress import ip_address
 from typing import Final, Literal, NamedTuple
@@ -114,14 +116,17 @@ def check_local_host(host: str) -> None:
         )
 
 
-def check_origin(*, host: str, origin: str | None, site: str | None) -> None:
-    """Check that a page of this console has sent a form. Raises AccessDenied.
+def check_origin(headers: Mapping[str, str], *, is_form: bool) -> None:
+    """Check that no page of another site has sent a request. Raises AccessDenied.
 
-    ``origin`` and ``site`` are the headers ``Origin`` and ``Sec-Fetch-Site``; not every program
-    sends them, and then the token alone decides.
+    A link from elsewhere may lead here; a script of elsewhere reads nothing, whatever
+    ``--cors-origins`` says of the API, and sends no form. Not every program sends the headers that
+    say so; then the token of a form decides.
     """
-    is_other = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
-    if is_other or (site is not None and site not in _OWN_SITES):
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    is_link = not is_form and headers.get("sec-fetch-mode") == "navigate"
+    is_other = origin is not None and urlsplit(origin).netloc.lower() != headers["host"].lower()
+    if is_other or (site is not None and site not in _OWN_SITES and not is_link):
         raise AccessDenied(
             "A page of another site has sent this. Open the console and do it there."
         )

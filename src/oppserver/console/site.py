@@ -198,12 +198,9 @@ def _admit(server: ConsoleServer, request: Request, visit: Visit) -> tuple[Visit
     elif is_local:
         rights = access.rights_of(visit.principal, server.access, is_local=True)
         visit = replace(visit, rights=rights, is_local=True)
+    access.check_origin(request.headers, is_form=request.method == "POST")
     if request.method == "POST":
-        headers = request.headers
-        access.check_origin(
-            host=visit.host, origin=headers.get("origin"), site=headers.get("sec-fetch-site")
-        )
-        given = headers.get("x-csrf-token") or visit.form.one("_token")
+        given = request.headers.get("x-csrf-token") or visit.form.one("_token")
         access.check_token(given, visit.session, server.secret)
     if not matched.is_outside:
         visit.check(matched.page.needs)

@@ -35,8 +35,8 @@ def keys(folder: Path) -> dict[str, Keys]:
 
 @pytest.fixture(scope="module")
 def local(folder: Path, keys: dict[str, Keys]) -> Iterator[Server]:
-    """A server on a loopback address, as it is without settings."""
-    with serving(folder, keys=keys["user"]) as server:
+    """A server on a loopback address, whose API is open to scripts of all pages."""
+    with serving(folder, "--cors-origins", "*", keys=keys["user"]) as server:
         yield server
 
 
@@ -165,6 +165,29 @@ def test_a_form_of_another_site_is_refused(local: Server, headers: dict[str, str
     page = visitor.post("/keys", {"email": "evil@example.com"}, **headers)
     assert page.status == 403
     assert "another site" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://attacker.example"}, 403),
+        ({"Origin": "http://127.0.0.1:1"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
+    ],
+)
+def test_a_script_of_another_site_reads_nothing(
+    local: Server, headers: dict[str, str], status: int
+) -> None:
+    """Although the API is open to pages of all origins; a link from elsewhere leads here."""
+    visitor = Visitor(local, headers=headers)
+    for path in ("/keys", "/requests/live?x" if status == 403 else "/requests"):
+        page = visitor.get(path)
+        assert page.status == status
+        assert (b"administrator@example.com" in page.body) == (status == 200 and path == "/keys")
 
 
 def test_a_form_of_the_own_site_is_taken(local: Server) -> None:

@@ -1,5 +1,6 @@
 """The promises of every engine about the store itself: reopened, shared, backed up, checked."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -66,6 +67,11 @@ def test_o7_the_size_of_a_store_grows_with_its_rows(store: Store) -> None:
         rows = [opportunity(n, note="n" * 1_000) for n in range(start, start + 1_000)]
         store.write_opportunities(rows, now=NOW)
     assert store.size_bytes() - before > 2_000_000
+
+
+def test_a_store_names_its_engine_and_version(store: Store) -> None:
+    """For people: ``SQLite 3.53.4 (pysqlite3)``, ``PostgreSQL 18.1``."""
+    assert re.fullmatch(r"(SQLite|PostgreSQL|memory) \d+\.\d[\d.]*( \(\w+\))?", store.engine())
 
 
 # --- side by side ------------------------------------------------------------------------------
