@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from oppserver.contract import example
 from tests.browser.conftest import Tab
-from tests.support.running import START_TIMEOUT_S, Server, asking, group
+from tests.support.running import START_TIMEOUT_S, Server, asking, create_key, group, serving
 
 PAGES = ("", "/requests", "/changes", "/keys", "/store", "/sign-in?next=/keys", "/nothing")
 EVIL = "<script>window.evil = 1</script><img src=x onerror='window.evil = 1'>"
@@ -127,6 +127,39 @@ def test_home_shows_the_first_call_in_three_languages(visit: Visit) -> None:
     assert "def test_the_call" in page.evaluate("navigator.clipboard.readText()")
 
 
+# --- signing in ---------------------------------------------------------------------------------
+
+
+def test_a_visitor_signs_in_and_out(browser: Browser, tmp_path: Path) -> None:
+    """To the page that was asked for; a wrong secret is said beside its field, and not repeated."""
+    keys = create_key(tmp_path, role="reader", email="reader@example.com")
+    with (
+        serving(tmp_path, "--console-sign-in", "always") as server,
+        browser.new_context() as context,
+    ):
+        tab = Tab(server, context.new_page())
+        tab.watch()
+        page = tab.page
+        page.goto(f"{server.url}/console/changes")
+        assert refused_by_axe(page) == []
+        page.get_by_label("Access key").fill(keys.access)
+        page.get_by_label("Secret key").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("#secret_key-error")).to_contain_text("not known here, or was revoked")
+        expect(page.get_by_label("Access key")).to_have_value(keys.access)
+        expect(page.get_by_label("Secret key")).to_have_value("")
+        page.get_by_label("Secret key").fill(keys.secret)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_url(f"{server.url}/console/changes")
+        expect(page.locator(".who")).to_contain_text("reader@example.com")
+        expect(page.get_by_role("link", name="Keys and users")).to_have_count(0)
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert [one for one in tab.faults if "status of 400" not in one] == []
+
+
 # --- requests -----------------------------------------------------------------------------------
 
 
@@ -177,6 +210,7 @@ def test_an_error_is_explained_with_a_link_to_its_document(visit: Visit) -> None
     box = page.locator(".error")
     expect(box).to_contain_text("MXUnknownAttributeException")
     expect(box).to_contain_text("is no column of type 12003")
+    assert refused_by_axe(page) == []
     box.get_by_role("link", name="About this error").click()
     expect(page).to_have_url(f"{visit.tab.server.url}/problems/unknown-column")
 
@@ -198,6 +232,7 @@ def test_a_whole_request_is_recorded_and_made_again(visit: Visit) -> None:
     assert example.OPPORTUNITY_ID in page.get_by_role("tabpanel").first.inner_text()
     page.get_by_role("button", name="Make the call again").click()
     expect(page.get_by_role("heading", name="Answer of the repeated call")).to_contain_text("200")
+    assert refused_by_axe(page) == []
     server.post(
         {"ProspectOpportunityId": example.OPPORTUNITY_ID, "Fields": []},
         path=f"{SERVICE}/Update",
@@ -206,6 +241,7 @@ def test_a_whole_request_is_recorded_and_made_again(visit: Visit) -> None:
     page.goto(f"{server.url}/console/requests/find?id=whole-2")
     page.get_by_role("button", name="Make the call again").click()
     expect(page.get_by_role("dialog")).to_contain_text("The call writes.")
+    assert refused_by_axe(page) == []
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.goto(f"{server.url}/console/requests")
@@ -307,6 +343,7 @@ def test_a_wrong_value_has_its_message_beside_it(
     field = page.locator(f"#{at}")
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(page.locator(f"#{at}-error")).to_be_visible()
+    assert refused_by_axe(page) == []
     expect(page.get_by_label("E-mail")).to_have_value(email)
     expect(page.locator("#new-key")).to_have_count(0)
 
@@ -336,6 +373,7 @@ def test_jobs_run_and_show_what_they_print(visit: Visit) -> None:
     page.get_by_role("button", name="Build an index").click()
     expect(page.locator("#job")).to_contain_text("index search_", timeout=JOB_TIMEOUT_MS)
     visit.open("/store")
+    assert refused_by_axe(page) == []
     page.get_by_role("button", name="Drop").click()
     page.get_by_role("dialog").get_by_role("button", name="Drop").click()
     expect(page.get_by_role("status").first).to_contain_text("Dropped search_")

@@ -141,6 +141,8 @@ def app_behind(
         try:
             yield
         finally:
+            if console is not None:
+                console.close()
             dispatcher().close()
 
     def new_request_id() -> str:

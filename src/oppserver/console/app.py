@@ -20,7 +20,8 @@ from starlette.responses import Response as HttpResponse
 from oppserver.calls.shared.call import Operation, Services
 from oppserver.config import Settings
 from oppserver.console.access import SignIns, access_of
-from oppserver.console.request_log import Recorded, RequestLogs, Seen, open_log, whole_of
+from oppserver.console.recorded import Receive, Recorded, Send, collecting, whole_of
+from oppserver.console.request_log import RequestLogs, Seen, open_log
 
 if TYPE_CHECKING:
     from oppserver.console.site import Request, Response
@@ -65,8 +66,6 @@ _NOT_LOGGED: Final = frozenset({"console", "health"})
 """The names of requests that are no calls of the API. "other" are documents, and unknown paths."""
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -189,6 +188,13 @@ class Console:
         async with self._threads:
             return await self._on_worker(work, *arguments)
 
+    def close(self) -> None:
+        """End the job that runs."""
+        if self._server is not None:
+            from oppserver.console.jobs import stop_job  # noqa: PLC0415 (it is loaded)
+
+            stop_job(self._server.folder())
+
     # --- the log of calls
 
     def layer(self, app: Application) -> Application:
@@ -197,7 +203,7 @@ class Console:
         async def collect(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http" and self._log.is_recording:
                 recorded = scope["oppserver.recorded"] = Recorded()
-                receive, send = _collecting(receive, send, recorded)
+                receive, send = collecting(receive, send, recorded)
             await app(scope, receive, send)
 
         return collect
@@ -235,23 +241,6 @@ class Console:
             gone.cancel()
             with suppress(asyncio.CancelledError):
                 await gone
-
-
-def _collecting(receive: Receive, send: Send, recorded: Recorded) -> tuple[Receive, Send]:
-    async def receiving() -> MutableMapping[str, Any]:
-        message = await receive()
-        if message["type"] == "http.request":
-            recorded.take_body(message.get("body", b""))
-        return message
-
-    async def sending(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            recorded.answer_headers = message["headers"]
-        elif message["type"] == "http.response.body":
-            recorded.take_answer(message.get("body", b""))
-        await send(message)
-
-    return receiving, sending
 
 
 async def _gone(request: HttpRequest) -> None:

@@ -17,14 +17,15 @@ What breaks it. Two writers on one map.
 import mmap
 import struct
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from oppserver.console.recorded import Whole
 from oppserver.contract.errors import ApiError
-from oppserver.contract.secrets import HIDDEN, hide_secrets
+from oppserver.contract.secrets import hide_secrets
 
 SLOTS: Final = 1_000
 """Calls that a worker remembers. Chosen: an afternoon of a developer, a second of a full server."""
@@ -34,10 +35,6 @@ SLOT_BYTES: Final = 2_048
 
 WHOLE_BYTES: Final = 8 << 20
 """Bytes of whole requests that a worker remembers. Chosen: some hundred usual ones."""
-
-BODY_SHOWN_BYTES_MAX: Final = 64 << 10
-"""Bytes of a body, and of an answer, that are recorded. Chosen: 1,500 ids; more is cut, and said
-to be."""
 
 RECORDING_S: Final = 600
 """Seconds for which whole requests are recorded. Chosen: long enough to look for a fault. It ends
@@ -64,10 +61,6 @@ _KEYS_AT: Final = _MINUTES_AT + _MINUTES * _MINUTE.size
 _SLOTS_AT: Final = _KEYS_AT + _KEYS * _KEY.size
 _WHOLE_AT: Final = _SLOTS_AT + SLOTS * SLOT_BYTES
 MAP_BYTES: Final = _WHOLE_AT + WHOLE_BYTES
-
-_SECRET_HEADERS: Final = frozenset({b"x-lsq-secretkey", b"authorization", b"cookie", b"set-cookie"})
-
-_KEY_CHARACTERS_SHOWN: Final = 8
 
 
 class Seen(Protocol):
@@ -110,40 +103,6 @@ class Served(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     whole_at: int = 0
     whole_bytes: int = 0
     worker: int = 1
-
-
-class Whole(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """A whole request: headers without secrets, and the beginnings of body and answer."""
-
-    request_headers: list[tuple[str, str]]
-    body: bytes
-    body_bytes: int
-    answer_headers: list[tuple[str, str]]
-    answer: bytes
-    answer_bytes: int
-
-
-class Recorded:
-    """The parts of one request, collected while whole ones are recorded. Owned by its task."""
-
-    __slots__ = ("answer", "answer_bytes", "answer_headers", "body", "body_bytes")
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.body_bytes = 0
-        self.answer = bytearray()
-        self.answer_bytes = 0
-        self.answer_headers: Sequence[tuple[bytes, bytes]] = ()
-
-    def take_body(self, part: bytes) -> None:
-        """Take a part of the body, up to the bound."""
-        self.body_bytes += len(part)
-        self.body += part[: BODY_SHOWN_BYTES_MAX - len(self.body)]
-
-    def take_answer(self, part: bytes) -> None:
-        """Take a part of the answer, up to the bound."""
-        self.answer_bytes += len(part)
-        self.answer += part[: BODY_SHOWN_BYTES_MAX - len(self.answer)]
 
 
 class KeyUse(NamedTuple):
@@ -268,47 +227,6 @@ def _mapped(file: Path) -> mmap.mmap:
     with file.open("a+b") as opened:
         opened.truncate(MAP_BYTES)
         return mmap.mmap(opened.fileno(), MAP_BYTES)
-
-
-# --- a whole request ----------------------------------------------------------------------------
-
-
-def whole_of(headers: Iterable[tuple[bytes, bytes]], recorded: Recorded) -> bytes:
-    """Return a whole request as it is kept: without the values of secrets."""
-    return msgspec.msgpack.encode(
-        Whole(
-            request_headers=_clean_headers(headers),
-            body=_clean(bytes(recorded.body)),
-            body_bytes=recorded.body_bytes,
-            answer_headers=_clean_headers(recorded.answer_headers),
-            answer=_clean(bytes(recorded.answer)),
-            answer_bytes=recorded.answer_bytes,
-        )
-    )
-
-
-def _clean_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    cleaned = []
-    for name, value in headers:
-        lower = name.lower()
-        text = value.decode("latin-1")
-        if lower in _SECRET_HEADERS:
-            text = HIDDEN
-        elif lower == b"x-lsq-accesskey":
-            text = f"{text[:_KEY_CHARACTERS_SHOWN]}…"
-        else:
-            text = hide_secrets(text)
-        cleaned.append((name.decode("latin-1"), text))
-    return cleaned
-
-
-def _clean(body: bytes) -> bytes:
-    """The bytes without secrets where they are text; others, such as packed ones, as they are."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return body
-    return hide_secrets(text).encode()
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -86,8 +86,9 @@ def test_pages_name_the_sqlite_library_and_its_version(local: Server, path: str)
 
 def test_the_root_leads_to_the_console(local: Server) -> None:
     """A browser that is sent to the server's address sees the console."""
-    answer = local.call("GET", "/")
-    assert (answer.status, answer.headers["location"]) == (302, "/console")
+    for path in ("/", "//"):
+        answer = local.call("GET", path)
+        assert (answer.status, answer.headers["location"]) == (302, "/console")
 
 
 @pytest.mark.parametrize(

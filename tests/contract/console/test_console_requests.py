@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from oppserver.api.observe import Observed
+from oppserver.console.recorded import BODY_SHOWN_BYTES_MAX, Recorded, whole_of
 from oppserver.console.request_log import (
-    BODY_SHOWN_BYTES_MAX,
     MAP_BYTES,
     SLOTS,
     WHOLE_BYTES,
-    Recorded,
     RequestLogs,
     open_log,
-    whole_of,
 )
 from tests.support.console import Visitor, text_of
 from tests.support.running import Keys, Server, asking, create_key, group, poll, serving

@@ -288,7 +288,7 @@ def test_h8_ids_over_http_1_0(strict: Server) -> None:
         "/docs/",
         "/Problems/",
         "/problems/Rate-Limited/",
-        "//",
+        "//CONSOLE//",
     ],
 )
 def test_h9_one_rule_for_case_and_slashes(path: str, strict: Server) -> None:

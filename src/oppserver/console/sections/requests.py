@@ -9,8 +9,9 @@ import zstandard
 
 from oppserver.console.access import Right
 from oppserver.console.app import CallRoute
+from oppserver.console.recorded import Whole
 from oppserver.console.render import pretty
-from oppserver.console.request_log import RECORDING_S, Served, Whole
+from oppserver.console.request_log import RECORDING_S, Served
 from oppserver.console.snippets import CopiedCall, snippets_of
 from oppserver.console.visit import Live, Moved, Page, Reply, Section, Shown, Visit
 from oppserver.contract.errors import HTTP_ERRORS, ApiError, InvalidValue, UnknownPath
