@@ -95,11 +95,17 @@ def create_app(
     library = store.library()
     if library:
         metrics.has_library(library)
-    console = None
-    if share is not None and access_of(settings).mode != "off":
-        routes = [_described_call(route) for route in ROUTES]
-        console = Console(settings, services, share, routes=routes, on_worker=dispatcher.on_worker)
+    console = None if share is None else console_of(settings, dispatcher, share)
     return app_behind(lambda: dispatcher, settings, metrics=metrics, console=console)
+
+
+def console_of(settings: Settings, dispatcher: Dispatcher, share: ConsoleShare) -> Console | None:
+    """Return the console of a dispatcher's server; None when the settings turn it off."""
+    if access_of(settings).mode == "off":
+        return None
+    routes = [_described_call(route) for route in ROUTES]
+    services, on_worker = dispatcher.services, dispatcher.on_worker
+    return Console(settings, services, share, routes=routes, on_worker=on_worker)
 
 
 def services_of(
@@ -129,10 +135,12 @@ def app_behind(
     *,
     metrics: telemetry.Metrics,
     console: Console | None = None,
+    more_routes: Sequence[BaseRoute] = (),
 ) -> Observer:
     """Return the ASGI application behind a dispatcher, which is asked for with every request.
 
     The dispatcher of the lifespan's end is closed then; others are closed by who made them.
+    ``more_routes`` are those of development (``testing/dev.py``).
     """
     streams = Streams(dispatcher)
 
@@ -155,10 +163,12 @@ def app_behind(
             *_document_routes(dispatcher, metrics, path_prefix=settings.path_prefix or ""),
             asset_route(),
             *_console_routes(console, path_prefix=settings.path_prefix or ""),
+            *more_routes,
         ],
         exception_handlers={HTTPException: _refuse, ApiError: _fail, Exception: _fail},
         lifespan=lifespan,
     )
+    app.state.is_for_development = bool(more_routes)
     app.router.redirect_slashes = False  # paths are matched by one rule: api/observe.py
     paths = [route.path for route in app.routes if isinstance(route, StarletteRoute)]
     paths += [f"{PROBLEMS_PATH}/{name_of(kind)}" for kind in HTTP_ERRORS]
@@ -359,10 +369,11 @@ async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "the router raises nothing else"
     path = request.scope["path"]
     if error.status_code == UnknownPath.status:
-        return error_response(
-            UnknownPath(f"There is no call at {quoted(path)}. /openapi.json lists the calls."),
-            request.scope,
-        )
+        hint = "/openapi.json lists the calls."
+        if folded(path).startswith("/dev/") and not request.app.state.is_for_development:
+            hint = "Faults and resets are in a server for development: oppserver serve --dev"
+        unknown = UnknownPath(f"There is no call at {quoted(path)}. {hint}")
+        return error_response(unknown, request.scope)
     if error.status_code == MethodNotAllowed.status:
         methods = {*(error.headers or {}).get("Allow", "").split(", "), "OPTIONS"}
         allowed = ", ".join(sorted(methods))

@@ -44,6 +44,8 @@ _REFUSAL: Final = "oppserver.refusal"
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=:%\[\]-]*")
 """Characters of a host and a port (RFC 3986, 3.2.2 and 3.2.3)."""
 
+_UPGRADE: Final = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
+
 _PATH_BYTES_KEPT: Final = 2_000
 """Bytes of the path that a refused request keeps, for its log line. Chosen: more than is logged."""
 
@@ -127,6 +129,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._drop(data)
             return
         self._has_progress = False
+        if self._is_in_head or self._is_idle():
+            data = _without_upgrade(data)
         super().data_received(data)
         self._after(data)
 
@@ -324,6 +328,19 @@ class BoundedProtocol(HttpToolsProtocol):
             await send(message)
 
         cycle.send = send_plain  # type: ignore[method-assign]  # uvicorn makes the cycle itself
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Return a piece of a head in which nobody asks for another protocol (RFC 9110, 7.8).
+
+    The parser takes what follows an ``Upgrade`` for that protocol, and drops the body. Java's
+    HttpClient asks for HTTP/2 with each request.
+    """
+    end = data.find(b"\r\n\r\n")
+    head = data if end < 0 else data[:end]
+    if _UPGRADE.search(head) is None:
+        return data
+    return _UPGRADE.sub(b"ignored", head) + data[len(head) :]
 
 
 def _url_too_long() -> ApiError:

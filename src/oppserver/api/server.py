@@ -13,7 +13,7 @@ from typing import Final
 import uvicorn
 
 from oppserver import telemetry
-from oppserver.api.observe import Application, Observer
+from oppserver.api.observe import Application
 from oppserver.api.protocol import ServerConfig
 from oppserver.config import Settings
 from oppserver.contract.errors import AddressRefused
@@ -115,7 +115,7 @@ _M_MMAP_THRESHOLD: Final = -3
 
 def serve(
     settings: Settings,
-    application: Observer,
+    application: Application,
     listener: socket.socket,
     *,
     on_listening: Callable[[str], None],

@@ -24,7 +24,7 @@ from oppserver.calls.shared.call import THE_WORLD
 from oppserver.cli.common import now
 from oppserver.contract import example, limits, sample
 from oppserver.contract.errors import OperatorError
-from oppserver.contract.model import Activity, OpportunityType, Role
+from oppserver.contract.model import Role
 
 if TYPE_CHECKING:
     from oppserver.store import Store
@@ -103,28 +103,11 @@ def _import_example(database: str, file: Path) -> None:
 def _fill(database: str, number: int) -> _Keys:
     """Adds the example's definitions and other type, generated opportunities and a key."""
     from oppserver.store import open_store  # noqa: PLC0415 (--help stays quick)
+    from oppserver.transfer.sample import put_definitions  # noqa: PLC0415 (as above)
 
     store = open_store(database)
     try:
-        without_rows = example.EVENT_CODE_WITHOUT_ROWS
-        store.put_types(
-            [
-                OpportunityType(event_code=without_rows, name="Car loan"),
-                example.TYPE,
-                sample.TYPE,
-            ]
-        )
-        store.put_fields([example.NAME_FIELD, *sample.FIELDS])
-        store.put_activity_types([example.ACTIVITY_TYPE])
-        activity = Activity(
-            id=example.ACTIVITY_ID,
-            event_code=example.ACTIVITY_TYPE.event_code,
-            lead_id=example.LEAD_ID,
-            created_on="2024-02-29 13:05:09",
-            modified_on="2024-02-29 13:05:09",
-            fields={"mx_Custom_1": "Called back"},
-        )
-        store.write(lambda transaction: transaction.write_activities([activity]))
+        put_definitions(store)
         key, secret = new_key(
             email=example.USER_EMAIL,
             role=Role.ADMINISTRATOR,

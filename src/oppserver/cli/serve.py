@@ -1,6 +1,7 @@
 """``oppserver serve``: the server. Every setting of config.py is a flag here."""
 
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any
@@ -8,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from oppserver.config import Settings, flag_of, load_settings, variable_of
+from oppserver.contract.errors import InvalidSetting
 
 
-def serve(**given: str | list[str] | None) -> None:
+def serve(dev: bool = False, **given: str | list[str] | None) -> None:
     """Serve the API until Ctrl-C or SIGTERM; calls under way are finished first.
 
     Creates and migrates the store where it is missing. Needs a key: 'oppserver key create'.
@@ -19,6 +21,9 @@ def serve(**given: str | list[str] | None) -> None:
         name: " ".join(value) or None if isinstance(value, list) else value
         for name, value in given.items()
     }
+    if dev:
+        _serve_for_development(flags)
+        return
     settings = load_settings(flags)
     if settings.workers == 1:
         from oppserver.processes.serving import serve_alone  # noqa: PLC0415 (--help stays quick)
@@ -31,9 +36,43 @@ def serve(**given: str | list[str] | None) -> None:
         raise typer.Exit(status)
 
 
+def _serve_for_development(flags: Mapping[str, str | None]) -> None:
+    """Serve sample data. Of database and host only flags count: no variable leads elsewhere."""
+    from oppserver.testing.dev import DevServer, serve_for_development  # noqa: PLC0415 (as above)
+
+    database = flags["database"]
+    settings = load_settings(
+        {
+            **flags,
+            "database": database or "sqlite:///sample.db",  # in a folder that is not made yet
+            "host": flags["host"] or "127.0.0.1",
+            "rate_limit": flags["rate_limit"] or "off",
+            "workers": flags["workers"] or "1",
+        }
+    )
+    if settings.workers > 1:
+        raise InvalidSetting("--dev serves by one process: leave out --workers")
+
+    def tell(server: DevServer) -> None:
+        keys = {"accessKey": server.user.access_key, "secretKey": server.user.secret_key}
+        typer.echo(f"Serving {'sample data' if server.is_temporary else settings.database}.")
+        for name, value in {"Documents": f"{server.url}/docs", **keys}.items():
+            typer.echo(f"{name:<10} {value}")
+        if settings.console != "off":
+            typer.echo(f"{'Console':<10} {server.url}/console")
+        typer.echo(json.dumps({"url": server.url, **keys}))
+
+    serve_for_development(settings, is_named=database is not None, tell=tell)
+
+
 def _flags() -> inspect.Signature:
     """One option per setting, with the help and the default of config.py."""
-    parameters = []
+    dev = typer.Option("--dev", help="Serve sample data, with faults and resets over HTTP.")
+    parameters = [
+        inspect.Parameter(
+            "dev", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, dev]
+        )
+    ]
     for setting in fields(Settings):
         default = "" if setting.default is None else f"; default: {setting.default}"
         option = typer.Option(

@@ -1,11 +1,11 @@
 """Around the application of a server under test: the journal is written, faults are met."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from oppserver.api.dispatcher import described_error
-from oppserver.api.observe import Application, Message, Receive, Scope, Send
+from oppserver.api.observe import Application, Message, Receive, Scope, Send, folded
 from oppserver.api.protocol import connection_of
 from oppserver.contract.errors import ApiError
 from oppserver.testing.faults import Act, Fault, PreparedAnswer
@@ -18,13 +18,17 @@ _PAUSE_S: Final = 0.01
 class FaultyApplication:
     """The ASGI layer around the application that production has, which knows nothing of it."""
 
-    def __init__(self, app: Application, world: Callable[[], World]) -> None:
+    def __init__(
+        self, app: Application, world: Callable[[], World], *, passed_on: Sequence[str] = ()
+    ) -> None:
+        """``passed_on``: paths below these are neither noted nor met by faults."""
         self._app: Final = app
         self._world: Final = world
+        self._passed_on: Final = tuple(passed_on)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request. The journal has its status before the caller has a byte of it."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or folded(scope["path"]).startswith(self._passed_on):
             await self._app(scope, receive, send)
             return
         world = self._world()

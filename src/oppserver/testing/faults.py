@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from enum import Enum
+from itertools import count
 from typing import Final, Literal, NamedTuple, TypeAlias, TypedDict, Unpack
 
 import msgspec
@@ -46,7 +47,10 @@ class Act(Enum):
 
 
 class Fault:
-    """A fault that is switched on. ``hits`` counts the calls that it has met."""
+    """A fault that is switched on. ``hits`` counts the calls that it has met.
+
+    ``number`` is its place among all that were switched on, from 1.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,7 @@ class Fault:
         self.seconds: Final = seconds
         self.answer: Final = answer
         self.hits = 0
+        self.number = 0
         self._times: Final = options.get("times", 1)
         self._every: Final = options.get("every", 1)
         self._on: Final = _condition(options.get("on", ""))
@@ -108,6 +113,7 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self._numbers = count(1)
 
     def rate_limited(self, *, retry_after_s: int = 1, **options: Unpack[FaultOptions]) -> Fault:
         """429 with ``Retry-After``, as the server itself answers it. The call is not done."""
@@ -162,6 +168,11 @@ class Faults:
         with self._lock:
             self._faults.clear()
 
+    def all(self) -> list[Fault]:
+        """Return those that were switched on since the last ``clear()``."""
+        with self._lock:
+            return list(self._faults)
+
     @property
     def are_set(self) -> bool:
         """True when a call could meet a fault."""
@@ -178,6 +189,7 @@ class Faults:
 
     def _add(self, fault: Fault) -> Fault:
         with self._lock:
+            fault.number = next(self._numbers)
             self._faults.append(fault)
         return fault
 

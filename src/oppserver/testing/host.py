@@ -126,7 +126,7 @@ class Host:
     def _new_world(self, options: Chosen) -> World:
         database = Path(self._folder.name) / f"{next(self._numbers)}.db"
         copy_closed(self._empty, database)
-        return World(database, options, self._metrics)
+        return World(Settings(), options, self._metrics, file=database)
 
 
 def _take(event: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +16,10 @@ from oppserver.contract.secrets import hide_secrets
 
 TESTED_BODY_CHARACTERS_SHOWN: Final = 400
 """Characters of a request's body that the printed journal shows. Ours: some lines of a terminal."""
+
+TESTED_BODY_BYTES_KEPT_MAX: Final = 4 << 20
+"""Bytes of a request's body that are kept; of a longer one, its beginning as text. Ours: bounds
+the memory, and is more than a call of 2,000 ids takes."""
 
 _KEYS: Final = ("accesskey", "secretkey")
 
@@ -151,9 +156,10 @@ class Arrival:
 
     def read(self, data: bytes, *, is_last: bool) -> None:
         """Takes a part of the body."""
-        self._body += data
+        self._body += data[: TESTED_BODY_BYTES_KEPT_MAX - len(self._body)]
         if is_last:
             self._change(body=_decoded(bytes(self._body)))
+            self._body = bytearray()
 
     def ended(self, status: int | None) -> None:
         """The answer begins now, or the connection is cut."""
@@ -171,9 +177,10 @@ class Arrival:
 class Arrivals:
     """The calls since a test began. Safe from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, calls_max: int | None = None) -> None:
+        """``calls_max``: beyond it the oldest call is forgotten."""
         self._lock = threading.Lock()
-        self._arrivals: list[Arrival] = []
+        self._arrivals: deque[Arrival] = deque(maxlen=calls_max)
 
     def add(self, scope: Any, *, at: datetime) -> Arrival:
         """A call comes."""

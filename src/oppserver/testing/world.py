@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -158,14 +159,28 @@ class Ids:
 class World:
     """A store of its own, a dispatcher to it, a clock, ids, faults, and the calls that came."""
 
-    def __init__(self, database: Path, options: Chosen, metrics: telemetry.Metrics) -> None:
-        settings = Settings(database=f"sqlite:///{database}", rate_limit=options.rate_limit)
-        self._database: Final = database
+    def __init__(
+        self,
+        settings: Settings,
+        options: Chosen,
+        metrics: telemetry.Metrics,
+        *,
+        file: Path | None,
+        calls_max: int | None = None,
+    ) -> None:
+        """``file`` is the SQLite database of this world alone, which goes with it; None: it stays.
+
+        ``calls_max`` bounds the calls that are noted.
+        """
+        settings = replace(settings, rate_limit=options.rate_limit)
+        if file is not None:
+            settings = replace(settings, database=f"sqlite:///{file}")
+        self._file: Final = file
         self.has_ended = False
         self.clock: Final = Clock()
         self.ids: Final = Ids()
         self.faults: Final = Faults()
-        self.arrivals: Final = Arrivals()
+        self.arrivals: Final = Arrivals(calls_max=calls_max)
         if options.now is not None:
             self.clock.set(options.now)
         if options.seed is not None:
@@ -194,9 +209,9 @@ class World:
         )
 
     def end(self) -> None:
-        """Waits for the calls under way, and removes the store."""
+        """Waits for the calls under way, and closes the store; removes it if it is this world's."""
         self.has_ended = True
         self.dispatcher.close()
         self.store.close()
-        for suffix in _FILES:
-            Path(f"{self._database}{suffix}").unlink(missing_ok=True)
+        for suffix in _FILES if self._file else ():
+            Path(f"{self._file}{suffix}").unlink(missing_ok=True)
