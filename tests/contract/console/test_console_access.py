@@ -80,7 +80,7 @@ def test_pages_open_without_a_sign_in_on_this_machine(local: Server, path: str) 
 
 @pytest.mark.parametrize("path", ["", "/store"])
 def test_pages_name_the_sqlite_library_and_its_version(local: Server, path: str) -> None:
-    """As the log, ``db check`` and ``/metrics`` do."""
+    """The home page and the page of the store show both to an operator."""
     assert str(LIBRARY) in text_of(Visitor(local).get(path))
 
 

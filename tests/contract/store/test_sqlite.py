@@ -240,6 +240,15 @@ def test_a_damaged_file_is_unavailable(store: SqliteStore, path: Path) -> None:
     store.close()
 
 
+def test_a_stored_text_that_is_not_utf_8_is_unavailable(store: SqliteStore, path: Path) -> None:
+    """Readers get Unavailable for a text that is damaged; a check reports it."""
+    with raw(path) as connection:
+        connection.execute("UPDATE opportunity SET status = CAST(x'ff41' AS TEXT)")
+    with pytest.raises(Unavailable, match="a stored text is not UTF-8"):
+        stores.everything(store)
+    assert store.check()
+
+
 def damage(path: Path) -> None:
     """Overwrites every page of the opportunities with noise."""
     with raw(path) as connection:

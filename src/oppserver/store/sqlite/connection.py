@@ -207,6 +207,11 @@ def translated_errors(path: Path) -> Iterator[None]:
         raise StoreFull(f"The disk of the store is full ({path.name}). Free some space.") from error
     except _UNUSABLE as error:
         raise Unavailable(f"The store cannot be used: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Unavailable(
+            "The store cannot be used: a stored text is not UTF-8. 'oppserver db check' looks for"
+            " damage."
+        ) from error
 
 
 @contextmanager

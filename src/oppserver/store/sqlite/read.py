@@ -1,12 +1,11 @@
 """Rows by their ids on SQLite, as JSON: those of the bulk read, and leads."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from typing import Final
 
-import apsw
 import msgspec
 
 from oppserver.contract.columns import Column
@@ -96,22 +95,7 @@ SQLITE: Final = Dialect(
 )
 
 _PAIRS_MAX: Final = 500
-"""Names and values that a function takes in SQLite 3.48 and later: 1,000 arguments."""
-
-_PAIRS_MAX_BEFORE: Final = 63
-"""The same where a function takes 127 arguments, as in most builds of older versions."""
-
-
-@lru_cache(maxsize=1)
-def _pairs_max() -> int:
-    """Ask the library, as its builders may have set another limit."""
-    nulls = ",".join(["'',NULL"] * _PAIRS_MAX)
-    with closing(Connection(":memory:")) as connection:
-        try:
-            connection.execute(f"SELECT json_object({nulls})")
-        except apsw.SQLError:
-            return _PAIRS_MAX_BEFORE
-    return _PAIRS_MAX
+"""Names and values that a function takes: 1,000 arguments (sqlite.org/limits.html, 3.48)."""
 
 
 @contextmanager
@@ -190,10 +174,9 @@ def bulk_read_statement(columns: tuple[Column, ...]) -> str:
 def row_json(values: Sequence[tuple[str, str]]) -> str:
     """The SQL of a row as a JSON object, out of the names of its members and the SQL of each."""
     pairs = [f"'{name}', {value}" for name, value in values]
-    size = _PAIRS_MAX_BEFORE if len(pairs) <= _PAIRS_MAX_BEFORE else _pairs_max()
     parts = [
-        f"json_object({', '.join(pairs[start : start + size])})"
-        for start in range(0, len(pairs), size)
+        f"json_object({', '.join(pairs[start : start + _PAIRS_MAX])})"
+        for start in range(0, len(pairs), _PAIRS_MAX)
     ]
     if len(parts) == 1:
         return parts[0]
