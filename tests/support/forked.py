@@ -10,7 +10,6 @@ four descriptors: the standard files, and a pipe for the process id and, later, 
 """
 
 import atexit
-import functools
 import gc
 import importlib
 import json
@@ -78,7 +77,8 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """Sends a signal, if the process still runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended, and its status is on the way
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Sends SIGTERM."""
@@ -124,16 +124,24 @@ class _Source:
         self._process.wait()
 
 
-@functools.cache
+_SHARED: Final[list[_Source]] = []
+"""The process that forks, once it is there. Owner: ``_shared``, under the lock."""
+
+_LOCK: Final = threading.Lock()
+
+
 def _shared() -> _Source:
-    return _Source()
+    with _LOCK:
+        if not _SHARED:
+            _SHARED.append(_Source())
+        return _SHARED[0]
 
 
 def stop_shared() -> None:
     """Ends the process that forks, if there is one."""
-    if _shared.cache_info().currsize:
-        _shared().stop()
-        _shared.cache_clear()
+    with _LOCK:
+        while _SHARED:
+            _SHARED.pop().stop()
 
 
 def start(
