@@ -70,7 +70,7 @@ def test_o7_the_size_of_a_store_grows_with_its_rows(store: Store) -> None:
 
 
 def test_a_store_names_its_engine_and_version(store: Store) -> None:
-    """For people: ``SQLite 3.53.4 (pysqlite3)``, ``PostgreSQL 18.1``."""
+    """For people: ``SQLite 3.54.1 (apsw)``, ``PostgreSQL 18.1``."""
     assert re.fullmatch(r"(SQLite|PostgreSQL|memory) \d+\.\d[\d.]*( \(\w+\))?", store.engine())
 
 
