@@ -297,7 +297,7 @@ def test_p5_the_page_follows_the_colours_of_the_system(tab: Tab) -> None:
     box = call_of(tab, BULK_READ)
     execute(tab, box)
     for scheme, is_dark in (("dark", True), ("light", False)):
-        tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal, by the parameters
         for one in ("body", "#keys input", ".opblock.is-open textarea", ".info .title"):
             text, back = tab.page.locator(one).first.evaluate(_LIGHTNESS)
             assert (text > back + 90) if is_dark else (back > text + 90), (scheme, one, text, back)

@@ -76,7 +76,7 @@ class WorkerThreads:
         return await job.future
 
     def close(self) -> None:
-        """Wait for all jobs, and end the threads. Answers that are not delivered yet are dropped."""
+        """Wait for all jobs, and end the threads. Answers that nobody has yet are dropped."""
         with self._lock:
             self._is_closed = True
             while self._asleep:
