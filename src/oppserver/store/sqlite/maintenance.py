@@ -148,9 +148,19 @@ def copy_open(connection: Connection, copy: Path, *, mode: int) -> list[Path]:
             _flush(unfinished)
             _give_name(unfinished, copy)
     except (OSError, apsw.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise DatabaseRefused(f"The backup to {copy} failed: {reason or error}") from None
+        raise DatabaseRefused(f"The backup to {copy} failed: {_reason(error)}") from None
     return others
+
+
+def _reason(error: OSError | apsw.Error) -> str:
+    """Describe an error. A step of a backup knows SQLite's code alone; its text is of no error."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, apsw.FullError):
+        return "the disk is full"
+    if isinstance(error, apsw.IOError):
+        return f"the disk cannot be used (SQLite's code {error.extendedresult})"
+    return str(error)
 
 
 def unfinished_copies(folder: Path) -> list[Path]:
