@@ -14,7 +14,16 @@ from oppserver.contract import example
 from tests.browser.conftest import Tab
 from tests.support.running import START_TIMEOUT_S, Server, asking, create_key, group, serving
 
-PAGES = ("", "/requests", "/changes", "/keys", "/store", "/sign-in?next=/keys", "/nothing")
+PAGES = (
+    "",
+    "/bulk-read",
+    "/requests",
+    "/changes",
+    "/keys",
+    "/store",
+    "/sign-in?next=/keys",
+    "/nothing",
+)
 EVIL = "<script>window.evil = 1</script><img src=x onerror='window.evil = 1'>"
 SERVICE = "/v2/OpportunityManagement.svc"
 JOB_TIMEOUT_MS = START_TIMEOUT_S * 1_000

@@ -23,7 +23,7 @@ from oppserver.console import access
 from oppserver.console.access import Right, Session
 from oppserver.console.assets import asset_url
 from oppserver.console.render import rendered
-from oppserver.console.sections import changes, home, keys, requests, sign_in, store
+from oppserver.console.sections import bulk_read, changes, home, keys, requests, sign_in, store
 from oppserver.console.visit import (
     ConsoleServer,
     Live,
@@ -50,6 +50,7 @@ from oppserver.contract.problems import kind_of, problem_path
 
 SECTIONS: Final[tuple[Section, ...]] = (
     home.SECTION,
+    bulk_read.SECTION,
     requests.SECTION,
     changes.SECTION,
     keys.SECTION,

@@ -13,7 +13,7 @@ from tests.support.console import Visitor, text_of
 from tests.support.running import Keys, Server, create_key, make_certificate, run, serving, start
 from tests.support.world import OTHER_ID, fill
 
-PAGES = ("", "/requests", "/changes", "/keys", "/store")
+PAGES = ("", "/bulk-read", "/requests", "/changes", "/keys", "/store")
 OF_ADMINISTRATORS = ("/keys", "/store", "/store/job")
 WRITES = ("/sample", "/requests/record", "/keys", "/keys/revoke", "/store/check", "/store/index")
 
