@@ -159,7 +159,7 @@ def _reason(error: OSError | apsw.Error) -> str:
     if isinstance(error, apsw.FullError):
         return "the disk is full"
     if isinstance(error, apsw.IOError):
-        return f"the disk cannot be used (SQLite's code {error.result})"
+        return "the disk cannot be read or written"
     return str(error)
 
 
