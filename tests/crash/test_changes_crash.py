@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from oppserver.contract.model import StoredOpportunity
+from oppserver.contract.model import ColumnBlock, StoredOpportunity
 from oppserver.store import Store
 from tests.crash.test_api_crash import Client
 from tests.support.databases import kept_in
@@ -134,7 +134,7 @@ def test_copies_outlive_the_servers_that_they_are_made_from(engine: str, tmp_pat
     store = store_of(tmp_path)
     define(store)
     stock = [StoredOpportunity(id=guid(n), event_code=DEAL, lead_id=guid(n)) for n in range(STOCK)]
-    store.load([stock], now=lambda: NOW, on_written=lambda _: None)
+    store.load([[ColumnBlock.of(stock)]], now=lambda: NOW, on_written=lambda _: None)
     keys = create_key(tmp_path)
     writers = [Client(number) for number in range(WRITERS)]
     following, exporting = Following(), Exporting()

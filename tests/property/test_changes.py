@@ -25,6 +25,7 @@ from tests.support.stores import (
     LATER,
     NOW,
     Database,
+    by_column,
     everything,
     field,
     guid,
@@ -69,7 +70,7 @@ def _delete(store: Store, dice: random.Random) -> None:
 
 def _load(store: Store, dice: random.Random) -> None:
     batches = [[_one(dice, number) for number in _some(dice, at_most=20)] for _ in range(3)]
-    store.load(batches, now=lambda: NOW, on_written=lambda _: None)
+    store.load(by_column(batches), now=lambda: NOW, on_written=lambda _: None)
 
 
 def _rename(store: Store, dice: random.Random) -> None:

@@ -53,7 +53,7 @@ from tests.property.store_values import (
 from tests.property.test_search import searched, searches
 from tests.support import stores
 from tests.support.memory_store import MemoryDatabase, MemoryStore
-from tests.support.stores import ENGINES, guid
+from tests.support.stores import ENGINES, by_column, guid
 
 
 class Failed(Exception):
@@ -104,7 +104,7 @@ class History(RuleBasedStateMachine):
     def load(self, which: int, parts: list[list[StoredOpportunity]], now: str) -> None:
         def loaded(store: Store) -> list[Written]:
             written: list[Written] = []
-            store.load(parts, now=lambda: now, on_written=written.append)
+            store.load(by_column(parts), now=lambda: now, on_written=written.append)
             return written
 
         self.both(which, loaded)

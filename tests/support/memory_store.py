@@ -6,6 +6,7 @@ A write works on a copy and puts it in place of what was there, so it happens wh
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from uuid import uuid4
@@ -19,6 +20,7 @@ from oppserver.contract.model import (
     Activity,
     ActivityType,
     Catalogue,
+    ColumnBlock,
     Field,
     Key,
     OpportunityType,
@@ -241,13 +243,16 @@ class MemoryStore:
 
     def load(
         self,
-        batches: Iterable[Sequence[StoredOpportunity]],
+        batches: Iterable[Sequence[ColumnBlock]],
         *,
         now: Callable[[], str],
         on_written: Callable[[Written], None],
     ) -> None:
         for batch in batches:
-            on_written(self.write_opportunities(batch, now=now()))
+            places = [place for block in batch for place in block.places]
+            rows = [one for block in batch for one in block.opportunities()]
+            ordered = [row for _, row in sorted(zip(places, rows, strict=True), key=itemgetter(0))]
+            on_written(self.write_opportunities(ordered, now=now()))
 
     def read_opportunities(
         self, *, event_code: int | None, after_id: str, limit: int

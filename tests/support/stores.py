@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -19,7 +19,15 @@ import msgspec
 import pytest
 
 from oppserver.contract.columns import Column, column_named
-from oppserver.contract.model import Field, Key, Lead, Role, ServerState, StoredOpportunity
+from oppserver.contract.model import (
+    ColumnBlock,
+    Field,
+    Key,
+    Lead,
+    Role,
+    ServerState,
+    StoredOpportunity,
+)
 from oppserver.store import Store, StoreOptions, open_store
 from oppserver.store.queries import Change, Plan, PlannedEntry
 from tests.support import postgres, sharding, standbys
@@ -215,6 +223,11 @@ def entry(ids: Sequence[str], *names: str, event_code: int = 12_000) -> PlannedE
 
 
 # --- writing and reading -----------------------------------------------------------------------
+
+
+def by_column(batches: Iterable[Sequence[StoredOpportunity]]) -> Iterator[list[ColumnBlock]]:
+    """Batches as a load takes them."""
+    return ([ColumnBlock.of(batch)] for batch in batches)
 
 
 def write(store: Store, *batch: StoredOpportunity) -> None:

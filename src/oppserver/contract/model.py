@@ -1,8 +1,9 @@
 """Frozen values of the domain: users, keys, types, fields, opportunities, leads, activities."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final
+from itertools import compress
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
@@ -188,6 +189,47 @@ class StoredOpportunity(msgspec.Struct, frozen=True, kw_only=True):
     created_by: str | None = None
     modified_by: str | None = None
     slots: Mapping[str, str] = {}
+
+
+class ColumnBlock(NamedTuple):
+    """Opportunities of a batch by column, as files bring them: a fraction of the price of rows.
+
+    ``columns`` are the values by the name of a member of StoredOpportunity or of a slot, one for
+    each row; a column that is left out is None in all rows. ``places`` are the rows' places in the
+    order of their batch, which has several blocks.
+    """
+
+    places: Sequence[int]
+    columns: Mapping[str, Sequence[Any]]
+
+    @classmethod
+    def of(cls, batch: Sequence[StoredOpportunity]) -> Self:
+        """Opportunities by column, in order."""
+        slots = {name for one in batch for name in one.slots}
+        columns: dict[str, list[Any]] = {
+            name: [getattr(one, name) for one in batch] for name in _MEMBERS
+        }
+        columns |= {name: [one.slots.get(name) for one in batch] for name in slots}
+        return cls(range(len(batch)), columns)
+
+    def where(self, chosen: Sequence[bool]) -> Self:
+        """Some of the rows."""
+        columns = {name: list(compress(one, chosen)) for name, one in self.columns.items()}
+        return self._replace(places=list(compress(self.places, chosen)), columns=columns)
+
+    def opportunities(self) -> list[StoredOpportunity]:
+        """The same, one by one, in the order of the block."""
+        found = []
+        for values in zip(*self.columns.values(), strict=True):
+            given = {
+                name: one for name, one in zip(self.columns, values, strict=True) if one is not None
+            }
+            slots = {name: given.pop(name) for name in list(given) if name not in _MEMBERS}
+            found.append(StoredOpportunity(**given, slots=slots))
+        return found
+
+
+_MEMBERS: Final = frozenset(StoredOpportunity.__struct_fields__) - {"slots"}
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):

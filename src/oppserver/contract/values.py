@@ -16,7 +16,7 @@ from oppserver.contract.columns import MEMBER_SIGN, column_named
 from oppserver.contract.dates import (
     Span,
     datetime_to_stored,
-    is_stored,
+    is_plainly_stored,
     span_of,
     to_answer,
     to_stored,
@@ -202,7 +202,7 @@ def form_test(field: Field) -> Callable[[str], object]:
         case DataType.SEARCHABLE_DROPDOWN:
             return frozenset(field.options).__contains__
         case DataType.DATE_TIME:
-            return is_stored
+            return is_plainly_stored
     return frozenset[str]().__contains__
 
 

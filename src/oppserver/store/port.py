@@ -23,6 +23,7 @@ from oppserver.contract.model import (
     Activity,
     ActivityType,
     Catalogue,
+    ColumnBlock,
     Field,
     Key,
     Lead,
@@ -408,7 +409,7 @@ class Store(Protocol):
 
     def load(
         self,
-        batches: Iterable[Sequence[StoredOpportunity]],
+        batches: Iterable[Sequence[ColumnBlock]],
         *,
         now: Callable[[], str],
         on_written: Callable[[Written], None],

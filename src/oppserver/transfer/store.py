@@ -1,8 +1,8 @@
 """Opportunities into a store, out of the lines of files, and out of it into a file.
 
-An import goes in batches, each whole or not at all; a line that cannot be named is reported with
-why. A batch is decoded while the store writes the one before: two are in memory at most, whatever
-the size of the file.
+An import goes in batches, each whole or not at all; a line that cannot be stored is reported with
+why, in the order of lines. A batch is read while the store writes the one before, on another
+thread: two are in memory at most, whatever the size of the file.
 
 An export goes page by page in the order of ids, which nothing on the way changes. An opportunity
 that changes while it runs is in the file as it was when its page was read.
@@ -10,13 +10,14 @@ that changes while it runs is in the file as it was when its page was read.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO, Final
+from itertools import islice
+from typing import BinaryIO, Final, TypeAlias
 
 import msgspec
 
 from oppserver.contract.columns import CUSTOM_COLUMNS
 from oppserver.contract.errors import InvalidFile, RejectedLine, StoppedImport
-from oppserver.contract.model import Catalogue, StoredOpportunity, Written
+from oppserver.contract.model import Catalogue, ColumnBlock, Written
 from oppserver.formats.csv import csv_header, csv_rows
 from oppserver.formats.ndjson import ndjson_rows
 from oppserver.formats.parquet import ParquetRecords
@@ -25,11 +26,11 @@ from oppserver.transfer.files import EXPORT_PAGE_ROWS, Format, Line
 from oppserver.transfer.records import (
     MEMBER_COLUMNS,
     FieldSet,
+    TypedFields,
+    blocks_of,
     members_of,
-    opportunity_of,
     sets_of,
     typed_fields,
-    with_checked_sets,
 )
 
 _Row = Mapping[str, str | int]
@@ -37,6 +38,12 @@ _Row = Mapping[str, str | int]
 _Write = Callable[[Sequence[_Row]], object]
 
 # --- import --------------------------------------------------------------------------------------
+
+_PART_LINES: Final = 10_000
+"""Lines that are checked together. Ours: enough of each set of names for checks of whole columns,
+and the members of no more lines are in memory than that."""
+
+_Rules: TypeAlias = tuple[TypedFields, Mapping[int, Sequence[FieldSet]]]
 
 
 class Rejection(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +86,6 @@ class Import:
         self._now = now
         self._on_reject = on_reject
         self._rejected = 0
-        self._sets: Mapping[int, Sequence[FieldSet]] = {}
         self._written = Written(created=0, replaced=0)  # owner: _count, on a thread of the store
 
     @property
@@ -93,8 +99,7 @@ class Import:
 
         Batches that were written before stay; the batch of the bad line is not written.
         """
-        self._sets = sets_of(self._store.catalogue())
-        self._store.load(self._batches(lines), now=self._now, on_written=self._count)
+        self._store.load(self._batches(iter(lines)), now=self._now, on_written=self._count)
         return self.done
 
     def _count(self, written: Written) -> None:
@@ -103,24 +108,46 @@ class Import:
             created=before.created + written.created, replaced=before.replaced + written.replaced
         )
 
-    def _batches(self, lines: Iterable[Line]) -> Iterator[list[StoredOpportunity]]:
-        batch: list[StoredOpportunity] = []
-        fields = typed_fields(self._store.catalogue())
-        for line in lines:
-            try:
-                if isinstance(line.members, RejectedLine):
-                    raise line.members
-                one = opportunity_of(line.members, fields)
-                sets = self._sets.get(one.event_code)
-                batch.append(with_checked_sets(one, sets) if sets else one)
-            except RejectedLine as error:
-                self._reject(Rejection(reason=str(error), line=line))
-            if len(batch) >= self._batch_rows:
+    def _batches(self, lines: Iterator[Line]) -> Iterator[list[ColumnBlock]]:
+        read = self._batch_rows
+        while read == self._batch_rows:
+            catalogue = self._store.catalogue()
+            rules = typed_fields(catalogue), sets_of(catalogue)
+            batch: list[ColumnBlock] = []
+            read = 0
+            for first in range(0, self._batch_rows, _PART_LINES):
+                rows = min(_PART_LINES, self._batch_rows - first)
+                number, blocks = self._blocks(lines, rules, first=first, rows=rows)
+                batch += blocks
+                read += number
+            if batch:
                 yield batch
-                batch = []
-                fields = typed_fields(self._store.catalogue())
-        if batch:
-            yield batch
+
+    def _blocks(
+        self, lines: Iterator[Line], rules: _Rules, *, first: int, rows: int
+    ) -> tuple[int, list[ColumnBlock]]:
+        """Read some lines and check them; their number, and those that can be stored."""
+        part: list[Line] = []
+        try:
+            part.extend(islice(lines, rows))
+        except Exception:
+            self._checked(part, rules, first=first)  # its bad lines come before the file's fault
+            raise
+        return len(part), self._checked(part, rules, first=first)
+
+    def _checked(self, part: Sequence[Line], rules: _Rules, *, first: int) -> list[ColumnBlock]:
+        """The lines that can be stored. The others are reported, in order."""
+        errors = {}
+        members = {}
+        for place, line in enumerate(part, first):
+            if isinstance(line.members, RejectedLine):
+                errors[place] = str(line.members)
+            else:
+                members[place] = line.members
+        blocks, others = blocks_of(members, *rules)
+        for place, reason in sorted((errors | others).items()):
+            self._reject(Rejection(reason=reason, line=part[place - first]))
+        return blocks
 
     def _reject(self, rejection: Rejection) -> None:
         if self._on_reject is None:

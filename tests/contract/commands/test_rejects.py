@@ -111,6 +111,35 @@ def test_every_line_of_an_ndjson_is_imported_or_named(tmp_path: Path, place: int
     assert stored(tmp_path) == [guid(n) for n in (1, 2, 3)]
 
 
+def test_lines_with_different_names_are_rejected_in_order(tmp_path: Path) -> None:
+    """Lines with the same names are checked together; faults are reported in the order of lines."""
+    lines = [
+        line(n, Owner="bob")
+        if n % 7 == 0
+        else line(n, mx_Custom_1=[n])
+        if n % 7 == 3
+        else line(n, CreatedOn="never", mx_Custom_2=n)
+        if n % 7 == 5
+        else line(n, Statsu="x")
+        if n == 4
+        else line(n, **{f"mx_Custom_{1 + n % 5}": n})
+        for n in range(200)
+    ]
+    (tmp_path / "in.ndjson").write_text("\n".join(lines))
+    bad = [n for n in range(200) if n % 7 in (0, 3, 5) or n == 4]
+    printed, rejected, _ = skip(tmp_path, "in.ndjson")
+    assert (printed["created"], printed["rejected"]) == (200 - len(bad), len(bad))
+    assert [one["line"] - 1 for one in rejected] == bad
+    assert [one["content"] for one in rejected] == [lines[n] for n in bad]
+    for one in rejected:
+        number = one["line"] - 1
+        name = {0: "Owner: ", 3: "mx_Custom_1: ", 5: "CreatedOn: ", 4: "'Statsu' is"}[number % 7]
+        assert one["reason"].startswith(name)
+    (tmp_path / "stop.ndjson").write_text("\n".join(lines[1:]))
+    said = one_line(run("import", "stop.ndjson", folder=tmp_path))
+    assert said.startswith("oppserver: stop.ndjson, line 3: mx_Custom_1: ")
+
+
 # --- packed files --------------------------------------------------------------------------------
 
 

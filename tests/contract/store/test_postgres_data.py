@@ -22,7 +22,7 @@ from oppserver.store.sql import batches as sql_batches
 from tests.contract.store import test_postgres_faults as faults
 from tests.contract.store.test_postgres_faults import asked, opened
 from tests.support import postgres, stores
-from tests.support.stores import NOW, guid, ids_read, opportunity
+from tests.support.stores import NOW, by_column, guid, ids_read, opportunity
 
 url, store = faults.url, faults.store
 
@@ -94,7 +94,7 @@ def test_a_value_that_no_text_has_is_refused_by_name(store: PostgresStore) -> No
 def test_a_load_leaves_statistics(store: PostgresStore, url: str) -> None:
     """Plans are right at once, and not when the server has looked at the tables by itself."""
     batch = [opportunity(n) for n in range(100)]
-    store.load([batch], now=lambda: NOW, on_written=lambda _: None)
+    store.load(by_column([batch]), now=lambda: NOW, on_written=lambda _: None)
     known = asked(url, "SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
     assert {("opportunity",), ("lead",)} <= set(known)
 

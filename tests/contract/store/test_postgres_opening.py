@@ -13,7 +13,7 @@ from oppserver.store.migrations import tables
 from oppserver.store.postgres import connection as postgres_connection
 from oppserver.store.postgres import migrate as postgres_migrate
 from tests.support import postgres, stores
-from tests.support.stores import NOW, opportunity
+from tests.support.stores import NOW, by_column, opportunity
 
 SECRET = "s3cr%2Ft"
 
@@ -130,7 +130,7 @@ def test_a_server_needs_no_role_that_owns_the_tables(url: str) -> None:
     )
     store = open_store(server.cluster.url(name, user="writes"))
     assert store.write_opportunities([opportunity(1)], now=NOW).created == 1
-    store.load([[opportunity(2)]], now=lambda: NOW, on_written=lambda _: None)
+    store.load(by_column([[opportunity(2)]]), now=lambda: NOW, on_written=lambda _: None)
     store.close()
     looking = open_store(server.cluster.url(name, user="looks"), migrate=False)
     assert len(stores.everything(looking)) == 2

@@ -19,7 +19,7 @@ from oppserver.store.queries import ChangesPage, LeadSearch, Ordering, Plan
 from oppserver.store.sql import changes as common_changes
 from tests.support import postgres, searches
 from tests.support.sharding import broken_rules
-from tests.support.stores import NOW, columns, entry, guid, lead, opportunity
+from tests.support.stores import NOW, by_column, columns, entry, guid, lead, opportunity
 
 asked: list[str] = []
 parameters: list[Any] = []
@@ -170,7 +170,7 @@ def test_a_page_of_changes_is_read_in_their_order(
     """By the indexes of both tables, from a number on; nothing but the two pages is sorted."""
     written: list[Written] = []
     store.load(
-        [[opportunity(number) for number in range(5_000)]],
+        by_column([[opportunity(number) for number in range(5_000)]]),
         now=lambda: NOW,
         on_written=written.append,
     )

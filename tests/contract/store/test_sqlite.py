@@ -22,7 +22,7 @@ from oppserver.store.sqlite.engine import SqliteStore
 from oppserver.store.sqlite.library import Connection
 from tests.contract.store.test_store_bulk_read import ALL_COLUMNS
 from tests.support import stores
-from tests.support.stores import NOW, entry, guid, ids_read, key, opportunity
+from tests.support.stores import NOW, by_column, entry, guid, ids_read, key, opportunity
 
 
 @pytest.fixture
@@ -349,7 +349,9 @@ def test_a_load_into_a_filled_store_keeps_its_indexes(tmp_path: Path) -> None:
     faults: list[list[str]] = []
     for _ in ("empty", "filled"):
         store.load(
-            [[opportunity(1)]], now=lambda: NOW, on_written=lambda _: faults.append(store.check())
+            by_column([[opportunity(1)]]),
+            now=lambda: NOW,
+            on_written=lambda _: faults.append(store.check()),
         )
         assert store.check() == []
     assert faults[0] != []

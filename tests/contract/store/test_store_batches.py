@@ -2,15 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from random import Random
+from typing import Any
 
+import msgspec
 import pytest
 
-from oppserver.contract.model import StoredOpportunity, Written
+from oppserver.contract.model import ColumnBlock, StoredOpportunity, Written
 from oppserver.store import Store
 from tests.support import stores
 from tests.support.stores import LATER, NOW, guid, ids_read, lead, opportunity, owner, value
 
 database, store = stores.database, stores.store
+
+MANY: list[dict[str, Any]] = [
+    {"slots": {"mx_custom_1": "one"}, "created_on": LATER},
+    {"slots": {"mx_custom_7": "seven"}, "note": "note", "modified_on": LATER},
+    {"status": "Won", "lead_email": "a@example.com"},
+]
 
 
 @pytest.mark.parametrize(
@@ -112,10 +120,39 @@ def test_a_load_leaves_what_its_batches_would_have_left(store: Store) -> None:
         told.append(written)
         assert store.count_opportunities(event_code=None) == (2 if len(told) == 1 else 3)
 
-    store.load(batches, now=lambda: NOW, on_written=on_written)
+    store.load(stores.by_column(batches), now=lambda: NOW, on_written=on_written)
     assert [(one.created, one.replaced) for one in told] == [(2, 0), (1, 0), (0, 2)]
     assert value(store, 1, "EmailAddress") == "b@example.com"
     assert value(store, 1, "Status") == "Lost"
+    assert store.check() == []
+
+
+def test_a_load_of_many_rows_with_different_columns(store: Store) -> None:
+    """Blocks with other columns, types, dates and ids that come again are as one write at a time.
+
+    Rows with the same columns are written by a statement of their own where they are many.
+    """
+    batch = [
+        opportunity(n % 1_700, event_code=12_000 + n % 2, lead_id=lead(n % 90), **MANY[n % 3])
+        for n in range(1_800)
+    ]
+    blocks = [
+        ColumnBlock.of(batch).where([n % 3 == one for n in range(1_800)]) for one in (2, 0, 1)
+    ]
+    written: list[Written] = []
+    store.load([blocks], now=lambda: NOW, on_written=written.append)
+    assert written == [Written(created=1_700, replaced=100)]
+    expected = {one.id: msgspec.structs.asdict(one) for one in batch}
+    for one in batch[:100]:  # they came again, and a date that is left out stays
+        for date in ("created_on", "modified_on"):
+            expected[one.id][date] = expected[one.id][date] or getattr(one, date)
+    for one in stores.everything(store):
+        wanted = expected.pop(one.id)
+        wanted["created_on"] = wanted["created_on"] or NOW
+        wanted["modified_on"] = wanted["modified_on"] or wanted["created_on"]
+        assert msgspec.structs.asdict(one) | {"lead_email": None} == wanted | {"lead_email": None}
+    assert expected == {}
+    assert set(store.catalogue().fields[12_000]) == {"mx_Custom_1", "mx_Custom_7"}
     assert store.check() == []
 
 
@@ -128,7 +165,7 @@ def test_a_load_that_fails_keeps_the_batches_before(store: Store) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        store.load(batches(), now=lambda: NOW, on_written=told.append)
+        store.load(stores.by_column(batches()), now=lambda: NOW, on_written=told.append)
     assert told == [Written(created=1, replaced=0)]
     assert ids_read(store, [guid(1)]) == [guid(1)]
     assert store.check() == []

@@ -62,7 +62,7 @@ def test_an_index_changes_no_answer(is_loaded: bool, store: Store) -> None:
     ]
     if is_loaded:
         store.add_search_index(BY_TWO)
-        store.load([batch], now=lambda: NOW, on_written=lambda _: None)
+        store.load(stores.by_column([batch]), now=lambda: NOW, on_written=lambda _: None)
     else:
         store.write_opportunities(batch, now=NOW)
     first = store.search(search)

@@ -4,15 +4,16 @@ Each batch is a handful of statements: what they need travels as JSON arrays, ro
 their ids, which touches each page of the index once.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import compress
-from operator import attrgetter
-from typing import Final, NamedTuple
+from itertools import chain, compress, repeat
+from operator import itemgetter
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from oppserver.contract.model import Catalogue, Field, OpportunityType, StoredOpportunity
+from oppserver.contract.model import Catalogue, ColumnBlock, Field, OpportunityType
 from oppserver.store import schema
 from oppserver.store.sql import SqlConnection
 from oppserver.store.sql.catalogue import plain_type
@@ -21,6 +22,10 @@ from oppserver.store.sql.changes import last_number, take_numbers
 JSON_BYTES_MAX: Final = 32 << 20
 """Bytes of rows that one statement carries. Source: PostgreSQL's jsonb array takes 256 MB (jsonb.h,
 JENTRY_OFFLENMASK); chosen: bounds the engine's memory, where they are several times as large."""
+
+JSON_ROWS_MAX: Final = 10_000
+"""Rows that one statement carries. Ours: rows are counted before they are encoded, and 1,000 or
+50,000 take as long."""
 
 # --- what a batch of opportunities brings with it ----------------------------------------------
 
@@ -36,25 +41,55 @@ class References(NamedTuple):
     leads: Mapping[str, str | None]
 
 
-def references_of(batch: Sequence[StoredOpportunity]) -> References:
+def references_of(batch: Sequence[ColumnBlock]) -> References:
     """The types and slots, the owners and the leads that a batch names."""
-    slots = {
-        code: frozenset().union(*(one.slots for one in batch if one.event_code == code))
-        for code in {one.event_code for one in batch}
-    }
-    owners: dict[str, str | None] = {
-        one.owner_id: one.owner_email
-        for one in batch
-        if one.owner_id is not None and one.owner_email is not None
-    }
-    for one in batch:
-        if one.owner_id is not None:
-            owners.setdefault(one.owner_id)
-    leads: dict[str, str | None] = {
-        one.lead_id: one.lead_email for one in batch if one.lead_email is not None
-    }
-    leads.update(dict.fromkeys({one.lead_id for one in batch} - leads.keys()))
-    return References(slots, owners, leads)
+    return References(
+        _slots_used(batch),
+        owners=_addresses(batch, "owner_id", "owner_email"),
+        leads=_addresses(batch, "lead_id", "lead_email"),
+    )
+
+
+def _slots_used(batch: Sequence[ColumnBlock]) -> dict[int, frozenset[str]]:
+    used: dict[int, set[str]] = {}
+    for _, columns in batch:
+        codes = columns["event_code"]
+        for code in set(codes):
+            used.setdefault(code, set())
+        for name in columns.keys() & _SLOTS:
+            for code in _where_set(columns[name], codes):
+                used[code].add(name)
+    return {code: frozenset(names) for code, names in used.items()}
+
+
+def _where_set(column: Sequence[Any], codes: Sequence[int]) -> set[int]:
+    """The types of the rows that have a value in a column."""
+    if all(column):
+        return set(codes)
+    return set(compress(codes, _are_set(column)))
+
+
+def _are_set(column: Sequence[Any]) -> list[bool]:
+    return [True] * len(column) if all(column) else [value is not None for value in column]
+
+
+def _addresses(batch: Sequence[ColumnBlock], name: str, email: str) -> dict[str, str | None]:
+    """The ids of a column, each with the last address that the batch has for it."""
+    named = [block for block in batch if name in block.columns]
+    pairs = {pair for block in named for pair in _zipped(block, name, email)}
+    addresses = dict(pairs)
+    if len(addresses) < len(pairs):
+        addresses = dict.fromkeys(addresses)
+        rows = chain.from_iterable(
+            zip(block.places, _zipped(block, name, email), strict=True) for block in named
+        )
+        addresses.update(pair for _, pair in sorted(rows) if pair[1] is not None)
+    addresses.pop(None, None)
+    return addresses
+
+
+def _zipped(block: ColumnBlock, name: str, other: str) -> Iterable[tuple[Any, Any]]:
+    return zip(block.columns[name], block.columns.get(other) or repeat(None), strict=False)
 
 
 def missing_types_and_fields(
@@ -71,26 +106,15 @@ def missing_types_and_fields(
     return types, fields
 
 
-def runs_without_repeats(batch: Sequence[StoredOpportunity]) -> list[list[StoredOpportunity]]:
-    """The batch in order, cut before every id that its run has already: mostly one run.
-
-    A run can be written by one statement, and runs in turn are the same as one at a time.
-    """
-    runs: list[dict[str, StoredOpportunity]] = [{}]
-    for one in batch:
-        if one.id in runs[-1]:
-            runs.append({})
-        runs[-1][one.id] = one
-    return [list(run.values()) for run in runs]
-
-
 _ALWAYS: Final = ("id", "event_code", "lead_id", "lead_email", "created_on", "modified_on")
 
 _SOMETIMES: Final = ("owner_id", "status", "note", "created_by", "modified_by")
 
 _NOT_REPLACED: Final = ("id", "version", "has_moved")  # has_moved is what both rows say together
 
-_ID: Final = attrgetter("id")
+_FIRST: Final = itemgetter(0)
+
+_SLOTS: Final = frozenset(schema.SLOT_NAMES)
 
 
 class Shape(NamedTuple):
@@ -123,7 +147,7 @@ HAS_MOVED: Final = (
 )
 """The value that a replaced row takes beside its columns: true when its type has changed."""
 
-BatchRow = tuple[object, ...]
+BatchRow: TypeAlias = tuple[object, ...]
 
 
 class PreparedBatch(NamedTuple):
@@ -141,42 +165,47 @@ class PreparedBatch(NamedTuple):
 
 
 def prepare(
-    batch: Sequence[StoredOpportunity], *, now: str, upsert: Callable[[Shape], str]
+    batch: Sequence[ColumnBlock],
+    *,
+    now: str,
+    upsert: Callable[[Shape], str],
+    own_rows_min: int | None = None,
 ) -> PreparedBatch:
-    """Makes a batch ready; holds no lock and may run while another batch is written."""
+    """Makes a batch ready; holds no lock and may run while another batch is written.
+
+    ``own_rows_min``: rows with the same columns from which on they have a statement of their own;
+    None: one statement has the columns of all.
+    """
     references = references_of(batch)
+    ids = [one for block in batch for one in block.columns["id"]]
     return PreparedBatch(
-        rows_count=len(batch),
+        rows_count=len(ids),
         references=references,
         leads=json_arrays(sorted(references.leads.items())),
         rows=[
-            (upsert(shape), json_arrays(rows)) for shape, rows in shaped(batch, references, now=now)
+            (upsert(shape), json_arrays(rows))
+            for shape, rows in _shaped(batch, references.leads, now=now, own_rows_min=own_rows_min)
         ],
-        ids=[one.id for one in batch],
+        ids=ids,
     )
 
 
 def json_arrays(rows: Sequence[object]) -> list[str]:
     """JSON arrays of rows, in order, none larger than the limit unless one row alone is."""
-    encoded = [msgspec.json.encode(row) for row in rows]
-    return [f"[{b','.join(part).decode()}]" for part in _parts(encoded)]
-
-
-def _parts(encoded: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    first, size = 0, 0
-    for index, row in enumerate(encoded):
-        if size + len(row) > JSON_BYTES_MAX and index > first:
-            yield encoded[first:index]
-            first, size = index, 0
-        size += len(row)
-    if encoded:
-        yield encoded[first:]
+    if len(rows) > JSON_ROWS_MAX:
+        starts = range(0, len(rows), JSON_ROWS_MAX)
+        return [one for n in starts for one in json_arrays(rows[n : n + JSON_ROWS_MAX])]
+    encoded = msgspec.json.encode(rows)
+    if len(encoded) <= JSON_BYTES_MAX or len(rows) < 2:
+        return [encoded.decode()] if rows else []
+    half = len(rows) // 2
+    return json_arrays(rows[:half]) + json_arrays(rows[half:])
 
 
 def write_in_turn(
-    batches: Iterable[Sequence[StoredOpportunity]],
+    batches: Iterable[Sequence[ColumnBlock]],
     *,
-    prepare: Callable[[Sequence[StoredOpportunity]], PreparedBatch],
+    prepare: Callable[[Sequence[ColumnBlock]], PreparedBatch],
     write: Callable[[PreparedBatch], None],
 ) -> None:
     """Writes batches in order, on a thread of its own, while the next one is made ready."""
@@ -191,47 +220,112 @@ def write_in_turn(
             under_way.result()
 
 
-def shaped(
-    batch: Sequence[StoredOpportunity], references: References, *, now: str
-) -> list[tuple[Shape, list[BatchRow]]]:
+# --- rows ----------------------------------------------------------------------------------------
+
+
+class _Part(NamedTuple):
+    """The rows that are written by one statement.
+
+    ``turn`` counts the rows before that have the same id: a statement writes each id once. A row
+    that comes without a date keeps the one that is stored.
+    """
+
+    turn: int
+    has_created_on: bool
+    has_modified_on: bool
+
+
+def _shaped(
+    batch: Sequence[ColumnBlock],
+    leads: Mapping[str, str | None],
+    *,
+    now: str,
+    own_rows_min: int | None,
+) -> Iterator[tuple[Shape, list[BatchRow]]]:
     """The batch as statements in order: what each is made of, and its rows, by id.
 
     Rows in the order of their ids touch each page of the index once.
     """
-    return [
-        (shape, [_values(one, shape, references.leads, now) for one in group])
-        for run in runs_without_repeats(batch)
-        for shape, group in _by_shape(sorted(run, key=_ID)).items()
-    ]
+    for part, blocks in sorted(_parts(batch).items()):
+        missing = not part.has_created_on, not part.has_modified_on
+        kept = frozenset(compress(("created_on", "modified_on"), missing))
+        for names, own in _by_columns(blocks, rows_min=own_rows_min):
+            others = tuple(name for name in _SOMETIMES if name in names)
+            shape = Shape(others, tuple(name for name in schema.SLOT_NAMES if name in names), kept)
+            rows = [row for block in own for row in _rows(block, shape, leads, now)]
+            rows.sort(key=_FIRST)
+            yield shape, rows
 
 
-def _by_shape(rows: Sequence[StoredOpportunity]) -> dict[Shape, list[StoredOpportunity]]:
-    """Rows by the dates that they leave as they are; one set of columns for all."""
-    used = set().union(*(one.slots for one in rows))
-    slots = tuple(name for name in schema.SLOT_NAMES if name in used)
-    others = tuple(
-        name for name in _SOMETIMES if any(getattr(one, name) is not None for one in rows)
-    )
-    by_dates: dict[tuple[bool, bool], list[StoredOpportunity]] = {}
-    for one in rows:
-        missing = one.created_on is None, one.modified_on is None
-        by_dates.setdefault(missing, []).append(one)
-    return {
-        Shape(others, slots, frozenset(compress(("created_on", "modified_on"), missing))): group
-        for missing, group in by_dates.items()
-    }
+def _by_columns(
+    blocks: Sequence[ColumnBlock], *, rows_min: int | None
+) -> Iterator[tuple[frozenset[str], list[ColumnBlock]]]:
+    """The blocks that have the same columns, if they have many rows; the others together."""
+    found: dict[frozenset[str], list[ColumnBlock]] = {}
+    for block in blocks:
+        found.setdefault(_used(block), []).append(block)
+    for names, own in list(found.items()):
+        if rows_min is not None and sum(len(block.places) for block in own) >= rows_min:
+            yield names, found.pop(names)
+    if found:
+        yield frozenset().union(*found), [block for own in found.values() for block in own]
 
 
-def _values(
-    one: StoredOpportunity, shape: Shape, lead_emails: Mapping[str, str | None], now: str
-) -> BatchRow:
-    created_on = one.created_on or now
-    modified_on = one.modified_on or created_on
-    lead_email = lead_emails[one.lead_id]
-    return (
-        *(one.id, one.event_code, one.lead_id, lead_email, created_on, modified_on),
-        *(getattr(one, name) for name in shape.others),
-        *map(one.slots.get, shape.slots),
+def _used(block: ColumnBlock) -> frozenset[str]:
+    """The columns in which a row has a value."""
+    columns = block.columns.items()
+    return frozenset(name for name, one in columns if any(value is not None for value in one))
+
+
+def _parts(batch: Sequence[ColumnBlock]) -> dict[_Part, list[ColumnBlock]]:
+    """The blocks of each statement. A block whose rows go to several is divided."""
+    turns = _turns(batch)
+    parts: dict[_Part, list[ColumnBlock]] = {}
+    for block in batch:
+        nothing = (None,) * len(block.places)
+        keys = list(
+            zip(
+                (turns.get(place, 0) for place in block.places) if turns else repeat(0),
+                _are_set(block.columns.get("created_on", nothing)),
+                _are_set(block.columns.get("modified_on", nothing)),
+                strict=False,
+            )
+        )
+        distinct = set(keys)
+        for key in distinct:
+            own = block if len(distinct) == 1 else block.where([one == key for one in keys])
+            parts.setdefault(_Part(*key), []).append(own)
+    return parts
+
+
+def _turns(batch: Sequence[ColumnBlock]) -> dict[int, int]:
+    """Return the number of rows before with the same id, by place, where there are any."""
+    ids = chain.from_iterable(block.columns["id"] for block in batch)
+    rows = sum(len(block.places) for block in batch)
+    if len(set(ids)) == rows:
+        return {}
+    seen: Counter[str] = Counter()
+    turns = {}
+    for place, one in sorted(
+        pair for block in batch for pair in zip(block.places, block.columns["id"], strict=True)
+    ):
+        turns[place] = seen[one]
+        seen[one] += 1
+    return turns
+
+
+def _rows(
+    block: ColumnBlock, shape: Shape, leads: Mapping[str, str | None], now: str
+) -> Iterable[BatchRow]:
+    columns = block.columns
+    created_on = repeat(now) if "created_on" in shape.kept else columns["created_on"]
+    modified_on = created_on if "modified_on" in shape.kept else columns["modified_on"]
+    return zip(
+        *(columns[name] for name in ("id", "event_code", "lead_id")),
+        map(leads.__getitem__, columns["lead_id"]),
+        *(created_on, modified_on),
+        *(columns.get(name) or repeat(None) for name in shape.others + shape.slots),
+        strict=False,
     )
 
 

@@ -12,6 +12,7 @@ from oppserver.contract.model import (
     Activity,
     ActivityType,
     Catalogue,
+    ColumnBlock,
     Field,
     Key,
     Lead,
@@ -72,6 +73,9 @@ class SqlTransaction(ABC):
     other readers' interest only when the transaction was committed.
     """
 
+    _own_rows_min: int | None = None
+    """The engine's own: as ``batches.prepare`` takes it."""
+
     def __init__(self, connection: SqlConnection, cached_catalogue: Catalogue | None) -> None:
         self._connection: Final = connection
         self._has_looked = False  # at the catalogue's version, which nobody else moves meanwhile
@@ -99,12 +103,12 @@ class SqlTransaction(ABC):
         return opportunities.select_alike(self._connection, event_code, values)
 
     def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
-        return self.write_prepared(self.prepare(batch, now=now))
+        return self.write_prepared(self.prepare([ColumnBlock.of(batch)], now=now))
 
     @classmethod
-    def prepare(cls, batch: Sequence[StoredOpportunity], *, now: str) -> PreparedBatch:
+    def prepare(cls, batch: Sequence[ColumnBlock], *, now: str) -> PreparedBatch:
         """Make a batch ready for ``write_prepared``; needs no transaction."""
-        return batches.prepare(batch, now=now, upsert=cls._upsert)
+        return batches.prepare(batch, now=now, upsert=cls._upsert, own_rows_min=cls._own_rows_min)
 
     def write_prepared(self, batch: PreparedBatch) -> Written:
         """Write opportunities, and first the types, fields, owners and leads that they lack."""
@@ -264,7 +268,7 @@ class SqlStore(ABC):
         return self._transact(work, is_limited=True)
 
     def write_opportunities(self, batch: Sequence[StoredOpportunity], *, now: str) -> Written:
-        return self._write_prepared(self._transaction.prepare(batch, now=now))
+        return self._write_prepared(self._transaction.prepare([ColumnBlock.of(batch)], now=now))
 
     def _write_prepared(self, batch: PreparedBatch) -> Written:
         return self._transact(lambda t: t.write_prepared(batch), is_limited=False)
@@ -274,7 +278,7 @@ class SqlStore(ABC):
 
     def load(
         self,
-        batches: Iterable[Sequence[StoredOpportunity]],
+        batches: Iterable[Sequence[ColumnBlock]],
         *,
         now: Callable[[], str],
         on_written: Callable[[Written], None],

@@ -66,6 +66,7 @@ class SqliteTransaction(SqlTransaction):
     """The promises of ``port.Transaction`` on SQLite."""
 
     _upsert = staticmethod(_upsert)
+    _own_rows_min = 500  # each value is found by walking over those before it: null costs too
 
     def _write_rows(self, batch: PreparedBatch) -> int:
         self._write_leads(batch)
