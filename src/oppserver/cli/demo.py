@@ -218,7 +218,8 @@ def _time_calls(url: str, keys: _Keys, number: int) -> None:
 
 
 def _show_ways_in(url: str, keys: _Keys) -> None:
-    typer.echo(f"\nDocuments  {url}/docs")
+    typer.echo(f"\nConsole    {url}/console")
+    typer.echo(f"Documents  {url}/docs")
     typer.echo(f"OpenAPI    {url}/openapi.json")
     typer.echo(f"Health     {url}/health/ready")
     typer.echo(f"Metrics    {url}/metrics")

@@ -35,6 +35,7 @@ from oppserver.contract.dates import now_stored
 from oppserver.contract.errors import AccessDenied, InvalidInput, InvalidValue, UnknownPath
 from oppserver.contract.model import Role
 from oppserver.contract.names import quoted
+from oppserver.processes.serving import tell_listening
 from oppserver.store import Store, open_store
 from oppserver.store.sqlite.maintenance import copy_closed
 from oppserver.testing.application import FaultyApplication
@@ -90,7 +91,12 @@ def serve_for_development(
             user = _fill(store)
         worlds = _Worlds(settings, Path(folder), base=None if is_named else base)
         try:
-            _serve(settings, worlds, lambda url: tell(DevServer(url, user, not is_named)))
+
+            def on_listening(url: str) -> None:
+                tell_listening(settings, url, worlds.current.store)
+                tell(DevServer(url, user, not is_named))
+
+            _serve(settings, worlds, on_listening)
         finally:
             worlds.current.end()
             if is_named:

@@ -101,6 +101,9 @@ def test_it_serves_sample_data_and_leaves_nothing(tmp_path: Path) -> None:
         assert answer.json == json.loads(example.response())
         assert server.get("/docs").status == 200
         assert server.get("/console").status == 200
+        assert [line["url"] for line in server.log() if line["event"] == "listening"] == [
+            server.url
+        ]
         text = (tmp_path / "dev.txt").read_text()
         for part in ("/docs", "/console", f"accessKey  {server.keys.access}"):
             assert part in text
