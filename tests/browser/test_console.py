@@ -17,6 +17,8 @@ from tests.support.running import START_TIMEOUT_S, Server, asking, create_key, g
 PAGES = (
     "",
     "/bulk-read",
+    "/opportunities",
+    "/opportunities/24cf277e-70fe-4b2f-a9c2-9a68f45feaba",
     "/requests",
     "/changes",
     "/keys",

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from oppserver.contract import example
 from oppserver.contract.limits import BULK_READ_IDS_MAX
-from tests.browser.test_console import EVIL, Visit, filled, refused_by_axe, visit
+from tests.browser.test_console import EVIL, Visit, captured, filled, refused_by_axe, visit
 
 __all__ = ["filled", "visit"]  # the fixtures of the console
 
@@ -102,3 +102,75 @@ def test_a_file_is_read_and_downloaded(visit: Visit, tmp_path: Path) -> None:
         page.get_by_role("button", name="Download Parquet").click()
     loaded.value.save_as(tmp_path / "rows.parquet")
     assert pq.read_table(tmp_path / "rows.parquet").num_rows == 1
+
+
+# --- opportunities ------------------------------------------------------------------------------
+
+
+def test_opportunities_are_filtered_sorted_and_downloaded(visit: Visit) -> None:
+    """The URL has it all; the search is shown as JSON; an error of the API with its cure."""
+    page = visit.open("/opportunities?type=12003")
+    expect(page.get_by_role("link", name=IDS[0])).to_be_visible()
+    assert refused_by_axe(page) == []
+    page.get_by_label("Column", exact=True).select_option("Status")
+    page.get_by_label("Value").fill("Open")
+    page.get_by_text("Columns, 4 of").click()
+    page.get_by_role("checkbox", name="mx_Custom_1").check()
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.locator("tr", has_text=IDS[0])).to_contain_text(EVIL)
+    page.get_by_role("link", name="Opportunity name").click()
+    expect(page.locator("th[aria-sort=ascending]")).to_contain_text("mx_Custom_1")
+    page.get_by_text("The same search as JSON").click()
+    expect(page.locator("#search-json")).to_contain_text('"ColumnName": "mx_Custom_1"')
+    assert refused_by_axe(page) == []
+    with page.expect_download() as loaded:
+        page.get_by_role("button", name="Download CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(loaded.value.path()).read_text("utf-8-sig"))))
+    assert IDS[0] in [row["ProspectActivityId"] for row in rows]
+    assert {row["Status"] for row in rows} == {"Open"}
+    page.get_by_label("Column", exact=True).first.select_option("CreatedOn")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("'Open'")
+    expect(page.get_by_label("Value").first).to_have_value("Open")
+
+
+def test_pages_of_opportunities_go_on(visit: Visit) -> None:
+    """Newest change first, or by a sort; each row once; ``j`` and Enter open one."""
+    for query in ("type=12000", "type=12000&sort=CreatedOn&order=up"):
+        page, ids = visit.open(f"/opportunities?{query}"), []
+        while True:
+            ids += page.locator("[data-row]").all_inner_texts()
+            if not page.get_by_role("link", name="Next page").count():
+                break
+            page.get_by_role("link", name="Next page").click()
+        assert len(ids) == len(set(ids)) > 2 * 50
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(ids[-len(ids) % 50 or -50])
+
+
+def test_an_opportunity_is_changed_and_deleted(visit: Visit) -> None:
+    """By the calls of the API: their error is beside its field; values are text."""
+    new = captured(visit.tab.server)
+    page = visit.open(f"/opportunities/{new}")
+    expect(page.get_by_role("heading", name="Lead")).to_be_visible()
+    page.get_by_label("Status").fill("No such status")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#Status-error")).to_contain_text("No such status")
+    expect(page.get_by_label("Status")).to_have_value("No such status")
+    assert refused_by_axe(page) == []
+    page.get_by_label("Status").fill("Won")
+    page.get_by_label("Opportunity name").fill(EVIL)
+    page.get_by_label("Notes").fill("one\ntwo")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_have_text("Saved.")
+    expect(page.locator("dd", has_text="Won")).to_be_visible()
+    expect(page.locator("dd", has_text=EVIL)).to_be_visible()
+    expect(page.get_by_label("Notes")).to_have_value("one\ntwo")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("status").first).to_have_text("Nothing was changed.")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("status").first).to_have_text(f"Deleted {new}.")
+    visit.open(f"/opportunities/{new}")
+    expect(page.get_by_role("alert")).to_contain_text("deleted")

@@ -23,7 +23,16 @@ from oppserver.console import access
 from oppserver.console.access import Right, Session
 from oppserver.console.assets import asset_url
 from oppserver.console.render import rendered
-from oppserver.console.sections import bulk_read, changes, home, keys, requests, sign_in, store
+from oppserver.console.sections import (
+    bulk_read,
+    changes,
+    home,
+    keys,
+    opportunities,
+    requests,
+    sign_in,
+    store,
+)
 from oppserver.console.visit import (
     ConsoleServer,
     Live,
@@ -51,6 +60,7 @@ from oppserver.contract.problems import kind_of, problem_path
 SECTIONS: Final[tuple[Section, ...]] = (
     home.SECTION,
     bulk_read.SECTION,
+    opportunities.SECTION,
     requests.SECTION,
     changes.SECTION,
     keys.SECTION,
