@@ -61,7 +61,7 @@ def end_at(
         return bool(parts(folder) - before) or process.poll() is not None or None
 
     poll(has_begun, what="an unfinished copy")
-    time.sleep(chance.uniform(0, 0.25))
+    time.sleep(chance.uniform(0, 0.1))
     process.send_signal(number)
     process.communicate()
 

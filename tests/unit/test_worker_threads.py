@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from oppserver.api import workers as workers_module
 from oppserver.api.workers import WorkerThreads
 
 DEADLINE_S = 20.0
@@ -69,8 +70,9 @@ def test_a_short_job_does_not_wait_for_a_long_one() -> None:
     asyncio.run(main())
 
 
-def test_short_jobs_share_a_thread() -> None:
-    """A burst of short jobs wakes no second thread before one has waited for long."""
+def test_short_jobs_share_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short jobs wake no second thread before one has waited for long."""
+    monkeypatch.setattr(workers_module, "PATIENCE_S", DEADLINE_S)  # no job takes as long
 
     async def main() -> set[int]:
         with threads(8) as workers:

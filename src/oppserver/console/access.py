@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from oppserver.config import Settings
-from oppserver.contract.errors import AccessDenied, RateLimited
+from oppserver.contract.errors import AccessDenied, TooManySignIns
 from oppserver.contract.model import Principal, Role
 from oppserver.contract.names import quoted
 
@@ -132,13 +132,6 @@ def check_origin(headers: Mapping[str, str], *, is_form: bool) -> None:
         )
 
 
-class TooManySignIns(RateLimited):
-    """Somebody tries one key after the other, or a program that has the wrong one."""
-
-    def __str__(self) -> str:
-        return f"Too many sign-ins from your address. Try again in {self.retry_after_s} seconds."
-
-
 def is_this_machine(host: str) -> bool:
     """Return true when the name in a ``Host`` header is one of this machine's own."""
     name = urlsplit(f"//{host}").hostname or ""
@@ -211,7 +204,7 @@ class SignIns:
         self._times: Final[OrderedDict[str, deque[float]]] = OrderedDict()  # owner: count()
 
     def count(self, address: str, *, now_s: float) -> None:
-        """Count a sign-in. Raises RateLimited when there were too many."""
+        """Count a sign-in. Raises TooManySignIns when there were too many."""
         with self._lock:
             times = self._times.setdefault(address, deque())
             self._times.move_to_end(address)

@@ -69,7 +69,7 @@ def ids_of(text: str) -> tuple[list[str], str]:
 
 
 def _reader_of(text: str) -> LineIds | CsvIds:
-    if re.search(r"^\s*{", text, re.MULTILINE):
+    if any(line.lstrip().startswith("{") for line in text.splitlines()):
         return ndjson_ids()
     return CsvIds() if "," in text.lstrip().partition("\n")[0] else plain_ids()
 

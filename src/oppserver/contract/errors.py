@@ -111,6 +111,13 @@ class RateLimited(ApiError):
         return {"Retry-After": str(self.retry_after_s)}
 
 
+class TooManySignIns(RateLimited):
+    """Somebody tries one key after the other in the console, or a program has the wrong one."""
+
+    def __str__(self) -> str:
+        return f"Too many sign-ins from your address. Try again in {self.retry_after_s} seconds."
+
+
 class WrongContentType(ApiError):
     status = 400
     exception_type = "MXInvalidContentTypeException"

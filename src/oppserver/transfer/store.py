@@ -43,6 +43,10 @@ _PART_LINES: Final = 10_000
 """Lines that are checked together. Ours: enough of each set of names for checks of whole columns,
 and the members of no more lines are in memory than that."""
 
+_PART_CHARACTERS: Final = 16 << 20
+"""Characters of lines after which no more are checked together. Chosen: of usual lines there are
+fewer, and a file whose lines are mistakes of a megabyte each takes no more memory than others."""
+
 _Rules: TypeAlias = tuple[TypedFields, Mapping[int, Sequence[FieldSet]]]
 
 
@@ -109,27 +113,36 @@ class Import:
         )
 
     def _batches(self, lines: Iterator[Line]) -> Iterator[list[ColumnBlock]]:
-        read = self._batch_rows
-        while read == self._batch_rows:
+        has_more = True
+        while has_more:
             catalogue = self._store.catalogue()
             rules = typed_fields(catalogue), sets_of(catalogue)
             batch: list[ColumnBlock] = []
             read = 0
-            for first in range(0, self._batch_rows, _PART_LINES):
-                rows = min(_PART_LINES, self._batch_rows - first)
-                number, blocks = self._blocks(lines, rules, first=first, rows=rows)
+            while has_more and read < self._batch_rows:
+                rows = min(_PART_LINES, self._batch_rows - read)
+                number, blocks = self._blocks(lines, rules, first=read, rows=rows)
                 batch += blocks
                 read += number
+                has_more = number > 0
             if batch:
                 yield batch
 
     def _blocks(
         self, lines: Iterator[Line], rules: _Rules, *, first: int, rows: int
     ) -> tuple[int, list[ColumnBlock]]:
-        """Read some lines and check them; their number, and those that can be stored."""
+        """Read some lines and check them; their number, and those that can be stored.
+
+        Without a line, there are no more.
+        """
         part: list[Line] = []
+        characters = 0
         try:
-            part.extend(islice(lines, rows))
+            for line in islice(lines, rows):
+                part.append(line)
+                characters += _characters_of(line)
+                if characters > _PART_CHARACTERS:
+                    break
         except Exception:
             self._checked(part, rules, first=first)  # its bad lines come before the file's fault
             raise
@@ -154,6 +167,14 @@ class Import:
             raise StoppedImport(f"{rejection.line.place}: {rejection.reason}")
         self._rejected += rejection.line.records
         self._on_reject(rejection)
+
+
+def _characters_of(line: Line) -> int:
+    if isinstance(line.raw, str):
+        return len(line.raw)
+    if isinstance(line.members, RejectedLine):
+        return 0
+    return sum(len(value) for value in line.members.values() if isinstance(value, str))
 
 
 # --- export --------------------------------------------------------------------------------------
