@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -296,8 +297,9 @@ def test_p5_the_page_follows_the_colours_of_the_system(tab: Tab) -> None:
     tab.open("/docs")
     box = call_of(tab, BULK_READ)
     execute(tab, box)
-    for scheme, is_dark in (("dark", True), ("light", False)):
-        tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal, by the parameters
+    schemes: list[tuple[Literal["dark", "light"], bool]] = [("dark", True), ("light", False)]
+    for scheme, is_dark in schemes:
+        tab.page.emulate_media(color_scheme=scheme)
         for one in ("body", "#keys input", ".opblock.is-open textarea", ".info .title"):
             text, back = tab.page.locator(one).first.evaluate(_LIGHTNESS)
             assert (text > back + 90) if is_dark else (back > text + 90), (scheme, one, text, back)

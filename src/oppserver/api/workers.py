@@ -140,7 +140,7 @@ class WorkerThreads:
             if not job.future.cancelled():
                 try:
                     job.answer = job.work(*job.arguments)
-                except BaseException as error:  # noqa: BLE001 (the one who waits for it gets it)
+                except BaseException as error:  # noqa: BLE001 (it is raised again where the job is awaited)
                     job.error = error
             loop = job.future.get_loop()
             self._done.append(job)
@@ -151,7 +151,7 @@ class WorkerThreads:
                     loop.call_soon_threadsafe(self._deliver)
 
     def _next(self, worker: _Worker) -> _Job | None:
-        """Return the next job; sleep while there is none. None when the threads are to end."""
+        """Wait for the next job and return it; return None when the threads are to end."""
         while True:
             with self._lock:
                 if self._jobs:

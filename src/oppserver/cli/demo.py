@@ -103,7 +103,7 @@ def _import_example(database: str, file: Path) -> None:
 def _fill(database: str, number: int) -> _Keys:
     """Adds the example's definitions and other type, generated opportunities and a key."""
     from oppserver.store import open_store  # noqa: PLC0415 (--help stays quick)
-    from oppserver.transfer.sample import put_definitions  # noqa: PLC0415 (as above)
+    from oppserver.transfer.sample import put_definitions  # noqa: PLC0415 (a demo alone needs it)
 
     store = open_store(database)
     try:

@@ -38,7 +38,7 @@ def serve(dev: bool = False, **given: str | list[str] | None) -> None:
 
 def _serve_for_development(flags: Mapping[str, str | None]) -> None:
     """Serve sample data. Of database and host only flags count: no variable leads elsewhere."""
-    from oppserver.testing.dev import DevServer, serve_for_development  # noqa: PLC0415 (as above)
+    from oppserver.testing.dev import DevServer, serve_for_development  # noqa: PLC0415 (--dev alone needs it)
 
     database = flags["database"]
     settings = load_settings(

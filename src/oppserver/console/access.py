@@ -23,7 +23,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from enum import Enum
 from ipaddress import ip_address
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -64,10 +64,16 @@ class Right(Enum):
     ADMINISTER = "administer"
 
 
+Mode: TypeAlias = Literal["off", "read", "full"]
+
+_MODES: Final[Mapping[str, Mode]] = {"off": "off", "read": "read", "full": "full"}
+"""The modes by the text of the setting, which is checked when it is read."""
+
+
 class Access(NamedTuple):
     """The access that the settings give. ``mode``: what may be done at all."""
 
-    mode: Literal["off", "read", "full"]
+    mode: Mode
     needs_sign_in: bool
 
 
@@ -75,8 +81,8 @@ def access_of(settings: Settings) -> Access:
     """Return the access that the settings give: without them, all on this machine, else nothing."""
     is_local = _is_loopback(settings.host)
     mode = settings.console or ("full" if is_local else "off")
-    assert mode in ("off", "read", "full"), "settings are checked"
-    return Access(mode, needs_sign_in=not is_local or settings.console_sign_in == "always")  # type: ignore[arg-type]  # as asserted
+    needs_sign_in = not is_local or settings.console_sign_in == "always"
+    return Access(_MODES[mode], needs_sign_in=needs_sign_in)
 
 
 def local_principal(access: Access) -> Principal:

@@ -139,7 +139,7 @@ class Console:
         if self._server is None:
             self._server = await self._on_worker(self._load)
         server = self._server
-        from oppserver.console.site import refused, serve, takes_file  # noqa: PLC0415 (it is loaded)
+        from oppserver.console.site import refused, serve, takes_file  # noqa: PLC0415 (no start loads it)
 
         upload: Path | None = None
         body = b""
@@ -170,7 +170,7 @@ class Console:
     def _load(self) -> "ConsoleServer":
         """Load pages and templates, on a worker thread: a start does without them."""
         from oppserver.console import site  # noqa: F401, PLC0415 (the first page loads them)
-        from oppserver.console.visit import ConsoleServer  # noqa: PLC0415 (as above)
+        from oppserver.console.visit import ConsoleServer  # noqa: PLC0415 (the first page loads it)
 
         return ConsoleServer(
             settings=self._settings,
@@ -191,7 +191,7 @@ class Console:
     def close(self) -> None:
         """End the job that runs."""
         if self._server is not None:
-            from oppserver.console.jobs import stop_job  # noqa: PLC0415 (it is loaded)
+            from oppserver.console.jobs import stop_job  # noqa: PLC0415 (no start loads it)
 
             stop_job(self._server.folder())
 
@@ -319,7 +319,7 @@ async def _parts(request: HttpRequest) -> Any:
 
 
 def _made(request: HttpRequest, path: str, body: bytes, upload: Path | None) -> "Request":
-    from oppserver.console.site import Request  # noqa: PLC0415 (it is loaded)
+    from oppserver.console.site import Request  # noqa: PLC0415 (no start loads it)
 
     known = request.scope["oppserver.observed"]
     return Request(

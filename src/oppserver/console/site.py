@@ -145,7 +145,7 @@ def refused(server: ConsoleServer, request: Request) -> Response | None:
         _admit(server, request, visit)
     except _SignInFirst:
         return _respond(Moved("/sign-in"), visit, request)
-    except Exception as error:  # noqa: BLE001 (as in serve)
+    except Exception as error:  # noqa: BLE001 (errors of a page end here too, before its file is read)
         return _respond(_error_page(error), visit, request)
     return None
 

@@ -40,7 +40,7 @@ def _page(visit: Visit, *, after: int, code: str) -> list[dict[str, Any]]:
 
 
 def _with_names(visit: Visit, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, each with ``By``: the address of who wrote it, or the id where there is none."""
+    """Return the rows, each with ``By``: the writer's address, or id if it has none."""
     writers = [(row.get("Opportunity") or {}).get("ModifiedBy") or "" for row in rows]
     users = visit.server.services.store.users(sorted({one for one in writers if one}))
     emails = {user.id: user.email for user in users}

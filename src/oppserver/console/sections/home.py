@@ -98,7 +98,7 @@ def key_limits(visit: Visit) -> list[KeyLimit]:
     server = visit.server
     uses, limit = server.requests.keys(), server.settings.rate_limit
     found = []
-    for key in server.services.store.keys():  # noqa: SIM118 (a store is no mapping)
+    for key in server.services.store.keys():  # noqa: SIM118 (a method of the store; it is no mapping)
         if key.revoked_on is not None:
             continue
         use = uses.get(key.access_key)

@@ -55,7 +55,7 @@ def upgrade_by_text(
     For a driver that SQLAlchemy does not know. ``at`` None: an empty database. The transaction is
     the caller's. Raises the driver's errors.
     """
-    from alembic import command  # noqa: PLC0415 (as above)
+    from alembic import command  # noqa: PLC0415 (migrations alone need it)
 
     config = alembic_config()
     config.attributes["context"] = {"dialect_name": dialect, "output_buffer": _Texts(execute)}
